@@ -1,0 +1,23 @@
+// What a subscriber wants, as data. Parsing it from a request is lib/wire; applying it to blocks is lib/fanout.
+
+/**
+ * A subscription filter (wire-v1 section 4). Collections and prefixes are one condition (either may match), DIDs
+ * another; both must hold. An empty set is no condition. Events without a collection pass the first condition.
+ */
+export interface Filter {
+  /** Exact NSIDs, case kept. */
+  readonly collections: ReadonlySet<string>;
+  /** Prefixes with their final dot: `app.bsky.graph.` of the wire's `app.bsky.graph.*`. */
+  readonly prefixes: readonly string[];
+  readonly dids: ReadonlySet<string>;
+  /** Events whose JSON payload is longer are left out; 0 is no limit. */
+  readonly maxMessageSizeBytes: number;
+}
+
+/** Lets everything through. */
+export const passAll: Filter = {
+  collections: new Set(),
+  prefixes: [],
+  dids: new Set(),
+  maxMessageSizeBytes: 0,
+};
