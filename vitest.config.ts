@@ -6,5 +6,6 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 20_000,
     pool: 'forks',
+    expect: { poll: { interval: 5, timeout: 15_000 } },
   },
 });

@@ -1,0 +1,204 @@
+// Gathers events into the next block. It is the sink that lib/event writes JSON into, and the one place where an event
+// gets its `time_us`. It decides nothing about when a block ends: lib/service asks `isFull` and calls `seal`.
+
+import { ByteWriter } from '../decode/byte-writer.ts';
+import type { Clock } from '../event/clock.ts';
+import type { DidHasher } from '../event/did-hash.ts';
+import type { EventKind, Operation } from '../event/event.ts';
+import { binaryMessage, closeMessage, openMessage, textMessage } from '../event/message-frame.ts';
+import type { Block, UpstreamPositions } from './block.ts';
+import { type BlockIndex, noCollection } from './block-index.ts';
+
+/** Compresses an event's JSON to one zstd frame; the part of a `Compressor` that blocks need. */
+export interface FrameCompressor {
+  readonly dictionaryId: number;
+  compress(source: Uint8Array, start: number, end: number, out: ByteWriter): void;
+}
+
+/** Events after which a block is full: reads of 256 are where LevelDB's cost per event levels off. */
+export const blockEventsMax = 256;
+/** JSON bytes after which a block is full, so that one write to a socket stays small against its buffer. */
+export const blockJsonBytesMax = 256 * 1024;
+const firstCapacityEvents = 512;
+
+/** Mutable columns of the open block, larger than needed; `seal` copies out what is used. */
+class Columns {
+  timeUs = new Float64Array(firstCapacityEvents);
+  jsonEnd = new Uint32Array(firstCapacityEvents);
+  didHash = new Uint32Array(firstCapacityEvents * 2);
+  collection = new Uint16Array(firstCapacityEvents);
+  kindAndOperation = new Uint8Array(firstCapacityEvents);
+
+  grow(): void {
+    const capacity = this.timeUs.length * 2;
+    const copyInto = <T extends { set(from: T): void }>(to: T, from: T): T => {
+      to.set(from);
+      return to;
+    };
+    this.timeUs = copyInto(new Float64Array(capacity), this.timeUs);
+    this.jsonEnd = copyInto(new Uint32Array(capacity), this.jsonEnd);
+    this.didHash = copyInto(new Uint32Array(capacity * 2), this.didHash);
+    this.collection = copyInto(new Uint16Array(capacity), this.collection);
+    this.kindAndOperation = copyInto(new Uint8Array(capacity), this.kindAndOperation);
+  }
+}
+
+/** Collects events and upstream positions until {@link seal}. Implements the event writer's sink. */
+export class BlockBuilder {
+  readonly writer = new ByteWriter(2 * blockJsonBytesMax);
+  readonly #zstdWriter = new ByteWriter(blockJsonBytesMax);
+  readonly #clock: Clock;
+  readonly #hasher: DidHasher;
+  readonly #columns = new Columns();
+  readonly #collectionIds = new Map<string, number>();
+  #positions: Map<string, number>;
+  #positionsChanged = false;
+  #count = 0;
+  #openStart = 0;
+  #openTimeUs = 0;
+
+  /** @param positions what the log holds so far; copied. */
+  constructor(clock: Clock, hasher: DidHasher, positions: UpstreamPositions) {
+    this.#clock = clock;
+    this.#hasher = hasher;
+    this.#positions = new Map(positions);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** JSON bytes gathered so far. */
+  get jsonBytes(): number {
+    return this.writer.length;
+  }
+
+  /** Whether there is anything to store: events, or just a newer upstream position. */
+  get isEmpty(): boolean {
+    return this.#count === 0 && !this.#positionsChanged;
+  }
+
+  /** A full block ends after the frame that filled it: a relay frame's events are never split over two blocks. */
+  get isFull(): boolean {
+    return this.#count >= blockEventsMax || this.writer.length >= blockJsonBytesMax;
+  }
+
+  begin(): number {
+    this.#openTimeUs = this.#clock.next();
+    this.#openStart = openMessage(this.writer);
+    return this.#openTimeUs;
+  }
+
+  end(
+    kind: EventKind,
+    operation: Operation,
+    source: Uint8Array,
+    didStart: number,
+    didEnd: number,
+    collectionStart: number,
+    collectionEnd: number,
+  ): void {
+    closeMessage(this.writer, this.#openStart, textMessage);
+    const columns = this.#columns;
+    const at = this.#count++;
+    if (at === columns.timeUs.length) columns.grow();
+    columns.timeUs[at] = this.#openTimeUs;
+    columns.jsonEnd[at] = this.writer.length;
+    columns.kindAndOperation[at] = kind | (operation << 4);
+    columns.collection[at] =
+      collectionStart === collectionEnd
+        ? noCollection
+        : this.#collectionId(Buffer.prototype.utf8Slice.call(source, collectionStart, collectionEnd));
+    this.#hasher.hash(source, didStart, didEnd);
+    columns.didHash[at * 2] = this.#hasher.low;
+    columns.didHash[at * 2 + 1] = this.#hasher.high;
+  }
+
+  abandon(): void {
+    this.writer.length = this.#openStart;
+  }
+
+  /** Everything of that relay up to `seq` is in this block or before it. */
+  advance(relayId: string, seq: number): void {
+    this.#positions.set(relayId, seq);
+    this.#positionsChanged = true;
+  }
+
+  /** Last sequence taken from that relay, sealed or not. */
+  positionOf(relayId: string): number | undefined {
+    return this.#positions.get(relayId);
+  }
+
+  /** Forgets a relay's sequence, because the relay says that it does not know it. */
+  forget(relayId: string): void {
+    if (this.#positions.delete(relayId)) this.#positionsChanged = true;
+  }
+
+  /** Compresses the gathered events, makes the block and starts the next one. Call when not {@link isEmpty}. */
+  seal(compressor: FrameCompressor): Block {
+    const count = this.#count;
+    const columns = this.#columns;
+    const firstTimeUs = count > 0 ? columns.timeUs[0] : this.#clock.next();
+    const jsonEnd = columns.jsonEnd.slice(0, count);
+    const json = Buffer.from(this.writer.buffer.subarray(0, this.writer.length));
+    const { zstd, zstdEnd } = compressFrames(json, jsonEnd, compressor, this.#zstdWriter);
+    const index: BlockIndex = {
+      count,
+      firstTimeUs,
+      lastTimeUs: count > 0 ? columns.timeUs[count - 1] : firstTimeUs,
+      timeUs: columns.timeUs.slice(0, count),
+      jsonEnd,
+      zstdEnd,
+      didHash: columns.didHash.slice(0, count * 2),
+      collection: columns.collection.slice(0, count),
+      kindAndOperation: columns.kindAndOperation.slice(0, count),
+      collections: [...this.#collectionIds.keys()],
+    };
+    this.writer.length = 0;
+    this.#count = 0;
+    this.#collectionIds.clear();
+    this.#positionsChanged = false;
+    return {
+      index,
+      json,
+      zstd,
+      dictionaryId: compressor.dictionaryId,
+      positions: new Map(this.#positions),
+    };
+  }
+
+  #collectionId(collection: string): number {
+    let id = this.#collectionIds.get(collection);
+    if (id === undefined) {
+      id = this.#collectionIds.size;
+      this.#collectionIds.set(collection, id);
+    }
+    return id;
+  }
+}
+
+/**
+ * Compresses every event of `json` (WebSocket text frames that end at `jsonEnd`) into a binary frame of its own.
+ * @param scratch reused between calls; the result is a copy.
+ */
+export function compressFrames(
+  json: Uint8Array,
+  jsonEnd: Uint32Array,
+  compressor: FrameCompressor,
+  scratch: ByteWriter,
+): { zstd: Uint8Array; zstdEnd: Uint32Array } {
+  const zstdEnd = new Uint32Array(jsonEnd.length);
+  scratch.length = 0;
+  let start = 0;
+  for (let at = 0; at < jsonEnd.length; at++) {
+    const end = jsonEnd[at];
+    const length = json[start + 1];
+    const headerBytes = length < 126 ? 2 : length === 126 ? 4 : 10;
+    const messageStart = openMessage(scratch);
+    compressor.compress(json, start + headerBytes, end, scratch);
+    closeMessage(scratch, messageStart, binaryMessage);
+    zstdEnd[at] = scratch.length;
+    start = end;
+  }
+  return { zstd: Buffer.from(scratch.buffer.subarray(0, scratch.length)), zstdEnd };
+}

@@ -1,0 +1,181 @@
+// How a block lies in the database: three values under keys that sort by time, so that a write only ever appends to
+// the end of the key space and LevelDB moves tables down its levels without rewriting them. Pure; level-log.ts does
+// the I/O.
+//
+//   b <lastTimeUs, 8 bytes big-endian> 0   head: numbers, checksums, upstream positions, columns, collections
+//   b <lastTimeUs, 8 bytes big-endian> 1   JSON frames
+//   b <lastTimeUs, 8 bytes big-endian> 2   zstd frames
+//   a format                                this description's version and the log's DID hash key
+//
+// Head, little-endian: 72 fixed bytes, then the columns widest first so that each is aligned, then a UTF-8 JSON text
+// with collections and positions, then nothing. Its own CRC-32 covers all bytes after the CRC field.
+
+import { crc32 } from 'node:zlib';
+import { CodedError } from '../event/coded-error.ts';
+import type { Block, UpstreamPositions } from './block.ts';
+import type { BlockIndex } from './block-index.ts';
+
+/** Version of everything in this file. A log of another version is refused. */
+export const formatVersion = 1;
+/** Key of the description value. */
+export const descriptionKey = Buffer.from('aformat');
+
+export const parts = { head: 0, json: 1, zstd: 2 } as const;
+export type Part = (typeof parts)[keyof typeof parts];
+
+const keyPrefix = 0x62;
+const keyBytes = 10;
+const headBytes = 72;
+/** timeUs 8, didHash 8, jsonEnd 4, zstdEnd 4, collection 2, kindAndOperation 1. */
+const columnBytesPerEvent = 27;
+
+/** Key of one part of the block whose last event is at `lastTimeUs`. Ends of ranges may use any integer >= 0. */
+export function blockKey(lastTimeUs: number, part: Part): Buffer {
+  const key = Buffer.allocUnsafe(keyBytes);
+  key[0] = keyPrefix;
+  key.writeBigUInt64BE(BigInt(lastTimeUs), 1);
+  key[9] = part;
+  return key;
+}
+
+/** After every block key. */
+export const blockKeysEnd = Buffer.from([keyPrefix + 1]);
+
+/** `lastTimeUs` and part of a block key; undefined for any other key. */
+export function readBlockKey(key: Uint8Array): { lastTimeUs: number; part: number } | undefined {
+  if (key.length !== keyBytes || key[0] !== keyPrefix) return undefined;
+  const view = new DataView(key.buffer, key.byteOffset, keyBytes);
+  return { lastTimeUs: Number(view.getBigUint64(1)), part: key[9] };
+}
+
+/** Everything stored before a block since the log was created, so that sizes of ranges are differences. */
+export interface LogOffset {
+  readonly events: number;
+  /** Values' bytes: heads and payloads. */
+  readonly bytes: number;
+}
+
+/** What a head says, apart from the payloads. */
+export interface BlockHead {
+  readonly before: LogOffset;
+  /** `before` of the next block. */
+  readonly after: LogOffset;
+  readonly index: BlockIndex;
+  readonly positions: UpstreamPositions;
+  readonly dictionaryId: number;
+  readonly jsonBytes: number;
+  readonly zstdBytes: number;
+  readonly jsonCrc: number;
+  readonly zstdCrc: number;
+}
+
+/** The head value of a block that comes after `before`. */
+export function writeHead(block: Block, before: LogOffset): Buffer {
+  const { index } = block;
+  const { count } = index;
+  const text = Buffer.from(
+    JSON.stringify({ collections: index.collections, positions: Object.fromEntries(block.positions) }),
+  );
+  const bytes = Buffer.alloc(headBytes + count * columnBytesPerEvent + text.length);
+  bytes.writeUInt32LE(formatVersion, 4);
+  bytes.writeUInt32LE(count, 8);
+  bytes.writeUInt32LE(text.length, 12);
+  bytes.writeDoubleLE(index.firstTimeUs, 16);
+  bytes.writeDoubleLE(index.lastTimeUs, 24);
+  bytes.writeUInt32LE(block.json.length, 32);
+  bytes.writeUInt32LE(block.zstd.length, 36);
+  bytes.writeUInt32LE(crc32(block.json), 40);
+  bytes.writeUInt32LE(crc32(block.zstd), 44);
+  bytes.writeUInt32LE(block.dictionaryId, 48);
+  bytes.writeDoubleLE(before.bytes, 56);
+  bytes.writeDoubleLE(before.events, 64);
+  let at = headBytes;
+  for (const column of [
+    index.timeUs,
+    index.didHash,
+    index.jsonEnd,
+    index.zstdEnd,
+    index.collection,
+    index.kindAndOperation,
+  ]) {
+    bytes.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), at);
+    at += column.byteLength;
+  }
+  bytes.set(text, at);
+  bytes.writeUInt32LE(crc32(bytes.subarray(4)), 0);
+  return bytes;
+}
+
+/**
+ * Reads a head value. The columns are views of one copy of `bytes`.
+ * @throws CodedError `LOG_CORRUPT` when checksum, version or lengths do not fit.
+ */
+export function readHead(bytes: Uint8Array): BlockHead {
+  // A copy at offset 0 of its own memory: typed-array columns need their natural alignment.
+  const memory = new Uint8Array(bytes.length);
+  memory.set(bytes);
+  const view = new DataView(memory.buffer);
+  if (bytes.length < headBytes || crc32(memory.subarray(4)) !== view.getUint32(0, true)) {
+    throw corrupt(`a block head of ${bytes.length} bytes has a wrong checksum`);
+  }
+  const version = view.getUint32(4, true);
+  if (version !== formatVersion) throw corrupt(`a block head has format ${version}, not ${formatVersion}`);
+  const count = view.getUint32(8, true);
+  const textBytes = view.getUint32(12, true);
+  if (bytes.length !== headBytes + count * columnBytesPerEvent + textBytes) {
+    throw corrupt(`a block head of ${bytes.length} bytes does not fit ${count} events`);
+  }
+  let at = headBytes;
+  const take = (bytesPerEvent: number): number => {
+    const start = at;
+    at += count * bytesPerEvent;
+    return start;
+  };
+  const { buffer } = memory;
+  const columns = {
+    timeUs: new Float64Array(buffer, take(8), count),
+    didHash: new Uint32Array(buffer, take(8), count * 2),
+    jsonEnd: new Uint32Array(buffer, take(4), count),
+    zstdEnd: new Uint32Array(buffer, take(4), count),
+    collection: new Uint16Array(buffer, take(2), count),
+    kindAndOperation: new Uint8Array(buffer, take(1), count),
+  };
+  const text = JSON.parse(Buffer.from(buffer, at, textBytes).toString());
+  const before = { bytes: view.getFloat64(56, true), events: view.getFloat64(64, true) };
+  const jsonBytes = view.getUint32(32, true);
+  const zstdBytes = view.getUint32(36, true);
+  return {
+    before,
+    after: { bytes: before.bytes + bytes.length + jsonBytes + zstdBytes, events: before.events + count },
+    index: {
+      count,
+      firstTimeUs: view.getFloat64(16, true),
+      lastTimeUs: view.getFloat64(24, true),
+      ...columns,
+      collections: text.collections,
+    },
+    positions: new Map(Object.entries(text.positions as Record<string, number>)),
+    dictionaryId: view.getUint32(48, true),
+    jsonBytes,
+    zstdBytes,
+    jsonCrc: view.getUint32(40, true),
+    zstdCrc: view.getUint32(44, true),
+  };
+}
+
+/** @throws CodedError `LOG_CORRUPT` when `payload` is missing or is not what the head was written with. */
+export function checkPayload(head: BlockHead, part: Part, payload: Uint8Array | undefined): Uint8Array {
+  const [length, crc, name] =
+    part === parts.json ? [head.jsonBytes, head.jsonCrc, 'JSON'] : [head.zstdBytes, head.zstdCrc, 'zstd'];
+  if (payload === undefined || payload.length !== length || crc32(payload) !== crc) {
+    throw corrupt(`the ${name} part of block ${head.index.lastTimeUs} is missing or has a wrong checksum`);
+  }
+  return payload;
+}
+
+function corrupt(what: string): CodedError {
+  return new CodedError(
+    'LOG_CORRUPT',
+    `${what}: the database is damaged; stop, move the data directory away (or restore it) and start again`,
+  );
+}

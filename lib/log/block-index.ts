@@ -1,0 +1,41 @@
+// The columns that describe a block's events: enough to filter and cut the block without looking at its payloads.
+// Its stored form (block-format.ts) is the same columns; lib/fanout reads them per event.
+
+/** `collection` of an event that has none (identity, account, an empty path). */
+export const noCollection = 0xffff;
+
+/**
+ * One entry per event, in `time_us` order. All columns are read-only and have `count` entries (`didHash` has two
+ * per event: low, high). Offsets are ends of whole WebSocket frames within the block's JSON and zstd bytes; an
+ * event's frame starts where the one before it ends.
+ */
+export interface BlockIndex {
+  readonly count: number;
+  /** `time_us` of the first event; the clock value of the block itself when it has no events. */
+  readonly firstTimeUs: number;
+  /** `time_us` of the last event; the block's key in the log. */
+  readonly lastTimeUs: number;
+  readonly timeUs: Float64Array;
+  readonly jsonEnd: Uint32Array;
+  readonly zstdEnd: Uint32Array;
+  readonly didHash: Uint32Array;
+  /** Position in `collections`, or {@link noCollection}. */
+  readonly collection: Uint16Array;
+  /** Kind in the low four bits, operation in the high four. */
+  readonly kindAndOperation: Uint8Array;
+  /** The distinct collections of this block. */
+  readonly collections: readonly string[];
+}
+
+/** Position of the first event with `time_us` greater than `afterTimeUs`; `count` when there is none. */
+export function firstEventAfter(index: BlockIndex, afterTimeUs: number): number {
+  if (afterTimeUs < index.firstTimeUs) return 0;
+  let low = 0;
+  let high = index.count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (index.timeUs[middle] > afterTimeUs) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

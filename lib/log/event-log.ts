@@ -1,0 +1,53 @@
+// The `EventLog` seam: blocks in, blocks from a position out. lib/fanout and lib/service see only this; level-log.ts
+// is the embedded implementation.
+
+import type { Block, BlockSlice, UpstreamPositions } from './block.ts';
+
+/** Which payload a reader wants. */
+export type SliceEncoding = 'json' | 'zstd';
+
+/** An ordered, durable sequence of blocks with one writer and many readers. */
+export interface EventLog {
+  /** Key for hashing DIDs as the block indexes of this log do. */
+  readonly didHashKey: Uint8Array;
+  /** `time_us` of the newest stored event or block; 0 for an empty log. Readers at this position are at the tip. */
+  readonly lastTimeUs: number;
+  /** Upstream positions as of the newest stored block. */
+  readonly positions: UpstreamPositions;
+  /**
+   * Stores a block and its positions in one atomic write. Calls must not overlap, and blocks must come in order.
+   * Once it resolves the block is readable, and survives the death of the process.
+   * @throws CodedError `LOG_WRITE_FAILED`; the block is then not stored.
+   */
+  append(block: Block): Promise<void>;
+  /** The block with the first event after `timeUs`, if memory holds it; synchronous. */
+  recentAfter(timeUs: number): Block | undefined;
+  /**
+   * Stored blocks from the one with the first event after `timeUs` on, in order, at most about `bytesMax` of payload
+   * but at least one if there is one. Empty at the tip.
+   * @throws CodedError `LOG_CORRUPT`, `LOG_READ_FAILED`.
+   */
+  read(timeUs: number, encoding: SliceEncoding, bytesMax: number): Promise<BlockSlice[]>;
+  /** Deletes blocks whose last event is older than `olderThanUs`, and the oldest beyond the byte limit. */
+  trim(olderThanUs: number): Promise<TrimResult>;
+  /** What the log holds. */
+  stats(): LogStats;
+  /** Waits for running calls and closes. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface TrimResult {
+  readonly blocks: number;
+  readonly events: number;
+  readonly bytes: number;
+}
+
+export interface LogStats {
+  /** `time_us` of the oldest stored event, as far as trims have told; 0 when the log is empty. */
+  readonly firstTimeUs: number;
+  readonly lastTimeUs: number;
+  /** Payload and head bytes stored, before LevelDB's own overhead. */
+  readonly storedBytes: number;
+  readonly storedEvents: number;
+  readonly memoryBytes: number;
+}

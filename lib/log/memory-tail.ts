@@ -1,0 +1,71 @@
+// The newest blocks, in memory, for subscribers near the tip. It holds what the log has stored and nothing else, and
+// never more than its bytes; whoever falls out of it reads LevelDB.
+
+import type { Block } from './block.ts';
+
+/** Bytes that a block costs beside its payloads, roughly: columns, collection names, objects. */
+const blockOverheadBytes = 2048;
+
+/** A bounded queue of blocks in `time_us` order. */
+export class MemoryTail {
+  readonly #bytesMax: number;
+  #blocks: (Block | undefined)[] = [];
+  #first = 0;
+  #bytes = 0;
+  /** `lastTimeUs` of the last block that is not held: from here on the tail knows every event. */
+  #reachUs: number;
+
+  /**
+   * @param bytesMax payload bytes held at most; the newest block is always held.
+   * @param reachUs `time_us` of the last event stored before the tail begins.
+   */
+  constructor(bytesMax: number, reachUs: number) {
+    this.#bytesMax = bytesMax;
+    this.#reachUs = reachUs;
+  }
+
+  /** Payload bytes held. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  push(block: Block): void {
+    this.#blocks.push(block);
+    this.#bytes += costOf(block);
+    while (this.#bytes > this.#bytesMax && this.#first < this.#blocks.length - 1) this.#dropFirst();
+  }
+
+  /**
+   * The block that holds the first event after `timeUs`. Undefined when there is none, and when the tail does not
+   * reach back far enough to know: then the log has to be asked.
+   */
+  after(timeUs: number): Block | undefined {
+    if (timeUs < this.#reachUs) return undefined;
+    const blocks = this.#blocks;
+    let low = this.#first;
+    let high = blocks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((blocks[middle] as Block).index.lastTimeUs > timeUs) high = middle;
+      else low = middle + 1;
+    }
+    return blocks[low];
+  }
+
+  #dropFirst(): void {
+    const block = this.#blocks[this.#first] as Block;
+    this.#bytes -= costOf(block);
+    this.#reachUs = block.index.lastTimeUs;
+    this.#blocks[this.#first] = undefined;
+    this.#first++;
+    // Compacting once half is empty keeps the cost per push constant.
+    if (this.#first > 32 && this.#first * 2 > this.#blocks.length) {
+      this.#blocks = this.#blocks.slice(this.#first);
+      this.#first = 0;
+    }
+  }
+}
+
+function costOf(block: Block): number {
+  return block.json.length + block.zstd.length + blockOverheadBytes;
+}

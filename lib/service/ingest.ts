@@ -1,0 +1,153 @@
+// The left half of the picture in motion: relay frames become events in the open block, blocks are sealed, stored and
+// then published, in that order and one at a time. It owns the open block and the window that ends it; back-pressure
+// on the relay comes from the bytes that wait to be stored.
+
+import { Frame, type FrameType, frameTypes } from '../decode/frame.ts';
+import type { Clock } from '../event/clock.ts';
+import { DidHasher } from '../event/did-hash.ts';
+import { EventWriter } from '../event/event-writer.ts';
+import type { Block } from '../log/block.ts';
+import { BlockBuilder, type FrameCompressor } from '../log/block-builder.ts';
+import type { EventLog } from '../log/event-log.ts';
+import type { Relay } from '../upstream/relay-url.ts';
+import type { IngestTotals } from './ingest-totals.ts';
+
+/** Longest wait of an event for company, when the log is idle. While it writes, the next block simply gathers. */
+const windowMs = 4;
+/** How long a newer upstream position without events may stay unstored; as v1's cursor interval. */
+const positionWindowMs = 5_000;
+/** Sealed and unstored bytes at which reading from the relay stops, and at which it goes on. */
+const pendingBytesMax = 16 * 1024 * 1024;
+const pendingBytesLow = 4 * 1024 * 1024;
+
+export interface IngestOptions {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly compressor: FrameCompressor;
+  readonly totals: IngestTotals;
+  /** Called with each stored block, in order. */
+  readonly publish: (block: Block) => void;
+  /** Relay `#info` and error frames, for the log file and for {@link Ingest.forget}. */
+  readonly notice: (relay: Relay, type: FrameType, name: string, message: string) => void;
+  /** Stops and restarts reading from the relay. */
+  readonly setPaused: (paused: boolean) => void;
+  /** The log refused a block: nothing more can be taken. Called once. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** See the file comment. */
+export class Ingest {
+  readonly #options: IngestOptions;
+  readonly #frame = new Frame();
+  readonly #builder: BlockBuilder;
+  readonly #writer: EventWriter;
+  #queue: Block[] = [];
+  #pendingBytes = 0;
+  #storing: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #timerMs = 0;
+  #windowOver = false;
+  #paused = false;
+  #stopped = false;
+
+  constructor(options: IngestOptions) {
+    this.#options = options;
+    const { clock, log, totals } = options;
+    this.#builder = new BlockBuilder(clock, new DidHasher(log.didHashKey), log.positions);
+    this.#writer = new EventWriter(this.#builder, (reason) => totals.drop(reason));
+  }
+
+  /** The last sequence taken from that relay. */
+  positionOf(relay: Relay): number | undefined {
+    return this.#builder.positionOf(relay.id);
+  }
+
+  /** Continues after `seq` at that relay instead of what the log says. */
+  overridePosition(relay: Relay, seq: number): void {
+    this.#builder.advance(relay.id, seq);
+  }
+
+  /** The relay does not know our sequence: the next connection starts live. */
+  forget(relay: Relay): void {
+    this.#builder.forget(relay.id);
+  }
+
+  /** Takes one message from the relay. Never throws on what the message holds. */
+  take(bytes: Uint8Array, relay: Relay): void {
+    if (this.#stopped) return;
+    const { totals } = this.#options;
+    const frame = this.#frame;
+    const dropped = frame.read(bytes);
+    const { seq } = frame;
+    const last = seq >= 0 ? this.#builder.positionOf(relay.id) : undefined;
+    if (last !== undefined && seq <= last) {
+      totals.drop('stale_sequence');
+      return;
+    }
+    totals.frame(frame.type, bytes.length);
+    if (dropped !== undefined) totals.drop(dropped);
+    else if (frame.type <= frameTypes.account) totals.events += this.#writer.write(frame);
+    else if (frame.name !== '') this.#options.notice(relay, frame.type, frame.name, frame.message);
+    if (seq >= 0) this.#builder.advance(relay.id, seq);
+    if (this.#builder.isFull) this.#seal();
+    else this.#arm();
+  }
+
+  /** Seals and stores what is gathered; resolves when all is stored. Takes nothing more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    if (!this.#builder.isEmpty) this.#seal();
+    await this.#storing;
+  }
+
+  #arm(): void {
+    if (this.#builder.isEmpty) return;
+    const ms = this.#builder.count > 0 ? windowMs : positionWindowMs;
+    if (this.#timer !== undefined && this.#timerMs <= ms) return;
+    clearTimeout(this.#timer);
+    this.#timerMs = ms;
+    this.#timer = setTimeout(this.#onWindow, ms);
+  }
+
+  readonly #onWindow = (): void => {
+    this.#timer = undefined;
+    if (this.#storing === undefined) this.#seal();
+    else this.#windowOver = true;
+  };
+
+  #seal(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#windowOver = false;
+    const block = this.#builder.seal(this.#options.compressor);
+    this.#queue.push(block);
+    this.#pendingBytes += block.json.length + block.zstd.length;
+    if (!this.#paused && this.#pendingBytes > pendingBytesMax) this.#setPaused(true);
+    this.#storing ??= this.#store();
+  }
+
+  async #store(): Promise<void> {
+    const { log, publish } = this.#options;
+    try {
+      for (let block = this.#queue.shift(); block !== undefined; block = this.#queue.shift()) {
+        await log.append(block);
+        this.#pendingBytes -= block.json.length + block.zstd.length;
+        if (this.#paused && this.#pendingBytes < pendingBytesLow) this.#setPaused(false);
+        publish(block);
+      }
+    } catch (error) {
+      this.#stopped = true;
+      this.#queue = [];
+      clearTimeout(this.#timer);
+      this.#options.failed(error);
+    }
+    this.#storing = undefined;
+    if (this.#windowOver && !this.#stopped) this.#seal();
+  }
+
+  #setPaused(paused: boolean): void {
+    this.#paused = paused;
+    this.#options.setPaused(paused);
+  }
+}

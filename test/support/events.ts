@@ -1,0 +1,142 @@
+// Synthetic events and blocks for tests of the log and of delivery: seeded, so that a failure can be repeated.
+
+import type { ByteWriter } from '../../lib/decode/byte-writer.ts';
+import { Clock } from '../../lib/event/clock.ts';
+import { DidHasher } from '../../lib/event/did-hash.ts';
+import { type EventKind, eventKinds, operationNames, operations } from '../../lib/event/event.ts';
+import type { Filter } from '../../lib/event/filter.ts';
+import type { Block } from '../../lib/log/block.ts';
+import { BlockBuilder, type FrameCompressor } from '../../lib/log/block-builder.ts';
+
+/** Deterministic numbers in [0, 1) (mulberry32). */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** A compressor whose frames can be told apart and reversed: `z` and the JSON's bytes, each XORed. */
+export const fakeCompressor: FrameCompressor = {
+  dictionaryId: 7,
+  compress(source, start, end, out: ByteWriter) {
+    out.byte(0x7a);
+    for (let at = start; at < end; at++) out.byte(source[at] ^ 0x55);
+  },
+};
+
+export function unfake(frame: Uint8Array): string {
+  return Buffer.from(frame.subarray(1).map((byte) => byte ^ 0x55)).toString();
+}
+
+export const collections = [
+  'app.bsky.feed.like',
+  'app.bsky.feed.post',
+  'app.bsky.graph.follow',
+  'com.example.rare',
+];
+
+export interface SampleEvent {
+  readonly did: string;
+  readonly time_us: number;
+  readonly kind: 'commit' | 'identity' | 'account';
+  readonly commit?: { collection: string; operation: string; text: string };
+}
+
+/** Builds blocks of random events, and remembers each event as an oracle would. */
+export class SampleLog {
+  readonly builder: BlockBuilder;
+  readonly events: SampleEvent[] = [];
+  readonly #random: () => number;
+  #seq = 0;
+
+  constructor(
+    random: () => number,
+    options: { didHashKey?: Uint8Array; lastTimeUs?: number; nowMs?: () => number } = {},
+  ) {
+    this.#random = random;
+    const clock = new Clock(options.lastTimeUs ?? 0, options.nowMs);
+    this.builder = new BlockBuilder(clock, new DidHasher(options.didHashKey ?? new Uint8Array(8)), new Map());
+  }
+
+  block(count: number): Block {
+    for (let made = 0; made < count; made++) this.#event();
+    this.builder.advance('relay.test', ++this.#seq);
+    return this.builder.seal(fakeCompressor);
+  }
+
+  #event(): void {
+    const random = this.#random;
+    const time_us = this.builder.begin();
+    const did = `did:plc:${String(Math.floor(random() * 20)).padStart(24, 'a')}`;
+    const kind = (['commit', 'commit', 'commit', 'identity', 'account'] as const)[Math.floor(random() * 5)];
+    const collection = collections[Math.floor(random() * collections.length)];
+    const text = 'x'.repeat(Math.floor(random() ** 8 * 70_000));
+    const event: SampleEvent =
+      kind === 'commit'
+        ? { did, time_us, kind, commit: { collection, operation: operationNames[operations.create], text } }
+        : { did, time_us, kind };
+    this.builder.writer.ascii(JSON.stringify(event));
+    const source = Buffer.from(`${did}${collection}`);
+    this.builder.end(
+      eventKinds[kind] as EventKind,
+      kind === 'commit' ? operations.create : operations.none,
+      source,
+      0,
+      did.length,
+      kind === 'commit' ? did.length : 0,
+      kind === 'commit' ? source.length : 0,
+    );
+    this.events.push(event);
+  }
+}
+
+/** The v1 filter rules, written plainly: what the fast path is compared with. */
+export function matches(filter: Filter, event: SampleEvent): boolean {
+  const collection = event.commit?.collection;
+  if (collection !== undefined && filter.collections.size + filter.prefixes.length > 0) {
+    if (
+      !filter.collections.has(collection) &&
+      !filter.prefixes.some((prefix) => collection.startsWith(prefix))
+    )
+      return false;
+  }
+  if (filter.dids.size > 0 && !filter.dids.has(event.did)) return false;
+  return filter.maxMessageSizeBytes === 0 || JSON.stringify(event).length <= filter.maxMessageSizeBytes;
+}
+
+export function randomFilter(random: () => number): Filter {
+  const some = <T>(from: readonly T[], chance: number): T[] => from.filter(() => random() < chance);
+  const dids = Array.from({ length: 20 }, (_, at) => `did:plc:${String(at).padStart(24, 'a')}`);
+  return {
+    collections: new Set(random() < 0.5 ? some(collections, 0.4) : []),
+    prefixes: random() < 0.3 ? some(['app.bsky.feed.', 'app.bsky.', 'com.'], 0.5) : [],
+    dids: new Set(random() < 0.4 ? some(dids, 0.2) : []),
+    maxMessageSizeBytes: random() < 0.3 ? Math.floor(random() * 2000) : 0,
+  };
+}
+
+/** The payloads of consecutive WebSocket frames as a client would see them; throws on a cut frame. */
+export function payloadsOf(bytes: Uint8Array, firstByte: number): Uint8Array[] {
+  const payloads: Uint8Array[] = [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; at < bytes.length; ) {
+    if (bytes[at] !== firstByte) throw new Error(`byte ${at} is ${bytes[at]}, not the start of a frame`);
+    let length = bytes[at + 1];
+    let header = 2;
+    if (length === 126) {
+      length = view.getUint16(at + 2);
+      header = 4;
+    } else if (length === 127) {
+      length = Number(view.getBigUint64(at + 2));
+      header = 10;
+    }
+    if (at + header + length > bytes.length) throw new Error(`frame at ${at} is cut off`);
+    payloads.push(bytes.subarray(at + header, at + header + length));
+    at += header + length;
+  }
+  return payloads;
+}
