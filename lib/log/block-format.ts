@@ -1,9 +1,9 @@
 // How a block lies in the database: three values under keys that sort by time, so that a write only ever appends to
-// the end of the key space and LevelDB moves tables down its levels without rewriting them. Pure; level-log.ts does
-// the I/O.
+// the end of the key space and LevelDB moves tables down its levels without rewriting them. Pure; block-store.ts and
+// journal.ts do the I/O.
 //
 //   b <lastTimeUs, 8 bytes big-endian> 0   head: numbers, checksums, upstream positions, columns, collections
-//   b <lastTimeUs, 8 bytes big-endian> 1   JSON frames
+//   b <lastTimeUs, 8 bytes big-endian> 1   JSON frames, in the block store as one zstd frame
 //   b <lastTimeUs, 8 bytes big-endian> 2   zstd frames
 //   a format                                this description's version and the log's DID hash key
 //
@@ -63,14 +63,15 @@ export interface BlockHead {
   readonly index: BlockIndex;
   readonly positions: UpstreamPositions;
   readonly dictionaryId: number;
+  /** Of the JSON part as stored. */
   readonly jsonBytes: number;
   readonly zstdBytes: number;
   readonly jsonCrc: number;
   readonly zstdCrc: number;
 }
 
-/** The head value of a block that comes after `before`. */
-export function writeHead(block: Block, before: LogOffset): Buffer {
+/** The head value of a block that comes after `before`, and whose JSON frames are stored as `storedJson`. */
+export function writeHead(block: Block, storedJson: Uint8Array, before: LogOffset): Buffer {
   const { index } = block;
   const { count } = index;
   const text = Buffer.from(
@@ -82,9 +83,9 @@ export function writeHead(block: Block, before: LogOffset): Buffer {
   bytes.writeUInt32LE(text.length, 12);
   bytes.writeDoubleLE(index.firstTimeUs, 16);
   bytes.writeDoubleLE(index.lastTimeUs, 24);
-  bytes.writeUInt32LE(block.json.length, 32);
+  bytes.writeUInt32LE(storedJson.length, 32);
   bytes.writeUInt32LE(block.zstd.length, 36);
-  bytes.writeUInt32LE(crc32(block.json), 40);
+  bytes.writeUInt32LE(crc32(storedJson), 40);
   bytes.writeUInt32LE(crc32(block.zstd), 44);
   bytes.writeUInt32LE(block.dictionaryId, 48);
   bytes.writeDoubleLE(before.bytes, 56);

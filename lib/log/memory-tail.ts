@@ -35,6 +35,19 @@ export class MemoryTail {
     while (this.#bytes > this.#bytesMax && this.#first < this.#blocks.length - 1) this.#dropFirst();
   }
 
+  /** Puts `folded` in the place of the `count` blocks that it was made of, as far as they are still here. */
+  replace(count: number, folded: Block): void {
+    const blocks = this.#blocks;
+    let end = blocks.length;
+    while (end > this.#first && (blocks[end - 1] as Block).index.lastTimeUs > folded.index.lastTimeUs) end--;
+    const start = end - count;
+    // Partly dropped already: the small ones that are left stay as they are.
+    if (start < this.#first) return;
+    for (let at = start; at < end; at++) this.#bytes -= costOf(blocks[at] as Block);
+    this.#bytes += costOf(folded);
+    blocks.splice(start, count, folded);
+  }
+
   /**
    * The block that holds the first event after `timeUs`. Undefined when there is none, and when the tail does not
    * reach back far enough to know: then the log has to be asked.

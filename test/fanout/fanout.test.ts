@@ -8,7 +8,15 @@ import { Fanout } from '../../lib/fanout/fanout.ts';
 import type { Encoding, Subscription, Transport } from '../../lib/fanout/transport.ts';
 import type { EventLog } from '../../lib/log/event-log.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
-import { matches, payloadsOf, randomFilter, SampleLog, seededRandom, unfake } from '../support/events.ts';
+import {
+  fakeCompressor,
+  matches,
+  payloadsOf,
+  randomFilter,
+  SampleLog,
+  seededRandom,
+  unfake,
+} from '../support/events.ts';
 
 let dataDir: string;
 let log: LevelLog;
@@ -16,7 +24,13 @@ let log: LevelLog;
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'slipstream-fanout-'));
   // A tail of a few blocks, so that memory, LevelDB and the tip are all crossed.
-  log = await LevelLog.open({ dataDir, retentionBytes: 0, tailBytesMax: 100_000, fsync: false });
+  log = await LevelLog.open({
+    dataDir,
+    retentionBytes: 0,
+    tailBytesMax: 100_000,
+    fsync: false,
+    compressor: fakeCompressor,
+  });
 });
 afterEach(async () => {
   await log.close();

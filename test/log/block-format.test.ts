@@ -16,7 +16,7 @@ test('a head reads back as it was written, at any alignment', () => {
   const sample = new SampleLog(seededRandom(3));
   for (const count of [1, 2, 3, 7, 256]) {
     const block = sample.block(count);
-    const written = writeHead(block, before);
+    const written = writeHead(block, block.json, before);
     const shifted = Buffer.concat([Buffer.from('abc'), written]).subarray(3);
     const head = readHead(shifted);
     expect(head.index).toEqual(block.index);
@@ -33,7 +33,8 @@ test('a head reads back as it was written, at any alignment', () => {
 });
 
 test('every truncation and every flipped bit of a head is seen', () => {
-  const head = writeHead(new SampleLog(seededRandom(4)).block(3), before);
+  const block = new SampleLog(seededRandom(4)).block(3);
+  const head = writeHead(block, block.json, before);
   for (let length = 0; length < head.length; length++) {
     expect(() => readHead(head.subarray(0, length))).toThrow(
       expect.objectContaining({ code: 'LOG_CORRUPT' }),
@@ -48,7 +49,7 @@ test('every truncation and every flipped bit of a head is seen', () => {
 
 test('a damaged or missing payload is seen', () => {
   const block = new SampleLog(seededRandom(5)).block(2);
-  const head = readHead(writeHead(block, before));
+  const head = readHead(writeHead(block, block.json, before));
   const damaged = Buffer.from(block.json);
   damaged[10] ^= 1;
   for (const payload of [damaged, undefined, block.json.subarray(1)]) {
@@ -93,5 +94,5 @@ test('an abandoned event leaves no trace, and a position without events makes a 
   const block = sample.block(0);
   expect(block.index.count).toBe(0);
   expect(block.json.length).toBe(0);
-  expect(readHead(writeHead(block, before)).positions).toEqual(new Map([['relay.test', 1]]));
+  expect(readHead(writeHead(block, block.json, before)).positions).toEqual(new Map([['relay.test', 1]]));
 });

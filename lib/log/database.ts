@@ -1,0 +1,40 @@
+// Opens LevelDB databases and turns their failures into coded errors. The only importer of classic-level.
+
+import { ClassicLevel } from 'classic-level';
+import { CodedError } from '../event/coded-error.ts';
+
+/** A LevelDB database of bytes to bytes. */
+export type Database = ClassicLevel<Uint8Array, Uint8Array>;
+
+/**
+ * Opens the database in `location`, creating it when absent.
+ * @param writeBufferBytes LevelDB's memtable; twice this can be in memory while one is written out.
+ * @throws CodedError `LOG_LOCKED` when another process has it open, else `LOG_OPEN_FAILED`.
+ */
+export async function openDatabase(location: string, writeBufferBytes: number): Promise<Database> {
+  const db: Database = new ClassicLevel(location, {
+    keyEncoding: 'view',
+    valueEncoding: 'view',
+    writeBufferSize: writeBufferBytes,
+    // Payloads are zstd already, or are about to be rewritten: snappy would only cost time.
+    compression: false,
+  });
+  try {
+    await db.open();
+    return db;
+  } catch (cause) {
+    if ((cause as { cause?: { code?: string } }).cause?.code === 'LEVEL_LOCKED') {
+      const what = `the log in ${location} is in use: stop the other process that has it open`;
+      throw databaseFailure('LOG_LOCKED', what, cause);
+    }
+    throw databaseFailure('LOG_OPEN_FAILED', `cannot open the log in ${location}`, cause);
+  }
+}
+
+/** A coded error that ends with what the database said, which `cause` alone would hide from a log line. */
+export function databaseFailure(code: string, what: string, cause: unknown): CodedError {
+  const inner = (cause as { cause?: unknown }).cause ?? cause;
+  return new CodedError(code, `${what}: ${inner instanceof Error ? inner.message : String(inner)}`, {
+    cause,
+  });
+}
