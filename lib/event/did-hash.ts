@@ -93,6 +93,18 @@ export class DidHashSet {
     }
   }
 
+  /** The hashes in it, two entries each: low, high. */
+  get hashes(): Uint32Array {
+    const hashes = new Uint32Array(this.size * 2);
+    let at = 0;
+    for (let slot = 0; slot <= this.#mask; slot++) {
+      if (this.#used[slot] === 0) continue;
+      hashes[at++] = this.#slots[slot * 2];
+      hashes[at++] = this.#slots[slot * 2 + 1];
+    }
+    return hashes;
+  }
+
   has(low: number, high: number): boolean {
     for (let slot = low & this.#mask; this.#used[slot] === 1; slot = (slot + 1) & this.#mask) {
       if (this.#slots[slot * 2] === low && this.#slots[slot * 2 + 1] === high) return true;

@@ -5,6 +5,7 @@ import { type DidHasher, DidHashSet } from '../event/did-hash.ts';
 import type { Filter } from '../event/filter.ts';
 import { payloadBytesOf } from '../event/message-frame.ts';
 import { type BlockIndex, noCollection } from '../log/block-index.ts';
+import type { ReadFilter } from '../log/chapter.ts';
 import type { Encoding } from './transport.ts';
 
 /** Events ready to be written: whole frames, shared with every subscriber that gets them. */
@@ -22,12 +23,15 @@ export class Selection {
   readonly #dids: DidHashSet | undefined;
   readonly #maxMessageSizeBytes: number;
   readonly #passesAll: boolean;
+  /** For the log, so that it can skip what this selection does not want; undefined when it wants nearly everything. */
+  readonly readFilter: ReadFilter | undefined;
 
   constructor(filter: Filter, hasher: DidHasher) {
     this.#collections = filter.collections;
     this.#prefixes = filter.prefixes;
     this.#dids = filter.dids.size === 0 ? undefined : new DidHashSet(filter.dids, hasher);
     this.#maxMessageSizeBytes = filter.maxMessageSizeBytes;
+    this.readFilter = this.#readFilter();
     this.#passesAll =
       !this.#filtersCollections && this.#dids === undefined && this.#maxMessageSizeBytes === 0;
   }
@@ -56,16 +60,25 @@ export class Selection {
     return gather(frames, ends, this.#choose(index, wanted, from));
   }
 
-  /** Which of a block's collections pass; the last entry stands for events without one. */
+  #readFilter(): ReadFilter | undefined {
+    const dids = this.#dids;
+    if (!this.#filtersCollections && dids === undefined) return undefined;
+    return {
+      ...(this.#filtersCollections && { wantsCollection: (collection) => this.#wants(collection) }),
+      ...(dids !== undefined && { didHashes: dids.hashes }),
+    };
+  }
+
+  #wants(collection: string): boolean {
+    return (
+      this.#collections.has(collection) || this.#prefixes.some((prefix) => collection.startsWith(prefix))
+    );
+  }
+
+  /** Which of a block's collections pass. */
   #wantedCollections(collections: readonly string[]): Uint8Array {
     const wanted = new Uint8Array(collections.length);
-    for (let at = 0; at < collections.length; at++) {
-      const collection = collections[at];
-      wanted[at] =
-        this.#collections.has(collection) || this.#prefixes.some((prefix) => collection.startsWith(prefix))
-          ? 1
-          : 0;
-    }
+    for (let at = 0; at < collections.length; at++) wanted[at] = this.#wants(collections[at]) ? 1 : 0;
     return wanted;
   }
 

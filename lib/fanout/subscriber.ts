@@ -3,9 +3,8 @@
 // full it holds a number.
 
 import type { Filter } from '../event/filter.ts';
-import type { BlockSlice } from '../log/block.ts';
 import { firstEventAfter } from '../log/block-index.ts';
-import type { EventLog } from '../log/event-log.ts';
+import type { EventLog, ReadResult } from '../log/event-log.ts';
 import type { Group } from './group.ts';
 import type { Batch } from './selection.ts';
 import type { Subscription, Transport } from './transport.ts';
@@ -119,9 +118,16 @@ export class Subscriber implements Subscription {
   }
 
   async #read(): Promise<void> {
-    let slices: BlockSlice[];
+    const group = this.#group;
+    let result: ReadResult;
     try {
-      slices = await this.#host.log.read(this.positionUs, this.transport.encoding, this.#readBytes);
+      const { readFilter } = group.selection;
+      result = await this.#host.log.read(
+        this.positionUs,
+        this.transport.encoding,
+        this.#readBytes,
+        readFilter,
+      );
     } catch (error) {
       if (this.phase !== phases.reading) return;
       this.#host.readFailed(error);
@@ -132,18 +138,21 @@ export class Subscriber implements Subscription {
     }
     if (this.phase !== phases.reading) return;
     this.phase = phases.queued;
-    for (const { index, frames } of slices) {
+    // A filter that changed meanwhile may want blocks that were skipped for the old one: read again.
+    if (group !== this.#group) {
+      this.#waitForTurn();
+      return;
+    }
+    for (const { index, frames } of result.slices) {
       const from = firstEventAfter(index, this.positionUs);
-      this.#deliver(
-        index.lastTimeUs,
-        this.#group.selection.cut(index, frames, this.transport.encoding, from),
-      );
+      this.#deliver(index.lastTimeUs, group.selection.cut(index, frames, this.transport.encoding, from));
       // What was read and not sent is read again: a stalled client costs a position, not memory.
       if (this.phase !== phases.queued) {
         this.#readBytes = readBytesMin;
         return;
       }
     }
+    this.positionUs = Math.max(this.positionUs, result.throughUs);
     this.#readBytes = Math.min(this.#readBytes * 2, readBytesMax);
     this.#waitForTurn();
   }

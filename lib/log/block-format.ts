@@ -5,9 +5,10 @@
 //   b <lastTimeUs, 8 bytes big-endian> 0   head: numbers, checksums, upstream positions, columns, collections
 //   b <lastTimeUs, 8 bytes big-endian> 1   JSON frames, in the block store as one zstd frame
 //   b <lastTimeUs, 8 bytes big-endian> 2   zstd frames
+//   b <lastTimeUs, 8 bytes big-endian> 3   chapter.ts, behind the last block that it describes
 //   a format                                this description's version and the log's DID hash key
 //
-// Head, little-endian: 72 fixed bytes, then the columns widest first so that each is aligned, then a UTF-8 JSON text
+// Head, little-endian: 80 fixed bytes, then the columns widest first so that each is aligned, then a UTF-8 JSON text
 // with collections and positions, then nothing. Its own CRC-32 covers all bytes after the CRC field.
 
 import { crc32 } from 'node:zlib';
@@ -20,12 +21,12 @@ export const formatVersion = 1;
 /** Key of the description value. */
 export const descriptionKey = Buffer.from('aformat');
 
-export const parts = { head: 0, json: 1, zstd: 2 } as const;
+export const parts = { head: 0, json: 1, zstd: 2, chapter: 3 } as const;
 export type Part = (typeof parts)[keyof typeof parts];
 
 const keyPrefix = 0x62;
 const keyBytes = 10;
-const headBytes = 72;
+const headBytes = 80;
 /** timeUs 8, didHash 8, jsonEnd 4, zstdEnd 4, collection 2, kindAndOperation 1. */
 const columnBytesPerEvent = 27;
 
@@ -55,9 +56,15 @@ export interface LogOffset {
   readonly bytes: number;
 }
 
-/** What a head says, apart from the payloads. */
-export interface BlockHead {
+/** Where a block stands in the store. */
+export interface BlockPlace {
   readonly before: LogOffset;
+  /** `lastTimeUs` of the newest chapter before this block; 0 when there is none. */
+  readonly chapterUs: number;
+}
+
+/** What a head says, apart from the payloads. */
+export interface BlockHead extends BlockPlace {
   /** `before` of the next block. */
   readonly after: LogOffset;
   readonly index: BlockIndex;
@@ -70,8 +77,8 @@ export interface BlockHead {
   readonly zstdCrc: number;
 }
 
-/** The head value of a block that comes after `before`, and whose JSON frames are stored as `storedJson`. */
-export function writeHead(block: Block, storedJson: Uint8Array, before: LogOffset): Buffer {
+/** The head value of a block whose JSON frames are stored as `storedJson`. */
+export function writeHead(block: Block, storedJson: Uint8Array, place: BlockPlace): Buffer {
   const { index } = block;
   const { count } = index;
   const text = Buffer.from(
@@ -88,8 +95,9 @@ export function writeHead(block: Block, storedJson: Uint8Array, before: LogOffse
   bytes.writeUInt32LE(crc32(storedJson), 40);
   bytes.writeUInt32LE(crc32(block.zstd), 44);
   bytes.writeUInt32LE(block.dictionaryId, 48);
-  bytes.writeDoubleLE(before.bytes, 56);
-  bytes.writeDoubleLE(before.events, 64);
+  bytes.writeDoubleLE(place.before.bytes, 56);
+  bytes.writeDoubleLE(place.before.events, 64);
+  bytes.writeDoubleLE(place.chapterUs, 72);
   let at = headBytes;
   for (const column of [
     index.timeUs,
@@ -147,6 +155,7 @@ export function readHead(bytes: Uint8Array): BlockHead {
   const zstdBytes = view.getUint32(36, true);
   return {
     before,
+    chapterUs: view.getFloat64(72, true),
     after: { bytes: before.bytes + bytes.length + jsonBytes + zstdBytes, events: before.events + count },
     index: {
       count,

@@ -24,8 +24,10 @@ import {
   readHead,
   writeHead,
 } from './block-format.ts';
+import type { ReadFilter } from './chapter.ts';
+import { ChapterList } from './chapter-list.ts';
 import { type Database, databaseFailure, openDatabase } from './database.ts';
-import type { SliceEncoding, TrimResult } from './event-log.ts';
+import type { ReadResult, SliceEncoding, TrimResult } from './event-log.ts';
 
 const compressJson = promisify(zstdCompress);
 const compressOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
@@ -34,8 +36,10 @@ const compressOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 const writeBufferBytes = 16 * 1024 * 1024;
 /** Blocks deleted per batch of a trim, so that a long trim never holds the write lock for long. */
 const trimBatchBlocks = 256;
-/** Blocks looked at per read, so that one with tiny blocks still returns soon. */
-const readBlocksMax = 64;
+/** JSON bytes of a usual block: turns a reader's byte limit into a number of blocks before they are read. */
+const blockBytesUsual = 128 * 1024;
+/** Chapters searched per read (a million events), so that a search that finds nothing still comes back soon. */
+const chaptersPerRead = 16;
 const nothingStored: LogOffset = { events: 0, bytes: 0 };
 
 /** See the file comment. Create it with {@link BlockStore.open}. */
@@ -45,10 +49,13 @@ export class BlockStore {
   readonly #location: string;
   readonly #compressor: FrameCompressor;
   readonly #scratch = new ByteWriter();
+  readonly #chapters: ChapterList;
   #lastHead: BlockHead | undefined;
   /** Of the oldest block: where the stored range begins, and what was stored before it. */
   #firstTimeUs: number;
   #trimmed: LogOffset;
+  /** Blocks that end here or before are deleted. */
+  #trimmedToUs: number;
   #closing: Promise<void> | undefined;
 
   private constructor(db: Database, location: string, compressor: FrameCompressor, opened: Opened) {
@@ -56,9 +63,11 @@ export class BlockStore {
     this.#db = db;
     this.#location = location;
     this.didHashKey = opened.didHashKey;
+    this.#chapters = opened.chapters;
     this.#lastHead = opened.last;
     this.#firstTimeUs = opened.first?.index.firstTimeUs ?? 0;
     this.#trimmed = opened.first?.before ?? nothingStored;
+    this.#trimmedToUs = Math.max(0, this.#firstTimeUs - 1);
   }
 
   /**
@@ -100,53 +109,57 @@ export class BlockStore {
   async append(block: Block, sync: boolean): Promise<void> {
     const { lastTimeUs, firstTimeUs } = block.index;
     const json = await compressJson(block.json, compressOptions);
-    const head = writeHead(block, json, this.#lastHead?.after ?? nothingStored);
+    const chapter = this.#chapters.open;
+    const place = { before: this.#lastHead?.after ?? nothingStored, chapterUs: chapter.previousUs };
+    const head = writeHead(block, json, place);
+    chapter.add(block.index);
+    const puts: [Part, Uint8Array][] = [
+      [parts.head, head],
+      [parts.json, json],
+      [parts.zstd, block.zstd],
+    ];
+    if (chapter.isFull) puts.push([parts.chapter, chapter.write()]);
     try {
       await this.#db.batch(
-        [
-          { type: 'put', key: blockKey(lastTimeUs, parts.head), value: head },
-          { type: 'put', key: blockKey(lastTimeUs, parts.json), value: json },
-          { type: 'put', key: blockKey(lastTimeUs, parts.zstd), value: block.zstd },
-        ],
+        puts.map(([part, value]) => ({ type: 'put' as const, key: blockKey(lastTimeUs, part), value })),
         { sync },
       );
     } catch (cause) {
       throw databaseFailure('LOG_WRITE_FAILED', `cannot write to the log in ${this.#location}`, cause);
     }
+    if (chapter.isFull) this.#chapters.closeOpen();
     if (this.#lastHead === undefined) this.#firstTimeUs = firstTimeUs;
     this.#lastHead = readHead(head);
   }
 
   /** As `EventLog.read`. */
-  async read(timeUs: number, encoding: SliceEncoding, bytesMax: number): Promise<BlockSlice[]> {
-    const slices: BlockSlice[] = [];
-    let bytes = 0;
-    const iterator = this.#db.iterator({ gte: blockKey(timeUs + 1, parts.head), lt: blockKeysEnd });
+  async read(
+    timeUs: number,
+    encoding: SliceEncoding,
+    bytesMax: number,
+    filter?: ReadFilter,
+  ): Promise<ReadResult> {
     try {
-      while (bytes < bytesMax && slices.length < readBlocksMax) {
-        const entry = await iterator.next();
-        if (entry === undefined) break;
-        const head = readHead(entry[1]);
-        const isUsable = encoding === 'zstd' && head.dictionaryId === this.#compressor.dictionaryId;
-        const part = isUsable ? parts.zstd : parts.json;
-        if (part !== parts.json) iterator.seek(blockKey(head.index.lastTimeUs, part));
-        const slice = this.#slice(
-          head,
-          part,
-          encoding,
-          checkPayload(head, part, (await iterator.next())?.[1]),
-        );
-        slices.push(slice);
-        bytes += slice.frames.length;
-        iterator.seek(blockKey(head.index.lastTimeUs + 1, parts.head));
+      const { times, throughUs } = await this.#candidates(
+        timeUs,
+        Math.ceil(bytesMax / blockBytesUsual),
+        filter,
+      );
+      const part = parts[encoding];
+      const values = await this.#db.getMany(
+        times.flatMap((lastTimeUs) => [blockKey(lastTimeUs, parts.head), blockKey(lastTimeUs, part)]),
+      );
+      const slices: BlockSlice[] = [];
+      for (const [at, lastTimeUs] of times.entries()) {
+        // Retention may have taken the block since its chapter was asked.
+        if (lastTimeUs <= this.#trimmedToUs) continue;
+        slices.push(await this.#slice(lastTimeUs, encoding, values[at * 2], values[at * 2 + 1]));
       }
+      return { slices, throughUs };
     } catch (cause) {
       if (cause instanceof CodedError) throw cause;
       throw databaseFailure('LOG_READ_FAILED', `cannot read the log in ${this.#location}`, cause);
-    } finally {
-      await iterator.close();
     }
-    return slices;
   }
 
   /**
@@ -156,7 +169,6 @@ export class BlockStore {
   async trim(olderThanUs: number, retentionBytes: number): Promise<TrimResult> {
     const trimmedBefore = this.#trimmed;
     let blocks = 0;
-    let trimmedToUs = 0;
     let more = true;
     while (more && this.#closing === undefined) {
       const heads = await this.#oldestHeads(trimBatchBlocks);
@@ -170,13 +182,16 @@ export class BlockStore {
         this.#trimmed = head.before;
         if (!more) break;
         blocks++;
-        trimmedToUs = lastTimeUs;
+        this.#trimmedToUs = lastTimeUs;
         for (const part of Object.values(parts)) keys.push(blockKey(lastTimeUs, part));
       }
       more = more && heads.length > 0;
       if (keys.length > 0) await this.#db.batch(keys.map((key) => ({ type: 'del' as const, key })));
     }
-    if (blocks > 0) await this.#db.compactRange(blockKey(0, parts.head), blockKey(trimmedToUs, parts.zstd));
+    if (blocks > 0) {
+      this.#chapters.trimTo(this.#trimmedToUs);
+      await this.#db.compactRange(blockKey(0, parts.head), blockKey(this.#trimmedToUs, parts.chapter));
+    }
     return {
       blocks,
       events: this.#trimmed.events - trimmedBefore.events,
@@ -190,10 +205,44 @@ export class BlockStore {
     return this.#closing;
   }
 
-  #slice(head: BlockHead, part: Part, encoding: SliceEncoding, payload: Uint8Array): BlockSlice {
+  /** Keys of up to `blocksMax` blocks behind `timeUs` that may match, and how far the search has got. */
+  async #candidates(
+    timeUs: number,
+    blocksMax: number,
+    filter: ReadFilter | undefined,
+  ): Promise<{ times: number[]; throughUs: number }> {
+    const times: number[] = [];
+    let throughUs = Math.max(timeUs, this.#trimmedToUs);
+    for (let read = 0; read < chaptersPerRead && throughUs < this.lastTimeUs; read++) {
+      const chapter = await this.#chapters.after(throughUs);
+      const candidates = filter === undefined ? undefined : chapter.mayMatch(filter);
+      for (let block = chapter.blockAfter(throughUs); block < chapter.count; block++) {
+        const lastTimeUs = chapter.lastTimeOf(block);
+        // The open chapter knows of a block that is still being written.
+        if (times.length >= blocksMax || lastTimeUs > this.lastTimeUs) return { times, throughUs };
+        throughUs = lastTimeUs;
+        if (candidates === undefined || candidates[block] === 1) times.push(lastTimeUs);
+      }
+    }
+    return { times, throughUs };
+  }
+
+  async #slice(
+    lastTimeUs: number,
+    encoding: SliceEncoding,
+    headValue: Uint8Array | undefined,
+    payload: Uint8Array | undefined,
+  ): Promise<BlockSlice> {
+    if (headValue === undefined) {
+      throw new CodedError('LOG_CORRUPT', `block ${lastTimeUs} is missing: the database is damaged`);
+    }
+    const head = readHead(headValue);
     const { index } = head;
-    if (part === parts.zstd) return { index, frames: payload };
-    const json = zstdDecompressSync(payload);
+    if (encoding === 'zstd' && head.dictionaryId === this.#compressor.dictionaryId) {
+      return { index, frames: checkPayload(head, parts.zstd, payload) };
+    }
+    const stored = encoding === 'json' ? payload : await this.#db.get(blockKey(lastTimeUs, parts.json));
+    const json = zstdDecompressSync(checkPayload(head, parts.json, stored));
     if (encoding === 'json') return { index, frames: json };
     const { zstd, zstdEnd } = compressFrames(json, index.jsonEnd, this.#compressor, this.#scratch);
     return { index: { ...index, zstdEnd }, frames: zstd };
@@ -221,16 +270,15 @@ interface Opened {
   readonly didHashKey: Uint8Array;
   readonly first: BlockHead | undefined;
   readonly last: BlockHead | undefined;
+  readonly chapters: ChapterList;
 }
 
 async function readOpened(db: Database, location: string): Promise<Opened> {
   const didHashKey = await readDescription(db, location);
   const [oldest] = await db.values({ gte: blockKey(0, parts.head), lt: blockKeysEnd, limit: 1 }).all();
-  return {
-    didHashKey,
-    last: await newestHead(db),
-    first: oldest === undefined ? undefined : readHead(oldest),
-  };
+  const last = await newestHead(db);
+  const chapters = await ChapterList.load(db, last?.index.lastTimeUs ?? 0, last?.chapterUs ?? 0);
+  return { didHashKey, last, first: oldest === undefined ? undefined : readHead(oldest), chapters };
 }
 
 async function newestHead(db: Database): Promise<BlockHead | undefined> {

@@ -2,6 +2,7 @@
 // is the embedded implementation.
 
 import type { Block, BlockSlice, UpstreamPositions } from './block.ts';
+import type { ReadFilter } from './chapter.ts';
 
 /** Which payload a reader wants. */
 export type SliceEncoding = 'json' | 'zstd';
@@ -23,17 +24,24 @@ export interface EventLog {
   /** The block with the first event after `timeUs`, if memory holds it; synchronous. */
   recentAfter(timeUs: number): Block | undefined;
   /**
-   * Stored blocks from the one with the first event after `timeUs` on, in order, at most about `bytesMax` of payload
-   * but at least one if there is one. Empty at the tip.
+   * Stored blocks from the one with the first event after `timeUs` on, in order, at most about `bytesMax` of payload.
+   * With a filter, blocks that hold nothing it wants may be left out.
    * @throws CodedError `LOG_CORRUPT`, `LOG_READ_FAILED`.
    */
-  read(timeUs: number, encoding: SliceEncoding, bytesMax: number): Promise<BlockSlice[]>;
+  read(timeUs: number, encoding: SliceEncoding, bytesMax: number, filter?: ReadFilter): Promise<ReadResult>;
   /** Deletes blocks whose last event is older than `olderThanUs`, and the oldest beyond the byte limit. */
   trim(olderThanUs: number): Promise<TrimResult>;
   /** What the log holds. */
   stats(): LogStats;
   /** Waits for running calls and closes. Idempotent. */
   close(): Promise<void>;
+}
+
+/** What a read found. */
+export interface ReadResult {
+  readonly slices: readonly BlockSlice[];
+  /** Every wanted event up to here is in `slices`. Greater than asked unless the reader is at the tip. */
+  readonly throughUs: number;
 }
 
 export interface TrimResult {

@@ -7,7 +7,7 @@ import { type Database, databaseFailure, openDatabase } from './database.ts';
 
 /** LevelDB's memtable for the journal: most entries are deleted again before it is full. */
 const writeBufferBytes = 8 * 1024 * 1024;
-const noOffset = { events: 0, bytes: 0 };
+const noPlace = { before: { events: 0, bytes: 0 }, chapterUs: 0 };
 
 /** A durable queue of blocks. One value per block: head length, head, JSON frames, zstd frames. */
 export class Journal {
@@ -33,7 +33,7 @@ export class Journal {
 
   /** @throws CodedError `LOG_WRITE_FAILED`; the block is then not stored. */
   async append(block: Block, sync: boolean): Promise<void> {
-    const head = writeHead(block, block.json, noOffset);
+    const head = writeHead(block, block.json, noPlace);
     const headLength = Buffer.allocUnsafe(4);
     headLength.writeUInt32LE(head.length);
     try {

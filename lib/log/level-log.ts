@@ -9,8 +9,9 @@ import { CodedError } from '../event/coded-error.ts';
 import type { Block, BlockSlice, UpstreamPositions } from './block.ts';
 import { blockEventsMax, blockJsonBytesMax, compressFrames, type FrameCompressor } from './block-builder.ts';
 import { BlockStore } from './block-store.ts';
+import type { ReadFilter } from './chapter.ts';
 import { databaseFailure } from './database.ts';
-import type { EventLog, LogStats, SliceEncoding, TrimResult } from './event-log.ts';
+import type { EventLog, LogStats, ReadResult, SliceEncoding, TrimResult } from './event-log.ts';
 import { foldBlocks } from './fold.ts';
 import { Journal } from './journal.ts';
 import { MemoryTail } from './memory-tail.ts';
@@ -126,18 +127,25 @@ export class LevelLog implements EventLog {
     return this.#tail.after(timeUs);
   }
 
-  async read(timeUs: number, encoding: SliceEncoding, bytesMax: number): Promise<BlockSlice[]> {
-    if (timeUs < this.#store.lastTimeUs) return this.#store.read(timeUs, encoding, bytesMax);
+  async read(
+    timeUs: number,
+    encoding: SliceEncoding,
+    bytesMax: number,
+    filter?: ReadFilter,
+  ): Promise<ReadResult> {
+    if (timeUs < this.#store.lastTimeUs) return this.#store.read(timeUs, encoding, bytesMax, filter);
     const slices: BlockSlice[] = [];
     let bytes = 0;
+    let throughUs = timeUs;
     for (const block of this.#unfolded) {
       if (bytes >= bytesMax) break;
       if (block.index.lastTimeUs <= timeUs) continue;
       const frames = encoding === 'json' ? block.json : block.zstd;
       slices.push({ index: block.index, frames });
       bytes += frames.length;
+      throughUs = block.index.lastTimeUs;
     }
-    return slices;
+    return { slices, throughUs };
   }
 
   trim(olderThanUs: number): Promise<TrimResult> {

@@ -11,18 +11,19 @@ import { firstEventAfter } from '../../lib/log/block-index.ts';
 import { payloadsOf, SampleLog, seededRandom, unfake } from '../support/events.ts';
 
 const before = { bytes: 2 ** 40, events: 2 ** 33 };
+const place = { before, chapterUs: 1_764_000_000_000_000 };
 
 test('a head reads back as it was written, at any alignment', () => {
   const sample = new SampleLog(seededRandom(3));
   for (const count of [1, 2, 3, 7, 256]) {
     const block = sample.block(count);
-    const written = writeHead(block, block.json, before);
+    const written = writeHead(block, block.json, place);
     const shifted = Buffer.concat([Buffer.from('abc'), written]).subarray(3);
     const head = readHead(shifted);
     expect(head.index).toEqual(block.index);
     expect(head.positions).toEqual(block.positions);
     expect(head.dictionaryId).toBe(7);
-    expect(head.before).toEqual(before);
+    expect(head).toMatchObject(place);
     expect(head.after).toEqual({
       bytes: before.bytes + written.length + block.json.length + block.zstd.length,
       events: before.events + count,
@@ -34,7 +35,7 @@ test('a head reads back as it was written, at any alignment', () => {
 
 test('every truncation and every flipped bit of a head is seen', () => {
   const block = new SampleLog(seededRandom(4)).block(3);
-  const head = writeHead(block, block.json, before);
+  const head = writeHead(block, block.json, place);
   for (let length = 0; length < head.length; length++) {
     expect(() => readHead(head.subarray(0, length))).toThrow(
       expect.objectContaining({ code: 'LOG_CORRUPT' }),
@@ -49,7 +50,7 @@ test('every truncation and every flipped bit of a head is seen', () => {
 
 test('a damaged or missing payload is seen', () => {
   const block = new SampleLog(seededRandom(5)).block(2);
-  const head = readHead(writeHead(block, block.json, before));
+  const head = readHead(writeHead(block, block.json, place));
   const damaged = Buffer.from(block.json);
   damaged[10] ^= 1;
   for (const payload of [damaged, undefined, block.json.subarray(1)]) {
@@ -94,5 +95,5 @@ test('an abandoned event leaves no trace, and a position without events makes a 
   const block = sample.block(0);
   expect(block.index.count).toBe(0);
   expect(block.json.length).toBe(0);
-  expect(readHead(writeHead(block, block.json, before)).positions).toEqual(new Map([['relay.test', 1]]));
+  expect(readHead(writeHead(block, block.json, place)).positions).toEqual(new Map([['relay.test', 1]]));
 });

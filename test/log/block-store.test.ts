@@ -2,8 +2,19 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { DidHasher } from '../../lib/event/did-hash.ts';
+import { Selection } from '../../lib/fanout/selection.ts';
+import { firstEventAfter } from '../../lib/log/block-index.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
-import { fakeCompressor, payloadsOf, SampleLog, seededRandom } from '../support/events.ts';
+import { chapterBlocks } from '../../lib/log/chapter.ts';
+import {
+  fakeCompressor,
+  matches,
+  payloadsOf,
+  randomFilter,
+  SampleLog,
+  seededRandom,
+} from '../support/events.ts';
 
 let location: string;
 let store: BlockStore;
@@ -20,7 +31,7 @@ afterEach(async () => {
 async function textsFrom(timeUs: number): Promise<string[]> {
   const texts: string[] = [];
   for (let at = timeUs; ; ) {
-    const slices = await store.read(at, 'json', 1e9);
+    const { slices } = await store.read(at, 'json', 1e9);
     if (slices.length === 0) return texts;
     for (const { frames } of slices)
       texts.push(...payloadsOf(frames, 0x81).map((payload) => `${Buffer.from(payload)}`));
@@ -62,4 +73,43 @@ test('trim deletes the oldest blocks beyond the byte limit, and the size survive
   store = await BlockStore.open(location, fakeCompressor);
   expect(store.size).toEqual(size);
   expect(store.firstTimeUs).toBe(firstTimeUs);
+});
+
+test('a filtered read finds every wanted event across chapters, also after reopening and trimming', async () => {
+  const random = seededRandom(52);
+  let nowMs = 1_700_000_000_000;
+  const sample = new SampleLog(random, { didHashKey: store.didHashKey, nowMs: () => nowMs });
+  for (let made = 0; made < 2.5 * chapterBlocks; made++) {
+    nowMs += 1000;
+    await store.append(sample.block(1 + Math.floor(random() * 3)), false);
+  }
+  const hasher = new DidHasher(store.didHashKey);
+  for (const round of ['first', 'reopened', 'trimmed', 'trimmed and reopened']) {
+    for (let query = 0; query < 20; query++) {
+      const filter = randomFilter(random);
+      const selection = new Selection({ ...filter, maxMessageSizeBytes: 0 }, hasher);
+      const after = sample.events[Math.floor(random() * sample.events.length)].time_us;
+      const texts: string[] = [];
+      for (let timeUs = after; timeUs < store.lastTimeUs; ) {
+        const { slices, throughUs } = await store.read(timeUs, 'json', 300_000, selection.readFilter);
+        for (const { index, frames } of slices) {
+          const batch = selection.cut(index, frames, 'json', firstEventAfter(index, after));
+          texts.push(...payloadsOf(batch.bytes, 0x81).map((payload) => `${Buffer.from(payload)}`));
+        }
+        expect(throughUs).toBeGreaterThan(timeUs);
+        timeUs = throughUs;
+      }
+      const expected = sample.events
+        .filter((event) => event.time_us > after && event.time_us >= store.firstTimeUs)
+        .filter((event) => matches({ ...filter, maxMessageSizeBytes: 0 }, event))
+        .map((event) => JSON.stringify(event));
+      expect(texts, round).toEqual(expected);
+    }
+    if (round === 'reopened')
+      await store.trim(sample.events[Math.floor(sample.events.length * 0.55)].time_us, 0);
+    else {
+      await store.close();
+      store = await BlockStore.open(location, fakeCompressor);
+    }
+  }
 });

@@ -39,7 +39,7 @@ function sampleOf(seed: number): SampleLog {
 async function replay(timeUs: number, encoding: 'json' | 'zstd', bytesMax: number): Promise<string[]> {
   const texts: string[] = [];
   for (;;) {
-    const slices = await log.read(timeUs, encoding, bytesMax);
+    const { slices } = await log.read(timeUs, encoding, bytesMax);
     if (slices.length === 0) return texts;
     for (const { index, frames } of slices) {
       const payloads = payloadsOf(frames, encoding === 'json' ? 0x81 : 0x82).slice(
@@ -145,7 +145,7 @@ test('a directory in use, a newer format and a damaged block are refused by name
   await raw.close();
   await open();
   await expect(log.read(0, 'json', 1e6)).rejects.toMatchObject({ code: 'LOG_CORRUPT' });
-  expect((await log.read(0, 'zstd', 1e6)).length).toBe(1);
+  expect((await log.read(0, 'zstd', 1e6)).slices.length).toBe(1);
 });
 
 test('events from before a change of dictionary are compressed with the new one', async () => {
@@ -163,7 +163,7 @@ test('events from before a change of dictionary are compressed with the new one'
   await open({ compressor: other });
   const texts: string[] = [];
   for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
-    for (const { index, frames } of await log.read(timeUs, 'zstd', 1e6)) {
+    for (const { index, frames } of (await log.read(timeUs, 'zstd', 1e6)).slices) {
       texts.push(...payloadsOf(frames, 0x82).map((payload) => `${Buffer.from(payload)}`));
       timeUs = index.lastTimeUs;
     }

@@ -1,0 +1,178 @@
+// The index that lets a sparse replay skip blocks: for a run of stored blocks, which collections each has, and a small
+// Bloom filter of its DIDs. Two bytes an event. Pure; block-store.ts stores one after every `chapterBlocks` blocks.
+
+import { crc32 } from 'node:zlib';
+import { CodedError } from '../event/coded-error.ts';
+import { type BlockIndex, noCollection } from './block-index.ts';
+
+/** Blocks that a chapter describes. */
+export const chapterBlocks = 256;
+/** Bits of a block's DID filter: 16 or more for each of a usual block's 256 DIDs, one false hit in a thousand. */
+const filterBytes = 512;
+const filterBits = filterBytes * 8;
+const filterProbes = 6;
+/** DIDs above which testing costs more than the blocks that it would skip. */
+const testedDidsMax = 512;
+const bitmapBytes = chapterBlocks / 8;
+const fixedBytes = 24;
+
+/** What a reader is after, as far as it helps to skip blocks. An absent condition holds for every block. */
+export interface ReadFilter {
+  readonly wantsCollection?: (collection: string) => boolean;
+  /** DID hashes, two entries each: low, high. */
+  readonly didHashes?: Uint32Array;
+}
+
+/** Describes blocks that lie behind each other. Filled by {@link add}, asked by {@link mayMatch}. */
+export class Chapter {
+  /** `lastTimeUs` of the chapter before this one; 0 when there is none. */
+  readonly previousUs: number;
+  readonly #lastTimesUs = new Float64Array(chapterBlocks);
+  readonly #didFilters = new Uint8Array(chapterBlocks * filterBytes);
+  /** Which blocks have events of a collection; the empty name stands for events without one. */
+  readonly #collections = new Map<string, Uint8Array>();
+  #count = 0;
+
+  constructor(previousUs: number) {
+    this.previousUs = previousUs;
+  }
+
+  get isFull(): boolean {
+    return this.#count === chapterBlocks;
+  }
+
+  /** Blocks described. */
+  get count(): number {
+    return this.#count;
+  }
+
+  get lastTimeUs(): number {
+    return this.#count === 0 ? 0 : this.#lastTimesUs[this.#count - 1];
+  }
+
+  lastTimeOf(block: number): number {
+    return this.#lastTimesUs[block];
+  }
+
+  /** Position of the block with the first event after `timeUs`; `count` when there is none. */
+  blockAfter(timeUs: number): number {
+    let low = 0;
+    let high = this.#count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#lastTimesUs[middle] > timeUs) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  /** Describes the next block. */
+  add(index: BlockIndex): void {
+    const at = this.#count++;
+    this.#lastTimesUs[at] = index.lastTimeUs;
+    for (const collection of index.collections) this.#mark(collection, at);
+    if (index.collection.includes(noCollection)) this.#mark('', at);
+    const start = at * filterBytes;
+    for (let event = 0; event < index.count; event++) {
+      const step = index.didHash[event * 2 + 1] | 1;
+      let bit = index.didHash[event * 2];
+      for (let probe = 0; probe < filterProbes; probe++, bit = (bit + step) | 0) {
+        this.#didFilters[start + ((bit & (filterBits - 1)) >> 3)] |= 1 << (bit & 7);
+      }
+    }
+  }
+
+  /** One byte a block: 1 when it may hold something that `filter` wants, 0 when it certainly does not. */
+  mayMatch(filter: ReadFilter): Uint8Array {
+    const { wantsCollection, didHashes } = filter;
+    const candidates = new Uint8Array(this.#count);
+    if (wantsCollection === undefined) candidates.fill(1);
+    else {
+      for (const [collection, bitmap] of this.#collections) {
+        if (collection !== '' && !wantsCollection(collection)) continue;
+        for (let block = 0; block < this.#count; block++)
+          candidates[block] |= (bitmap[block >> 3] >> (block & 7)) & 1;
+      }
+    }
+    if (didHashes !== undefined && didHashes.length <= 2 * testedDidsMax) {
+      for (let block = 0; block < this.#count; block++) {
+        if (candidates[block] === 1 && !this.#hasAny(block, didHashes)) candidates[block] = 0;
+      }
+    }
+    return candidates;
+  }
+
+  /** The stored form; {@link Chapter.read} is its inverse. */
+  write(): Buffer {
+    const count = this.#count;
+    const names = Buffer.from(JSON.stringify([...this.#collections.keys()]));
+    const bytes = Buffer.concat([
+      Buffer.alloc(fixedBytes),
+      bytesOf(this.#lastTimesUs.subarray(0, count)),
+      this.#didFilters.subarray(0, count * filterBytes),
+      ...this.#collections.values(),
+      names,
+    ]);
+    bytes.writeUInt32LE(count, 4);
+    bytes.writeUInt32LE(this.#collections.size, 8);
+    bytes.writeDoubleLE(this.previousUs, 16);
+    bytes.writeUInt32LE(crc32(bytes.subarray(4)), 0);
+    return bytes;
+  }
+
+  /** @throws CodedError `LOG_CORRUPT`. */
+  static read(bytes: Uint8Array): Chapter {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    if (bytes.length < fixedBytes || crc32(bytes.subarray(4)) !== view.getUint32(0, true)) {
+      throw new CodedError(
+        'LOG_CORRUPT',
+        `a chapter of ${bytes.length} bytes has a wrong checksum: the database is damaged`,
+      );
+    }
+    const count = view.getUint32(4, true);
+    const chapter = new Chapter(view.getFloat64(16, true));
+    chapter.#count = count;
+    let at = fixedBytes;
+    const take = (length: number): Uint8Array => {
+      at += length;
+      return bytes.subarray(at - length, at);
+    };
+    bytesOf(chapter.#lastTimesUs).set(take(count * 8));
+    chapter.#didFilters.set(take(count * filterBytes));
+    const bitmaps = Array.from({ length: view.getUint32(8, true) }, () => Uint8Array.from(take(bitmapBytes)));
+    const names: string[] = JSON.parse(Buffer.from(bytes.subarray(at)).toString());
+    for (const [position, name] of names.entries()) chapter.#collections.set(name, bitmaps[position]);
+    return chapter;
+  }
+
+  #mark(collection: string, block: number): void {
+    let bitmap = this.#collections.get(collection);
+    if (bitmap === undefined) {
+      bitmap = new Uint8Array(bitmapBytes);
+      this.#collections.set(collection, bitmap);
+    }
+    bitmap[block >> 3] |= 1 << (block & 7);
+  }
+
+  #hasAny(block: number, didHashes: Uint32Array): boolean {
+    const start = block * filterBytes;
+    for (let did = 0; did < didHashes.length; did += 2) {
+      const step = didHashes[did + 1] | 1;
+      let bit = didHashes[did];
+      let probe = 0;
+      while (
+        probe < filterProbes &&
+        (this.#didFilters[start + ((bit & (filterBits - 1)) >> 3)] & (1 << (bit & 7))) !== 0
+      ) {
+        probe++;
+        bit = (bit + step) | 0;
+      }
+      if (probe === filterProbes) return true;
+    }
+    return false;
+  }
+}
+
+function bytesOf(column: Float64Array): Uint8Array {
+  return new Uint8Array(column.buffer, column.byteOffset, column.byteLength);
+}
