@@ -1,0 +1,239 @@
+// A synthetic network: accounts with real repositories that post, like, follow, rename themselves and leave, as a
+// sequence of frames that follows from the seed alone. Owns who acts when, and the messages; writes, records, trees and
+// CBOR live beside it. Unless it is given a clock, the time in its frames is simulated.
+
+import { identify, SyntheticAccount } from './account.ts';
+import { CollectionMix, defaultWeights } from './collection-mix.ts';
+import { encodeMessage } from './frame-encoder.ts';
+import type { RepoWrite } from './repo-builder.ts';
+import { SeededRandom } from './seeded-random.ts';
+import { defaultFirstSeq } from './sequence-plan.ts';
+import { expectedOps, type SyntheticFrame } from './synthetic-frame.ts';
+import { tidOf } from './tid.ts';
+import { WritePlanner } from './write-planner.ts';
+
+/** Shares of the frames that are no commits, in [0, 1) together. */
+export interface FrameShares {
+  readonly identity: number;
+  readonly account: number;
+  readonly sync: number;
+  /** An account joins: an identity, an account, a first commit and a sync frame. */
+  readonly join: number;
+}
+
+/** What a network looks like. Everything has a default but the seed. */
+export interface NetworkOptions {
+  readonly seed: string;
+  /** Accounts that act, most of them seldom. Default 64. */
+  readonly accounts?: number;
+  readonly mix?: CollectionMix;
+  readonly shares?: Partial<FrameShares>;
+  /** Sequence of the first frame. Default {@link defaultFirstSeq}. */
+  readonly firstSeq?: number;
+  /** Simulated moment of the first frame. Default 2026-01-01. */
+  readonly startTimeMs?: number;
+  /** Dates frames by a clock instead of simulated time; the bytes are then no longer the same for a seed. */
+  readonly nowMs?: () => number;
+  /** Mean step of simulated time between frames. Default 2,000: 500 frames a second. */
+  readonly stepUs?: number;
+  /** Records that a repository holds before its first frame: sets the size of proofs. Default 150. */
+  readonly historyRecords?: number;
+}
+
+const defaultStartTimeMs = Date.UTC(2026, 0, 1);
+const defaultShares: FrameShares = { identity: 0.005, account: 0.004, sync: 0.003, join: 0.001 };
+/** Public keys remembered, those of accounts that are gone included. */
+const keysMax = 100_000;
+const statuses = ['deactivated', 'takendown', 'suspended', 'deleted'] as const;
+
+type Step = (seq: number, time: string) => SyntheticFrame | Promise<SyntheticFrame>;
+
+/** Yields the frames of a network, one after the other. */
+export class SyntheticNetwork {
+  readonly #seed: string;
+  readonly #slots: number;
+  readonly #shares: FrameShares;
+  readonly #historyRecords: number;
+  readonly #stepUs: number;
+  readonly #nowMs: (() => number) | undefined;
+  readonly #random: SeededRandom;
+  readonly #planner: WritePlanner;
+  readonly #accounts: (SyntheticAccount | undefined)[];
+  readonly #generations: number[];
+  /** Frames that follow from an earlier one, in order. */
+  readonly #pending: Step[] = [];
+  readonly #keys = new Map<string, string>();
+  #timeUs: number;
+  #nextSeq: number;
+
+  constructor(options: NetworkOptions) {
+    this.#seed = options.seed;
+    this.#slots = options.accounts ?? 64;
+    this.#shares = { ...defaultShares, ...options.shares };
+    this.#historyRecords = options.historyRecords ?? 150;
+    this.#stepUs = options.stepUs ?? 2000;
+    this.#nowMs = options.nowMs;
+    this.#timeUs = (options.startTimeMs ?? defaultStartTimeMs) * 1000;
+    this.#nextSeq = options.firstSeq ?? defaultFirstSeq;
+    this.#random = new SeededRandom(options.seed, 'network');
+    this.#accounts = Array.from({ length: this.#slots });
+    this.#generations = Array.from({ length: this.#slots }, () => 0);
+    this.#planner = new WritePlanner({
+      seed: options.seed,
+      mix: options.mix ?? new CollectionMix(defaultWeights()),
+      someDid: (random) => {
+        const slot = random.int(this.#slots);
+        return identify(this.#seed, slot, this.#generations[slot]).did;
+      },
+    });
+  }
+
+  /**
+   * The next frame. One call at a time: the next begins when the promise of the last is fulfilled.
+   * @param seq its sequence; the one after the last by default.
+   */
+  async next(seq: number = this.#nextSeq): Promise<SyntheticFrame> {
+    this.#nextSeq = seq + 1;
+    const simulatedUs = this.#timeUs + 1 + this.#random.int(2 * this.#stepUs);
+    this.#timeUs =
+      this.#nowMs === undefined ? simulatedUs : Math.max(this.#timeUs + 1, Math.floor(this.#nowMs() * 1000));
+    const time = new Date(this.#timeUs / 1000).toISOString();
+    const step = this.#pending.shift() ?? (await this.#chooseStep());
+    return step(seq, time);
+  }
+
+  /** Public key of an account that a frame was about, as `did:key:…`. */
+  signingKeyOf(did: string): string | undefined {
+    return this.#keys.get(did);
+  }
+
+  async #chooseStep(): Promise<Step> {
+    const { identity, account, sync, join } = this.#shares;
+    let draw = this.#random.float();
+    const slot = this.#chooseSlot();
+    if (draw < join) {
+      return this.#join(slot);
+    }
+    const actor = await this.#accountAt(slot);
+    draw -= join;
+    if (draw >= 0 && draw < account) {
+      return this.#changeStatus(actor, slot);
+    }
+    draw -= account;
+    if (!actor.active) {
+      return (seq, time) => this.#accountFrame(actor, undefined, seq, time);
+    }
+    if (draw >= 0 && draw < identity) {
+      return (seq, time) => this.#identityFrame(actor, this.#random.chance(0.5), seq, time);
+    }
+    draw -= identity;
+    if (draw >= 0 && draw < sync) {
+      return (seq, time) => this.#syncFrame(actor, seq, time);
+    }
+    return (seq, time) => this.#commitFrame(actor, this.#planner.plan(actor, this.#timeUs), seq, time);
+  }
+
+  /** Few accounts write most: the square puts half of all frames on a quarter of the slots and more. */
+  #chooseSlot(): number {
+    return Math.floor(this.#slots * this.#random.float() ** 2);
+  }
+
+  async #accountAt(slot: number): Promise<SyntheticAccount> {
+    const known = this.#accounts[slot];
+    if (known !== undefined) {
+      return known;
+    }
+    const account = await this.#openAccount(slot);
+    const writes = this.#planner.planHistory(account, this.#historyRecords, this.#timeUs);
+    await account.repo.addHistory(writes, tidOf(this.#timeUs - 60_000_000, account.clockId));
+    for (const write of writes) {
+      account.note(write);
+    }
+    return account;
+  }
+
+  async #openAccount(slot: number): Promise<SyntheticAccount> {
+    const account = await SyntheticAccount.create(this.#seed, slot, this.#generations[slot]);
+    this.#accounts[slot] = account;
+    this.#keys.set(account.did, account.key.did());
+    if (this.#keys.size > keysMax) {
+      this.#keys.delete(this.#keys.keys().next().value ?? '');
+    }
+    return account;
+  }
+
+  /** Puts a new account into a slot; whoever was there falls silent. */
+  async #join(slot: number): Promise<Step> {
+    this.#generations[slot]++;
+    const account = await this.#openAccount(slot);
+    this.#pending.push(
+      (seq, time) => this.#accountFrame(account, undefined, seq, time),
+      (seq, time) =>
+        this.#commitFrame(account, this.#planner.planHistory(account, 1, this.#timeUs), seq, time),
+      (seq, time) => this.#syncFrame(account, seq, time),
+    );
+    return (seq, time) => this.#identityFrame(account, true, seq, time);
+  }
+
+  #changeStatus(account: SyntheticAccount, slot: number): Step {
+    const status = account.active ? this.#random.pick(statuses) : undefined;
+    if (status === 'deleted') {
+      this.#generations[slot]++;
+      this.#accounts[slot] = undefined;
+    }
+    return (seq, time) => this.#accountFrame(account, status, seq, time);
+  }
+
+  #identityFrame(account: SyntheticAccount, withHandle: boolean, seq: number, time: string): SyntheticFrame {
+    const { did, handle } = account;
+    const bytes = encodeMessage('#identity', withHandle ? { did, seq, time, handle } : { did, seq, time });
+    return { seq, bytes, kind: 'identity', did, rev: '', ops: [] };
+  }
+
+  /** @param status why it is not active; undefined makes it active. */
+  #accountFrame(
+    account: SyntheticAccount,
+    status: string | undefined,
+    seq: number,
+    time: string,
+  ): SyntheticFrame {
+    const { did } = account;
+    account.active = status === undefined;
+    const body = { did, seq, time, active: account.active };
+    const bytes = encodeMessage('#account', status === undefined ? body : { ...body, status });
+    return { seq, bytes, kind: 'account', did, rev: '', ops: [] };
+  }
+
+  async #syncFrame(account: SyntheticAccount, seq: number, time: string): Promise<SyntheticFrame> {
+    const { did } = account;
+    const rev = this.#newRev(account);
+    const { car } = await account.repo.resign(rev);
+    const bytes = encodeMessage('#sync', { did, seq, time, rev, blocks: car });
+    return { seq, bytes, kind: 'none', did, rev, ops: [] };
+  }
+
+  async #commitFrame(
+    account: SyntheticAccount,
+    writes: readonly RepoWrite[],
+    seq: number,
+    time: string,
+  ): Promise<SyntheticFrame> {
+    const { did, repo } = account;
+    const { cid, rev, since, prevData, ops, car } = await repo.commit(writes, this.#newRev(account));
+    for (const write of writes) {
+      account.note(write);
+      if (write.collection === 'app.bsky.feed.post' && write.action === 'create') {
+        const uri = `at://${did}/app.bsky.feed.post/${write.rkey}`;
+        this.#planner.rememberPost({ uri, cid: repo.cidAt(`app.bsky.feed.post/${write.rkey}`) ?? '' });
+      }
+    }
+    const body = { seq, repo: did, rev, since, time, commit: cid, blocks: car, ops, blobs: [] };
+    const flags = { rebase: false, tooBig: false };
+    const bytes = encodeMessage('#commit', { ...body, ...flags, ...(prevData === null ? {} : { prevData }) });
+    return { seq, bytes, kind: 'commit', did, rev, ops: expectedOps(ops) };
+  }
+
+  #newRev(account: SyntheticAccount): string {
+    return tidOf(this.#timeUs - 50, account.clockId);
+  }
+}

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { SeededRandom } from '../../lib/simulator/seeded-random.ts';
+import { epochOfStampedRev, seqOfStampedRev, stampedRev } from '../../lib/simulator/stamped-rev.ts';
+import { tidOf, timeUsOfTid } from '../../lib/simulator/tid.ts';
+
+/** The definition of a TID, in 64-bit integers. */
+function tidByDefinition(timeUs: number, clockId: number): string {
+  let value = (BigInt(timeUs) << 10n) | BigInt(clockId);
+  let text = '';
+  for (let i = 0; i < 13; i++) {
+    text = '234567abcdefghijklmnopqrstuvwxyz'[Number(value & 31n)] + text;
+    value >>= 5n;
+  }
+  return text;
+}
+
+describe('tid', () => {
+  it('follows the definition over the whole range and reads back', () => {
+    const random = new SeededRandom('tid', 'test');
+    const edges = [0, 1, 31, 2 ** 30 - 1, 2 ** 30, 2 ** 32, 2 ** 53 - 1];
+    const drawn = Array.from({ length: 500 }, () => Math.floor(random.float() * 2 ** random.between(1, 53)));
+    for (const timeUs of [...edges, ...drawn]) {
+      const clockId = random.int(1024);
+      expect(tidOf(timeUs, clockId)).toBe(tidByDefinition(timeUs, clockId));
+      expect(timeUsOfTid(tidOf(timeUs, clockId))).toBe(timeUs);
+    }
+  });
+
+  it('reads nothing from text that is no TID', () => {
+    expect(timeUsOfTid('')).toBeNaN();
+    expect(timeUsOfTid('222222222222')).toBeNaN();
+    expect(timeUsOfTid('0222222222222')).toBeNaN();
+  });
+});
+
+describe('stampedRev', () => {
+  it('carries the sequence and the epoch, and rises with both', () => {
+    let last = '';
+    for (const epoch of [0, 1, 20]) {
+      for (const seq of [0, 1, 70_000, 30_000_000_001, 2 ** 43 - 1]) {
+        const rev = stampedRev(seq, epoch);
+        expect([seqOfStampedRev(rev), epochOfStampedRev(rev)]).toEqual([seq, epoch]);
+        expect(rev > last).toBe(true);
+        last = rev;
+      }
+    }
+    expect(timeUsOfTid(last)).toBeLessThan(Date.UTC(2026, 0, 1) * 1000);
+  });
+});
