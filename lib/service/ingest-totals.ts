@@ -1,7 +1,7 @@
 // What ingest has done since start, as plain numbers: cheap to count per event, read when metrics are asked for.
 
 import { type DropReason, dropReasons } from '../decode/drop-reason.ts';
-import { type FrameType, frameTypes } from '../decode/frame.ts';
+import { frameTypes } from '../decode/frame.ts';
 
 /** Drops that are decided after decoding, beside those of lib/decode. */
 export const ingestDropReasons = [
@@ -18,15 +18,11 @@ export type IngestDropReason = DropReason | (typeof ingestDropReasons)[number];
 export class IngestTotals {
   events = 0;
   frameBytes = 0;
+  /** Frames that were understood, by type. */
   readonly frames: number[] = Object.values(frameTypes).map(() => 0);
   readonly drops = new Map<IngestDropReason, number>(
     [...dropReasons, ...ingestDropReasons].map((reason) => [reason, 0]),
   );
-
-  frame(type: FrameType, bytes: number): void {
-    this.frames[type]++;
-    this.frameBytes += bytes;
-  }
 
   drop(reason: IngestDropReason): void {
     this.drops.set(reason, (this.drops.get(reason) as number) + 1);

@@ -77,6 +77,7 @@ export class Ingest {
     if (this.#stopped) return;
     const { totals } = this.#options;
     const frame = this.#frame;
+    totals.frameBytes += bytes.length;
     const dropped = frame.read(bytes);
     const { seq } = frame;
     const last = seq >= 0 ? this.#builder.positionOf(relay.id) : undefined;
@@ -84,13 +85,18 @@ export class Ingest {
       totals.drop('stale_sequence');
       return;
     }
-    totals.frame(frame.type, bytes.length);
     if (dropped !== undefined) totals.drop(dropped);
-    else if (frame.type <= frameTypes.account) totals.events += this.#writer.write(frame);
-    else if (frame.name !== '') this.#options.notice(relay, frame.type, frame.name, frame.message);
+    else this.#takeFrame(frame, relay);
     if (seq >= 0) this.#builder.advance(relay.id, seq);
     if (this.#builder.isFull) this.#seal();
     else this.#arm();
+  }
+
+  #takeFrame(frame: Frame, relay: Relay): void {
+    const { totals, notice } = this.#options;
+    totals.frames[frame.type]++;
+    if (frame.type <= frameTypes.account) totals.events += this.#writer.write(frame);
+    else if (frame.name !== '') notice(relay, frame.type, frame.name, frame.message);
   }
 
   /** Seals and stores what is gathered; resolves when all is stored. Takes nothing more. */

@@ -1,0 +1,67 @@
+#!/usr/bin/env node
+// The daemon's shell: flags and environment in, a service up, signals and failures turned into an exit code. 0 is an
+// orderly stop, 1 a failure at work, 2 something to correct in the settings.
+
+import { CodedError } from '../lib/event/coded-error.ts';
+import { readConfig } from '../lib/service/config.ts';
+import { helpText, versionText } from '../lib/service/help.ts';
+import { createLogger } from '../lib/service/logger.ts';
+import { Service } from '../lib/service/service.ts';
+
+/** From the signal to the exit; a stop that hangs is cut off here. */
+const stopMsMax = 9_500;
+
+const outcome = readConfig(process.argv.slice(2), process.env);
+if (outcome.kind === 'help') console.log(helpText());
+else if (outcome.kind === 'version') console.log(versionText());
+else if (outcome.kind === 'failure') refuse(outcome.error);
+else await run();
+
+async function run(): Promise<void> {
+  if (outcome.kind !== 'config') return;
+  const logger = createLogger({ level: outcome.config.logLevel, format: outcome.config.logFormat });
+  let service: Service;
+  try {
+    service = await Service.start(outcome.config, logger);
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    if (isSetting(error)) refuse(error);
+    logger.error({ code: error.code }, error.message);
+    process.exitCode = 1;
+    return;
+  }
+  const stop = (why: string, exitCode: number): void => {
+    logger.info({ why }, 'stopping');
+    process.exitCode = exitCode;
+    setTimeout(() => {
+      logger.error({}, 'the stop took too long: cut off');
+      process.exit(exitCode || 1);
+    }, stopMsMax).unref();
+    service.stop().then(
+      () => {
+        logger.info({}, 'stopped');
+        process.exit();
+      },
+      (error) => {
+        logger.error({ error }, 'the stop failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGINT', () => stop('SIGINT', 0));
+  process.once('SIGTERM', () => stop('SIGTERM', 0));
+  void service.failed.then((error) => {
+    logger.error({ error }, error instanceof Error ? error.message : String(error));
+    stop('failure', 1);
+  });
+}
+
+/** Errors of starting that only the settings can mend. */
+function isSetting(error: CodedError): boolean {
+  return /^(CONFIG|UPSTREAM_BAD_URL|CODEC_DICTIONARY|CODEC_NATIVE_MISSING|CODEC_LEVEL)/.test(error.code);
+}
+
+function refuse(error: CodedError): never {
+  console.error(`slipstream: ${error.message} (${error.code})`);
+  process.exit(2);
+}

@@ -1,0 +1,68 @@
+// Which zstd compresses: the native build when it is there and works, else the WebAssembly one. It owns the choice and
+// the test that the choice rests on; the builds are native-compressor.ts and wasm-compressor.ts. Called once, at start.
+import { ByteWriter } from '../decode/byte-writer.ts';
+import { CodedError } from '../event/coded-error.ts';
+import { type Compressor, compressionLevels } from './compressor.ts';
+import type { Dictionary } from './dictionary.ts';
+import { openNativeCompressor } from './native-compressor.ts';
+import { openWasmCompressor } from './wasm-compressor.ts';
+
+/** What can be asked for. `auto` never fails for want of the native build. */
+export const compressorPreferences = ['auto', 'wasm', 'native'] as const;
+export type CompressorPreference = (typeof compressorPreferences)[number];
+
+/** Sizes in bytes of the contents that a build must bring back: empty, one event's, and across the window limit. */
+const selfTestSizes = [0, 1, 500, 140_000];
+
+/**
+ * Opens the compressor that `preference` asks for; the caller closes it. `onFallback` hears why `auto` does not use the
+ * native build. Throws CODEC_LEVEL, CODEC_NATIVE_MISSING (only for `native`), CODEC_SELF_TEST_FAILED,
+ * CODEC_DICTIONARY_INVALID, CODEC_WASM_FAILED.
+ */
+export async function chooseCompressor(
+  preference: CompressorPreference,
+  dictionary: Dictionary,
+  level: number,
+  onFallback: (reason: CodedError) => void = () => {},
+): Promise<Compressor> {
+  if (!Number.isInteger(level) || level < compressionLevels.min || level > compressionLevels.max) {
+    throw new CodedError(
+      'CODEC_LEVEL',
+      `zstd level ${level} is not a whole number from ${compressionLevels.min} to ${compressionLevels.max}`,
+    );
+  }
+  if (preference !== 'wasm') {
+    try {
+      return tested(openNativeCompressor(dictionary, level));
+    } catch (error) {
+      if (preference === 'native' || !(error instanceof CodedError)) throw error;
+      onFallback(error);
+    }
+  }
+  return tested(await openWasmCompressor(dictionary, level));
+}
+
+/** Hands the compressor back when contents survive the round trip, else closes it. */
+function tested(compressor: Compressor): Compressor {
+  try {
+    for (const bytes of selfTestSizes) testRoundTrip(compressor, bytes);
+    return compressor;
+  } catch (cause) {
+    compressor.close();
+    throw new CodedError(
+      'CODEC_SELF_TEST_FAILED',
+      `the ${compressor.name} zstd fails its self-test: ${(cause as Error).message}. Install the package's dependencies again.`,
+      { cause },
+    );
+  }
+}
+
+function testRoundTrip(compressor: Compressor, bytes: number): void {
+  const content = Buffer.alloc(bytes, '{"did":"did:plc:","time_us":0,"kind":"commit"}\n');
+  const out = new ByteWriter(256);
+  // Frames land behind each other in one buffer, and from the middle of one: so are they in the test.
+  out.byte(0);
+  compressor.compress(content, 0, bytes, out);
+  const back = compressor.decompress(out.buffer.subarray(1, out.length), bytes);
+  if (Buffer.compare(back, content) !== 0) throw new Error(`${bytes} bytes came back changed`);
+}

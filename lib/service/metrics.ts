@@ -1,0 +1,120 @@
+// Prometheus metrics, read from plain totals when they are asked for: nothing here runs per event. Every label has a
+// closed set of values. The only importer of prom-client.
+
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { frameTypes } from '../decode/frame.ts';
+import type { Fanout } from '../fanout/fanout.ts';
+import type { EventLog } from '../log/event-log.ts';
+import { type DisconnectReason, disconnectReasons } from '../upstream/disconnect-reason.ts';
+import type { Relay } from '../upstream/relay-url.ts';
+import type { IngestTotals } from './ingest-totals.ts';
+
+/** Where the numbers are. */
+export interface MetricSources {
+  readonly version: string;
+  readonly compressor: string;
+  readonly relays: readonly Relay[];
+  readonly totals: IngestTotals;
+  readonly log: EventLog;
+  readonly fanout: Fanout;
+  /** The relay that is connected, if one is. */
+  readonly connectedRelay: () => Relay | undefined;
+}
+
+/** The daemon's metrics registry. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #disconnects: Counter<'reason'>;
+
+  constructor(sources: MetricSources) {
+    collectDefaultMetrics({ register: this.#registry });
+    const { totals, log, fanout } = sources;
+    const info = this.#gauge('build_info', 'What runs; always 1', ['version', 'compressor']);
+    info.set({ version: sources.version, compressor: sources.compressor }, 1);
+    this.#counted('frames_total', 'Frames taken from the relay', 'type', () =>
+      Object.entries(frameTypes).map(([name, type]) => [name, totals.frames[type]]),
+    );
+    this.#counted('drops_total', 'Frames and ops that are not in the log', 'reason', () => totals.drops);
+    this.#sum('frame_bytes_total', 'Bytes of frames taken from the relay', () => totals.frameBytes);
+    this.#sum('events_total', 'Events made from frames', () => totals.events);
+    this.#sum('delivered_events_total', 'Events written to subscribers', () => fanout.totals.events);
+    this.#sum('delivered_bytes_total', 'Bytes written to subscribers', () => fanout.totals.bytes);
+    this.#level('subscribers', 'Subscribers connected', () => fanout.subscriberCount);
+    this.#level('log_stored_events', 'Events in the log', () => log.stats().storedEvents);
+    this.#level('log_stored_bytes', 'Bytes of blocks in the log', () => log.stats().storedBytes);
+    this.#level('log_memory_bytes', 'Bytes of blocks held in memory', () => log.stats().memoryBytes);
+    this.#level('log_first_time_seconds', 'Time of the oldest event', () => log.stats().firstTimeUs / 1e6);
+    this.#level('log_last_time_seconds', 'Time of the newest event', () => log.stats().lastTimeUs / 1e6);
+    this.#labelled('upstream_connected', 'Whether this relay is the one connected', 'relay', () =>
+      sources.relays.map((relay) => [relay.id, relay === sources.connectedRelay() ? 1 : 0]),
+    );
+    this.#labelled('upstream_sequence', 'Last stored sequence of this relay', 'relay', () =>
+      sources.relays.flatMap((relay): [string, number][] => {
+        const seq = log.positions.get(relay.id);
+        return seq === undefined ? [] : [[relay.id, seq]];
+      }),
+    );
+    this.#disconnects = new Counter({
+      name: 'slipstream_upstream_disconnects_total',
+      help: 'Connections and attempts that ended, by reason',
+      labelNames: ['reason'],
+      registers: [this.#registry],
+    });
+    for (const reason of disconnectReasons) this.#disconnects.inc({ reason }, 0);
+  }
+
+  /** Counts the end of a connection to a relay. */
+  disconnected(reason: DisconnectReason): void {
+    this.#disconnects.inc({ reason });
+  }
+
+  /** The text that Prometheus reads. */
+  async read(): Promise<{ contentType: string; body: string }> {
+    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
+  }
+
+  #gauge<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: Label[],
+    collect?: () => void,
+  ): Gauge<Label> {
+    const options = { name: `slipstream_${name}`, help, labelNames, registers: [this.#registry] };
+    return new Gauge(collect === undefined ? options : { ...options, collect });
+  }
+
+  #level(name: string, help: string, read: () => number): void {
+    const gauge: Gauge = this.#gauge(name, help, [], () => gauge.set(read()));
+  }
+
+  #labelled(name: string, help: string, label: string, read: () => Iterable<[string, number]>): void {
+    const gauge: Gauge<string> = this.#gauge(name, help, [label], () => {
+      for (const [value, number] of read()) gauge.set({ [label]: value }, number);
+    });
+  }
+
+  #sum(name: string, help: string, read: () => number): void {
+    const counter: Counter = new Counter({
+      name: `slipstream_${name}`,
+      help,
+      registers: [this.#registry],
+      collect: () => {
+        counter.reset();
+        counter.inc(read());
+      },
+    });
+  }
+
+  #counted(name: string, help: string, label: string, read: () => Iterable<[string, number]>): void {
+    const counter: Counter<string> = new Counter({
+      name: `slipstream_${name}`,
+      help,
+      labelNames: [label],
+      registers: [this.#registry],
+      collect: () => {
+        counter.reset();
+        for (const [value, number] of read()) counter.inc({ [label]: value }, number);
+      },
+    });
+  }
+}

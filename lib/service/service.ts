@@ -1,0 +1,200 @@
+// The composition root: builds every stage from a configuration, starts them from the log outwards to the relay, and
+// stops them in the opposite order. The only file that knows all stages; it holds no logic of any of them.
+
+import { chooseCompressor } from '../codec/choose-compressor.ts';
+import type { Compressor } from '../codec/compressor.ts';
+import { DictionaryStore, defaultDictionaryPath, readDictionary } from '../codec/dictionary.ts';
+import { type FrameType, frameTypes } from '../decode/frame.ts';
+import { Clock } from '../event/clock.ts';
+import { Fanout } from '../fanout/fanout.ts';
+import { formatListenAddress, type ListenAddress } from '../http/listen-address.ts';
+import { MetricsListener } from '../http/metrics-listener.ts';
+import { PublicListener } from '../http/public-listener.ts';
+import { LevelLog } from '../log/level-log.ts';
+import { parseRelayUrl, type Relay } from '../upstream/relay-url.ts';
+import { Upstream } from '../upstream/upstream.ts';
+import type { Config } from './config.ts';
+import { packageVersion } from './help.ts';
+import { Ingest } from './ingest.ts';
+import { IngestTotals } from './ingest-totals.ts';
+import type { Logger } from './logger.ts';
+import { Metrics } from './metrics.ts';
+
+/** Newest blocks kept in memory: a minute of the network at 1,000 events a second, both encodings. */
+const tailBytesMax = 48 * 1024 * 1024;
+/** How often retention is applied; as v1's. */
+const trimIntervalMs = 15_000;
+/** Time that clients get to answer the close frame at shutdown; the whole stop stays under 10 s. */
+const sessionsStopMs = 4_000;
+
+/** Addresses that a running service is bound to. */
+export interface ServiceAddresses {
+  readonly public: ListenAddress;
+  readonly metrics: ListenAddress;
+}
+
+/** A running daemon. Create it with {@link Service.start}. */
+export class Service {
+  readonly addresses: ServiceAddresses;
+  /** Resolves with the error when the service can no longer do its work: stop it and exit. */
+  readonly failed: Promise<unknown>;
+  readonly #parts: Parts;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(parts: Parts, addresses: ServiceAddresses) {
+    this.#parts = parts;
+    this.addresses = addresses;
+    this.failed = parts.failed;
+  }
+
+  /**
+   * Opens the log, listens, then connects to the relay. What was opened is closed again when a later step fails.
+   * @throws CodedError of the stage that cannot start.
+   */
+  static async start(config: Config, logger: Logger): Promise<Service> {
+    for (const notice of config.notices) logger.warn({}, notice);
+    const opened: (() => Promise<void>)[] = [];
+    try {
+      const parts = await assemble(config, logger, opened);
+      const publicAddress = await parts.publicListener.listen(config.listen);
+      opened.push(() => parts.publicListener.stop(0));
+      const metricsAddress = await parts.metricsListener.listen(config.metricsListen);
+      parts.upstream.start();
+      const addresses = { public: publicAddress, metrics: metricsAddress };
+      logger.info(
+        {
+          listen: formatListenAddress(publicAddress),
+          metrics: formatListenAddress(metricsAddress),
+          relays: parts.relays.map((relay) => relay.id),
+          compressor: parts.compressor.name,
+          dictionary: parts.compressor.dictionaryId,
+          ...parts.log.stats(),
+        },
+        'started',
+      );
+      return new Service(parts, addresses);
+    } catch (error) {
+      for (const close of opened.reverse()) await close();
+      throw error;
+    }
+  }
+
+  /** Says goodbye to everyone, stores what was taken, closes the log. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    const { upstream, ingest, publicListener, metricsListener, log, compressor, trimTimer } = this.#parts;
+    clearInterval(trimTimer);
+    await upstream.stop();
+    await ingest.stop();
+    await publicListener.stop(sessionsStopMs);
+    await metricsListener.stop();
+    await log.close();
+    compressor.close();
+  }
+}
+
+interface Parts {
+  readonly relays: readonly Relay[];
+  readonly compressor: Compressor;
+  readonly log: LevelLog;
+  readonly ingest: Ingest;
+  readonly upstream: Upstream;
+  readonly publicListener: PublicListener;
+  readonly metricsListener: MetricsListener;
+  readonly trimTimer: NodeJS.Timeout;
+  readonly failed: Promise<unknown>;
+}
+
+async function assemble(config: Config, logger: Logger, opened: (() => Promise<void>)[]): Promise<Parts> {
+  const relays = config.relayUrls.map(parseRelayUrl);
+  const dictionary = readDictionary(config.zstdDictionaryPath ?? defaultDictionaryPath());
+  const compressor = await chooseCompressor(config.compressor, dictionary, config.zstdLevel, (reason) =>
+    logger.info({ code: reason.code }, reason.message),
+  );
+  opened.push(async () => compressor.close());
+  const { dataDir, retentionBytes, fsync } = config;
+  const log = await LevelLog.open({ dataDir, retentionBytes, fsync, tailBytesMax, compressor });
+  opened.push(() => log.close());
+
+  const clock = new Clock(log.lastTimeUs);
+  const totals = new IngestTotals();
+  const fanout = new Fanout(log, (error) => logger.error({ error }, 'a replay failed'));
+  const failure = Promise.withResolvers<unknown>();
+  const ingest = new Ingest({
+    log,
+    clock,
+    compressor,
+    totals,
+    publish: (block) => fanout.publish(block),
+    setPaused: (paused) => (paused ? upstream.pause() : upstream.resume()),
+    failed: failure.resolve,
+    notice: (relay, type, name, message) => onNotice(relay, type, name, message),
+  });
+  let connected: Relay | undefined;
+  const upstream = new Upstream({
+    relays,
+    userAgent: `slipstream/${packageVersion()}`,
+    handler: {
+      cursorFor: (relay) => ingest.positionOf(relay),
+      connected(relay, cursor) {
+        connected = relay;
+        logger.info({ relay: relay.id, cursor: cursor ?? 'live' }, 'connected to the relay');
+      },
+      frame: (bytes, relay) => ingest.take(bytes, relay),
+      notAFrame: () => totals.drop('not_a_frame'),
+      disconnected(relay, reason, detail, retryInMs) {
+        connected = undefined;
+        metrics.disconnected(reason);
+        logger.warn({ relay: relay.id, reason, detail, retryInMs }, 'the relay is gone');
+      },
+    },
+  });
+  const onNotice = (relay: Relay, type: FrameType, name: string, message: string): void => {
+    logger.warn(
+      { relay: relay.id, name, message },
+      type === frameTypes.error ? 'relay error' : 'relay notice',
+    );
+    if (type !== frameTypes.error || name !== 'FutureCursor') return;
+    // The relay has started over, or lost its end: its numbers mean nothing to us any more.
+    ingest.forget(relay);
+    upstream.reconnect('future cursor');
+  };
+  const metrics = new Metrics({
+    version: packageVersion(),
+    compressor: compressor.name,
+    relays,
+    totals,
+    log,
+    fanout,
+    connectedRelay: () => connected,
+  });
+  if (config.overrideRelayCursor !== undefined)
+    ingest.overridePosition(relays[0], config.overrideRelayCursor);
+  const trim = (): void => {
+    if (config.retentionMs === 0 && retentionBytes === 0) return;
+    const olderThanUs = config.retentionMs === 0 ? 0 : clock.nowUs() - config.retentionMs * 1000;
+    log.trim(olderThanUs).catch(failure.resolve);
+  };
+  return {
+    relays,
+    compressor,
+    log,
+    ingest,
+    upstream,
+    publicListener: new PublicListener({
+      source: fanout,
+      dictionaries: new DictionaryStore(dictionary),
+      nowUs: () => clock.nowUs(),
+    }),
+    metricsListener: new MetricsListener(
+      () => metrics.read(),
+      (error) => logger.error({ error }, 'metrics failed'),
+    ),
+    trimTimer: setInterval(trim, trimIntervalMs),
+    failed: failure.promise,
+  };
+}

@@ -1,0 +1,304 @@
+// One suite for every implementation of the seam, on every dictionary. Frames are read back by software that is not the
+// one that made them: zstd inside Node, and the zstd command line.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Compressor } from '../../lib/codec/compressor.ts';
+import type { Dictionary } from '../../lib/codec/dictionary.ts';
+import { parseDictionary } from '../../lib/codec/dictionary.ts';
+import { openNativeCompressor } from '../../lib/codec/native-compressor.ts';
+import { openWasmCompressor } from '../../lib/codec/wasm-compressor.ts';
+import { ByteWriter } from '../../lib/decode/byte-writer.ts';
+import { eventText, noise, sampleDictionaries, seededIntegers } from './sample-dictionaries.ts';
+
+type Open = (dictionary: Dictionary, level: number) => Compressor | Promise<Compressor>;
+const require = createRequire(import.meta.url);
+
+function nativeLoads(): boolean {
+  try {
+    require('zstd-napi/binding');
+    return true;
+  } catch {
+    console.warn('skipped: the native compressor, because zstd-napi does not load');
+    return false;
+  }
+}
+
+const builds: [string, Open][] = [['wasm', openWasmCompressor]];
+if (nativeLoads()) builds.push(['native', openNativeCompressor]);
+const cases = builds.flatMap(([build, open]) =>
+  sampleDictionaries.map(([name, dictionary]) => [build, name, open, dictionary] as const),
+);
+
+function frameOf(compressor: Compressor, content: Uint8Array): Buffer {
+  const out = new ByteWriter(16);
+  compressor.compress(content, 0, content.length, out);
+  return out.buffer.subarray(0, out.length);
+}
+
+/** What the header of a frame says (RFC 8878, section 3.1.1.1). */
+function readHeader(frame: Buffer) {
+  const descriptor = frame[4];
+  const singleSegment = (descriptor & 0x20) !== 0;
+  const window = singleSegment ? undefined : 2 ** (10 + (frame[5] >> 3)) * (1 + (frame[5] & 7) / 8);
+  const idBytes = [0, 1, 2, 4][descriptor & 3];
+  const at = 5 + (singleSegment ? 0 : 1) + idBytes;
+  const sizeBytes = [singleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6];
+  const size = [
+    () => undefined,
+    () => frame[at],
+    () => frame.readUInt16LE(at) + 256,
+    () => frame.readUInt32LE(at),
+    () => Number(frame.readBigUInt64LE(at)),
+  ][sizeBytes === 0 ? 0 : Math.log2(sizeBytes) + 1]();
+  return {
+    magic: frame.readUInt32LE(0),
+    checksum: (descriptor & 4) !== 0,
+    dictionaryId: idBytes === 0 ? undefined : frame.readUIntLE(at - idBytes, idBytes),
+    size,
+    window: window ?? size ?? Number.NaN,
+  };
+}
+
+const boundaries = [0, 1, 255, 256, 257, 1023, 1024, 1025, 65_791, 65_792, 65_793, 131_071, 131_072, 131_073];
+
+describe.each(cases)('%s compressor, %s dictionary', (build, _name, open, dictionary) => {
+  let compressor: Compressor;
+  beforeAll(async () => {
+    compressor = await open(dictionary, 3);
+  });
+  afterAll(() => compressor.close());
+
+  test('tells what it is', () => {
+    expect(compressor).toMatchObject({ name: build, dictionaryId: dictionary.id, level: 3 });
+  });
+
+  test('frames carry magic, id, checksum, content size and a window of at most 128 KiB', () => {
+    for (const content of [...boundaries, 300_000, 1 << 20].map((bytes) => eventText(bytes, bytes))) {
+      expect(readHeader(frameOf(compressor, content)), `${content.length} bytes`).toMatchObject({
+        magic: 0xfd2fb528,
+        checksum: true,
+        dictionaryId: dictionary.id,
+        size: content.length,
+      });
+      expect(readHeader(frameOf(compressor, content)).window).toBeLessThanOrEqual(131_072);
+    }
+  });
+
+  test('contents of every size come back, through itself and through the zstd of Node', () => {
+    const text = eventText(140_000, 11);
+    const sizes = [...Array(1100).keys(), ...boundaries];
+    for (let bytes = 1100; bytes < 70_000; bytes += 613) sizes.push(bytes);
+    for (const bytes of sizes) {
+      const content = text.subarray(bytes % 977, (bytes % 977) + bytes);
+      const frame = frameOf(compressor, content);
+      expect(
+        zstdDecompressSync(frame, { dictionary: dictionary.bytes }).equals(content),
+        `${bytes} bytes`,
+      ).toBe(true);
+      expect(content.equals(compressor.decompress(frame, bytes)), `${bytes} bytes`).toBe(true);
+    }
+  });
+
+  test.each([0, 1, 100, 5000, 131_072, 131_073, 1 << 20])(
+    '%i bytes of noise come back, hardly larger',
+    (bytes) => {
+      const content = noise(bytes, 5);
+      const frame = frameOf(compressor, content);
+      expect(frame.length).toBeLessThanOrEqual(bytes + 18 + 3 * Math.ceil(bytes / 131_072) + 3);
+      expect(zstdDecompressSync(frame, { dictionary: dictionary.bytes }).equals(content)).toBe(true);
+      expect(content.equals(compressor.decompress(frame, bytes))).toBe(true);
+    },
+  );
+
+  test('appends behind what is there, from the middle of a source that is not a Buffer', () => {
+    const content = eventText(600, 21);
+    const source = new Uint8Array(1000);
+    source.set(content, 123);
+    const out = new ByteWriter(8);
+    out.ascii('before');
+    compressor.compress(source, 123, 723, out);
+    const first = out.length;
+    compressor.compress(source, 123, 723, out);
+    expect(out.buffer.toString('latin1', 0, 6)).toBe('before');
+    const [one, two] = [out.buffer.subarray(6, first), out.buffer.subarray(first, out.length)];
+    expect(one).toEqual(two);
+    expect(zstdDecompressSync(one, { dictionary: dictionary.bytes })).toEqual(content);
+  });
+
+  test('what the dictionary holds costs next to nothing', () => {
+    const known = dictionary.bytes.subarray(-2000, -1200);
+    expect(frameOf(compressor, known).length).toBeLessThan(60);
+  });
+
+  test('reads frames of other makers: no content size, no checksum', () => {
+    const content = eventText(200, 8);
+    const params = { [constants.ZSTD_c_contentSizeFlag]: 0, [constants.ZSTD_c_checksumFlag]: 0 };
+    const frame = zstdCompressSync(content, { dictionary: dictionary.bytes, params });
+    expect(readHeader(frame).size).toBeUndefined();
+    expect(content.equals(compressor.decompress(frame, 200))).toBe(true);
+    expect(() => compressor.decompress(frame, 199)).toThrow(
+      expect.objectContaining({ code: 'CODEC_CORRUPT_FRAME' }),
+    );
+  });
+
+  test('refuses a frame that holds more than the bound', () => {
+    const frame = frameOf(compressor, eventText(5000, 4));
+    expect(() => compressor.decompress(frame, 4999)).toThrow(
+      expect.objectContaining({ code: 'CODEC_CORRUPT_FRAME' }),
+    );
+    // A header that declares 2^40 bytes must not be believed.
+    const huge = Buffer.from('28b52ffde7000000000000000000010000000000', 'hex');
+    huge.writeUInt32LE(dictionary.id, 5);
+    expect(readHeader(huge).size).toBe(2 ** 40);
+    expect(() => compressor.decompress(huge, 1000)).toThrow(
+      expect.objectContaining({ code: 'CODEC_CORRUPT_FRAME' }),
+    );
+  });
+
+  test('refuses a frame of another dictionary', async () => {
+    const bytes = dictionary.bytes.slice();
+    new DataView(bytes.buffer).setUint32(4, 99_999, true);
+    const other = await open(parseDictionary(bytes, 'test'), 3);
+    const frame = frameOf(other, eventText(500, 4));
+    other.close();
+    expect(() => compressor.decompress(frame, 500)).toThrow(
+      expect.objectContaining({ code: 'CODEC_CORRUPT_FRAME' }),
+    );
+  });
+
+  test('a damaged frame is an error or the same content, and the next frame is unharmed', () => {
+    const seed = 77;
+    const next = seededIntegers(seed);
+    const content = eventText(700, seed);
+    const frame = frameOf(compressor, content);
+    const attempt = (damaged: Buffer, what: string) => {
+      let back: Uint8Array;
+      try {
+        back = compressor.decompress(damaged, 4096);
+      } catch (error) {
+        expect(error, `${what}, seed ${seed}`).toMatchObject({ code: 'CODEC_CORRUPT_FRAME' });
+        return;
+      }
+      // The checksum has 32 bits: what passes is the content, but for one case in 2^32.
+      expect(content.equals(back), `${what}, seed ${seed}`).toBe(true);
+    };
+    for (let length = 0; length < frame.length; length++)
+      attempt(Buffer.from(frame.subarray(0, length)), `cut at ${length}`);
+    for (let round = 0; round < 1500; round++) {
+      const damaged = Buffer.from(frame);
+      // Bit 2 of byte 4 turns the checksum off; without it damage can pass.
+      const at = next() % damaged.length;
+      damaged[at] ^= at === 4 ? 1 << (3 + (next() % 5)) : 1 << (next() & 7);
+      attempt(damaged, `flip at ${at}`);
+    }
+    expect(content.equals(compressor.decompress(frame, 700))).toBe(true);
+    expect(frameOf(compressor, content)).toEqual(frame);
+  });
+
+  test('is closed for good, and closing twice is once', async () => {
+    const other = await open(dictionary, 1);
+    other.close();
+    other.close();
+    const closed = expect.objectContaining({ code: 'CODEC_CLOSED' });
+    expect(() => frameOf(other, Buffer.alloc(3))).toThrow(closed);
+    expect(() => other.decompress(Buffer.alloc(30), 10)).toThrow(closed);
+  });
+
+  test('refuses a dictionary whose tables zstd cannot read', async () => {
+    const bytes = dictionary.bytes.slice();
+    bytes.fill(0xff, 9, 12);
+    const damaged = { id: dictionary.id, bytes, sha256: '' };
+    await expect((async () => open(damaged, 3))()).rejects.toMatchObject({
+      code: 'CODEC_DICTIONARY_INVALID',
+    });
+  });
+});
+
+describe('the zstd command line', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'slipstream-zstd-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const installed = spawnSync('zstd', ['--version']).status === 0;
+  if (!installed)
+    console.warn('skipped: reading with the zstd command line, because "zstd" is not installed');
+
+  test.skipIf(!installed).each(cases)(
+    'reads frames of the %s compressor, %s dictionary',
+    async (_build, _name, open, dictionary) => {
+      const compressor = await open(dictionary, 3);
+      const contents = boundaries.map((bytes) => eventText(bytes, bytes + 1));
+      const paths = {
+        dictionary: join(folder, 'd.zdict'),
+        frames: join(folder, 'frames.zst'),
+        back: join(folder, 'back'),
+      };
+      writeFileSync(paths.dictionary, dictionary.bytes);
+      writeFileSync(paths.frames, Buffer.concat(contents.map((content) => frameOf(compressor, content))));
+      const run = spawnSync('zstd', [
+        '-d',
+        '-f',
+        '-q',
+        '--memory=128KiB',
+        '-D',
+        paths.dictionary,
+        paths.frames,
+        '-o',
+        paths.back,
+      ]);
+      expect(run.stderr.toString()).toBe('');
+      expect(readFileSync(paths.back).equals(Buffer.concat(contents))).toBe(true);
+      compressor.close();
+    },
+  );
+});
+
+describe('the heap of the wasm build', () => {
+  const { Module } = require(join(require.resolve('@bokuweb/zstd-wasm'), '../module.js')) as {
+    Module: { HEAPU8: Uint8Array };
+  };
+  const [, dictionary] = sampleDictionaries[0];
+
+  test('does not grow over 100,000 events', async () => {
+    const compressor = await openWasmCompressor(dictionary, 1);
+    const text = eventText(2000, 31);
+    const out = new ByteWriter();
+    compressor.compress(text, 0, 1000, out);
+    const before = Module.HEAPU8.length;
+    for (let event = 0; event < 100_000; event++) {
+      out.length = 0;
+      compressor.compress(text, event % 1500, (event % 1500) + 64, out);
+    }
+    expect(Module.HEAPU8.length).toBe(before);
+    compressor.close();
+  });
+
+  test('may be replaced by a larger one while a compressor is open', async () => {
+    const compressor = await openWasmCompressor(dictionary, 3);
+    const content = eventText(800, 6);
+    const frame = frameOf(compressor, content);
+    const before = Module.HEAPU8;
+    expect(compressor.decompress(frame, 64 * 1024 * 1024).length).toBe(800);
+    expect(Module.HEAPU8.length).toBeGreaterThan(before.length);
+    expect(frameOf(compressor, content)).toEqual(frame);
+    compressor.close();
+  });
+
+  test('is given back: opening and closing 300 times does not grow it', async () => {
+    (await openWasmCompressor(dictionary, 3)).close();
+    const before = Module.HEAPU8.length;
+    for (let round = 0; round < 300; round++) (await openWasmCompressor(dictionary, 3)).close();
+    expect(Module.HEAPU8.length).toBe(before);
+  });
+
+  test('says so when it has no room', async () => {
+    const compressor = await openWasmCompressor(dictionary, 3);
+    expect(() => compressor.decompress(Buffer.alloc(20), 2 ** 31 - 1)).toThrow(
+      expect.objectContaining({ code: 'CODEC_OUT_OF_MEMORY' }),
+    );
+    compressor.close();
+  });
+});

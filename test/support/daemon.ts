@@ -1,0 +1,64 @@
+// A service on free ports with a relay of the test's choice, in this process: the whole daemon but for its shell.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readConfig } from '../../lib/service/config.ts';
+import { createLogger } from '../../lib/service/logger.ts';
+import { Service } from '../../lib/service/service.ts';
+
+/** A running service; `await using` stops it and removes its data. */
+export class Daemon implements AsyncDisposable {
+  readonly dataDir: string;
+  /** What it has logged, as JSON lines. */
+  readonly lines: string[] = [];
+  service!: Service;
+
+  private constructor(dataDir: string) {
+    this.dataDir = dataDir;
+  }
+
+  static async start(flags: readonly string[]): Promise<Daemon> {
+    const daemon = new Daemon(await mkdtemp(join(tmpdir(), 'slipstream-daemon-')));
+    await daemon.restart(flags);
+    return daemon;
+  }
+
+  /** Starts a service on the same data, once the one before has been stopped. */
+  async restart(flags: readonly string[]): Promise<void> {
+    const own = [
+      '--data-dir',
+      this.dataDir,
+      '--listen-addr',
+      '127.0.0.1:0',
+      '--metrics-listen-addr',
+      '127.0.0.1:0',
+    ];
+    const outcome = readConfig([...own, ...flags], {});
+    if (outcome.kind !== 'config') throw outcome.kind === 'failure' ? outcome.error : new Error(outcome.kind);
+    const target = { write: (line: string) => this.lines.push(line) };
+    this.service = await Service.start(
+      outcome.config,
+      createLogger({ level: 'debug', format: 'json', target }),
+    );
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.service.addresses.public.port}/subscribe`;
+  }
+
+  get httpUrl(): string {
+    return `http://127.0.0.1:${this.service.addresses.public.port}`;
+  }
+
+  async metric(name: string): Promise<number> {
+    const response = await fetch(`http://127.0.0.1:${this.service.addresses.metrics.port}/metrics`);
+    const line = (await response.text()).split('\n').find((text) => text.startsWith(`${name} `));
+    return line === undefined ? Number.NaN : Number(line.slice(name.length + 1));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.service.stop();
+    await rm(this.dataDir, { recursive: true });
+  }
+}
