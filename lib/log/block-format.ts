@@ -8,7 +8,7 @@
 //   b <lastTimeUs, 8 bytes big-endian> 3   chapter.ts, behind the last block that it describes
 //   a format                                this description's version and the log's DID hash key
 //
-// Head, little-endian: 80 fixed bytes, then the columns widest first so that each is aligned, then a UTF-8 JSON text
+// Head, little-endian: 88 fixed bytes, then the columns widest first so that each is aligned, then a UTF-8 JSON text
 // with collections and positions, then nothing. Its own CRC-32 covers all bytes after the CRC field.
 
 import { crc32 } from 'node:zlib';
@@ -26,7 +26,7 @@ export type Part = (typeof parts)[keyof typeof parts];
 
 const keyPrefix = 0x62;
 const keyBytes = 10;
-const headBytes = 80;
+const headBytes = 88;
 /** timeUs 8, didHash 8, jsonEnd 4, zstdEnd 4, collection 2, kindAndOperation 1. */
 const columnBytesPerEvent = 27;
 
@@ -56,8 +56,10 @@ export interface LogOffset {
   readonly bytes: number;
 }
 
-/** Where a block stands in the store. */
+/** Where a block stands in the log. */
 export interface BlockPlace {
+  /** `lastTimeUs` of the block before this one; 0 for the first. What follows a missing block is found out by it. */
+  readonly previousUs: number;
   readonly before: LogOffset;
   /** `lastTimeUs` of the newest chapter before this block; 0 when there is none. */
   readonly chapterUs: number;
@@ -98,6 +100,7 @@ export function writeHead(block: Block, storedJson: Uint8Array, place: BlockPlac
   bytes.writeDoubleLE(place.before.bytes, 56);
   bytes.writeDoubleLE(place.before.events, 64);
   bytes.writeDoubleLE(place.chapterUs, 72);
+  bytes.writeDoubleLE(place.previousUs, 80);
   let at = headBytes;
   for (const column of [
     index.timeUs,
@@ -156,6 +159,7 @@ export function readHead(bytes: Uint8Array): BlockHead {
   return {
     before,
     chapterUs: view.getFloat64(72, true),
+    previousUs: view.getFloat64(80, true),
     after: { bytes: before.bytes + bytes.length + jsonBytes + zstdBytes, events: before.events + count },
     index: {
       count,

@@ -24,7 +24,7 @@ import {
   readHead,
   writeHead,
 } from './block-format.ts';
-import type { ReadFilter } from './chapter.ts';
+import { Chapter, type ReadFilter } from './chapter.ts';
 import { ChapterList } from './chapter-list.ts';
 import { type Database, databaseFailure, openDatabase } from './database.ts';
 import type { ReadResult, SliceEncoding, TrimResult } from './event-log.ts';
@@ -45,6 +45,8 @@ const nothingStored: LogOffset = { events: 0, bytes: 0 };
 /** See the file comment. Create it with {@link BlockStore.open}. */
 export class BlockStore {
   readonly didHashKey: Uint8Array;
+  /** Blocks deleted at opening because one before them was missing, as after a power failure. */
+  readonly lostBlocks: number;
   readonly #db: Database;
   readonly #location: string;
   readonly #compressor: FrameCompressor;
@@ -64,6 +66,7 @@ export class BlockStore {
     this.#location = location;
     this.didHashKey = opened.didHashKey;
     this.#chapters = opened.chapters;
+    this.lostBlocks = opened.lostBlocks;
     this.#lastHead = opened.last;
     this.#firstTimeUs = opened.first?.index.firstTimeUs ?? 0;
     this.#trimmed = opened.first?.before ?? nothingStored;
@@ -110,7 +113,11 @@ export class BlockStore {
     const { lastTimeUs, firstTimeUs } = block.index;
     const json = await compressJson(block.json, compressOptions);
     const chapter = this.#chapters.open;
-    const place = { before: this.#lastHead?.after ?? nothingStored, chapterUs: chapter.previousUs };
+    const place = {
+      previousUs: this.lastTimeUs,
+      before: this.#lastHead?.after ?? nothingStored,
+      chapterUs: chapter.previousUs,
+    };
     const head = writeHead(block, json, place);
     chapter.add(block.index);
     const puts: [Part, Uint8Array][] = [
@@ -271,14 +278,22 @@ interface Opened {
   readonly first: BlockHead | undefined;
   readonly last: BlockHead | undefined;
   readonly chapters: ChapterList;
+  readonly lostBlocks: number;
 }
 
 async function readOpened(db: Database, location: string): Promise<Opened> {
   const didHashKey = await readDescription(db, location);
   const [oldest] = await db.values({ gte: blockKey(0, parts.head), lt: blockKeysEnd, limit: 1 }).all();
+  const lostBlocks = await deleteBehindGap(db, await newestHead(db));
   const last = await newestHead(db);
   const chapters = await ChapterList.load(db, last?.index.lastTimeUs ?? 0, last?.chapterUs ?? 0);
-  return { didHashKey, last, first: oldest === undefined ? undefined : readHead(oldest), chapters };
+  return {
+    lostBlocks,
+    didHashKey,
+    last,
+    first: oldest === undefined ? undefined : readHead(oldest),
+    chapters,
+  };
 }
 
 async function newestHead(db: Database): Promise<BlockHead | undefined> {
@@ -291,6 +306,35 @@ async function newestHead(db: Database): Promise<BlockHead | undefined> {
     throw new CodedError('LOG_CORRUPT', `block ${lastTimeUs} has no head: the database is damaged`);
   }
   return readHead(head);
+}
+
+/**
+ * Without fsync, a power failure can take an older write and leave a newer one: LevelDB syncs neither. Blocks behind
+ * such a gap are deleted, so that what is left is what an earlier stop would have left. Looks at the blocks that can
+ * still have been in LevelDB's log files: those of the last chapters.
+ */
+async function deleteBehindGap(db: Database, newest: BlockHead | undefined): Promise<number> {
+  if (newest === undefined) return 0;
+  const chapter =
+    newest.chapterUs === 0 ? undefined : await db.get(blockKey(newest.chapterUs, parts.chapter));
+  const fromUs = chapter === undefined ? 0 : Chapter.read(chapter).previousUs;
+  let lostBlocks = 0;
+  let endUs: number | undefined;
+  const iterator = db.iterator({ gte: blockKey(fromUs, parts.head), lt: blockKeysEnd });
+  try {
+    for (let entry = await iterator.next(); entry !== undefined; entry = await iterator.next()) {
+      const part = readBlockKey(entry[0])?.part;
+      if (part !== parts.head) continue;
+      const { index, previousUs } = readHead(entry[1]);
+      if (lostBlocks > 0 || (endUs !== undefined && previousUs !== endUs)) lostBlocks++;
+      else endUs = index.lastTimeUs;
+      iterator.seek(blockKey(index.lastTimeUs + 1, parts.head));
+    }
+  } finally {
+    await iterator.close();
+  }
+  if (lostBlocks > 0) await db.clear({ gt: blockKey(endUs ?? 0, parts.chapter), lt: blockKeysEnd });
+  return lostBlocks;
 }
 
 async function readDescription(db: Database, location: string): Promise<Uint8Array> {

@@ -1,23 +1,41 @@
 // Opens LevelDB databases and turns their failures into coded errors. The only importer of classic-level.
 
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { CodedError } from '../event/coded-error.ts';
 
 /** A LevelDB database of bytes to bytes. */
 export type Database = ClassicLevel<Uint8Array, Uint8Array>;
 
+/** Whether there is a database in `location`: every one has this file, which names its newest description. */
+export function isDatabase(location: string): boolean {
+  return existsSync(join(location, 'CURRENT'));
+}
+
 /**
- * Opens the database in `location`, creating it when absent.
+ * Opens the database in `location`, creating it when absent unless `createIfMissing` is false: then not even the
+ * directory is made.
  * @param writeBufferBytes LevelDB's memtable; twice this can be in memory while one is written out.
- * @throws CodedError `LOG_LOCKED` when another process has it open, else `LOG_OPEN_FAILED`.
+ * @throws CodedError `LOG_LOCKED` when another process has it open, `LOG_MISSING` when it is absent and not to be
+ * created, else `LOG_OPEN_FAILED`.
  */
-export async function openDatabase(location: string, writeBufferBytes: number): Promise<Database> {
+export async function openDatabase(
+  location: string,
+  writeBufferBytes: number,
+  createIfMissing = true,
+): Promise<Database> {
+  // LevelDB makes the directory and a lock in it before it looks for a database.
+  if (!createIfMissing && !isDatabase(location)) {
+    throw new CodedError('LOG_MISSING', `there is no log in ${location}: check --data-dir`);
+  }
   const db: Database = new ClassicLevel(location, {
     keyEncoding: 'view',
     valueEncoding: 'view',
     writeBufferSize: writeBufferBytes,
     // Payloads are zstd already, or are about to be rewritten: snappy would only cost time.
     compression: false,
+    createIfMissing,
   });
   try {
     await db.open();

@@ -2,11 +2,12 @@
 // worth keeping. Apart from the block store so that what is short-lived never has to be compacted out of what is not.
 
 import type { Block } from './block.ts';
-import { blockKey, blockKeysEnd, checkPayload, parts, readHead, writeHead } from './block-format.ts';
+import { blockKey, checkPayload, parts, readHead, writeHead } from './block-format.ts';
 import { type Database, databaseFailure, openDatabase } from './database.ts';
 
 /** LevelDB's memtable for the journal: most entries are deleted again before it is full. */
 const writeBufferBytes = 8 * 1024 * 1024;
+/** Offsets and chapters are the store's. */
 const noPlace = { before: { events: 0, bytes: 0 }, chapterUs: 0 };
 
 /** A durable queue of blocks. One value per block: head length, head, JSON frames, zstd frames. */
@@ -24,16 +25,34 @@ export class Journal {
     return new Journal(await openDatabase(location, writeBufferBytes), location);
   }
 
-  /** All blocks in it, oldest first. @throws CodedError `LOG_CORRUPT`, `LOG_READ_FAILED`. */
-  async readAll(): Promise<Block[]> {
+  /**
+   * The blocks that follow `lastTimeUs` without a gap, oldest first. What lies before them is in the store already;
+   * what lies behind a gap is worth nothing. Both are deleted.
+   * @throws CodedError `LOG_CORRUPT`, `LOG_READ_FAILED`, `LOG_WRITE_FAILED`.
+   */
+  async recover(lastTimeUs: number): Promise<{ blocks: Block[]; lostBlocks: number }> {
+    await this.removeTo(lastTimeUs);
     const blocks: Block[] = [];
-    for await (const value of this.#db.values()) blocks.push(readBlock(value));
-    return blocks;
+    let lostBlocks = 0;
+    let endUs = lastTimeUs;
+    for await (const value of this.#db.values()) {
+      const { block, previousUs } = readBlock(value);
+      if (previousUs !== endUs) lostBlocks++;
+      else {
+        blocks.push(block);
+        endUs = block.index.lastTimeUs;
+      }
+    }
+    if (lostBlocks > 0) await this.#clear({ gt: blockKey(endUs, parts.head) });
+    return { blocks, lostBlocks };
   }
 
-  /** @throws CodedError `LOG_WRITE_FAILED`; the block is then not stored. */
-  async append(block: Block, sync: boolean): Promise<void> {
-    const head = writeHead(block, block.json, noPlace);
+  /**
+   * Stores a block that follows the one that ends at `previousUs`, here or in the store.
+   * @throws CodedError `LOG_WRITE_FAILED`; the block is then not stored.
+   */
+  async append(block: Block, previousUs: number, sync: boolean): Promise<void> {
+    const head = writeHead(block, block.json, { ...noPlace, previousUs });
     const headLength = Buffer.allocUnsafe(4);
     headLength.writeUInt32LE(head.length);
     try {
@@ -49,12 +68,12 @@ export class Journal {
 
   /** Deletes every block up to the one that ends at `lastTimeUs`. @throws CodedError `LOG_WRITE_FAILED`. */
   async removeTo(lastTimeUs: number): Promise<void> {
+    await this.#clear({ lte: blockKey(lastTimeUs, parts.head) });
+  }
+
+  async #clear(range: { lte: Buffer } | { gt: Buffer }): Promise<void> {
     try {
-      await this.#db.clear({
-        gte: blockKey(0, parts.head),
-        lte: blockKey(lastTimeUs, parts.head),
-        lt: blockKeysEnd,
-      });
+      await this.#db.clear(range);
     } catch (cause) {
       throw databaseFailure('LOG_WRITE_FAILED', `cannot delete from the log in ${this.#location}`, cause);
     }
@@ -65,15 +84,16 @@ export class Journal {
   }
 }
 
-function readBlock(value: Uint8Array): Block {
+function readBlock(value: Uint8Array): { block: Block; previousUs: number } {
   const headLength = new DataView(value.buffer, value.byteOffset).getUint32(0, true);
   const head = readHead(value.subarray(4, 4 + headLength));
   const jsonEnd = 4 + headLength + head.jsonBytes;
-  return {
+  const block = {
     index: head.index,
     json: checkPayload(head, parts.json, value.subarray(4 + headLength, jsonEnd)),
     zstd: checkPayload(head, parts.zstd, value.subarray(jsonEnd)),
     dictionaryId: head.dictionaryId,
     positions: head.positions,
   };
+  return { block, previousUs: head.previousUs };
 }

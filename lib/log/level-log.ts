@@ -1,6 +1,6 @@
-// The embedded event log. A block is durable once the journal has it; when enough small ones have gathered they are
-// folded into one and move to the block store, behind the writer's back. Which of the two holds an event is nobody
-// else's business: readers ask memory first, then here.
+// The embedded event log. Full blocks go to the block store. Small ones, the usual case at the network's rate, go to the
+// journal; when enough have gathered they are folded into one and move to the store, behind the writer's back. Which of
+// the two holds an event is nobody else's business: readers ask memory first, then here.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -33,11 +33,14 @@ export interface LevelLogOptions {
 const foldBlocksMax = 256;
 /** Unfolded bytes at which appends wait for folding. */
 const unfoldedBytesMax = 64 * 1024 * 1024;
-/** How often the store is made durable without `fsync`; journal entries live one such period longer. */
-const storeSyncMs = 1000;
 
 /** An {@link EventLog} in LevelDB. Create it with {@link LevelLog.open}. */
 export class LevelLog implements EventLog {
+  /**
+   * Blocks deleted at opening because one before them was missing: a power failure without `fsync` took it. Their
+   * events come again from the relay, since the upstream positions are those of the last block that is left.
+   */
+  readonly lostBlocks: number;
   readonly #options: LevelLogOptions;
   readonly #journal: Journal;
   readonly #store: BlockStore;
@@ -50,11 +53,15 @@ export class LevelLog implements EventLog {
   #positions: UpstreamPositions;
   #folding: Promise<void> | undefined;
   #foldError: unknown;
-  #syncedAtMs = 0;
-  /** Store position of the last durable write: journal entries up to here go at the one after it. */
-  #syncedTimeUs = 0;
 
-  private constructor(options: LevelLogOptions, journal: Journal, store: BlockStore, unfolded: Block[]) {
+  private constructor(
+    options: LevelLogOptions,
+    journal: Journal,
+    store: BlockStore,
+    unfolded: Block[],
+    lostBlocks: number,
+  ) {
+    this.lostBlocks = lostBlocks;
     this.#options = options;
     this.#journal = journal;
     this.#store = store;
@@ -81,10 +88,9 @@ export class LevelLog implements EventLog {
     let journal: Journal | undefined;
     try {
       journal = await Journal.open(join(dataDir, 'journal'));
-      // A crash between the store's write and the journal's leaves blocks that are in both.
-      await journal.removeTo(store.lastTimeUs);
-      const unfolded = (await journal.readAll()).map((block) => withDictionaryOf(block, options.compressor));
-      return new LevelLog(options, journal, store, unfolded);
+      const { blocks, lostBlocks } = await journal.recover(store.lastTimeUs);
+      const unfolded = blocks.map((block) => withDictionaryOf(block, options.compressor));
+      return new LevelLog(options, journal, store, unfolded, store.lostBlocks + lostBlocks);
     } catch (error) {
       await journal?.close();
       await store.close();
@@ -113,13 +119,19 @@ export class LevelLog implements EventLog {
       );
     }
     if (this.#foldError !== undefined) throw this.#foldError;
-    await this.#journal.append(block, this.#options.fsync);
+    const { fsync } = this.#options;
+    if (isFull(block)) {
+      await this.#foldAll();
+      await this.#store.append(block, fsync);
+    } else {
+      await this.#journal.append(block, this.#lastTimeUs, fsync);
+      this.#unfolded.push(block);
+      this.#countUnfolded(block, 1);
+    }
     this.#lastTimeUs = lastTimeUs;
     this.#positions = block.positions;
-    this.#unfolded.push(block);
-    this.#countUnfolded(block, 1);
     this.#tail.push(block);
-    if (this.#isFoldDue) this.#folding ??= this.#fold();
+    if (this.#isFoldDue) this.#folding ??= this.#fold(() => this.#isFoldDue);
     if (this.#unfoldedBytes > unfoldedBytesMax) await this.#folding;
   }
 
@@ -177,19 +189,26 @@ export class LevelLog implements EventLog {
     );
   }
 
-  /** Moves blocks from the journal to the store until fewer are left than make a block. Never rejects. */
-  async #fold(): Promise<void> {
+  /** Leaves nothing in the journal, before a block goes past it. @throws CodedError `LOG_WRITE_FAILED`. */
+  async #foldAll(): Promise<void> {
+    await this.#folding;
+    if (this.#unfolded.length === 0) return;
+    this.#folding = this.#fold(() => this.#unfolded.length > 0);
+    await this.#folding;
+    if (this.#foldError !== undefined) throw this.#foldError;
+  }
+
+  /** Moves blocks from the journal to the store while there is reason to. Never rejects. */
+  async #fold(hasReason: () => boolean): Promise<void> {
     try {
-      while (this.#isFoldDue) {
+      while (hasReason()) {
         const small = this.#takeFold();
         const folded = small.length === 1 ? small[0] : foldBlocks(small);
-        const { lastTimeUs } = folded.index;
-        const syncDue = this.#options.fsync || performance.now() - this.#syncedAtMs >= storeSyncMs;
-        await this.#store.append(folded, syncDue);
+        await this.#store.append(folded, this.#options.fsync);
         this.#unfolded.splice(0, small.length);
         for (const block of small) this.#countUnfolded(block, -1);
         if (small.length > 1) this.#tail.replace(small.length, folded);
-        if (syncDue) await this.#synced(lastTimeUs);
+        await this.#journal.removeTo(folded.index.lastTimeUs);
       }
     } catch (error) {
       this.#foldError = error;
@@ -211,19 +230,15 @@ export class LevelLog implements EventLog {
     return this.#unfolded.slice(0, taken);
   }
 
-  async #synced(lastTimeUs: number): Promise<void> {
-    // One durable write later than needed: LevelDB does not sync a log file that it rotates away, only the table it
-    // becomes a moment later, so the newest sync proves what the one before it wrote.
-    const removeTo = this.#options.fsync ? lastTimeUs : this.#syncedTimeUs;
-    this.#syncedAtMs = performance.now();
-    this.#syncedTimeUs = lastTimeUs;
-    if (removeTo > 0) await this.#journal.removeTo(removeTo);
-  }
-
   #countUnfolded(block: Block, sign: 1 | -1): void {
     this.#unfoldedEvents += sign * block.index.count;
     this.#unfoldedBytes += sign * (block.json.length + block.zstd.length);
   }
+}
+
+/** Large enough to be kept as it is. */
+function isFull({ index, json }: Block): boolean {
+  return index.count >= blockEventsMax || json.length >= blockJsonBytesMax;
 }
 
 function withDictionaryOf(block: Block, compressor: FrameCompressor): Block {

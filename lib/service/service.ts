@@ -119,6 +119,12 @@ async function assemble(config: Config, logger: Logger, opened: (() => Promise<v
   const { dataDir, retentionBytes, fsync } = config;
   const log = await LevelLog.open({ dataDir, retentionBytes, fsync, tailBytesMax, compressor });
   opened.push(() => log.close());
+  if (log.lostBlocks > 0) {
+    logger.warn(
+      { blocks: log.lostBlocks, lastTimeUs: log.lastTimeUs },
+      'the end of the log was damaged, as by a power failure, and has been cut off: its events come again from the relay',
+    );
+  }
 
   const clock = new Clock(log.lastTimeUs);
   const totals = new IngestTotals();

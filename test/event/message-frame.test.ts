@@ -1,5 +1,6 @@
+import type { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { Receiver } from 'ws';
+import * as ws from 'ws';
 import { ByteWriter } from '../../lib/decode/byte-writer.ts';
 import {
   binaryMessage,
@@ -9,6 +10,9 @@ import {
   payloadBytesOf,
   textMessage,
 } from '../../lib/event/message-frame.ts';
+
+// The package exports its frame parser, its types do not.
+const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: boolean }) => Writable };
 
 const sizes = [0, 1, 124, 125, 126, 127, 128, 1000, 65_534, 65_535, 65_536, 65_537, 200_000];
 

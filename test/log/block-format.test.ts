@@ -11,7 +11,7 @@ import { firstEventAfter } from '../../lib/log/block-index.ts';
 import { payloadsOf, SampleLog, seededRandom, unfake } from '../support/events.ts';
 
 const before = { bytes: 2 ** 40, events: 2 ** 33 };
-const place = { before, chapterUs: 1_764_000_000_000_000 };
+const place = { before, chapterUs: 1_764_000_000_000_000, previousUs: 1_764_000_000_000_001 };
 
 test('a head reads back as it was written, at any alignment', () => {
   const sample = new SampleLog(seededRandom(3));

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { blockKey } from '../../lib/log/block-format.ts';
 import { firstEventAfter } from '../../lib/log/block-index.ts';
 import { Journal } from '../../lib/log/journal.ts';
 import { LevelLog, type LevelLogOptions } from '../../lib/log/level-log.ts';
@@ -109,7 +110,11 @@ test('blocks that are in the journal and in the store, as after a crash between 
   for (const block of blocks) await log.append(block);
   await log.close();
   const journal = await Journal.open(join(dataDir, 'journal'));
-  for (const block of blocks.slice(0, 30)) await journal.append(block, false);
+  let previousUs = 0;
+  for (const block of blocks) {
+    await journal.append(block, previousUs, false);
+    previousUs = block.index.lastTimeUs;
+  }
   await journal.close();
   await open();
   expect(await replay(0, 'json', 1e9)).toEqual(sample.events.map((event) => JSON.stringify(event)));
@@ -169,4 +174,37 @@ test('events from before a change of dictionary are compressed with the new one'
     }
   }
   expect(texts).toEqual(sample.events.map((event) => `other dictionary:${JSON.stringify(event)}`));
+});
+
+test('blocks behind a gap, as a power failure leaves them, are dropped: in the journal and in the store', async () => {
+  for (const [database, size] of [
+    ['journal', 3],
+    ['blocks', 256],
+  ] as const) {
+    await open();
+    const sample = sampleOf(16);
+    const before = sample.events.length;
+    for (let made = 0; made < 9; made++) await log.append(sample.block(size));
+    const kept = [...sample.events].slice(before, before + 6 * size).at(-1)?.time_us as number;
+    const gone = sample.events[before + 7 * size - 1].time_us;
+    await log.close();
+    const raw = new ClassicLevel<Buffer, Buffer>(join(dataDir, database), { keyEncoding: 'buffer' });
+    for (const part of [0, 1, 2, 3] as const) await raw.del(blockKey(gone, part));
+    await raw.close();
+    await open();
+    expect(log.lostBlocks).toBe(2);
+    expect(log.lastTimeUs).toBe(kept);
+    expect([...log.positions.values()]).toEqual([6]);
+    const next = new SampleLog(seededRandom(17), { didHashKey: log.didHashKey, lastTimeUs: log.lastTimeUs });
+    await log.append(next.block(size));
+    await log.close();
+    await open();
+    expect(log.lostBlocks).toBe(0);
+    expect((await replay(0, 'json', 1e9)).slice(-size)).toEqual(
+      next.events.map((event) => JSON.stringify(event)),
+    );
+    await log.close();
+    await rm(dataDir, { recursive: true });
+  }
+  await open();
 });
