@@ -24,6 +24,7 @@ import {
   readHead,
   writeHead,
 } from './block-format.ts';
+import type { BlockIndex } from './block-index.ts';
 import { Chapter, type ReadFilter } from './chapter.ts';
 import { ChapterList } from './chapter-list.ts';
 import { type Database, databaseFailure, openDatabase } from './database.ts';
@@ -249,7 +250,7 @@ export class BlockStore {
       return { index, frames: checkPayload(head, parts.zstd, payload) };
     }
     const stored = encoding === 'json' ? payload : await this.#db.get(blockKey(lastTimeUs, parts.json));
-    const json = zstdDecompressSync(checkPayload(head, parts.json, stored));
+    const json = decompressJson(checkPayload(head, parts.json, stored), index);
     if (encoding === 'json') return { index, frames: json };
     const { zstd, zstdEnd } = compressFrames(json, index.jsonEnd, this.#compressor, this.#scratch);
     return { index: { ...index, zstdEnd }, frames: zstd };
@@ -270,6 +271,24 @@ export class BlockStore {
       await iterator.close();
     }
     return heads;
+  }
+}
+
+/** @throws CodedError `LOG_CORRUPT`. */
+function decompressJson(stored: Uint8Array, index: BlockIndex): Uint8Array {
+  const length = index.count === 0 ? 0 : index.jsonEnd[index.count - 1];
+  try {
+    // One chunk of the right size: with the default of 16 KiB the result is put together from nine.
+    return zstdDecompressSync(stored, {
+      chunkSize: Math.max(length, 64),
+      maxOutputLength: Math.max(length, 64),
+    });
+  } catch (cause) {
+    throw databaseFailure(
+      'LOG_CORRUPT',
+      `block ${index.lastTimeUs} does not decompress: the database is damaged`,
+      cause,
+    );
   }
 }
 

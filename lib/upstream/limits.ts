@@ -1,0 +1,55 @@
+// Every bound and interval of the upstream connection, with its unit. No behaviour lives here; tests shorten the
+// intervals through `Timing`.
+
+/**
+ * Longest message accepted, in bytes: three times the 5 MB that the protocol allows. ws gathers a message before it
+ * hands it over, so this is also what a relay can make us hold.
+ */
+export const frameMaxBytes = 16 * 1024 * 1024;
+
+/** Fragments of one message. Each pins the chunk of up to 64 KiB it came in, so this bounds 16 MiB; relays send one. */
+export const fragmentsMax = 256;
+
+/** Socket chunks gathered for one message: the largest message in chunks of 512 bytes, the smallest TCP segments seen. */
+export const bufferedChunksMax = 32_768;
+
+/**
+ * Bytes of frames that may still be delivered after `pause()` was called from inside `frame()`: what is left of the
+ * one socket chunk being parsed. A chunk is one read, which Node bounds at 64 KiB.
+ */
+export const framesAfterPauseMaxBytes = 64 * 1024;
+
+/** Longest `detail` of a disconnect, in characters: peers write part of it, and it goes into logs. */
+export const detailMaxChars = 200;
+
+/** Intervals of the connection, all in milliseconds. */
+export interface Timing {
+  /** From the start of an attempt (name lookup included) until the WebSocket is open. */
+  readonly handshakeTimeoutMs: number;
+  /** Between pings; also how long the answer to one may take. */
+  readonly pingIntervalMs: number;
+  /** From a close frame, theirs or ours, until the socket is destroyed. */
+  readonly closeTimeoutMs: number;
+  /** Life of a connection with frames on it from which on the back-off starts over. */
+  readonly deliveringAfterMs: number;
+  /** Shortest wait before a retry. */
+  readonly retryMinMs: number;
+  /** Longest wait before the first retry; doubles with every failure. */
+  readonly retryFirstMs: number;
+  /** Longest wait before any retry. */
+  readonly retryMaxMs: number;
+}
+
+/** What a daemon runs with. */
+export const defaultTiming: Timing = {
+  handshakeTimeoutMs: 20_000,
+  pingIntervalMs: 30_000,
+  closeTimeoutMs: 2_000,
+  deliveringAfterMs: 5_000,
+  retryMinMs: 100,
+  retryFirstMs: 500,
+  retryMaxMs: 30_000,
+};
+
+/** Frames on one connection from which on the back-off starts over, however short its life: a catch-up cut off. */
+export const deliveringFrames = 64;
