@@ -27,7 +27,7 @@ import {
 import type { BlockIndex } from './block-index.ts';
 import { Chapter, type ReadFilter } from './chapter.ts';
 import { ChapterList } from './chapter-list.ts';
-import { type Database, databaseFailure, openDatabase } from './database.ts';
+import { type Database, databaseFailure, openDatabase, writeFailure } from './database.ts';
 import type { ReadResult, SliceEncoding, TrimResult } from './event-log.ts';
 
 const compressJson = promisify(zstdCompress);
@@ -41,6 +41,8 @@ const trimBatchBlocks = 256;
 const blockBytesUsual = 128 * 1024;
 /** Chapters searched per read (a million events), so that a search that finds nothing still comes back soon. */
 const chaptersPerRead = 16;
+/** Deleted bytes at which a compaction is due, whatever the limit. */
+const compactBytesMax = 256 * 1024 * 1024;
 const nothingStored: LogOffset = { events: 0, bytes: 0 };
 
 /** See the file comment. Create it with {@link BlockStore.open}. */
@@ -59,6 +61,7 @@ export class BlockStore {
   #trimmed: LogOffset;
   /** Blocks that end here or before are deleted. */
   #trimmedToUs: number;
+  #uncompactedBytes = 0;
   #closing: Promise<void> | undefined;
 
   private constructor(db: Database, location: string, compressor: FrameCompressor, opened: Opened) {
@@ -109,7 +112,7 @@ export class BlockStore {
     return { bytes: end.bytes - this.#trimmed.bytes, events: end.events - this.#trimmed.events };
   }
 
-  /** Stores a block in one atomic batch. Calls must not overlap. @throws CodedError `LOG_WRITE_FAILED`. */
+  /** Stores a block in one atomic batch. Calls must not overlap. @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`. */
   async append(block: Block, sync: boolean): Promise<void> {
     const { lastTimeUs, firstTimeUs } = block.index;
     const json = await compressJson(block.json, compressOptions);
@@ -133,7 +136,7 @@ export class BlockStore {
         { sync },
       );
     } catch (cause) {
-      throw databaseFailure('LOG_WRITE_FAILED', `cannot write to the log in ${this.#location}`, cause);
+      throw writeFailure(`cannot write to the log in ${this.#location}`, cause);
     }
     if (chapter.isFull) this.#chapters.closeOpen();
     if (this.#lastHead === undefined) this.#firstTimeUs = firstTimeUs;
@@ -194,17 +197,30 @@ export class BlockStore {
         for (const part of Object.values(parts)) keys.push(blockKey(lastTimeUs, part));
       }
       more = more && heads.length > 0;
-      if (keys.length > 0) await this.#db.batch(keys.map((key) => ({ type: 'del' as const, key })));
+      if (keys.length > 0) await this.#delete(keys);
     }
-    if (blocks > 0) {
-      this.#chapters.trimTo(this.#trimmedToUs);
-      await this.#db.compactRange(blockKey(0, parts.head), blockKey(this.#trimmedToUs, parts.chapter));
-    }
+    if (blocks > 0) this.#chapters.trimTo(this.#trimmedToUs);
+    this.#uncompactedBytes += this.#trimmed.bytes - trimmedBefore.bytes;
+    if (this.#uncompactedBytes >= compactBytesOf(retentionBytes)) await this.#compact();
     return {
       blocks,
       events: this.#trimmed.events - trimmedBefore.events,
       bytes: this.#trimmed.bytes - trimmedBefore.bytes,
     };
+  }
+
+  async #delete(keys: readonly Buffer[]): Promise<void> {
+    try {
+      await this.#db.batch(keys.map((key) => ({ type: 'del' as const, key })));
+    } catch (cause) {
+      throw writeFailure(`cannot delete from the log in ${this.#location}`, cause);
+    }
+  }
+
+  /** Gives the space of deleted blocks back to the file system; LevelDB itself gets round to it much later. */
+  async #compact(): Promise<void> {
+    this.#uncompactedBytes = 0;
+    await this.#db.compactRange(blockKey(0, parts.head), blockKey(this.#trimmedToUs, parts.chapter));
   }
 
   /** Idempotent. */
@@ -290,6 +306,11 @@ function decompressJson(stored: Uint8Array, index: BlockIndex): Uint8Array {
       cause,
     );
   }
+}
+
+/** Deleted bytes that may wait for a compaction: a small part of what is kept. */
+function compactBytesOf(retentionBytes: number): number {
+  return retentionBytes === 0 ? compactBytesMax : Math.min(compactBytesMax, Math.ceil(retentionBytes / 16));
 }
 
 interface Opened {

@@ -49,6 +49,20 @@ export async function openDatabase(
   }
 }
 
+/** What the system says when there is no room: for us (a full disk) or for our user (a quota). */
+const outOfSpace = /no space left on device|disk quota exceeded|ENOSPC|EDQUOT/i;
+
+/**
+ * The error of a failed write. `LOG_DISK_FULL` can be retried once there is room and the log has been reopened: LevelDB
+ * leaves half a record behind, so nothing more may be written before.
+ */
+export function writeFailure(what: string, cause: unknown): CodedError {
+  const error = databaseFailure('LOG_WRITE_FAILED', what, cause);
+  if (!outOfSpace.test(error.message)) return error;
+  const message = `${error.message}: free some space, or lower --retention-bytes; the daemon goes on by itself`;
+  return new CodedError('LOG_DISK_FULL', message, { cause, retryable: true });
+}
+
 /** A coded error that ends with what the database said, which `cause` alone would hide from a log line. */
 export function databaseFailure(code: string, what: string, cause: unknown): CodedError {
   const inner = (cause as { cause?: unknown }).cause ?? cause;

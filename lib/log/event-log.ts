@@ -18,9 +18,15 @@ export interface EventLog {
   /**
    * Stores a block and its positions in one atomic write. Calls must not overlap, and blocks must come in order.
    * Once it resolves the block is readable, and survives the death of the process.
-   * @throws CodedError `LOG_WRITE_FAILED`; the block is then not stored.
+   * @throws CodedError `LOG_DISK_FULL`, which can be retried after {@link recover}, or `LOG_WRITE_FAILED`.
    */
   append(block: Block): Promise<void>;
+  /**
+   * After `LOG_DISK_FULL`: resolves when there is room and the log takes blocks again. `lastTimeUs` then tells whether
+   * the block that failed was stored after all.
+   * @throws CodedError when the log cannot be opened again.
+   */
+  recover(): Promise<void>;
   /** The block with the first event after `timeUs`, if memory holds it; synchronous. */
   recentAfter(timeUs: number): Block | undefined;
   /**

@@ -3,7 +3,7 @@
 
 import type { Block } from './block.ts';
 import { blockKey, checkPayload, parts, readHead, writeHead } from './block-format.ts';
-import { type Database, databaseFailure, openDatabase } from './database.ts';
+import { type Database, openDatabase, writeFailure } from './database.ts';
 
 /** LevelDB's memtable for the journal: most entries are deleted again before it is full. */
 const writeBufferBytes = 8 * 1024 * 1024;
@@ -49,7 +49,7 @@ export class Journal {
 
   /**
    * Stores a block that follows the one that ends at `previousUs`, here or in the store.
-   * @throws CodedError `LOG_WRITE_FAILED`; the block is then not stored.
+   * @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`; the block is then not stored.
    */
   async append(block: Block, previousUs: number, sync: boolean): Promise<void> {
     const head = writeHead(block, block.json, { ...noPlace, previousUs });
@@ -62,11 +62,11 @@ export class Journal {
         { sync },
       );
     } catch (cause) {
-      throw databaseFailure('LOG_WRITE_FAILED', `cannot write to the log in ${this.#location}`, cause);
+      throw writeFailure(`cannot write to the log in ${this.#location}`, cause);
     }
   }
 
-  /** Deletes every block up to the one that ends at `lastTimeUs`. @throws CodedError `LOG_WRITE_FAILED`. */
+  /** Deletes every block up to the one that ends at `lastTimeUs`. @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`. */
   async removeTo(lastTimeUs: number): Promise<void> {
     await this.#clear({ lte: blockKey(lastTimeUs, parts.head) });
   }
@@ -75,7 +75,7 @@ export class Journal {
     try {
       await this.#db.clear(range);
     } catch (cause) {
-      throw databaseFailure('LOG_WRITE_FAILED', `cannot delete from the log in ${this.#location}`, cause);
+      throw writeFailure(`cannot delete from the log in ${this.#location}`, cause);
     }
   }
 

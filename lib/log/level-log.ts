@@ -15,6 +15,7 @@ import type { EventLog, LogStats, ReadResult, SliceEncoding, TrimResult } from '
 import { foldBlocks } from './fold.ts';
 import { Journal } from './journal.ts';
 import { MemoryTail } from './memory-tail.ts';
+import { waitForSpace } from './space.ts';
 
 export interface LevelLogOptions {
   /** Directory of the daemon; created when absent. */
@@ -42,34 +43,31 @@ export class LevelLog implements EventLog {
    */
   readonly lostBlocks: number;
   readonly #options: LevelLogOptions;
-  readonly #journal: Journal;
-  readonly #store: BlockStore;
   readonly #tail: MemoryTail;
+  #journal: Journal;
+  #store: BlockStore;
   /** Journalled and not in the store, oldest first. */
-  readonly #unfolded: Block[];
+  #unfolded: Block[] = [];
   #unfoldedEvents = 0;
   #unfoldedBytes = 0;
   #lastTimeUs: number;
   #positions: UpstreamPositions;
   #folding: Promise<void> | undefined;
-  #foldError: unknown;
+  /** A write failed in the background: nothing may be written until {@link recover} has reopened the databases. */
+  #broken: unknown;
+  #recovering: Promise<void> | undefined;
+  #isClosed = false;
 
-  private constructor(
-    options: LevelLogOptions,
-    journal: Journal,
-    store: BlockStore,
-    unfolded: Block[],
-    lostBlocks: number,
-  ) {
+  private constructor(options: LevelLogOptions, opened: Opened) {
+    const { journal, store, unfolded, lostBlocks } = opened;
     this.lostBlocks = lostBlocks;
     this.#options = options;
     this.#journal = journal;
     this.#store = store;
-    this.#unfolded = unfolded;
     this.#tail = new MemoryTail(options.tailBytesMax, store.lastTimeUs);
-    for (const block of unfolded) this.#countUnfolded(block, 1);
     for (const block of unfolded) this.#tail.push(block);
-    this.#lastTimeUs = unfolded.at(-1)?.index.lastTimeUs ?? store.lastTimeUs;
+    this.#setUnfolded(unfolded);
+    this.#lastTimeUs = endOf(opened);
     this.#positions = unfolded.at(-1)?.positions ?? store.last?.positions ?? new Map();
   }
 
@@ -78,24 +76,7 @@ export class LevelLog implements EventLog {
    * @throws CodedError `LOG_LOCKED`, `LOG_NEWER_FORMAT`, `LOG_CORRUPT` or `LOG_OPEN_FAILED`.
    */
   static async open(options: LevelLogOptions): Promise<LevelLog> {
-    const { dataDir } = options;
-    try {
-      await mkdir(dataDir, { recursive: true });
-    } catch (cause) {
-      throw databaseFailure('LOG_OPEN_FAILED', `cannot create the data directory ${dataDir}`, cause);
-    }
-    const store = await BlockStore.open(join(dataDir, 'blocks'), options.compressor);
-    let journal: Journal | undefined;
-    try {
-      journal = await Journal.open(join(dataDir, 'journal'));
-      const { blocks, lostBlocks } = await journal.recover(store.lastTimeUs);
-      const unfolded = blocks.map((block) => withDictionaryOf(block, options.compressor));
-      return new LevelLog(options, journal, store, unfolded, store.lostBlocks + lostBlocks);
-    } catch (error) {
-      await journal?.close();
-      await store.close();
-      throw error;
-    }
+    return new LevelLog(options, await openParts(options));
   }
 
   get didHashKey(): Uint8Array {
@@ -118,7 +99,7 @@ export class LevelLog implements EventLog {
         `block ${firstTimeUs} to ${lastTimeUs} does not come after ${this.#lastTimeUs}: a bug, please report it`,
       );
     }
-    if (this.#foldError !== undefined) throw this.#foldError;
+    if (this.#broken !== undefined) throw this.#broken;
     const { fsync } = this.#options;
     if (isFull(block)) {
       await this.#foldAll();
@@ -139,12 +120,20 @@ export class LevelLog implements EventLog {
     return this.#tail.after(timeUs);
   }
 
+  recover(): Promise<void> {
+    this.#recovering ??= this.#recover().finally(() => {
+      this.#recovering = undefined;
+    });
+    return this.#recovering;
+  }
+
   async read(
     timeUs: number,
     encoding: SliceEncoding,
     bytesMax: number,
     filter?: ReadFilter,
   ): Promise<ReadResult> {
+    await this.#recovering;
     if (timeUs < this.#store.lastTimeUs) return this.#store.read(timeUs, encoding, bytesMax, filter);
     const slices: BlockSlice[] = [];
     let bytes = 0;
@@ -160,8 +149,15 @@ export class LevelLog implements EventLog {
     return { slices, throughUs };
   }
 
-  trim(olderThanUs: number): Promise<TrimResult> {
-    return this.#store.trim(olderThanUs, this.#options.retentionBytes);
+  async trim(olderThanUs: number): Promise<TrimResult> {
+    await this.#recovering;
+    if (this.#broken !== undefined || this.#isClosed) return { blocks: 0, events: 0, bytes: 0 };
+    try {
+      return await this.#store.trim(olderThanUs, this.#options.retentionBytes);
+    } catch (error) {
+      if (error instanceof CodedError && error.retryable) this.#broken = error;
+      throw error;
+    }
   }
 
   stats(): LogStats {
@@ -176,9 +172,41 @@ export class LevelLog implements EventLog {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#recovering;
     await this.#folding;
     await this.#journal.close();
     await this.#store.close();
+  }
+
+  async #recover(): Promise<void> {
+    await this.#folding;
+    await waitForSpace(this.#options.dataDir, () => this.#isClosed);
+    if (this.#isClosed) return;
+    await this.#journal.close();
+    await this.#store.close();
+    const opened = await openParts(this.#options);
+    if (endOf(opened) < this.#lastTimeUs) {
+      throw new CodedError(
+        'LOG_CORRUPT',
+        `the log in ${this.#options.dataDir} ends at ${endOf(opened)} after a failed write, before ${this.#lastTimeUs} that was stored: stop and check the disk`,
+      );
+    }
+    this.#journal = opened.journal;
+    this.#store = opened.store;
+    this.#setUnfolded(opened.unfolded);
+    // The write that failed may have been stored all the same. Memory does not have it, so readers start from the log.
+    if (endOf(opened) > this.#lastTimeUs) this.#tail.reset(endOf(opened));
+    this.#lastTimeUs = endOf(opened);
+    this.#positions = opened.unfolded.at(-1)?.positions ?? opened.store.last?.positions ?? this.#positions;
+    this.#broken = undefined;
+  }
+
+  #setUnfolded(blocks: Block[]): void {
+    this.#unfolded = blocks;
+    this.#unfoldedEvents = 0;
+    this.#unfoldedBytes = 0;
+    for (const block of blocks) this.#countUnfolded(block, 1);
   }
 
   get #isFoldDue(): boolean {
@@ -195,7 +223,7 @@ export class LevelLog implements EventLog {
     if (this.#unfolded.length === 0) return;
     this.#folding = this.#fold(() => this.#unfolded.length > 0);
     await this.#folding;
-    if (this.#foldError !== undefined) throw this.#foldError;
+    if (this.#broken !== undefined) throw this.#broken;
   }
 
   /** Moves blocks from the journal to the store while there is reason to. Never rejects. */
@@ -211,7 +239,7 @@ export class LevelLog implements EventLog {
         await this.#journal.removeTo(folded.index.lastTimeUs);
       }
     } catch (error) {
-      this.#foldError = error;
+      this.#broken = error;
     }
     this.#folding = undefined;
   }
@@ -234,6 +262,38 @@ export class LevelLog implements EventLog {
     this.#unfoldedEvents += sign * block.index.count;
     this.#unfoldedBytes += sign * (block.json.length + block.zstd.length);
   }
+}
+
+interface Opened {
+  readonly journal: Journal;
+  readonly store: BlockStore;
+  readonly unfolded: Block[];
+  readonly lostBlocks: number;
+}
+
+async function openParts(options: LevelLogOptions): Promise<Opened> {
+  const { dataDir, compressor } = options;
+  try {
+    await mkdir(dataDir, { recursive: true });
+  } catch (cause) {
+    throw databaseFailure('LOG_OPEN_FAILED', `cannot create the data directory ${dataDir}`, cause);
+  }
+  const store = await BlockStore.open(join(dataDir, 'blocks'), compressor);
+  let journal: Journal | undefined;
+  try {
+    journal = await Journal.open(join(dataDir, 'journal'));
+    const { blocks, lostBlocks } = await journal.recover(store.lastTimeUs);
+    const unfolded = blocks.map((block) => withDictionaryOf(block, compressor));
+    return { journal, store, unfolded, lostBlocks: store.lostBlocks + lostBlocks };
+  } catch (error) {
+    await journal?.close();
+    await store.close();
+    throw error;
+  }
+}
+
+function endOf({ store, unfolded }: Opened): number {
+  return unfolded.at(-1)?.index.lastTimeUs ?? store.lastTimeUs;
 }
 
 /** Large enough to be kept as it is. */

@@ -65,6 +65,14 @@ export class MemoryTail {
     return blocks[low];
   }
 
+  /** Forgets all blocks; the tail begins after `reachUs`. */
+  reset(reachUs: number): void {
+    this.#blocks = [];
+    this.#first = 0;
+    this.#bytes = 0;
+    this.#reachUs = reachUs;
+  }
+
   #dropFirst(): void {
     const block = this.#blocks[this.#first] as Block;
     this.#bytes -= costOf(block);

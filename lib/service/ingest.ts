@@ -4,6 +4,7 @@
 
 import { Frame, type FrameType, frameTypes } from '../decode/frame.ts';
 import type { Clock } from '../event/clock.ts';
+import { CodedError } from '../event/coded-error.ts';
 import { DidHasher } from '../event/did-hash.ts';
 import { EventWriter } from '../event/event-writer.ts';
 import type { Block } from '../log/block.ts';
@@ -31,6 +32,8 @@ export interface IngestOptions {
   readonly notice: (relay: Relay, type: FrameType, name: string, message: string) => void;
   /** Stops and restarts reading from the relay. */
   readonly setPaused: (paused: boolean) => void;
+  /** The log waits for room on the disk: told why, and `undefined` once it goes on. */
+  readonly stalled: (why: CodedError | undefined) => void;
   /** The log refused a block: nothing more can be taken. Called once. */
   readonly failed: (error: unknown) => void;
 }
@@ -134,10 +137,10 @@ export class Ingest {
   }
 
   async #store(): Promise<void> {
-    const { log, publish } = this.#options;
+    const { publish } = this.#options;
     try {
       for (let block = this.#queue.shift(); block !== undefined; block = this.#queue.shift()) {
-        await log.append(block);
+        await this.#append(block);
         this.#pendingBytes -= block.json.length + block.zstd.length;
         if (this.#paused && this.#pendingBytes < pendingBytesLow) this.#setPaused(false);
         publish(block);
@@ -150,6 +153,22 @@ export class Ingest {
     }
     this.#storing = undefined;
     if (this.#windowOver && !this.#stopped) this.#seal();
+  }
+
+  /** Stores a block, however long the disk is full. Meanwhile the queue grows to its bound and the relay waits. */
+  async #append(block: Block): Promise<void> {
+    const { log, stalled } = this.#options;
+    for (;;) {
+      try {
+        return await log.append(block);
+      } catch (error) {
+        if (!(error instanceof CodedError) || !error.retryable) throw error;
+        stalled(error);
+        await log.recover();
+        stalled(undefined);
+        if (log.lastTimeUs >= block.index.lastTimeUs) return;
+      }
+    }
   }
 
   #setPaused(paused: boolean): void {

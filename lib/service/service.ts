@@ -6,6 +6,7 @@ import type { Compressor } from '../codec/compressor.ts';
 import { DictionaryStore, defaultDictionaryPath, readDictionary } from '../codec/dictionary.ts';
 import { type FrameType, frameTypes } from '../decode/frame.ts';
 import { Clock } from '../event/clock.ts';
+import { CodedError } from '../event/coded-error.ts';
 import { Fanout } from '../fanout/fanout.ts';
 import { formatListenAddress, type ListenAddress } from '../http/listen-address.ts';
 import { MetricsListener } from '../http/metrics-listener.ts';
@@ -137,6 +138,10 @@ async function assemble(config: Config, logger: Logger, opened: (() => Promise<v
     totals,
     publish: (block) => fanout.publish(block),
     setPaused: (paused) => (paused ? upstream.pause() : upstream.resume()),
+    stalled: (why) =>
+      why === undefined
+        ? logger.info({}, 'the log goes on')
+        : logger.error({ code: why.code }, `ingest waits: ${why.message}`),
     failed: failure.resolve,
     notice: (relay, type, name, message) => onNotice(relay, type, name, message),
   });
@@ -183,7 +188,7 @@ async function assemble(config: Config, logger: Logger, opened: (() => Promise<v
   const trim = (): void => {
     if (config.retentionMs === 0 && retentionBytes === 0) return;
     const olderThanUs = config.retentionMs === 0 ? 0 : clock.nowUs() - config.retentionMs * 1000;
-    log.trim(olderThanUs).catch(failure.resolve);
+    log.trim(olderThanUs).catch((error) => !isRetryable(error) && failure.resolve(error));
   };
   return {
     relays,
@@ -203,4 +208,8 @@ async function assemble(config: Config, logger: Logger, opened: (() => Promise<v
     trimTimer: setInterval(trim, trimIntervalMs),
     failed: failure.promise,
   };
+}
+
+function isRetryable(error: unknown): boolean {
+  return error instanceof CodedError && error.retryable;
 }
