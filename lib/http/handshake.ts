@@ -1,0 +1,60 @@
+// The WebSocket handshake of a subscriber: whether a request is one, by the v1 wire's rules, and the 101 answer, which
+// is ws's. No extension and no sub-protocol is ever agreed, any origin is welcome. Used by subscribe-route.ts.
+
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import { clientMessageBytesMax } from '../wire/options-update.ts';
+import { SubscriberSocket } from './subscriber-socket.ts';
+import { WebSocketServer } from './websocket.ts';
+
+/** Fragments of one client message: 10 MB in pieces of 2.5 KB. */
+const fragmentsMax = 4096;
+/** Socket chunks gathered for one client message: 10 MB in the smallest TCP segments seen, 512 bytes. */
+const bufferedChunksMax = 20_480;
+
+/** Sixteen bytes of base64. */
+const keyPattern = /^[+/0-9A-Za-z]{22}==$/;
+
+/** Whether a GET request is a WebSocket handshake. Lists are accepted where HTTP allows them. */
+export function isHandshake(request: IncomingMessage): boolean {
+  const { headers } = request;
+  return (
+    hasToken(headers.connection, 'upgrade') &&
+    hasToken(headers.upgrade, 'websocket') &&
+    hasToken(headers['sec-websocket-version'] as string | undefined, '13') &&
+    keyPattern.test(headers['sec-websocket-key'] ?? '')
+  );
+}
+
+function hasToken(list: string | undefined, token: string): boolean {
+  return list?.split(',').some((item) => item.trim().toLowerCase() === token) === true;
+}
+
+const server = new WebSocketServer<typeof SubscriberSocket>({
+  noServer: true,
+  clientTracking: false,
+  perMessageDeflate: false,
+  // Pongs are the session's, which bounds them.
+  autoPong: false,
+  maxPayload: clientMessageBytesMax,
+  maxFragments: fragmentsMax,
+  maxBufferedChunks: bufferedChunksMax,
+  WebSocket: SubscriberSocket,
+});
+
+/**
+ * Answers a request that `isHandshake` has accepted with 101 and hands its WebSocket to `accepted`, in the same tick;
+ * not at all when the client has gone.
+ */
+export function acceptHandshake(
+  request: IncomingMessage,
+  socket: Socket,
+  head: Buffer,
+  accepted: (ws: SubscriberSocket) => void,
+): void {
+  // What is left to ws is spelled the one way it knows; a sub-protocol is not to be looked at.
+  request.headers.upgrade = 'websocket';
+  request.headers['sec-websocket-version'] = '13';
+  delete request.headers['sec-websocket-protocol'];
+  server.handleUpgrade(request, socket, head, accepted);
+}

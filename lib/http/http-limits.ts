@@ -1,0 +1,60 @@
+// Bounds of the plain HTTP side of both listeners, with their units, and how a server is made with them. A client that
+// sends slowly, reads nothing or never asks is gone after these.
+
+import { createServer, type RequestListener, type Server } from 'node:http';
+
+/** What a server allows a client that is not (or not yet) a subscriber. */
+export interface HttpLimits {
+  /** Request line and headers, in bytes. */
+  readonly headBytesMax: number;
+  /** From the first byte of a request to its last, in milliseconds. */
+  readonly requestTimeoutMs: number;
+  /** Between two requests of a connection, in milliseconds. */
+  readonly keepAliveMs: number;
+  /** Without a byte in either direction, in milliseconds: ends answers that nobody reads. */
+  readonly idleTimeoutMs: number;
+  /** How often the timeout of requests is looked at, in milliseconds. */
+  readonly checkIntervalMs: number;
+  /** Requests answered on one connection. */
+  readonly requestsPerSocketMax: number;
+  /** Connections that are no subscribers. Each may hold one request head. */
+  readonly socketsMax: number;
+}
+
+/** Of the public listener: ten thousand DIDs in a URL are legal, and take 480 KB with their colons escaped. */
+export const publicHttpLimits: HttpLimits = {
+  headBytesMax: 1024 * 1024,
+  requestTimeoutMs: 30_000,
+  keepAliveMs: 5_000,
+  idleTimeoutMs: 30_000,
+  checkIntervalMs: 5_000,
+  requestsPerSocketMax: 1_000,
+  socketsMax: 1_024,
+};
+
+/** Of the metrics listener: scrapers are few. */
+export const metricsHttpLimits: HttpLimits = {
+  ...publicHttpLimits,
+  headBytesMax: 16 * 1024,
+  socketsMax: 64,
+};
+
+/** Subscribers at a time. */
+export const sessionsMax = 50_000;
+
+/** Makes a server with those limits; `socketsMax` is its owner's to keep. */
+export function serverWithin(limits: HttpLimits, onRequest: RequestListener): Server {
+  const server = createServer(
+    {
+      maxHeaderSize: limits.headBytesMax,
+      headersTimeout: limits.requestTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: limits.checkIntervalMs,
+    },
+    onRequest,
+  );
+  server.timeout = limits.idleTimeoutMs;
+  server.maxRequestsPerSocket = limits.requestsPerSocketMax;
+  return server;
+}

@@ -1,0 +1,178 @@
+// What a client's text message asks for (wire-v1 section 6). Pure: the text and the filter in force to a new filter, to
+// nothing, or to the reason of the close frame that ends the connection. The words of the reasons, type names included,
+// are what the v1 server sends.
+
+import { isInt64 } from '../event/cursor.ts';
+import type { Filter } from '../event/filter.ts';
+import { JsonReader } from './json-reader.ts';
+import { jsonSyntaxError } from './json-syntax.ts';
+import { messageSizeLimit } from './message-size-limit.ts';
+import { filterOf, isFilterFault } from './wanted-filter.ts';
+
+/** Longest message that a client may send, in bytes. */
+export const clientMessageBytesMax = 10_000_000;
+
+/** What to do about a client's message. */
+export type ClientMessage =
+  /** Replaces the filter in force. */
+  | { readonly kind: 'update'; readonly filter: Filter }
+  /** A type that nobody knows, or none. */
+  | { readonly kind: 'ignored' }
+  /** Ends the connection with an application error. `reason` may be longer than a close frame holds. */
+  | { readonly kind: 'failure'; readonly reason: string };
+
+const ignored: ClientMessage = { kind: 'ignored' };
+
+/**
+ * Reads a text message. The new filter replaces `current` as a whole, except for the size limit, which stays when the
+ * message does not name it: that is what v1 clients know, whose limit no message has ever changed. Linear in the text.
+ */
+export function readClientMessage(text: string, current: Filter): ClientMessage {
+  const envelope = readEnvelope(text);
+  if ('error' in envelope) {
+    return failure(`failed to unmarshal subscriber sourced message: ${envelope.error}`);
+  }
+  if (envelope.type !== 'options_update') return ignored;
+  const options = readOptions(text, envelope.payloadAt);
+  if ('error' in options) return failure(`failed to unmarshal subscriber options update: ${options.error}`);
+  const { collectionsAt, didsAt, limit } = options;
+  const filter = filterOf(
+    strings(text, collectionsAt),
+    strings(text, didsAt),
+    limit === undefined ? current.maxMessageSizeBytes : messageSizeLimit(limit),
+  );
+  if (isFilterFault(filter)) return failure(`failed to parse subscriber options: ${filter.text}`);
+  return { kind: 'update', filter };
+}
+
+function failure(reason: string): ClientMessage {
+  return { kind: 'failure', reason };
+}
+
+/** A message, or the first thing wrong with it. Positions are of values in the text. */
+type Envelope =
+  | { readonly type: string; readonly payloadAt: number | undefined }
+  | { readonly error: string };
+
+const envelopeType = 'SubscriberSourcedMessage';
+// Names match whatever their case, by Unicode's simple folding, as on the v1 server.
+const typeName = /^type$/iu;
+const payloadName = /^payload$/iu;
+
+function readEnvelope(text: string): Envelope {
+  const syntaxError = jsonSyntaxError(text);
+  if (syntaxError !== undefined) return { error: syntaxError };
+  const reader = new JsonReader(text);
+  let type = '';
+  let payloadAt: number | undefined;
+  let error: string | undefined;
+  const kind = reader.kind();
+  if (kind === 'null') return { type, payloadAt };
+  if (kind !== 'object') return { error: valueMismatch(kind, envelopeType) };
+  for (reader.enter(); reader.more(); ) {
+    const name = reader.name();
+    if (payloadName.test(name)) payloadAt = reader.at;
+    if (!typeName.test(name)) {
+      reader.skip();
+      continue;
+    }
+    const valueKind = reader.kind();
+    if (valueKind === 'string') {
+      type = reader.string();
+      continue;
+    }
+    if (valueKind !== 'null') error ??= fieldMismatch(valueKind, `${envelopeType}.type`, 'string');
+    reader.skip();
+  }
+  return error === undefined ? { type, payloadAt } : { error };
+}
+
+/** The fields of an update, or the first thing wrong with them; a field that is absent or null is undefined. */
+type Options =
+  | {
+      readonly collectionsAt: number | undefined;
+      readonly didsAt: number | undefined;
+      readonly limit: string | undefined;
+    }
+  | { readonly error: string };
+
+const optionsType = 'SubscriberOptionsUpdatePayload';
+const collectionsName = /^wantedCollections$/iu;
+const didsName = /^wantedDids$/iu;
+const limitName = /^maxMessageSizeBytes$/iu;
+
+function readOptions(text: string, payloadAt: number | undefined): Options {
+  if (payloadAt === undefined) return { error: 'unexpected end of JSON input' };
+  const reader = new JsonReader(text, payloadAt);
+  let collectionsAt: number | undefined;
+  let didsAt: number | undefined;
+  let limit: string | undefined;
+  let error: string | undefined;
+  const kind = reader.kind();
+  if (kind === 'null') return { collectionsAt, didsAt, limit };
+  if (kind !== 'object') return { error: valueMismatch(kind, optionsType) };
+  for (reader.enter(); reader.more(); ) {
+    const name = reader.name();
+    const at = reader.kind() === 'null' ? undefined : reader.at;
+    if (collectionsName.test(name)) {
+      collectionsAt = at;
+      error ??= stringsMismatch(text, reader, `${optionsType}.wantedCollections`);
+    } else if (didsName.test(name)) {
+      didsAt = at;
+      error ??= stringsMismatch(text, reader, `${optionsType}.wantedDids`);
+    } else if (limitName.test(name) && at !== undefined) {
+      const valueKind = reader.kind();
+      const spelling = valueKind === 'number' ? reader.spelling() : undefined;
+      if (spelling !== undefined && isInt64(spelling)) limit = spelling;
+      else
+        error ??= fieldMismatch(
+          numberShown(valueKind, spelling),
+          `${optionsType}.maxMessageSizeBytes`,
+          'int',
+        );
+      if (spelling !== undefined) continue;
+    }
+    reader.skip();
+  }
+  return error === undefined ? { collectionsAt, didsAt, limit } : { error };
+}
+
+function numberShown(kind: string, spelling: string | undefined): string {
+  return spelling === undefined ? kind : `number ${spelling}`;
+}
+
+/** What is wrong with the value that `next` is at, as an array of strings, nulls allowed. Does not move `next`. */
+function stringsMismatch(text: string, next: JsonReader, field: string): string | undefined {
+  const kind = next.kind();
+  if (kind === 'null') return undefined;
+  if (kind !== 'array') return fieldMismatch(kind, field, '[]string');
+  const reader = new JsonReader(text, next.at);
+  for (reader.enter(); reader.more(); reader.skip()) {
+    const elementKind = reader.kind();
+    if (elementKind !== 'string' && elementKind !== 'null')
+      return fieldMismatch(elementKind, field, 'string');
+  }
+  return undefined;
+}
+
+/** The strings of the array at `at`; a null is an empty one. */
+function* strings(text: string, at: number | undefined): Generator<string> {
+  if (at === undefined) return;
+  const reader = new JsonReader(text, at);
+  for (reader.enter(); reader.more(); ) {
+    if (reader.kind() === 'string') {
+      yield reader.string();
+    } else {
+      reader.skip();
+      yield '';
+    }
+  }
+}
+
+function valueMismatch(kind: string, type: string): string {
+  return `json: cannot unmarshal ${kind} into Go value of type server.${type}`;
+}
+
+function fieldMismatch(kind: string, field: string, type: string): string {
+  return `json: cannot unmarshal ${kind} into Go struct field ${field} of type ${type}`;
+}

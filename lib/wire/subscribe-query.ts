@@ -1,0 +1,65 @@
+// What a `GET /subscribe` asks for: query string and encoding header to a request, or to the v1 wire's answer to a bad
+// one. Pure. Whether the request is a WebSocket handshake, and what a cursor means now, is decided by lib/http.
+
+import { parseCursor } from '../event/cursor.ts';
+import type { Filter } from '../event/filter.ts';
+import type { Encoding } from '../fanout/transport.ts';
+import { messageSizeLimit } from './message-size-limit.ts';
+import { eachQueryPair } from './query-pairs.ts';
+import { type FilterFaultReason, filterOf, isFilterFault } from './wanted-filter.ts';
+
+/** A valid request for a subscription. */
+export interface SubscribeRequest {
+  readonly filter: Filter;
+  /** As given (lib/event/cursor.ts); undefined when absent or empty. */
+  readonly cursor: number | undefined;
+  readonly encoding: Encoding;
+  /** Nothing is delivered before the first valid options update, which replaces `filter`. */
+  readonly requireHello: boolean;
+}
+
+/** The answer to a bad request: always 400, `text/plain`, `body` without a newline at its end. */
+export interface SubscribeFault {
+  readonly reason: FilterFaultReason | 'bad_cursor';
+  readonly status: 400;
+  readonly body: string;
+}
+
+/**
+ * Reads a request. `rawQuery` is what follows the `?`, one character per byte; `socketEncoding` is the value of the
+ * `Socket-Encoding` header. Takes time linear in the query: 10,000 DIDs (440 KB) take about 5 ms.
+ */
+export function parseSubscribeQuery(
+  rawQuery: string,
+  socketEncoding: string | undefined,
+): SubscribeRequest | SubscribeFault {
+  const collections: string[] = [];
+  const dids: string[] = [];
+  const first = new Map<string, string>();
+  eachQueryPair(rawQuery, (name, value) => {
+    if (name === 'wantedDids') dids.push(value);
+    else if (name === 'wantedCollections') collections.push(value);
+    else if (singleValued.has(name) && !first.has(name)) first.set(name, value);
+  });
+  const cursorText = first.get('cursor') ?? '';
+  const cursor = parseCursor(cursorText);
+  if (cursor === undefined && cursorText !== '') {
+    return { reason: 'bad_cursor', status: 400, body: `invalid cursor: ${cursorText}` };
+  }
+  const filter = filterOf(collections, dids, messageSizeLimit(first.get('maxMessageSizeBytes') ?? ''));
+  if (isFilterFault(filter)) return { reason: filter.reason, status: 400, body: filter.text };
+  const compressed = first.get('compress') === 'true' || socketEncoding?.includes('zstd') === true;
+  return {
+    filter,
+    cursor,
+    encoding: compressed ? 'zstd' : 'json',
+    requireHello: first.get('requireHello') === 'true',
+  };
+}
+
+const singleValued = new Set(['cursor', 'maxMessageSizeBytes', 'compress', 'requireHello']);
+
+/** Whether `parseSubscribeQuery` found a fault. */
+export function isSubscribeFault(result: SubscribeRequest | SubscribeFault): result is SubscribeFault {
+  return 'status' in result;
+}

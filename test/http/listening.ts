@@ -1,0 +1,61 @@
+// A public listener on a free port with a fake source, stopped after the test that started it.
+
+import { onTestFinished } from 'vitest';
+import type { DictionarySource } from '../../lib/http/dictionary-routes.ts';
+import { PublicListener, type PublicListenerOptions } from '../../lib/http/public-listener.ts';
+import { WebSocket } from '../../lib/http/websocket.ts';
+import { FakeSource } from './fake-source.ts';
+import { handshake, RawWebSocket } from './raw-client.ts';
+
+export const nowUs = 1_780_000_000_000_000;
+
+const noDictionaries: DictionarySource = { list: () => [], get: () => undefined };
+
+export async function listening(options: Partial<PublicListenerOptions> = {}) {
+  const source = new FakeSource();
+  const listener = new PublicListener({
+    source,
+    nowUs: () => nowUs,
+    dictionaries: noDictionaries,
+    ...options,
+  });
+  const { port } = await listener.listen({ host: '127.0.0.1', port: 0 });
+  onTestFinished(() => listener.stop(0));
+  return {
+    listener,
+    port,
+    source,
+    /** A client made by hand, once its handshake has been answered. */
+    async raw(target = '/subscribe', overrides?: Record<string, string | undefined>): Promise<RawWebSocket> {
+      const client = new RawWebSocket(port, handshake(target, overrides));
+      onTestFinished(() => void client.socket.destroy());
+      await new Promise<void>((resolve, reject) => {
+        const check = (): void => {
+          if (client.answer !== undefined) resolve();
+          else client.socket.once('data', () => setImmediate(check));
+        };
+        client.socket.once('close', () => reject(new Error('closed before an answer')));
+        check();
+      });
+      return client;
+    },
+    /** A client of the ws package, once it is open. */
+    async client(target = '/subscribe'): Promise<WebSocket> {
+      const client = new WebSocket(`ws://127.0.0.1:${port}${target}`);
+      onTestFinished(() => client.terminate());
+      client.on('error', () => {});
+      await new Promise<void>((resolve, reject) => {
+        client.once('open', resolve);
+        client.once('close', () => reject(new Error('closed before it was open')));
+      });
+      return client;
+    },
+  };
+}
+
+/** Code and reason of the close that a ws client is told. */
+export function closeOf(client: WebSocket): Promise<{ code: number; reason: string }> {
+  return new Promise((resolve) => {
+    client.once('close', (code, reason) => resolve({ code, reason: reason.toString() }));
+  });
+}

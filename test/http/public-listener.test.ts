@@ -1,0 +1,241 @@
+// The plain HTTP side of the public listener, over raw sockets: status, exact headers, exact body.
+
+import { connect } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { publicHttpLimits } from '../../lib/http/http-limits.ts';
+import { PublicListener } from '../../lib/http/public-listener.ts';
+import { respondText } from '../../lib/http/respond.ts';
+import { allowGet } from '../../lib/http/routes.ts';
+import { listening } from './listening.ts';
+import { type Answer, exchange, handshake, head, parseAnswer, telling } from './raw-client.ts';
+
+const vary = 'vary: Origin';
+const anyOrigin = 'access-control-allow-origin: *';
+const allow = 'allow: OPTIONS, GET';
+const json = 'content-type: application/json; charset=UTF-8';
+const text = 'content-type: text/plain; charset=UTF-8';
+const notFound = '{"message":"Not Found"}\n';
+const notAllowed = '{"message":"Method Not Allowed"}\n';
+
+function expectAnswer(answer: Answer, status: number, headers: string[], body: string): void {
+  expect({ status: answer.status, headers: telling(answer), body: answer.body }).toEqual({
+    status,
+    headers: [...headers].sort(),
+    body,
+  });
+}
+
+describe('plain requests', () => {
+  const cases: [string, number, string[], string][] = [
+    ['GET /', 200, [text, vary], 'Welcome to Jetstream'],
+    ['GET /?x=1', 200, [text, vary], 'Welcome to Jetstream'],
+    ['HEAD /', 405, [allow, vary], ''],
+    ['POST /', 405, [allow, json, vary], notAllowed],
+    ['HEAD /subscribe', 405, [allow, vary], ''],
+    ['POST /subscribe?cursor=x', 405, [allow, json, vary], notAllowed],
+    ['DELETE /subscribe', 405, [allow, json, vary], notAllowed],
+    ['GET /nope', 404, [json, vary], notFound],
+    ['HEAD /nope', 404, [vary], ''],
+    ['PUT /nope', 404, [json, vary], notFound],
+    ['GET /subscribe/', 404, [json, vary], notFound],
+    ['GET //subscribe', 404, [json, vary], notFound],
+    ['GET /Subscribe', 404, [json, vary], notFound],
+    ['GET /%73ubscribe', 404, [json, vary], notFound],
+    ['GET /subscribe?cursor=x', 400, [text, vary], 'invalid cursor: x'],
+    ['GET http://elsewhere/subscribe?cursor=x', 400, [text, vary], 'invalid cursor: x'],
+    ['GET /subscribe?cursor=%E2%82%AC', 400, [text, vary], 'invalid cursor: \u20ac'],
+    [
+      'GET /subscribe',
+      400,
+      [
+        'content-type: text/plain; charset=utf-8',
+        'sec-websocket-version: 13',
+        'x-content-type-options: nosniff',
+        vary,
+      ],
+      'Bad Request\n',
+    ],
+  ];
+
+  it.each(cases)('%s', async (line, status, headers, body) => {
+    const { port } = await listening();
+    expectAnswer(await exchange(port, head(line)), status, headers, body);
+    const withOrigin = await exchange(port, head(line, ['Origin: http://a.test']));
+    expectAnswer(withOrigin, status, [...headers, anyOrigin], body);
+    const withUpgrade = await exchange(
+      port,
+      `${line} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n`,
+    );
+    expectAnswer(withUpgrade, status, headers, body);
+    expect(withUpgrade.headers).toContainEqual(['connection', 'close']);
+  });
+});
+
+describe('OPTIONS', () => {
+  const preflight = [
+    anyOrigin,
+    'access-control-allow-headers: x-a, x-b',
+    'access-control-allow-methods: GET,HEAD,OPTIONS',
+    vary,
+    'vary: Access-Control-Request-Headers',
+    'vary: Access-Control-Request-Method',
+  ];
+  it.each([
+    ['/', [allow]],
+    ['/subscribe?cursor=x', [allow]],
+    ['/nope', []],
+  ])('%s', async (target, known) => {
+    const { port } = await listening();
+    expectAnswer(await exchange(port, head(`OPTIONS ${target}`)), 204, [...known, vary], '');
+    const asked = ['Origin: http://a.test', 'Access-Control-Request-Headers: x-a, x-b'];
+    expectAnswer(await exchange(port, head(`OPTIONS ${target}`, asked)), 204, [...preflight, ...known], '');
+    const upgrading = await exchange(port, handshake(target).replace('GET', 'OPTIONS'));
+    expectAnswer(upgrading, 204, [...known, vary], '');
+  });
+
+  it('echoes no headers that were not asked for', async () => {
+    const { port } = await listening();
+    const answer = await exchange(port, head('OPTIONS /', ['Origin: http://a.test']));
+    expect(answer.headers.map(([name]) => name)).not.toContain('access-control-allow-headers');
+  });
+});
+
+describe('a request with a handshake', () => {
+  it.each([
+    ['/nope', 404, notFound],
+    ['/', 200, 'Welcome to Jetstream'],
+    ['/subscribe/', 404, notFound],
+  ])('is a plain one on %s', async (target, status, body) => {
+    const { port, listener } = await listening();
+    const answer = await exchange(port, handshake(target));
+    expect([answer.status, answer.body]).toEqual([status, body]);
+    expect(listener.subscribe.sessions.size).toBe(0);
+  });
+
+  it('may come with other methods', async () => {
+    const { port } = await listening();
+    const answer = await exchange(port, handshake('/subscribe').replace('GET', 'POST'));
+    expectAnswer(answer, 405, [allow, json, vary], notAllowed);
+  });
+});
+
+describe('further routes', () => {
+  it('are added, and replace', async () => {
+    const route = (path: string, body: string) => ({
+      path,
+      allow: allowGet,
+      handle: (_request: unknown, response: Parameters<typeof respondText>[0]) =>
+        respondText(response, 200, body),
+    });
+    const { port } = await listening({ routes: [route('/', 'home'), route('/health', 'fine')] });
+    expect((await exchange(port, head('GET /'))).body).toBe('home');
+    expect((await exchange(port, head('GET /health'))).body).toBe('fine');
+  });
+});
+
+describe('bounds', () => {
+  it('takes a request head of almost 1 MiB and refuses a longer one', async () => {
+    const { port } = await listening();
+    const long = (count: number) => exchange(port, head(`GET /subscribe?cursor=${'1'.repeat(count)}`));
+    expect((await long(1_000_000)).status).toBe(400);
+    expect((await long(1_100_000)).status).toBe(431);
+  });
+
+  it('answers 400 to what is not HTTP', async () => {
+    const { port } = await listening();
+    expect((await exchange(port, 'nonsense\r\n\r\n')).status).toBe(400);
+  });
+
+  it('ends a request that does not come to its end', async () => {
+    const { port } = await listening({
+      limits: { ...publicHttpLimits, requestTimeoutMs: 50, checkIntervalMs: 10 },
+    });
+    expect((await exchange(port, 'GET / HTTP/1.1\r\nHost: te')).status).toBe(408);
+  });
+
+  it('ends a connection that asks for nothing more', async () => {
+    const { port } = await listening({ limits: { ...publicHttpLimits, keepAliveMs: 20 } });
+    const answer = await exchange(port, 'GET / HTTP/1.1\r\nHost: test\r\n\r\n');
+    expect(answer.body).toBe('Welcome to Jetstream');
+  });
+
+  it('ends a connection that says nothing', async () => {
+    const { port } = await listening({ limits: { ...publicHttpLimits, idleTimeoutMs: 30 } });
+    const socket = connect(port, '127.0.0.1');
+    await new Promise((resolve) => socket.once('close', resolve));
+  });
+
+  it('holds few connections that are no subscribers', async () => {
+    const { port, listener, raw } = await listening({ limits: { ...publicHttpLimits, socketsMax: 2 } });
+    await raw();
+    await raw();
+    await raw();
+    const idle = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
+    const closes = idle.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+    await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+    const third = connect(port, '127.0.0.1');
+    third.on('error', () => {});
+    await new Promise((resolve) => third.once('close', resolve));
+    expect(listener.socketsRefused).toBe(1);
+    expect(listener.subscribe.sessions.size).toBe(3);
+    for (const socket of idle) socket.destroy();
+    await Promise.all(closes);
+    await expect
+      .poll(() =>
+        exchange(port, head('GET /')).then(
+          ({ status }) => status,
+          () => 0,
+        ),
+      )
+      .toBe(200);
+  });
+});
+
+describe('listen', () => {
+  it('says what to do when the port is taken', async () => {
+    const { port } = await listening();
+    const other = new PublicListener({
+      source: { subscribe: () => ({ setFilter() {}, drained() {}, end() {} }) },
+      nowUs: () => 0,
+      dictionaries: { list: () => [], get: () => undefined },
+    });
+    const failure = other.listen({ host: '127.0.0.1', port });
+    await expect(failure).rejects.toMatchObject({ code: 'HTTP_LISTEN_FAILED' });
+    await expect(failure).rejects.toThrow(`127.0.0.1:${port} (EADDRINUSE)`);
+    await other.stop(0);
+  });
+
+  it('says what to do when the address is not ours', async () => {
+    const other = new PublicListener({
+      source: { subscribe: () => ({ setFilter() {}, drained() {}, end() {} }) },
+      nowUs: () => 0,
+      dictionaries: { list: () => [], get: () => undefined },
+    });
+    await expect(other.listen({ host: '192.0.2.1', port: 0 })).rejects.toMatchObject({
+      code: 'HTTP_LISTEN_FAILED',
+    });
+  });
+});
+
+describe('stop', () => {
+  it('ends plain connections and accepts no more', async () => {
+    const { port, listener } = await listening();
+    const socket = connect(port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nHost: test\r\n\r\n'));
+    const first = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
+    expect(parseAnswer(first.toString()).status).toBe(200);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await listener.stop(10_000);
+    await closed;
+    await expect(exchange(port, head('GET /'))).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  it('destroys at the deadline what does not end by itself', async () => {
+    const { port, listener } = await listening();
+    const socket = connect(port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nHost: te'));
+    socket.on('error', () => {});
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    await new Promise((resolve) => socket.once('connect', resolve));
+    await listener.stop(50);
+    await closed;
+  });
+});

@@ -1,0 +1,175 @@
+// `GET /subscribe` over real sockets: the handshake, its refusals, and what reaches the pull loop.
+
+import { connect } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { publicHttpLimits } from '../../lib/http/http-limits.ts';
+import { WebSocket } from '../../lib/http/websocket.ts';
+import { closeOf, listening, nowUs } from './listening.ts';
+import { exchange, handshake, parseAnswer, telling } from './raw-client.ts';
+
+const badRequest = {
+  status: 400,
+  headers: [
+    'content-type: text/plain; charset=utf-8',
+    'sec-websocket-version: 13',
+    'vary: Origin',
+    'x-content-type-options: nosniff',
+  ],
+  body: 'Bad Request\n',
+};
+
+describe('the handshake', () => {
+  it('is answered with three headers and nothing agreed', async () => {
+    const { raw } = await listening();
+    const client = await raw('/subscribe?x=1', {
+      Origin: 'http://a.test',
+      'Sec-WebSocket-Protocol': 'xrpc, b',
+      'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits',
+    });
+    expect(client.answer).toEqual({
+      status: 101,
+      headers: [
+        ['upgrade', 'websocket'],
+        ['connection', 'Upgrade'],
+        ['sec-websocket-accept', 's3pPLMBiTxaQ9kYGzzhZRbK+xOo='],
+      ],
+      body: '',
+    });
+  });
+
+  it.each([
+    ['a list of upgrades', { Upgrade: 'h2c, WebSocket' }],
+    ['a list of connection options', { Connection: 'keep-alive, UPGRADE' }],
+    ['a list of versions', { 'Sec-WebSocket-Version': '13, 8' }],
+    ['a sub-protocol that is none', { 'Sec-WebSocket-Protocol': '(bad)' }],
+  ])('may have %s', async (_name, overrides) => {
+    const { raw } = await listening();
+    expect((await raw('/subscribe', overrides)).answer?.status).toBe(101);
+  });
+
+  it.each([
+    ['no Upgrade', { Upgrade: undefined }],
+    ['no Connection', { Connection: 'close' }],
+    ['another protocol', { Upgrade: 'h2c' }],
+    ['no version', { 'Sec-WebSocket-Version': undefined }],
+    ['version 8', { 'Sec-WebSocket-Version': '8' }],
+    ['no key', { 'Sec-WebSocket-Key': undefined }],
+    ['a short key', { 'Sec-WebSocket-Key': 'AAAA' }],
+    ['a key that is not base64', { 'Sec-WebSocket-Key': '!GhlIHNhbXBsZSBub25jZQ==' }],
+  ])('is refused with %s', async (_name, overrides) => {
+    const { port, listener } = await listening({ limits: { ...publicHttpLimits, keepAliveMs: 10 } });
+    const answer = await exchange(port, handshake('/subscribe', overrides));
+    expect({ status: answer.status, headers: telling(answer), body: answer.body }).toEqual(badRequest);
+    expect(listener.subscribe.refusals.get('bad_handshake')).toBe(1);
+  });
+
+  it('comes after the parameters', async () => {
+    const { port, listener } = await listening();
+    for (const overrides of [{}, { Upgrade: 'h2c' }]) {
+      const answer = await exchange(
+        port,
+        handshake('/subscribe?wantedDids=', { Origin: 'http://a.test', ...overrides }),
+      );
+      expect({ status: answer.status, headers: telling(answer), body: answer.body }).toEqual({
+        status: 400,
+        headers: [
+          'access-control-allow-origin: *',
+          'content-type: text/plain; charset=UTF-8',
+          'vary: Origin',
+        ],
+        body: 'invalid subscriber options',
+      });
+    }
+    expect(listener.subscribe.refusals.get('bad_did')).toBe(2);
+    expect(listener.subscribe.refusals.get('bad_handshake')).toBe(0);
+  });
+
+  it('is refused to one subscriber too many', async () => {
+    const { port, listener, raw } = await listening({ sessionsMax: 1 });
+    const first = await raw();
+    const answer = await exchange(port, handshake('/subscribe'));
+    expect(answer.status).toBe(503);
+    expect(answer.headers).toContainEqual(['retry-after', '5']);
+    expect(listener.subscribe.refusals.get('unavailable')).toBe(1);
+    first.socket.destroy();
+    await expect.poll(() => listener.subscribe.sessions.size).toBe(0);
+    expect((await raw()).answer?.status).toBe(101);
+  });
+});
+
+describe('a subscription', () => {
+  it.each([
+    ['', undefined],
+    ['?cursor=', undefined],
+    [`?cursor=${nowUs}`, nowUs - 1],
+    [`?cursor=${nowUs + 1}`, undefined],
+    ['?cursor=9223372036854775807', undefined],
+    ['?cursor=0', 0],
+    ['?cursor=-1', 0],
+    ['?cursor=1779999999', 1_779_999_999_000_000 - 1],
+  ])('with %j starts after %s', async (query, afterTimeUs) => {
+    const { source, client } = await listening();
+    await client(`/subscribe${query}`);
+    expect(source.subscriptions.map((subscription) => subscription.afterTimeUs)).toEqual([afterTimeUs]);
+  });
+
+  it('has the filter and the encoding asked for', async () => {
+    const { source, client } = await listening();
+    await client(
+      '/subscribe?wantedCollections=a.b.c&wantedCollections=d.*&wantedDids=did:web:a&compress=true&maxMessageSizeBytes=9',
+    );
+    expect(source.subscriptions[0].transport.encoding).toBe('zstd');
+    expect(source.subscriptions[0].filters).toEqual([
+      {
+        collections: new Set(['a.b.c']),
+        prefixes: ['d.'],
+        dids: new Set(['did:web:a']),
+        maxMessageSizeBytes: 9,
+      },
+    ]);
+  });
+
+  it('is compressed by header too', async () => {
+    const { source, raw } = await listening();
+    await raw('/subscribe', { 'Socket-Encoding': 'gzip, zstd' });
+    expect(source.subscriptions[0].transport.encoding).toBe('zstd');
+  });
+
+  it('may name 10,000 DIDs in the URL, and no more', async () => {
+    const { port, source, client } = await listening();
+    const target = (count: number) =>
+      `/subscribe?${Array.from({ length: count }, (_, index) => `wantedDids=did%3Aplc%3A${String(index).padStart(24, 'a')}`).join('&')}`;
+    await client(target(10_000));
+    expect(source.subscriptions[0].filters[0].dids.size).toBe(10_000);
+    const answer = await exchange(port, handshake(target(10_001)));
+    expect([answer.status, answer.body]).toEqual([400, 'invalid subscriber options: too many wanted DIDs']);
+  });
+
+  it('ends when the server stops, also for a client that reads nothing', async () => {
+    const { port, listener, client } = await listening();
+    const first = await client();
+    first.pause();
+    const second = new WebSocket(`ws://127.0.0.1:${port}/subscribe`);
+    await new Promise((resolve) => second.once('open', resolve));
+    const stopped = listener.stop(200);
+    expect(await closeOf(second)).toEqual({ code: 1001, reason: 'server shutting down' });
+    await stopped;
+    expect(listener.subscribe.sessions.size).toBe(0);
+    expect(listener.subscribe.sessionCounts.ended.get('server_stopping')).toBe(2);
+  });
+
+  it('is refused when its request comes to its end while the server stops', async () => {
+    const { port, listener } = await listening();
+    const request = handshake('/subscribe');
+    const answer = new Promise<string>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(request.slice(0, 40)));
+      // The server has to see the start before it stops, else it takes the connection for idle.
+      setTimeout(() => {
+        void listener.stop(10_000);
+        socket.write(request.slice(40));
+      }, 50);
+      socket.once('data', (chunk: Buffer) => resolve(chunk.toString()));
+    });
+    expect(parseAnswer(await answer).status).toBe(503);
+  });
+});

@@ -1,0 +1,167 @@
+// Messages from clients. What the v1 server makes of them was captured from its parser (reference-messages.jsonl:
+// message, outcome, and the reason it closes with or the filter it sets; size limits are not part of that).
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { type Filter, passAll } from '../../lib/event/filter.ts';
+import { type ClientMessage, readClientMessage } from '../../lib/wire/options-update.ts';
+import { seededRandom } from '../support/events.ts';
+
+interface Wanted {
+  collections: string[];
+  prefixes: string[];
+  dids: string[];
+}
+
+const references = readFileSync(new URL('reference-messages.jsonl', import.meta.url), 'utf8')
+  .trim()
+  .split('\n')
+  .map((line) => JSON.parse(line) as [string, ClientMessage['kind'], string | Wanted]);
+
+function update(payload: unknown): string {
+  return JSON.stringify({ type: 'options_update', payload });
+}
+
+function updated(text: string, current: Filter = passAll): Filter {
+  const message = readClientMessage(text, current);
+  if (message.kind !== 'update') throw new Error(JSON.stringify(message));
+  return message.filter;
+}
+
+describe('the v1 server', () => {
+  it.each(references)('on %j: %s', (text, kind, outcome) => {
+    const message = readClientMessage(text, passAll);
+    expect(message.kind).toBe(kind);
+    // A lone surrogate is sent as a replacement character.
+    if (message.kind === 'failure') expect(Buffer.from(message.reason).toString()).toBe(outcome);
+    if (message.kind !== 'update') return;
+    const { collections, prefixes, dids } = message.filter;
+    expect({ collections: [...collections].sort(), prefixes, dids: [...dids].sort() }).toEqual(outcome);
+  });
+});
+
+describe('limits', () => {
+  const collections = (count: number) =>
+    Array.from({ length: count }, (_, index) => `app.bsky.test.c${index}`);
+  const dids = (count: number) => Array.from({ length: count }, (_, index) => `did:plc:a${index}`);
+  const tooMany = (what: string) =>
+    `failed to parse subscriber options: invalid subscriber options: too many wanted ${what}`;
+  it.each([
+    ['100 collections', { wantedCollections: collections(100) }, undefined],
+    ['101 collections', { wantedCollections: collections(101) }, tooMany('collections')],
+    ['101 equal collections', { wantedCollections: Array(101).fill('a.b.c') }, undefined],
+    ['101 equal wildcards', { wantedCollections: Array(101).fill('a.*') }, tooMany('collections')],
+    ['10,000 DIDs', { wantedDids: dids(10_000) }, undefined],
+    ['10,001 DIDs', { wantedDids: dids(10_001) }, tooMany('DIDs')],
+    ['both over', { wantedCollections: collections(101), wantedDids: dids(10_001) }, tooMany('DIDs')],
+  ])('%s', (_name, payload, reason) => {
+    const message = readClientMessage(update(payload), passAll);
+    expect(message.kind === 'failure' ? message.reason : undefined).toBe(reason);
+  });
+});
+
+describe('an update', () => {
+  const current: Filter = {
+    collections: new Set(['a.b.c']),
+    prefixes: ['d.'],
+    dids: new Set(['did:web:a']),
+    maxMessageSizeBytes: 500,
+  };
+
+  it('replaces the whole filter', () => {
+    expect(updated(update({ wantedDids: ['did:web:b'] }), current)).toEqual({
+      collections: new Set(),
+      prefixes: [],
+      dids: new Set(['did:web:b']),
+      maxMessageSizeBytes: 500,
+    });
+  });
+
+  it('clears the filter when it is empty', () => {
+    for (const payload of [{}, null, { wantedDids: [], wantedCollections: null }]) {
+      expect(updated(update(payload), current)).toEqual({ ...passAll, maxMessageSizeBytes: 500 });
+    }
+  });
+
+  it.each([
+    ['1000', 1000],
+    ['0', 0],
+    ['-5', 0],
+    ['4294967295', 4_294_967_295],
+    ['4294967296', 0],
+    ['9223372036854775807', 0],
+    ['null', 500],
+  ])('applies a size limit of %s', (spelling, limit) => {
+    const text = `{"type":"options_update","payload":{"maxMessageSizeBytes":${spelling}}}`;
+    expect(updated(text, current).maxMessageSizeBytes).toBe(limit);
+  });
+
+  it('takes the last of a repeated limit, and keeps it before a null', () => {
+    const text =
+      '{"type":"options_update","payload":{"maxMessageSizeBytes":1,"MaxMessageSizeBytes":2,"maxMessageSizeBytes":null}}';
+    expect(updated(text).maxMessageSizeBytes).toBe(2);
+  });
+});
+
+describe('hostile messages', () => {
+  it('never throw', () => {
+    const seed = 20_260_705;
+    const random = seededRandom(seed);
+    const pieces = [
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ':',
+      '"',
+      '\\',
+      'u',
+      '0',
+      '-',
+      'e',
+      '.',
+      'null',
+      'true',
+      '"type"',
+      '"payload"',
+      '"options_update"',
+      '"wantedDids"',
+      '"did:web:a"',
+      ' ',
+      '\u0000',
+      '\u20ac',
+      '\ud83d',
+    ];
+    for (let round = 0; round < 20_000; round++) {
+      let text = random() < 0.5 ? '{"type":"options_update","payload":{' : '';
+      for (let at = Math.floor(random() * 12); at > 0; at--)
+        text += pieces[Math.floor(random() * pieces.length)];
+      if (random() < 0.3) text += '}}';
+      try {
+        readClientMessage(text, passAll);
+      } catch (error) {
+        expect.fail(`seed ${seed}, round ${round}: ${text}: ${error}`);
+      }
+    }
+  });
+
+  const bytesMax = 10_000_000;
+  const open = '{"type":"options_update","payload":{"wantedDids":[';
+  it.each([
+    ['open arrays', '['.repeat(bytesMax)],
+    ['open objects', '{"a":'.repeat(bytesMax / 5)],
+    ['empty strings', `${open}${'"",'.repeat(3_000_000)}""]}}`],
+    [
+      'distinct DIDs',
+      `${open}${Array.from({ length: 700_000 }, (_, index) => `"did:a:${index}"`).join()}]}}`,
+    ],
+    ['escapes', `${open}"${'\\u0041'.repeat(1_600_000)}"]}}`],
+    ['names', `{${'"type":"",'.repeat(900_000)}"a":1}`],
+    ['digits', `{"type":"options_update","payload":{"maxMessageSizeBytes":${'9'.repeat(9_000_000)}}}`],
+  ])('10 MB of %s take linear time', (_name, text) => {
+    const start = performance.now();
+    readClientMessage(text, passAll);
+    expect(performance.now() - start).toBeLessThan(3_000);
+  });
+});

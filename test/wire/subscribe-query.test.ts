@@ -1,0 +1,194 @@
+// Queries of `/subscribe`. Answers to bad ones were captured from a running v1 server (reference-queries.jsonl: query,
+// and the body of its 400, or nothing when it went on to the handshake).
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import {
+  isSubscribeFault,
+  parseSubscribeQuery,
+  type SubscribeRequest,
+} from '../../lib/wire/subscribe-query.ts';
+import { seededRandom } from '../support/events.ts';
+
+const references = readFileSync(new URL('reference-queries.jsonl', import.meta.url), 'utf8')
+  .trim()
+  .split('\n')
+  .map((line) => JSON.parse(line) as [string, string]);
+
+function accepted(query: string, socketEncoding?: string): SubscribeRequest {
+  const result = parseSubscribeQuery(query, socketEncoding);
+  if (isSubscribeFault(result)) throw new Error(result.body);
+  return result;
+}
+
+function refused(query: string): string {
+  const result = parseSubscribeQuery(query, undefined);
+  return isSubscribeFault(result) ? result.body : '';
+}
+
+function repeated(count: number, pair: (index: number) => string): string {
+  return Array.from({ length: count }, (_, index) => pair(index)).join('&');
+}
+
+const collection = (index: number) => `wantedCollections=app.bsky.test.c${index}`;
+const did = (index: number) => `wantedDids=did:plc:${String(index).padStart(24, 'a')}`;
+
+describe('answers of the v1 server', () => {
+  it.each(references)('%s', (query, body) => expect(refused(query)).toBe(body));
+});
+
+describe('limits', () => {
+  const tooManyCollections = 'invalid subscriber options: too many wanted collections';
+  const tooManyDids = 'invalid subscriber options: too many wanted DIDs';
+  it.each([
+    ['100 collections', repeated(100, collection), ''],
+    ['101 collections', repeated(101, collection), tooManyCollections],
+    ['one collection 101 times', repeated(101, () => collection(0)), ''],
+    ['one wildcard 100 times', repeated(100, () => 'wantedCollections=app.*'), ''],
+    ['one wildcard 101 times', repeated(101, () => 'wantedCollections=app.*'), tooManyCollections],
+    ['50 of each', repeated(50, (index) => `${collection(index)}&wantedCollections=a${index}.*`), ''],
+    [
+      '51 of each',
+      repeated(51, (index) => `${collection(index)}&wantedCollections=a${index}.*`),
+      tooManyCollections,
+    ],
+    ['10,000 DIDs', repeated(10_000, did), ''],
+    ['10,001 DIDs', repeated(10_001, did), tooManyDids],
+    ['one DID 10,001 times', repeated(10_001, () => did(0)), ''],
+    ['both over', `${repeated(101, collection)}&${repeated(10_001, did)}`, tooManyDids],
+    ['10,001 DIDs and a bad one', `${repeated(10_001, did)}&wantedDids=x`, 'invalid subscriber options'],
+    [
+      '101 collections and a bad one',
+      `${repeated(101, collection)}&wantedCollections=x`,
+      'invalid subscriber options: invalid collection: x',
+    ],
+  ])('%s', (_name, query, body) => expect(refused(query)).toBe(body));
+
+  it('reads 10,000 DIDs in little time', () => {
+    for (const query of [
+      repeated(10_000, did),
+      repeated(10_000, (index) => did(index).replaceAll(':', '%3A')),
+    ]) {
+      let bestMs = Number.POSITIVE_INFINITY;
+      for (let round = 0; round < 10; round++) {
+        const start = performance.now();
+        expect(accepted(query).filter.dids.size).toBe(10_000);
+        bestMs = Math.min(bestMs, performance.now() - start);
+      }
+      expect(bestMs).toBeLessThan(20);
+    }
+  });
+});
+
+describe('what is asked for', () => {
+  it('is everything, live, as JSON, without parameters', () => {
+    expect(accepted('')).toEqual({
+      filter: { collections: new Set(), prefixes: [], dids: new Set(), maxMessageSizeBytes: 0 },
+      cursor: undefined,
+      encoding: 'json',
+      requireHello: false,
+    });
+  });
+
+  it('is all of the filter', () => {
+    const query =
+      'wantedCollections=app.bsky.feed.post&wantedCollections=app.bsky.graph.*&wantedCollections=app.bsky.graph.*' +
+      '&wantedDids=did%3Aplc%3Aabc&wantedDids=did:web:a&maxMessageSizeBytes=1000&cursor=-5&requireHello=true';
+    expect(accepted(query)).toEqual({
+      filter: {
+        collections: new Set(['app.bsky.feed.post']),
+        prefixes: ['app.bsky.graph.'],
+        dids: new Set(['did:plc:abc', 'did:web:a']),
+        maxMessageSizeBytes: 1000,
+      },
+      cursor: -5,
+      encoding: 'json',
+      requireHello: true,
+    });
+  });
+
+  it('takes the first of what counts once', () => {
+    const query = 'cursor=1&cursor=2&compress=true&compress=false&requireHello=false&requireHello=true';
+    expect(accepted(query)).toMatchObject({ cursor: 1, encoding: 'zstd', requireHello: false });
+    expect(accepted('cursor=%zz&cursor=2')).toMatchObject({ cursor: 2 });
+    expect(accepted('maxMessageSizeBytes=&maxMessageSizeBytes=5').filter.maxMessageSizeBytes).toBe(0);
+  });
+
+  it.each([
+    ['compress=true', undefined, 'zstd'],
+    ['compress=TRUE', undefined, 'json'],
+    ['compress=1', undefined, 'json'],
+    ['compress=true%20', undefined, 'json'],
+    ['', 'zstd', 'zstd'],
+    ['', 'gzip, zstd;q=0.5', 'zstd'],
+    ['', 'xzstdx', 'zstd'],
+    ['', 'ZSTD', 'json'],
+    ['compress=false', 'zstd', 'zstd'],
+  ])('%s with Socket-Encoding %s is %s', (query, header, encoding) => {
+    expect(accepted(query, header).encoding).toBe(encoding);
+  });
+
+  it('reads bytes above ASCII as UTF-8, escaped or not', () => {
+    const prefix = 'caf\u00e9.';
+    const raw = Buffer.from('wantedCollections=caf\u00e9.*').toString('latin1');
+    expect(accepted('wantedCollections=caf%C3%A9.*').filter.prefixes).toEqual([prefix]);
+    expect(accepted(raw).filter.prefixes).toEqual([prefix]);
+  });
+});
+
+describe('hostile queries', () => {
+  it('never throw and stay quick', () => {
+    const seed = 20_260_704;
+    const random = seededRandom(seed);
+    const pieces = [
+      '&',
+      '=',
+      ';',
+      '%',
+      '%4',
+      '%41',
+      '+',
+      '#',
+      '?',
+      '\xff',
+      '\x00',
+      'cursor',
+      'wantedDids',
+      '.*',
+      'did:web:a',
+      '1',
+    ];
+    for (let round = 0; round < 5_000; round++) {
+      let query = '';
+      for (let at = Math.floor(random() * 20); at > 0; at--)
+        query += pieces[Math.floor(random() * pieces.length)];
+      try {
+        parseSubscribeQuery(query, undefined);
+      } catch (error) {
+        expect.fail(`seed ${seed}, round ${round}: ${query}: ${error}`);
+      }
+    }
+  });
+
+  const mebibyte = 1024 * 1024;
+  it.each([
+    '&',
+    '=',
+    ';',
+    '%',
+    '%4',
+    '+',
+    'a&',
+    'cursor=1&',
+    'wantedCollections=.*&',
+    'wantedDids=did:a:b&',
+    '1',
+    '%31',
+  ])('1 MiB of %s is linear', (piece) => {
+    for (const prefix of ['', 'cursor=', 'wantedCollections=a.b.']) {
+      const start = performance.now();
+      parseSubscribeQuery(prefix + piece.repeat(mebibyte / piece.length), undefined);
+      expect(performance.now() - start).toBeLessThan(1_000);
+    }
+  });
+});

@@ -1,0 +1,426 @@
+// Sessions over real sockets: delivery, control frames, messages, and every way to end.
+
+import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { passAll } from '../../lib/event/filter.ts';
+import type { SubscriberSocket } from '../../lib/http/subscriber-socket.ts';
+import type { WebSocket } from '../../lib/http/websocket.ts';
+import { SessionCounts } from '../../lib/wire/session-counts.ts';
+import { defaultSessionTiming, SubscribeSession } from '../../lib/wire/subscribe-session.ts';
+import { FakeSource, type FakeSubscription, textFrame } from '../http/fake-source.ts';
+import { closeOf, listening } from '../http/listening.ts';
+import { clientFrame, type RawWebSocket } from '../http/raw-client.ts';
+
+const text = 0x81;
+const binary = 0x82;
+const close = 0x88;
+const ping = 0x89;
+const pong = 0x8a;
+
+const update = (payload: unknown) => JSON.stringify({ type: 'options_update', payload });
+
+function frames(client: RawWebSocket, firstByte: number): string[] {
+  return client.frames
+    .filter((frame) => frame.firstByte === firstByte)
+    .map(({ payload }) => payload.toString());
+}
+
+function messages(client: WebSocket): string[] {
+  const received: string[] = [];
+  client.on('message', (data, isBinary) =>
+    received.push(`${isBinary ? 'binary' : 'text'} ${data.toString()}`),
+  );
+  return received;
+}
+
+/** Writes until the socket of a client that reads nothing is full and stays so. */
+async function fill(subscription: FakeSubscription): Promise<void> {
+  const frame = textFrame('z'.repeat(60_000));
+  let drains: number;
+  do {
+    while (subscription.transport.write(frame)) await sleep(0);
+    drains = subscription.drains;
+    await sleep(20);
+  } while (subscription.drains > drains);
+}
+
+async function oneSession(...[options]: Parameters<typeof listening>) {
+  const server = await listening(options);
+  return {
+    ...server,
+    counts: server.listener.subscribe.sessionCounts,
+    get subscription() {
+      return server.source.subscriptions[0];
+    },
+    get session() {
+      return [...server.listener.subscribe.sessions][0];
+    },
+  };
+}
+
+describe('delivery', () => {
+  it('writes prebuilt frames as they are', async () => {
+    const server = await oneSession();
+    const client = await server.client();
+    const received = messages(client);
+    const batch = Buffer.concat([
+      textFrame('{"a":1}'),
+      textFrame('x'.repeat(300)),
+      Buffer.from([binary, 1, 0x28]),
+    ]);
+    expect(server.subscription.transport.write(batch)).toBe(true);
+    await expect.poll(() => received.length).toBe(3);
+    expect(received).toEqual(['text {"a":1}', `text ${'x'.repeat(300)}`, 'binary (']);
+  });
+
+  it('says when the socket is full, and when it no longer is', async () => {
+    const server = await oneSession();
+    const client = await server.client();
+    client.pause();
+    const received = messages(client);
+    const { subscription } = server;
+    const frame = textFrame('y'.repeat(60_000));
+    let written = 0;
+    do written++;
+    while (subscription.transport.write(frame) || written < 100);
+    expect(subscription.drains).toBe(0);
+    client.resume();
+    await expect.poll(() => subscription.drains).toBe(1);
+    await expect.poll(() => received.length).toBe(written);
+    expect(subscription.transport.write(frame)).toBe(true);
+  });
+
+  it('tells the pull loop only of sockets that it has filled', () => {
+    const source = new FakeSource();
+    const socket = Object.assign(new EventEmitter(), {
+      free: true,
+      write: () => socket.free,
+      bytesRead: 0,
+      bytesWritten: 0,
+      writableLength: 0,
+    });
+    const ws = Object.assign(new EventEmitter(), { readyState: 1, terminate: () => ws.emit('close') });
+    const session = new SubscribeSession({
+      ws: ws as unknown as SubscriberSocket,
+      socket: socket as unknown as Socket,
+      source,
+      encoding: 'json',
+      filter: passAll,
+      afterTimeUs: undefined,
+      requireHello: false,
+      timing: defaultSessionTiming,
+      counts: new SessionCounts(),
+      onGone: () => {},
+    });
+    onTestFinished(() => session.destroy());
+    const [subscription] = source.subscriptions;
+    socket.emit('drain');
+    expect(subscription.drains).toBe(0);
+    socket.free = false;
+    expect(session.write(textFrame('x'))).toBe(false);
+    socket.emit('drain');
+    socket.emit('drain');
+    expect(subscription.drains).toBe(1);
+  });
+});
+
+describe('control frames', () => {
+  it('answers a ping with its payload', async () => {
+    const server = await oneSession();
+    const client = await server.raw();
+    client.send(ping, 'hello');
+    client.send(ping, '');
+    client.send(ping, 'x'.repeat(125));
+    await expect.poll(() => frames(client, pong)).toEqual(['hello', '', 'x'.repeat(125)]);
+  });
+
+  it('pings with an empty payload every 30 s', async () => {
+    expect(defaultSessionTiming.pingIntervalMs).toBe(30_000);
+    const server = await oneSession({ timing: { ...defaultSessionTiming, pingIntervalMs: 20 } });
+    const client = await server.raw();
+    await expect.poll(() => frames(client, ping).length).toBeGreaterThan(0);
+    expect(frames(client, ping)[0]).toBe('');
+  });
+
+  it('pings while it waits for a hello', async () => {
+    const server = await oneSession({ timing: { ...defaultSessionTiming, pingIntervalMs: 20 } });
+    const client = await server.client('/subscribe?requireHello=true');
+    let pings = 0;
+    client.on('ping', () => pings++);
+    await expect.poll(() => pings).toBeGreaterThan(5);
+    expect(server.source.subscriptions).toHaveLength(0);
+  });
+
+  it('gives up a client that is silent', async () => {
+    const server = await oneSession({ timing: { ...defaultSessionTiming, pingIntervalMs: 20 } });
+    const client = await server.raw();
+    await expect.poll(() => client.closed).toBe(true);
+    expect(client.closeFrame).toBeUndefined();
+    await expect.poll(() => server.counts.ended.get('client_silent')).toBe(1);
+    expect(server.subscription.ends).toBe(1);
+  });
+
+  it('keeps a client that answers, and one that only takes data', async () => {
+    const server = await oneSession({ timing: { ...defaultSessionTiming, pingIntervalMs: 20 } });
+    const answering = await server.client();
+    let pings = 0;
+    answering.on('ping', () => pings++);
+    const taking = await server.raw();
+    const feed = setInterval(() => server.source.subscriptions[1].transport.write(textFrame('some data')), 5);
+    await expect.poll(() => pings).toBeGreaterThan(10);
+    clearInterval(feed);
+    expect(taking.closed).toBe(false);
+    expect(server.listener.subscribe.sessions.size).toBe(2);
+  });
+
+  it('holds one pong, the newest, for a client that reads nothing', async () => {
+    const server = await oneSession();
+    const client = await server.raw();
+    client.socket.pause();
+    await fill(server.subscription);
+    for (let index = 0; index < 10_000; index++) client.send(ping, `ping ${index}`);
+    client.send(text, '{"type":"marker"}');
+    await expect.poll(() => server.counts.messages.get('ignored_type')).toBe(1);
+    client.socket.resume();
+    await expect.poll(() => frames(client, pong)).toEqual(['ping 9999']);
+  });
+});
+
+describe('client messages', () => {
+  it('replace the filter', async () => {
+    const server = await oneSession();
+    const client = await server.client('/subscribe?wantedDids=did:web:a&maxMessageSizeBytes=50');
+    client.send(update({ wantedCollections: ['a.b.*'] }));
+    client.send(update({ maxMessageSizeBytes: 10 }));
+    await expect.poll(() => server.subscription.filters.length).toBe(3);
+    expect(server.subscription.filters.slice(1)).toEqual([
+      { collections: new Set(), prefixes: ['a.b.'], dids: new Set(), maxMessageSizeBytes: 50 },
+      { collections: new Set(), prefixes: [], dids: new Set(), maxMessageSizeBytes: 10 },
+    ]);
+    expect(server.counts.messages.get('update')).toBe(2);
+  });
+
+  it('are ignored when they are binary or of an unknown type', async () => {
+    const server = await oneSession();
+    const client = await server.client();
+    client.send(Buffer.from(update({})));
+    client.send('{"type":"other","payload":5}');
+    client.send('{}');
+    client.send(update({}));
+    await expect.poll(() => server.counts.messages.get('update')).toBe(1);
+    expect(server.counts.messages.get('ignored_binary')).toBe(1);
+    expect(server.counts.messages.get('ignored_type')).toBe(2);
+    expect(server.subscription.filters).toHaveLength(2);
+    expect(client.readyState).toBe(client.OPEN);
+  });
+
+  const sourced = 'failed to unmarshal subscriber sourced message: ';
+  const options = 'failed to unmarshal subscriber options update: ';
+  const parse = 'failed to parse subscriber options: invalid subscriber options';
+  it.each([
+    ['{', `${sourced}unexpected end of JSON input`],
+    ['nope', `${sourced}invalid character 'o' in literal null (expecting 'u')`],
+    ['{"type":"options_update"}', `${options}unexpected end of JSON input`],
+    [update({ wantedCollections: ['x'] }), `${parse}: invalid collection: x`],
+    [update({ wantedDids: ['x'] }), parse],
+    [update({ wantedCollections: Array(101).fill('a.*') }), `${parse}: too many wanted collections`],
+    [
+      update([]),
+      `${options}json: cannot unmarshal array into Go value of type server.SubscriberOptionsUpdatePayload`.slice(
+        0,
+        123,
+      ),
+    ],
+    [
+      update({ wantedCollections: ['\u20ac'.repeat(100)] }),
+      `${parse}: invalid collection: ${'\u20ac'.repeat(13)}`,
+    ],
+  ])('end the connection with %s', async (message, reason) => {
+    const server = await oneSession();
+    const client = await server.client();
+    const closed = closeOf(client);
+    client.send(message);
+    expect(await closed).toEqual({ code: 1000, reason });
+    expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
+    await expect.poll(() => server.counts.ended.get('bad_message')).toBe(1);
+    expect(server.subscription.ends).toBe(1);
+  });
+
+  it('may have 10,000,000 bytes and no more', async () => {
+    const server = await oneSession();
+    const client = await server.client();
+    client.send(`{}${' '.repeat(9_999_998)}`);
+    await expect.poll(() => server.counts.messages.get('ignored_type')).toBe(1);
+    const closed = closeOf(client);
+    client.send(`{}${' '.repeat(9_999_999)}`);
+    expect(await closed).toEqual({ code: 1009, reason: 'message too large' });
+    await expect.poll(() => server.counts.ended.get('message_too_large')).toBe(1);
+  });
+});
+
+describe('requireHello', () => {
+  it('delivers nothing before the first valid update, and from the cursor of the URL after it', async () => {
+    const server = await oneSession();
+    const client = await server.client('/subscribe?requireHello=true&cursor=1000&wantedDids=did:web:old');
+    client.send('{"type":"other"}');
+    client.send(Buffer.from(update({})));
+    await expect.poll(() => server.counts.messages.get('ignored_binary')).toBe(1);
+    expect(server.source.subscriptions).toHaveLength(0);
+    client.send(update({ wantedDids: ['did:web:new'] }));
+    await expect.poll(() => server.source.subscriptions.length).toBe(1);
+    expect(server.subscription.afterTimeUs).toBe(999);
+    expect(server.subscription.filters).toEqual([
+      { collections: new Set(), prefixes: [], dids: new Set(['did:web:new']), maxMessageSizeBytes: 0 },
+    ]);
+    client.send(update({}));
+    await expect.poll(() => server.subscription.filters.length).toBe(2);
+    expect(server.source.subscriptions).toHaveLength(1);
+  });
+
+  it('fixes the cursor when the client connects', async () => {
+    let nowUs = 1_780_000_000_000_000;
+    const server = await oneSession({ nowUs: () => nowUs });
+    const client = await server.client(`/subscribe?requireHello=true&cursor=${nowUs + 5}`);
+    nowUs += 10;
+    client.send(update(null));
+    await expect.poll(() => server.source.subscriptions.length).toBe(1);
+    expect(server.subscription.afterTimeUs).toBeUndefined();
+  });
+
+  it('ends with an invalid one', async () => {
+    const server = await oneSession();
+    const client = await server.client('/subscribe?requireHello=true');
+    const closed = closeOf(client);
+    client.send(update({ wantedDids: ['x'] }));
+    expect((await closed).code).toBe(1000);
+    expect(server.source.subscriptions).toHaveLength(0);
+  });
+
+  it('ends with the client', async () => {
+    const server = await oneSession();
+    const client = await server.client('/subscribe?requireHello=true');
+    client.close(1000, 'bye');
+    await expect.poll(() => server.counts.ended.get('client_closed')).toBe(1);
+    expect(server.source.subscriptions).toHaveLength(0);
+  });
+});
+
+describe('the end', () => {
+  it.each([
+    ['1000 and a reason', Buffer.from([0x03, 0xe8, 0x62, 0x79, 0x65]), 1000],
+    ['a code of its own', Buffer.from([0x0f, 0xa0]), 4000],
+    ['no code', Buffer.alloc(0), undefined],
+  ])('echoes a close with %s', async (_name, payload, code) => {
+    const server = await oneSession();
+    const client = await server.raw();
+    client.send(close, payload);
+    await expect.poll(() => client.closed).toBe(true);
+    expect(client.closeFrame).toEqual({ code, reason: '' });
+    await expect.poll(() => server.counts.ended.get('client_closed')).toBe(1);
+    expect(server.subscription.ends).toBe(1);
+  });
+
+  it.each([
+    ['an unmasked frame', clientFrame(text, '{}', false), 'bad MASK'],
+    ['a reserved bit', clientFrame(0xc1, '{}'), 'RSV1 set'],
+    ['another reserved bit', clientFrame(0xa1, '{}'), 'RSV2 or RSV3 set'],
+    ['a bad opcode', clientFrame(0x83, '{}'), 'bad opcode'],
+    ['a continuation of nothing', clientFrame(0x80, '{}'), 'bad opcode'],
+    ['a long ping', clientFrame(ping, 'x'.repeat(126)), 'len > 125 for control'],
+    ['a fragmented ping', clientFrame(0x09, 'x'), 'FIN not set on control'],
+    ['a bad close code', clientFrame(close, Buffer.from([0x03, 0xed])), 'bad close code'],
+  ])('answers %s with 1002', async (_name, bytes, reason) => {
+    const server = await oneSession();
+    const client = await server.raw();
+    client.socket.write(bytes);
+    await expect.poll(() => client.closed).toBe(true);
+    expect(client.closeFrame).toEqual({ code: 1002, reason });
+    await expect.poll(() => server.counts.ended.get('protocol_violation')).toBe(1);
+    expect(server.subscription.ends).toBe(1);
+  });
+
+  it('answers text that is not UTF-8 with 1007', async () => {
+    const server = await oneSession();
+    const client = await server.raw();
+    client.send(text, Buffer.from([0xff]));
+    await expect.poll(() => client.closeFrame).toEqual({ code: 1007, reason: 'invalid UTF-8' });
+  });
+
+  it('is noticed when the client shuts or breaks the connection', async () => {
+    const server = await oneSession();
+    const shutting = await server.raw();
+    shutting.socket.end();
+    await expect.poll(() => server.counts.ended.get('client_gone')).toBe(1);
+    const breaking = await server.raw();
+    breaking.socket.resetAndDestroy();
+    await expect.poll(() => server.counts.ended.get('client_gone')).toBe(2);
+    expect(server.source.subscriptions.map(({ ends }) => ends)).toEqual([1, 1]);
+    expect(server.listener.subscribe.sessions.size).toBe(0);
+  });
+
+  it('may come from the pull loop, which writes nothing after it', async () => {
+    const server = await oneSession();
+    const client = await server.raw();
+    const { transport } = server.subscription;
+    transport.write(textFrame('before'));
+    transport.close(1000, `failed to replay events${'!'.repeat(200)}`);
+    expect(transport.write(textFrame('after'))).toBe(false);
+    transport.close(1011, 'again');
+    client.send(ping, 'late');
+    client.send(text, update({ wantedDids: ['did:web:late'] }));
+    await expect.poll(() => client.frames.length).toBeGreaterThan(1);
+    client.send(close, Buffer.from([0x03, 0xe8]));
+    await expect.poll(() => client.closed).toBe(true);
+    expect(client.frames.map(({ firstByte }) => firstByte)).toEqual([text, close]);
+    expect(client.closeFrame).toEqual({ code: 1000, reason: `failed to replay events${'!'.repeat(100)}` });
+    expect(server.subscription.ends).toBe(1);
+    expect(server.subscription.filters).toHaveLength(1);
+    await expect.poll(() => server.counts.ended.get('delivery_failed')).toBe(1);
+  });
+
+  it('does not wait for ever for an answer to its close', async () => {
+    const server = await oneSession({ timing: { ...defaultSessionTiming, closeTimeoutMs: 30 } });
+    const client = await server.raw();
+    server.subscription.transport.close(1000, 'over');
+    await expect.poll(() => client.closed).toBe(true);
+    expect(client.closeFrame).toEqual({ code: 1000, reason: 'over' });
+    await expect.poll(() => server.listener.subscribe.sessions.size).toBe(0);
+  });
+
+  it.each(['close', 'shut'] as const)('is bounded behind a full socket (%s)', async (how) => {
+    const server = await oneSession({ timing: { ...defaultSessionTiming, closeTimeoutMs: 50 } });
+    const client = await server.raw();
+    client.socket.pause();
+    const { subscription } = server;
+    await fill(subscription);
+    const { drains } = subscription;
+    if (how === 'close') subscription.transport.close(1000, 'over');
+    else client.socket.end();
+    await expect.poll(() => server.listener.subscribe.sessions.size).toBe(0);
+    expect(subscription.ends).toBe(1);
+    expect(subscription.drains).toBe(drains);
+  });
+});
+
+describe('hostile clients', () => {
+  it('never bring the server down', async () => {
+    const server = await oneSession({ timing: { ...defaultSessionTiming, closeTimeoutMs: 20 } });
+    const seed = 20_260_707;
+    let state = seed;
+    const next = () => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+      return (state >>> 16) & 255;
+    };
+    for (let round = 0; round < 60; round++) {
+      const client = await server.raw();
+      client.socket.write(Buffer.from(Array.from({ length: 1 + (next() % 40) }, next)));
+      if (round % 3 === 0) client.socket.end();
+      else if (round % 3 === 1) client.socket.destroy();
+    }
+    const client = await server.client();
+    client.send(update({}));
+    await expect.poll(() => server.counts.messages.get('update'), { message: `seed ${seed}` }).toBe(1);
+  });
+});
