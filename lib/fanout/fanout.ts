@@ -5,6 +5,7 @@ import { DidHasher } from '../event/did-hash.ts';
 import type { Filter } from '../event/filter.ts';
 import type { Block } from '../log/block.ts';
 import type { EventLog } from '../log/event-log.ts';
+import type { DeliveryRates } from './delivery-rate.ts';
 import { Group } from './group.ts';
 import { type Batch, filterKey, Selection } from './selection.ts';
 import { Subscriber, type SubscriberHost } from './subscriber.ts';
@@ -22,6 +23,7 @@ export interface FanoutTotals {
 /** Delivers the log to its subscribers. */
 export class Fanout implements SubscriptionSource, SubscriberHost {
   readonly log: EventLog;
+  readonly rates: DeliveryRates;
   readonly totals: FanoutTotals = { events: 0, bytes: 0 };
   readonly #hasher: DidHasher;
   readonly #groups = new Map<string, Group>();
@@ -32,8 +34,9 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   readonly #round = (): void => this.#runRound();
 
   /** @param onReadError told of every failed read of the log, once per subscriber that it ends. */
-  constructor(log: EventLog, onReadError: (error: unknown) => void) {
+  constructor(log: EventLog, rates: DeliveryRates, onReadError: (error: unknown) => void) {
     this.log = log;
+    this.rates = rates;
     this.#hasher = new DidHasher(log.didHashKey);
     this.#onReadError = onReadError;
   }

@@ -5,6 +5,7 @@
 import type { Filter } from '../event/filter.ts';
 import { firstEventAfter } from '../log/block-index.ts';
 import type { EventLog, ReadResult } from '../log/event-log.ts';
+import type { DeliveryRate, DeliveryRates } from './delivery-rate.ts';
 import type { Group } from './group.ts';
 import type { Batch } from './selection.ts';
 import type { Subscription, Transport } from './transport.ts';
@@ -19,13 +20,16 @@ export const phases = {
   full: 2,
   /** Waits for the log to read. */
   reading: 3,
-  ended: 4,
+  /** Its address has had its share: waits for the delivery rate. */
+  paced: 4,
+  ended: 5,
 } as const;
 export type Phase = (typeof phases)[keyof typeof phases];
 
 /** What a subscriber needs from the loop that drives it. */
 export interface SubscriberHost {
   readonly log: EventLog;
+  readonly rates: DeliveryRates;
   /** Gives the subscriber a turn soon, behind the others that wait. */
   enqueue(subscriber: Subscriber): void;
   /** The group for a filter; the subscriber joins it when it goes live. */
@@ -46,6 +50,8 @@ const readBytesMax = 1024 * 1024;
 export class Subscriber implements Subscription {
   readonly transport: Transport;
   readonly #host: SubscriberHost;
+  readonly #rate: DeliveryRate | undefined;
+  #paceTimer: NodeJS.Timeout | undefined;
   #group: Group;
   phase: Phase = phases.queued;
   /** Every event up to here has been sent or did not match. */
@@ -55,6 +61,7 @@ export class Subscriber implements Subscription {
   constructor(host: SubscriberHost, transport: Transport, filter: Filter, afterTimeUs: number) {
     this.#host = host;
     this.transport = transport;
+    this.#rate = host.rates.hold(transport.remoteAddress);
     this.positionUs = afterTimeUs;
     this.#group = host.groupOf(filter, transport.encoding);
     this.#group.retain();
@@ -81,6 +88,8 @@ export class Subscriber implements Subscription {
     if (this.phase === phases.ended) return;
     if (this.phase === phases.live) this.#group.leave(this);
     this.phase = phases.ended;
+    clearTimeout(this.#paceTimer);
+    this.#host.rates.release(this.transport.remoteAddress);
     this.#group.release();
     this.#host.ended(this);
   }
@@ -88,10 +97,10 @@ export class Subscriber implements Subscription {
   /** Called by the group for a subscriber at the tip: `batch` is all that matches up to `lastTimeUs`. */
   push(batch: Batch, lastTimeUs: number): void {
     this.positionUs = lastTimeUs;
-    if (!this.#write(batch) && this.phase === phases.live) {
-      this.#group.leave(this);
-      this.phase = phases.full;
-    }
+    const next = this.#write(batch);
+    if (next === phases.queued || this.phase !== phases.live) return;
+    this.#group.leave(this);
+    this.phase = next;
   }
 
   /** One turn of catching up. Leaves the subscriber live, queued, full, reading or ended. */
@@ -160,17 +169,36 @@ export class Subscriber implements Subscription {
   /** Writes the batch and moves on; returns the bytes written. */
   #deliver(lastTimeUs: number, batch: Batch): number {
     this.positionUs = lastTimeUs;
-    if (!this.#write(batch) && this.phase === phases.queued) this.phase = phases.full;
+    const next = this.#write(batch);
+    if (this.phase === phases.queued) this.phase = next;
     return batch.bytes.length;
   }
 
-  #write(batch: Batch): boolean {
-    if (batch.events === 0) return true;
+  /** Sends a batch; says in which phase that leaves a subscriber who has more to come: queued, full or paced. */
+  #write(batch: Batch): Phase {
+    if (batch.events === 0) return phases.queued;
     this.#host.delivered(batch);
-    return this.transport.write(batch.bytes);
+    this.#rate?.take(batch.events);
+    if (!this.transport.write(batch.bytes)) return phases.full;
+    return this.#pace() ? phases.paced : phases.queued;
   }
 
+  /** Whether the address has had its share; the subscriber then gets a turn once it has a new one. */
+  #pace(): boolean {
+    const waitMs = this.#rate?.waitMs() ?? 0;
+    if (waitMs > 0) this.#paceTimer = setTimeout(this.#paceOver, waitMs);
+    return waitMs > 0;
+  }
+
+  readonly #paceOver = (): void => {
+    if (this.phase === phases.paced) this.#waitForTurn();
+  };
+
   #waitForTurn(): void {
+    if (this.#pace()) {
+      this.phase = phases.paced;
+      return;
+    }
     this.phase = phases.queued;
     this.#host.enqueue(this);
   }

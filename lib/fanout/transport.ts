@@ -8,6 +8,8 @@ export type Encoding = 'json' | 'zstd';
 /** A client's connection, as the pull loop sees it. */
 export interface Transport {
   readonly encoding: Encoding;
+  /** The client's address, for limits that count all its connections together. */
+  readonly remoteAddress: string;
   /**
    * Takes whole WebSocket frames, in order. The bytes are shared with other subscribers: never written to.
    * Returns false when the socket is full; the transport then calls `Subscriber.drained` once it is not.

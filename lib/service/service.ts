@@ -7,6 +7,7 @@ import { DictionaryStore, defaultDictionaryPath, readDictionary } from '../codec
 import { type FrameType, frameTypes } from '../decode/frame.ts';
 import { Clock } from '../event/clock.ts';
 import { CodedError } from '../event/coded-error.ts';
+import { DeliveryRates } from '../fanout/delivery-rate.ts';
 import { Fanout } from '../fanout/fanout.ts';
 import { formatListenAddress, type ListenAddress } from '../http/listen-address.ts';
 import { MetricsListener } from '../http/metrics-listener.ts';
@@ -129,7 +130,9 @@ async function assemble(config: Config, logger: Logger, opened: (() => Promise<v
 
   const clock = new Clock(log.lastTimeUs);
   const totals = new IngestTotals();
-  const fanout = new Fanout(log, (error) => logger.error({ error }, 'a replay failed'));
+  const fanout = new Fanout(log, new DeliveryRates(config.maxSubRate), (error) =>
+    logger.error({ error }, 'a replay failed'),
+  );
   const failure = Promise.withResolvers<unknown>();
   const ingest = new Ingest({
     log,

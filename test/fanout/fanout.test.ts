@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Filter, passAll } from '../../lib/event/filter.ts';
+import { DeliveryRates } from '../../lib/fanout/delivery-rate.ts';
 import { Fanout } from '../../lib/fanout/fanout.ts';
 import type { Encoding, Subscription, Transport } from '../../lib/fanout/transport.ts';
 import type { EventLog } from '../../lib/log/event-log.ts';
@@ -39,6 +40,7 @@ afterEach(async () => {
 
 /** A client with a socket that fills up whenever it likes. */
 class FakeClient implements Transport {
+  readonly remoteAddress = '192.0.2.1';
   readonly texts: string[] = [];
   closed: [number, string] | undefined;
   isFull = false;
@@ -74,7 +76,7 @@ class FakeClient implements Transport {
 test('each of many subscribers gets exactly its events in order, whatever its cursor, filter and speed', async () => {
   const seed = 30;
   const random = seededRandom(seed);
-  const fanout = new Fanout(log, (error) => expect.unreachable(String(error)));
+  const fanout = new Fanout(log, new DeliveryRates(0), (error) => expect.unreachable(String(error)));
   const sample = new SampleLog(random, { didHashKey: log.didHashKey });
   const clients: { client: FakeClient; filter: Filter; afterUs: number }[] = [];
   for (let step = 0; step < 300; step++) {
@@ -115,7 +117,7 @@ test('each of many subscribers gets exactly its events in order, whatever its cu
 });
 
 test('a changed filter holds from the next block on, live and behind', async () => {
-  const fanout = new Fanout(log, (error) => expect.unreachable(String(error)));
+  const fanout = new Fanout(log, new DeliveryRates(0), (error) => expect.unreachable(String(error)));
   const sample = new SampleLog(seededRandom(31), { didHashKey: log.didHashKey });
   const client = new FakeClient('json');
   client.subscription = fanout.subscribe(client, passAll, undefined);
@@ -148,10 +150,41 @@ test('a log that cannot be read ends the subscriber with the reason', async () =
     read: () => Promise.reject(new Error('disk on fire')),
   } as unknown as EventLog;
   const errors: unknown[] = [];
-  const fanout = new Fanout(failing, (error) => errors.push(error));
+  const fanout = new Fanout(failing, new DeliveryRates(0), (error) => errors.push(error));
   const client = new FakeClient('json');
   fanout.subscribe(client, passAll, 0);
   await expect.poll(() => client.closed).toEqual([1000, 'failed to replay events']);
   expect(errors).toEqual([new Error('disk on fire')]);
   expect(fanout.subscriberCount).toBe(0);
+});
+
+test('a delivery rate is shared by the connections of an address, and delays without dropping', async () => {
+  let nowMs = 0;
+  const rates = new DeliveryRates(100, () => nowMs);
+  const fanout = new Fanout(log, rates, (error) => expect.unreachable(String(error)));
+  const sample = new SampleLog(seededRandom(32), { didHashKey: log.didHashKey });
+  for (let made = 0; made < 30; made++) await log.append(sample.block(10));
+  const clients = [new FakeClient('json'), new FakeClient('zstd', () => true)];
+  for (const client of clients) client.subscription = fanout.subscribe(client, passAll, 0);
+  const received = (): number => clients.reduce((sum, client) => sum + client.texts.length, 0);
+  await expect.poll(received).toBeGreaterThanOrEqual(100);
+  for (let turn = 0; turn < 50; turn++) {
+    await nextRound();
+    clients[1].drain();
+  }
+  const first = received();
+  // The bucket, and what each of the two may owe: a folded block.
+  expect(first).toBeLessThan(100 + 2 * 300);
+  await expect
+    .poll(() => {
+      nowMs += 100;
+      clients[1].drain();
+      return received();
+    })
+    .toBe(600);
+  const expected = sample.events.map((event) => JSON.stringify(event));
+  for (const client of clients) expect(client.texts).toEqual(expected);
+  expect(rates.size).toBe(1);
+  for (const client of clients) client.subscription?.end();
+  expect(rates.size).toBe(0);
 });
