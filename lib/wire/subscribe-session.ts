@@ -40,12 +40,15 @@ export interface SessionOptions {
   readonly onGone: (session: SubscribeSession) => void;
 }
 
+/** Bytes that may wait in the process for one client's socket before delivery to it pauses. */
+const unsentBytesMax = 128 * 1024;
+
 /** `WebSocket.OPEN`. */
 const open = 1;
 
 /**
  * See the file comment. Subscribes in the constructor unless a hello is required. Memory held for a client that reads
- * nothing: one `write` beyond the socket's high-water mark, and one unfinished message of the client.
+ * nothing: one `write` beyond `unsentBytesMax`, and one unfinished message of the client.
  */
 export class SubscribeSession implements Transport {
   readonly encoding: Encoding;
@@ -90,9 +93,10 @@ export class SubscribeSession implements Transport {
   /** Takes whole frames (see `Transport`). After the end has begun it takes nothing and says that it is full. */
   write(bytes: Uint8Array): boolean {
     if (this.#ws.readyState !== open) return false;
-    if (this.#socket.write(bytes)) return true;
-    this.#full = true;
-    return false;
+    this.#socket.write(bytes);
+    // What the kernel has taken at once no longer counts, so a fast reader is never found full.
+    this.#full = this.#socket.writableLength > unsentBytesMax;
+    return !this.#full;
   }
 
   /** Ends the connection with a close frame; the pull loop's way out. */
