@@ -95,8 +95,10 @@ describe('delivery', () => {
   it('tells the pull loop only of sockets that it has filled', () => {
     const source = new FakeSource();
     const socket = Object.assign(new EventEmitter(), {
-      free: true,
-      write: () => socket.free,
+      write: (bytes: Uint8Array) => {
+        socket.writableLength += bytes.length;
+        return false;
+      },
       bytesRead: 0,
       bytesWritten: 0,
       writableLength: 0,
@@ -118,8 +120,10 @@ describe('delivery', () => {
     const [subscription] = source.subscriptions;
     socket.emit('drain');
     expect(subscription.drains).toBe(0);
-    socket.free = false;
-    expect(session.write(textFrame('x'))).toBe(false);
+    expect(session.write(textFrame('x'))).toBe(true);
+    socket.emit('drain');
+    expect(subscription.drains).toBe(0);
+    expect(session.write(textFrame('x'.repeat(200_000)))).toBe(false);
     socket.emit('drain');
     socket.emit('drain');
     expect(subscription.drains).toBe(1);
