@@ -28,6 +28,12 @@ export class ByteWriter {
     this.buffer = grown;
   }
 
+  /** Empties the writer; a buffer that grew beyond `keepBytes` is given back. For scratch writers. */
+  shrink(keepBytes: number = initialBytes): void {
+    this.length = 0;
+    if (this.buffer.length > keepBytes) this.buffer = Buffer.allocUnsafeSlow(keepBytes);
+  }
+
   /** Appends text that is known to be ASCII. */
   ascii(text: string): void {
     this.reserve(text.length);

@@ -20,6 +20,8 @@ export const blockEventsMax = 256;
 /** JSON bytes after which a block is full, so that one write to a socket stays small against its buffer. */
 export const blockJsonBytesMax = 256 * 1024;
 const firstCapacityEvents = 512;
+/** Room for a full block and the frame that fills it; a rare larger one is given back. */
+const writerBytes = 4 * blockJsonBytesMax;
 
 /** Mutable columns of the open block, larger than needed; `seal` copies out what is used. */
 class Columns {
@@ -45,7 +47,7 @@ class Columns {
 
 /** Collects events and upstream positions until {@link seal}. Implements the event writer's sink. */
 export class BlockBuilder {
-  readonly writer = new ByteWriter(2 * blockJsonBytesMax);
+  readonly writer = new ByteWriter(writerBytes);
   readonly #zstdWriter = new ByteWriter(blockJsonBytesMax);
   readonly #clock: Clock;
   readonly #hasher: DidHasher;
@@ -114,10 +116,6 @@ export class BlockBuilder {
     columns.didHash[at * 2 + 1] = this.#hasher.high;
   }
 
-  abandon(): void {
-    this.writer.length = this.#openStart;
-  }
-
   /** Everything of that relay up to `seq` is in this block or before it. */
   advance(relayId: string, seq: number): void {
     this.#positions.set(relayId, seq);
@@ -154,7 +152,7 @@ export class BlockBuilder {
       kindAndOperation: columns.kindAndOperation.slice(0, count),
       collections: [...this.#collectionIds.keys()],
     };
-    this.writer.length = 0;
+    this.writer.shrink(writerBytes);
     this.#count = 0;
     this.#collectionIds.clear();
     this.#positionsChanged = false;

@@ -1,0 +1,234 @@
+// Turns a frame into the JSON of its events, exactly as the Jetstream v1 wire has it (wire-v1 sections 9 to 12). It
+// decides which ops survive; where JSON goes, and which time it carries, is the sink's. It does not check signatures
+// and does not walk the repository's tree: an op counts if its record is in the frame's blocks. Called by the service
+// for every frame.
+
+import type { ByteWriter } from '../decode/byte-writer.ts';
+import { archiveBytesMax, CarIndex } from '../decode/car.ts';
+import { CborCursor } from '../decode/cbor-cursor.ts';
+import { writeCidText } from '../decode/cid.ts';
+import { isCommitObject } from '../decode/commit-object.ts';
+import type { DropReason } from '../decode/drop-reason.ts';
+import { type Frame, fieldBytesMax, frameTypes, opActions, opInts } from '../decode/frame.ts';
+import { writeInteger, writeText } from '../decode/json-text.ts';
+import { writeRecord } from '../decode/record-json.ts';
+import { isRecordPath, slashAt } from '../decode/record-path.ts';
+import { RecordTape, recordBytesMax } from '../decode/record-tape.ts';
+import { isRfc3339 } from '../decode/rfc3339.ts';
+import { type EventKind, eventKinds, type Operation, operations } from './event.ts';
+
+/** Takes events one by one. Every `begin` is followed by an `end`: what is dropped is dropped before. */
+export interface EventSink {
+  /** Where the event's JSON goes. Read again for every event. */
+  readonly writer: ByteWriter;
+  /** Starts an event. Returns its `time_us`: microseconds since 1970, an integer below 2^53. */
+  begin(): number;
+  /**
+   * The event's JSON is complete in `writer`. The spans point into `source`, which is the frame's and stays as it is
+   * until its next `read`: the account's DID, and the collection, empty when the event has none.
+   */
+  end(
+    kind: EventKind,
+    operation: Operation,
+    source: Uint8Array,
+    didStart: number,
+    didEnd: number,
+    collectionStart: number,
+    collectionEnd: number,
+  ): void;
+}
+
+/**
+ * Most bytes of records that one frame is turned into, in CBOR: eight times what its blocks can hold. Ops may share a
+ * block, so that without this bound a frame of 3 MB could ask for gigabytes of JSON.
+ */
+const frameRecordBytesMax = 8 * archiveBytesMax;
+
+const comma = 0x2c;
+const closeBrace = 0x7d;
+
+const didText = Buffer.from('{"did":');
+const timeUsText = Buffer.from(',"time_us":');
+const commitText = Buffer.from(',"kind":"commit","commit":{');
+const identityText = Buffer.from(',"kind":"identity","identity":{"did":');
+const accountText = Buffer.from(',"kind":"account","account":{"active":');
+const revText = Buffer.from('"rev":');
+const operationTexts = ['', 'create', 'update', 'delete'].map((name) => Buffer.from(`"operation":"${name}"`));
+const collectionText = Buffer.from(',"collection":');
+const rkeyText = Buffer.from(',"rkey":');
+const recordText = Buffer.from(',"record":');
+const cidText = Buffer.from(',"cid":"');
+const closeCidText = Buffer.from('"}}');
+const activeTexts = [Buffer.from('false,"did":'), Buffer.from('true,"did":')];
+const handleText = Buffer.from(',"handle":');
+const seqText = Buffer.from(',"seq":');
+const statusText = Buffer.from(',"status":');
+const timeText = Buffer.from(',"time":');
+
+/** The operation of an op's action, for the actions that have one. */
+const operationOf: Readonly<Record<number, Operation>> = {
+  [opActions.create]: operations.create,
+  [opActions.update]: operations.update,
+  [opActions.delete]: operations.delete,
+};
+
+/** Writes the events of one frame after the other into a sink; keeps its scratch memory. */
+export class EventWriter {
+  readonly #sink: EventSink;
+  readonly #onDrop: (reason: DropReason) => void;
+  readonly #car = new CarIndex();
+  readonly #cursor = new CborCursor();
+  readonly #tape = new RecordTape();
+  /** Bytes of the records of this frame so far. */
+  #recordBytes = 0;
+
+  /** @param onDrop is told of every op, and every frame that `read` let through, that does not become an event. */
+  constructor(sink: EventSink, onDrop: (reason: DropReason) => void) {
+    this.#sink = sink;
+    this.#onDrop = onDrop;
+  }
+
+  /**
+   * Writes every surviving event of a commit, identity or account frame. Other types, and frames that `read` found a
+   * reason to drop, write nothing. Never throws on bad input. Returns the number of events.
+   */
+  write(frame: Frame): number {
+    if (frame.reason !== undefined || frame.type > frameTypes.account) return 0;
+    const reason = frame.type === frameTypes.commit ? this.#checkCommit(frame) : undefined;
+    if (reason !== undefined || !isRfc3339(frame.bytes, frame.timeStart, frame.timeEnd)) {
+      this.#onDrop(reason ?? 'bad_time');
+      return 0;
+    }
+    if (frame.type === frameTypes.commit) return this.#writeOps(frame);
+    if (frame.type === frameTypes.identity) this.#writeIdentity(frame);
+    else this.#writeAccount(frame);
+    return 1;
+  }
+
+  #checkCommit(frame: Frame): DropReason | undefined {
+    const reason = this.#car.read(frame.bytes, frame.blocksStart, frame.blocksEnd);
+    if (reason !== undefined) return reason;
+    if (!this.#car.findRoot()) return 'bad_commit';
+    const isCommit = isCommitObject(this.#cursor, frame.bytes, this.#car.blockStart, this.#car.blockEnd);
+    return isCommit ? undefined : 'bad_commit';
+  }
+
+  #writeOps(frame: Frame): number {
+    let events = 0;
+    this.#recordBytes = 0;
+    for (let op = 0; op < frame.opCount; op++) {
+      const reason = this.#writeOp(frame, op * opInts);
+      if (reason === undefined) events++;
+      else this.#onDrop(reason);
+    }
+    return events;
+  }
+
+  #writeOp(frame: Frame, at: number): DropReason | undefined {
+    const { bytes, ops } = frame;
+    const action = ops[at];
+    const pathStart = ops[at + 1];
+    const pathEnd = ops[at + 2];
+    if (action === opActions.bad) return 'bad_op';
+    const slash = slashAt(bytes, pathStart, pathEnd);
+    if (slash === pathEnd || pathEnd - pathStart > fieldBytesMax) return 'bad_path';
+    if (action === opActions.unknown) return 'unknown_action';
+    const withRecord = action !== opActions.delete;
+    if (withRecord) {
+      const reason = this.#readRecord(frame, at);
+      if (reason !== undefined) return reason;
+    }
+    const out = this.#begin(frame);
+    out.bytes(commitText);
+    if (frame.revEnd > frame.revStart) {
+      out.bytes(revText);
+      writeText(out, bytes, frame.revStart, frame.revEnd);
+      out.byte(comma);
+    }
+    out.bytes(operationTexts[operationOf[action]]);
+    if (slash > pathStart) {
+      out.bytes(collectionText);
+      writeText(out, bytes, pathStart, slash);
+    }
+    const rkeyEnd = slashAt(bytes, slash + 1, pathEnd);
+    if (rkeyEnd > slash + 1) {
+      out.bytes(rkeyText);
+      writeText(out, bytes, slash + 1, rkeyEnd);
+    }
+    if (withRecord) {
+      out.bytes(recordText);
+      writeRecord(out, this.#tape);
+      out.bytes(cidText);
+      writeCidText(out, bytes, ops[at + 3], ops[at + 4]);
+      out.bytes(closeCidText);
+    } else {
+      out.byte(closeBrace);
+      out.byte(closeBrace);
+    }
+    const { didStart, didEnd } = frame;
+    this.#sink.end(eventKinds.commit, operationOf[action], bytes, didStart, didEnd, pathStart, slash);
+    return undefined;
+  }
+
+  /** Puts the record of a create or update on the tape. */
+  #readRecord({ bytes, ops }: Frame, at: number): DropReason | undefined {
+    const cidStart = ops[at + 3];
+    const cidEnd = ops[at + 4];
+    if (!isRecordPath(bytes, ops[at + 1], ops[at + 2])) return 'bad_path';
+    if (cidStart === cidEnd) return 'missing_cid';
+    if (!this.#car.find(bytes, cidStart, cidEnd)) return 'missing_block';
+    const { blockStart, blockEnd } = this.#car;
+    if (blockEnd - blockStart > recordBytesMax) return 'record_too_large';
+    this.#recordBytes += blockEnd - blockStart;
+    if (this.#recordBytes > frameRecordBytesMax) return 'too_many_ops';
+    return this.#tape.read(bytes, blockStart, blockEnd) ? undefined : 'bad_record';
+  }
+
+  #writeIdentity(frame: Frame): void {
+    const { bytes, didStart, didEnd, extraStart, extraEnd } = frame;
+    const out = this.#begin(frame);
+    out.bytes(identityText);
+    writeText(out, bytes, didStart, didEnd);
+    if (extraStart >= 0) {
+      out.bytes(handleText);
+      writeText(out, bytes, extraStart, extraEnd);
+    }
+    out.bytes(seqText);
+    writeInteger(out, frame.seq);
+    this.#endWithTime(frame, out, eventKinds.identity);
+  }
+
+  #writeAccount(frame: Frame): void {
+    const { bytes, didStart, didEnd, extraStart, extraEnd } = frame;
+    const out = this.#begin(frame);
+    out.bytes(accountText);
+    out.bytes(activeTexts[frame.active ? 1 : 0]);
+    writeText(out, bytes, didStart, didEnd);
+    out.bytes(seqText);
+    writeInteger(out, frame.seq);
+    if (extraStart >= 0) {
+      out.bytes(statusText);
+      writeText(out, bytes, extraStart, extraEnd);
+    }
+    this.#endWithTime(frame, out, eventKinds.account);
+  }
+
+  /** Starts an event and writes what all kinds start with. */
+  #begin(frame: Frame): ByteWriter {
+    const timeUs = this.#sink.begin();
+    const out = this.#sink.writer;
+    out.bytes(didText);
+    writeText(out, frame.bytes, frame.didStart, frame.didEnd);
+    out.bytes(timeUsText);
+    writeInteger(out, timeUs);
+    return out;
+  }
+
+  #endWithTime(frame: Frame, out: ByteWriter, kind: EventKind): void {
+    out.bytes(timeText);
+    writeText(out, frame.bytes, frame.timeStart, frame.timeEnd);
+    out.byte(closeBrace);
+    out.byte(closeBrace);
+    this.#sink.end(kind, operations.none, frame.bytes, frame.didStart, frame.didEnd, 0, 0);
+  }
+}

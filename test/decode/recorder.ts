@@ -1,0 +1,84 @@
+// Runs frames through the reader and the event writer, and remembers everything that comes out.
+
+import { ByteWriter } from '../../lib/decode/byte-writer.ts';
+import type { DropReason } from '../../lib/decode/drop-reason.ts';
+import { Frame } from '../../lib/decode/frame.ts';
+import { writeRecord } from '../../lib/decode/record-json.ts';
+import { RecordTape } from '../../lib/decode/record-tape.ts';
+import { type EventSink, EventWriter } from '../../lib/event/event-writer.ts';
+
+/** `time_us` of the first event; those after it count up. */
+export const firstTimeUs = 1_800_000_000_000_001;
+
+/** What the sink was told of one event. */
+export interface RecordedEvent {
+  readonly json: string;
+  readonly kind: number;
+  readonly operation: number;
+  readonly did: string;
+  readonly collection: string;
+}
+
+/** A sink that keeps what it is given, and the frame and writer in front of it. */
+export class Recorder implements EventSink {
+  readonly writer = new ByteWriter(64);
+  readonly frame = new Frame();
+  events: RecordedEvent[] = [];
+  drops: DropReason[] = [];
+  #timeUs = firstTimeUs;
+  #start = -1;
+  readonly #events = new EventWriter(this, (reason) => this.drops.push(reason));
+
+  begin(): number {
+    if (this.#start >= 0) throw new Error('begin before the end of the event before');
+    this.#start = this.writer.length;
+    return this.#timeUs++;
+  }
+
+  end(
+    kind: number,
+    operation: number,
+    source: Uint8Array,
+    didStart: number,
+    didEnd: number,
+    collectionStart: number,
+    collectionEnd: number,
+  ): void {
+    const bytes = Buffer.from(source.buffer, source.byteOffset, source.length);
+    this.events.push({
+      json: this.writer.buffer.toString('utf8', this.#start, this.writer.length),
+      kind,
+      operation,
+      did: bytes.toString('utf8', didStart, didEnd),
+      collection: bytes.toString('utf8', collectionStart, collectionEnd),
+    });
+    this.#start = -1;
+    this.writer.length = 0;
+  }
+
+  /** Reads and writes one frame; `events` and `drops` are then those of this frame. */
+  take(frame: Uint8Array): this {
+    this.events = [];
+    this.drops = [];
+    const reason = this.frame.read(frame);
+    if (reason !== undefined) this.drops.push(reason);
+    const count = this.#events.write(this.frame);
+    if (count !== this.events.length)
+      throw new Error(`write said ${count}, the sink saw ${this.events.length}`);
+    return this;
+  }
+
+  get json(): string[] {
+    return this.events.map((event) => event.json);
+  }
+}
+
+const tape = new RecordTape();
+
+/** The JSON of one record given as CBOR, or `drop`. */
+export function recordJson(cbor: Uint8Array): string {
+  if (!tape.read(cbor, 0, cbor.length)) return 'drop';
+  const out = new ByteWriter(16);
+  writeRecord(out, tape);
+  return out.buffer.toString('utf8', 0, out.length);
+}
