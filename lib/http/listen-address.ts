@@ -1,8 +1,5 @@
-// Listen addresses as the flags spell them: `host:port`, `:port` for all interfaces, `[v6]:port`. Parsing and printing
-// only; binding is bind.ts.
-
-import { isIPv6 } from 'node:net';
-import { CodedError } from '../event/coded-error.ts';
+// Addresses that listeners bind to, and how they are written. Reading one from a setting is lib/service's; binding is
+// bind.ts.
 
 /** Where to listen. */
 export interface ListenAddress {
@@ -12,24 +9,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-const portMax = 65_535;
-const hostPort = /^(?:\[([^\]]+)\]|([^:[\]/]*)):([0-9]{1,5})$/;
-
-/** Parses an address. Throws HTTP_BAD_LISTEN_ADDRESS. */
-export function parseListenAddress(text: string): ListenAddress {
-  const [, bracketed, plain, digits] = hostPort.exec(text) ?? [];
-  const port = Number(digits);
-  const hostIsFine = bracketed === undefined || isIPv6(bracketed.replace(/%.*$/, ''));
-  if (digits === undefined || port > portMax || !hostIsFine) {
-    throw new CodedError(
-      'HTTP_BAD_LISTEN_ADDRESS',
-      `"${text}" is no listen address. Give host:port, [IPv6 address]:port, or :port for all interfaces, with a port from 0 (chosen by the system) to ${portMax}.`,
-    );
-  }
-  return { host: bracketed ?? (plain === '' ? undefined : plain), port };
-}
-
-/** The text that `parseListenAddress` takes. */
+/** `host:port`, `:port` or `[v6]:port`: the text that the listen settings take. */
 export function formatListenAddress({ host, port }: ListenAddress): string {
   if (host === undefined) return `:${port}`;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

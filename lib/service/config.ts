@@ -1,6 +1,7 @@
 // Command line and environment in, one checked configuration out, or one line that says what to correct. Pure: it opens
 // nothing, and leaves URLs and files to the stages that use them. The daemon's shell calls it before anything starts.
 import { CodedError } from '../event/coded-error.ts';
+import type { ListenAddress } from '../http/listen-address.ts';
 import {
   type GivenText,
   type GivenTexts,
@@ -9,7 +10,6 @@ import {
   shown,
 } from './setting-sources.ts';
 import {
-  type ListenAddress,
   Problem,
   parseBoolean,
   parseBytes,

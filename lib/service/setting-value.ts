@@ -2,6 +2,9 @@
 // without names: which setting has which kind is settings.ts, where texts come from and what they mean together is
 // config.ts. A text that does not fit is answered with a `Problem`, which says what to write instead.
 
+import { isIPv6 } from 'node:net';
+import type { ListenAddress } from '../http/listen-address.ts';
+
 /** Why a text is not a value of its kind; `why` continues a sentence that starts with the text in quotes. */
 export class Problem {
   readonly why: string;
@@ -9,12 +12,6 @@ export class Problem {
   constructor(why: string) {
     this.why = why;
   }
-}
-
-/** Where to listen. Without a host: on every interface. Port 0 is any free one. */
-export interface ListenAddress {
-  readonly host: string | undefined;
-  readonly port: number;
 }
 
 /** Milliseconds of the units that Go's durations know. */
@@ -115,6 +112,8 @@ export function parseListenAddress(text: string): ListenAddress | Problem {
   }
   const port = Number(parts[3]);
   if (port > 65_535) return new Problem('has a port beyond 65535');
+  if (parts[1] !== undefined && !isIPv6(parts[1].replace(/%.*$/, '')))
+    return new Problem('has no IPv6 address in its brackets');
   return { host: parts[1] || parts[2] || undefined, port };
 }
 

@@ -2,7 +2,7 @@
 // Everything that must list the settings reads this table; reading values is config.ts, showing them help.ts.
 import { compressorPreferences } from '../codec/choose-compressor.ts';
 import { compressionLevels } from '../codec/compressor.ts';
-import type { ListenAddress } from './setting-value.ts';
+import type { ListenAddress } from '../http/listen-address.ts';
 
 /** What a setting's text is made into; setting-value.ts reads each. */
 interface KindValues {

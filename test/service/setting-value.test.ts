@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { formatListenAddress } from '../../lib/http/listen-address.ts';
 import {
   Problem,
   parseBoolean,
@@ -96,6 +97,7 @@ describe('listen addresses', () => {
     ['my-host.example.org:80', 'my-host.example.org', 80],
   ])('%s', (text, host, port) => {
     expect(parseListenAddress(text)).toEqual({ host, port });
+    expect(formatListenAddress({ host, port })).toBe(text);
   });
 
   test.each([
@@ -108,6 +110,7 @@ describe('listen addresses', () => {
     ['localhost', 'is not an address'],
     ['http://localhost:6008', 'is not an address'],
     ['a b:1', 'is not an address'],
+    ['[abc]:1', 'has no IPv6 address'],
   ])('%j is refused', (text, why) => {
     expect(parseListenAddress(text)).toMatchObject({ why: expect.stringContaining(why) });
   });
