@@ -26,11 +26,11 @@ const readAheadBytes = 4 * 1024 * 1024;
 const readAheadEntries = 1000;
 
 /** Where a block was found. */
-export type BlockPlace = 'store' | 'journal';
+export type FoundPlace = 'store' | 'journal';
 
 /** The values found under one time, none of them checked; an absent one is undefined. */
 export interface FoundBlock {
-  readonly place: BlockPlace;
+  readonly place: FoundPlace;
   /** From the key. */
   readonly lastTimeUs: number;
   readonly head: Uint8Array | undefined;
@@ -204,7 +204,14 @@ export function readFoundHead({ lastTimeUs, head }: Pick<FoundBlock, 'lastTimeUs
 /** A found block's head and its events as WebSocket text frames. @throws CodedError `LOG_CORRUPT`. */
 export function readFoundJson(block: FoundBlock): { head: BlockHead; json: Uint8Array } {
   const head = readFoundHead(block);
-  return { head, json: unpackJson(block, checkPayload(head, parts.json, block.json)) };
+  const json = unpackJson(block, checkPayload(head, parts.json, block.json));
+  if (json.length !== (head.index.jsonEnd.at(-1) ?? 0)) {
+    throw new CodedError(
+      'LOG_CORRUPT',
+      `the JSON part of block ${block.lastTimeUs} has another length than its columns`,
+    );
+  }
+  return { head, json };
 }
 
 /** The WebSocket text frames of a JSON part whose checksum is right. @throws CodedError `LOG_CORRUPT`. */
@@ -222,8 +229,7 @@ export function unpackJson(block: FoundBlock, stored: Uint8Array): Uint8Array {
 
 /** The inverse of what the journal writes: head length, head, JSON frames, zstd frames. */
 function splitJournalValue(lastTimeUs: number, value: Uint8Array): FoundBlock {
-  const headBytes =
-    value.length < 4 ? 0 : new DataView(value.buffer, value.byteOffset, 4).getUint32(0, true);
+  const headBytes = value.length < 4 ? 0 : new DataView(value.buffer, value.byteOffset, 4).getUint32(0, true);
   const head = value.subarray(4, 4 + headBytes);
   let jsonEnd = 4 + headBytes;
   try {
