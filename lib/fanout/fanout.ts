@@ -11,8 +11,10 @@ import { type Batch, filterKey, Selection } from './selection.ts';
 import { Subscriber, type SubscriberHost } from './subscriber.ts';
 import type { Encoding, Subscription, SubscriptionSource, Transport } from './transport.ts';
 
-/** Turns given per event-loop round, so that sockets and ingest get their share between them. */
-const turnsPerRound = 16;
+/** Turns given per event-loop round, so that sockets and ingest get their share between them: a few milliseconds. */
+const turnsPerRound = 8;
+/** Reads of the log under way. Node has four threads for them; and each delivers up to a megabyte when it is done. */
+const readsMax = 4;
 
 /** Sums since start. */
 export interface FanoutTotals {
@@ -30,6 +32,8 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   readonly #subscribers = new Set<Subscriber>();
   readonly #onReadError: (error: unknown) => void;
   #queue: Subscriber[] = [];
+  #readQueue: Subscriber[] = [];
+  #reads = 0;
   #scheduled = false;
   readonly #round = (): void => this.#runRound();
 
@@ -66,6 +70,11 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     setImmediate(this.#round);
   }
 
+  enqueueRead(subscriber: Subscriber): void {
+    this.#readQueue.push(subscriber);
+    this.#startReads();
+  }
+
   groupOf(filter: Filter, encoding: Encoding): Group {
     const key = `${encoding} ${filterKey(filter)}`;
     let group = this.#groups.get(key);
@@ -88,6 +97,20 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   readFailed(error: unknown): void {
     this.#onReadError(error);
   }
+
+  #startReads(): void {
+    while (this.#reads < readsMax) {
+      const subscriber = this.#readQueue.shift();
+      if (subscriber === undefined) return;
+      this.#reads++;
+      void subscriber.read().then(this.#readDone);
+    }
+  }
+
+  readonly #readDone = (): void => {
+    this.#reads--;
+    this.#startReads();
+  };
 
   #runRound(): void {
     const turns = this.#queue.splice(0, turnsPerRound);

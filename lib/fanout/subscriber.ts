@@ -30,8 +30,10 @@ export type Phase = (typeof phases)[keyof typeof phases];
 export interface SubscriberHost {
   readonly log: EventLog;
   readonly rates: DeliveryRates;
-  /** Gives the subscriber a turn soon, behind the others that wait. */
+  /** Gives the subscriber a {@link Subscriber.turn} soon, behind the others that wait. */
   enqueue(subscriber: Subscriber): void;
+  /** Calls {@link Subscriber.read} once the log has time for it. */
+  enqueueRead(subscriber: Subscriber): void;
   /** The group for a filter; the subscriber joins it when it goes live. */
   groupOf(filter: Filter, encoding: Transport['encoding']): Group;
   /** Called for every non-empty write. */
@@ -41,7 +43,7 @@ export interface SubscriberHost {
 }
 
 /** Bytes written per turn, so that one fast replay does not hold up ingest or live subscribers. */
-const turnBytesMax = 512 * 1024;
+const turnBytesMax = 256 * 1024;
 /** Bounds of one read from the log; it doubles while the socket keeps up, and falls back when it does not. */
 const readBytesMin = 64 * 1024;
 const readBytesMax = 1024 * 1024;
@@ -121,12 +123,14 @@ export class Subscriber implements Subscription {
         this.#group.join(this);
       } else {
         this.phase = phases.reading;
-        void this.#read();
+        this.#host.enqueueRead(this);
       }
     }
   }
 
-  async #read(): Promise<void> {
+  /** Reads the next blocks from the log and sends them. Never rejects. */
+  async read(): Promise<void> {
+    if (this.phase !== phases.reading) return;
     const group = this.#group;
     let result: ReadResult;
     try {
