@@ -2,35 +2,37 @@
 // closed set of values. The only importer of prom-client.
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Compressor } from '../codec/compressor.ts';
 import { frameTypes } from '../decode/frame.ts';
 import type { Fanout } from '../fanout/fanout.ts';
+import type { SubscribeRoute } from '../http/subscribe-route.ts';
 import type { EventLog } from '../log/event-log.ts';
-import { type DisconnectReason, disconnectReasons } from '../upstream/disconnect-reason.ts';
+import { disconnectReasons } from '../upstream/disconnect-reason.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import type { IngestTotals } from './ingest-totals.ts';
+import type { RelayLink } from './relay-link.ts';
 
 /** Where the numbers are. */
 export interface MetricSources {
   readonly version: string;
-  readonly compressor: string;
+  readonly compressor: Compressor;
   readonly relays: readonly Relay[];
   readonly totals: IngestTotals;
   readonly log: EventLog;
   readonly fanout: Fanout;
-  /** The relay that is connected, if one is. */
-  readonly connectedRelay: () => Relay | undefined;
+  readonly link: RelayLink;
+  readonly subscribe: SubscribeRoute;
 }
 
 /** The daemon's metrics registry. */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #disconnects: Counter<'reason'>;
 
   constructor(sources: MetricSources) {
     collectDefaultMetrics({ register: this.#registry });
-    const { totals, log, fanout } = sources;
+    const { totals, log, fanout, link, subscribe } = sources;
     const info = this.#gauge('build_info', 'What runs; always 1', ['version', 'compressor']);
-    info.set({ version: sources.version, compressor: sources.compressor }, 1);
+    info.set({ version: sources.version, compressor: sources.compressor.name }, 1);
     this.#counted('frames_total', 'Frames taken from the relay', 'type', () =>
       Object.entries(frameTypes).map(([name, type]) => [name, totals.frames[type]]),
     );
@@ -46,7 +48,7 @@ export class Metrics {
     this.#level('log_first_time_seconds', 'Time of the oldest event', () => log.stats().firstTimeUs / 1e6);
     this.#level('log_last_time_seconds', 'Time of the newest event', () => log.stats().lastTimeUs / 1e6);
     this.#labelled('upstream_connected', 'Whether this relay is the one connected', 'relay', () =>
-      sources.relays.map((relay) => [relay.id, relay === sources.connectedRelay() ? 1 : 0]),
+      sources.relays.map((relay) => [relay.id, relay === link.relay ? 1 : 0]),
     );
     this.#labelled('upstream_sequence', 'Last stored sequence of this relay', 'relay', () =>
       sources.relays.flatMap((relay): [string, number][] => {
@@ -54,18 +56,28 @@ export class Metrics {
         return seq === undefined ? [] : [[relay.id, seq]];
       }),
     );
-    this.#disconnects = new Counter({
-      name: 'slipstream_upstream_disconnects_total',
-      help: 'Connections and attempts that ended, by reason',
-      labelNames: ['reason'],
-      registers: [this.#registry],
-    });
-    for (const reason of disconnectReasons) this.#disconnects.inc({ reason }, 0);
-  }
-
-  /** Counts the end of a connection to a relay. */
-  disconnected(reason: DisconnectReason): void {
-    this.#disconnects.inc({ reason });
+    this.#counted('upstream_disconnects_total', 'Connections and attempts that ended', 'reason', () =>
+      disconnectReasons.map((reason) => [reason, link.disconnects.get(reason) ?? 0]),
+    );
+    this.#sum('sessions_total', 'Subscribers since start', () => subscribe.sessionCounts.opened);
+    this.#counted(
+      'session_ends_total',
+      'Subscribers that ended',
+      'reason',
+      () => subscribe.sessionCounts.ended,
+    );
+    this.#counted(
+      'refusals_total',
+      'Requests to subscribe that were refused',
+      'reason',
+      () => subscribe.refusals,
+    );
+    this.#counted(
+      'client_messages_total',
+      'Messages from subscribers',
+      'outcome',
+      () => subscribe.sessionCounts.messages,
+    );
   }
 
   /** The text that Prometheus reads. */

@@ -4,9 +4,8 @@
 import { chooseCompressor } from '../codec/choose-compressor.ts';
 import type { Compressor } from '../codec/compressor.ts';
 import { DictionaryStore, defaultDictionaryPath, readDictionary } from '../codec/dictionary.ts';
-import { type FrameType, frameTypes } from '../decode/frame.ts';
 import { Clock } from '../event/clock.ts';
-import { CodedError } from '../event/coded-error.ts';
+import type { CodedError } from '../event/coded-error.ts';
 import { DeliveryRates } from '../fanout/delivery-rate.ts';
 import { Fanout } from '../fanout/fanout.ts';
 import { formatListenAddress, type ListenAddress } from '../http/listen-address.ts';
@@ -14,18 +13,17 @@ import { MetricsListener } from '../http/metrics-listener.ts';
 import { PublicListener } from '../http/public-listener.ts';
 import { LevelLog } from '../log/level-log.ts';
 import { parseRelayUrl, type Relay } from '../upstream/relay-url.ts';
-import { Upstream } from '../upstream/upstream.ts';
 import type { Config } from './config.ts';
 import { packageVersion } from './help.ts';
 import { Ingest } from './ingest.ts';
 import { IngestTotals } from './ingest-totals.ts';
 import type { Logger } from './logger.ts';
 import { Metrics } from './metrics.ts';
+import { RelayLink } from './relay-link.ts';
+import { Retention } from './retention.ts';
 
 /** Newest blocks kept in memory: a minute of the network at 1,000 events a second, both encodings. */
 const tailBytesMax = 48 * 1024 * 1024;
-/** How often retention is applied; as v1's. */
-const trimIntervalMs = 15_000;
 /** Time that clients get to answer the close frame at shutdown; the whole stop stays under 10 s. */
 const sessionsStopMs = 4_000;
 
@@ -61,7 +59,7 @@ export class Service {
       const publicAddress = await parts.publicListener.listen(config.listen);
       opened.push(() => parts.publicListener.stop(0));
       const metricsAddress = await parts.metricsListener.listen(config.metricsListen);
-      parts.upstream.start();
+      parts.link.upstream.start();
       const addresses = { public: publicAddress, metrics: metricsAddress };
       logger.info(
         {
@@ -88,10 +86,10 @@ export class Service {
   }
 
   async #stop(): Promise<void> {
-    const { upstream, ingest, publicListener, metricsListener, log, compressor, trimTimer } = this.#parts;
-    clearInterval(trimTimer);
-    await upstream.stop();
-    await ingest.stop();
+    const { link, publicListener, metricsListener, retention, log, compressor } = this.#parts;
+    await link.upstream.stop();
+    await link.ingest.stop();
+    await retention.stop();
     await publicListener.stop(sessionsStopMs);
     await metricsListener.stop();
     await log.close();
@@ -103,11 +101,10 @@ interface Parts {
   readonly relays: readonly Relay[];
   readonly compressor: Compressor;
   readonly log: LevelLog;
-  readonly ingest: Ingest;
-  readonly upstream: Upstream;
+  readonly link: RelayLink;
   readonly publicListener: PublicListener;
   readonly metricsListener: MetricsListener;
-  readonly trimTimer: NodeJS.Timeout;
+  readonly retention: Retention;
   readonly failed: Promise<unknown>;
 }
 
@@ -130,89 +127,51 @@ async function assemble(config: Config, logger: Logger, opened: (() => Promise<v
 
   const clock = new Clock(log.lastTimeUs);
   const totals = new IngestTotals();
-  const fanout = new Fanout(log, new DeliveryRates(config.maxSubRate), (error) =>
-    logger.error({ error }, 'a replay failed'),
-  );
+  const rates = new DeliveryRates(config.maxSubRate);
+  const fanout = new Fanout(log, rates, (error) => logger.error({ error }, 'a replay failed'));
   const failure = Promise.withResolvers<unknown>();
-  const ingest = new Ingest({
+  const link = new RelayLink(relays, `slipstream/${packageVersion()}`, totals, logger);
+  link.ingest = new Ingest({
     log,
     clock,
     compressor,
     totals,
     publish: (block) => fanout.publish(block),
-    setPaused: (paused) => (paused ? upstream.pause() : upstream.resume()),
-    stalled: (why) =>
-      why === undefined
-        ? logger.info({}, 'the log goes on')
-        : logger.error({ code: why.code }, `ingest waits: ${why.message}`),
+    setPaused: (paused) => (paused ? link.upstream.pause() : link.upstream.resume()),
+    stalled: (why) => logStall(logger, why),
     failed: failure.resolve,
-    notice: (relay, type, name, message) => onNotice(relay, type, name, message),
+    notice: (relay, type, name, message) => link.notice(relay, type, name, message),
   });
-  let connected: Relay | undefined;
-  const upstream = new Upstream({
-    relays,
-    userAgent: `slipstream/${packageVersion()}`,
-    handler: {
-      cursorFor: (relay) => ingest.positionOf(relay),
-      connected(relay, cursor) {
-        connected = relay;
-        logger.info({ relay: relay.id, cursor: cursor ?? 'live' }, 'connected to the relay');
-      },
-      frame: (bytes, relay) => ingest.take(bytes, relay),
-      notAFrame: () => totals.drop('not_a_frame'),
-      disconnected(relay, reason, detail, retryInMs) {
-        connected = undefined;
-        metrics.disconnected(reason);
-        logger.warn({ relay: relay.id, reason, detail, retryInMs }, 'the relay is gone');
-      },
-    },
+  const { overrideRelayCursor, retentionMs } = config;
+  if (overrideRelayCursor !== undefined) link.ingest.overridePosition(relays[0], overrideRelayCursor);
+  const publicListener = new PublicListener({
+    source: fanout,
+    dictionaries: new DictionaryStore(dictionary),
+    nowUs: () => clock.nowUs(),
   });
-  const onNotice = (relay: Relay, type: FrameType, name: string, message: string): void => {
-    logger.warn(
-      { relay: relay.id, name, message },
-      type === frameTypes.error ? 'relay error' : 'relay notice',
-    );
-    if (type !== frameTypes.error || name !== 'FutureCursor') return;
-    // The relay has started over, or lost its end: its numbers mean nothing to us any more.
-    ingest.forget(relay);
-    upstream.reconnect('future cursor');
-  };
-  const metrics = new Metrics({
-    version: packageVersion(),
-    compressor: compressor.name,
-    relays,
-    totals,
-    log,
-    fanout,
-    connectedRelay: () => connected,
-  });
-  if (config.overrideRelayCursor !== undefined)
-    ingest.overridePosition(relays[0], config.overrideRelayCursor);
-  const trim = (): void => {
-    if (config.retentionMs === 0 && retentionBytes === 0) return;
-    const olderThanUs = config.retentionMs === 0 ? 0 : clock.nowUs() - config.retentionMs * 1000;
-    log.trim(olderThanUs).catch((error) => !isRetryable(error) && failure.resolve(error));
-  };
+  const { subscribe } = publicListener;
+  const version = packageVersion();
+  const metrics = new Metrics({ version, compressor, relays, totals, log, fanout, link, subscribe });
   return {
     relays,
     compressor,
     log,
-    ingest,
-    upstream,
-    publicListener: new PublicListener({
-      source: fanout,
-      dictionaries: new DictionaryStore(dictionary),
-      nowUs: () => clock.nowUs(),
-    }),
+    link,
+    publicListener,
     metricsListener: new MetricsListener(
       () => metrics.read(),
       (error) => logger.error({ error }, 'metrics failed'),
     ),
-    trimTimer: setInterval(trim, trimIntervalMs),
+    retention: new Retention(
+      log,
+      () => (retentionMs === 0 ? 0 : clock.nowUs() - retentionMs * 1000),
+      failure.resolve,
+    ),
     failed: failure.promise,
   };
 }
 
-function isRetryable(error: unknown): boolean {
-  return error instanceof CodedError && error.retryable;
+function logStall(logger: Logger, why: CodedError | undefined): void {
+  if (why === undefined) logger.info({}, 'the log goes on');
+  else logger.error({ code: why.code }, `ingest waits: ${why.message}`);
 }
