@@ -1,5 +1,5 @@
 // Shell of the tool that looks into a log while no daemon has it open: flags in, a table, a verdict or events out. What
-// it tells is gathered by lib/log/inspection-*.ts. `slipstream inspect` and this file run the same function.
+// it tells is gathered by lib/inspection. `slipstream inspect` and this file run the same function.
 
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,13 +9,14 @@ import { chooseCompressor } from '../lib/codec/choose-compressor.ts';
 import { type Compressor, compressionLevels } from '../lib/codec/compressor.ts';
 import { defaultDictionaryPath, readDictionary } from '../lib/codec/dictionary.ts';
 import { CodedError } from '../lib/event/coded-error.ts';
-import { type CheckResult, checkLog } from '../lib/log/inspection-check.ts';
-import { exportLines } from '../lib/log/inspection-export.ts';
-import { LogReader } from '../lib/log/inspection-reader.ts';
-import { summarizeLog } from '../lib/log/inspection-summary.ts';
-import { summaryTable } from '../lib/log/inspection-table.ts';
-import { parseMoment } from '../lib/log/inspection-time.ts';
-import { progressLine, verdictJson, verdictText } from '../lib/log/inspection-verdict.ts';
+import { exportLines } from '../lib/inspection/export.ts';
+import { type CheckResult, checkLog } from '../lib/inspection/log-check.ts';
+import { reasonOf } from '../lib/inspection/problem.ts';
+import { LogReader } from '../lib/inspection/reader.ts';
+import { summarizeLog } from '../lib/inspection/summary.ts';
+import { summaryTable } from '../lib/inspection/table.ts';
+import { parseMoment } from '../lib/inspection/time.ts';
+import { progressLine, verdictJson, verdictText } from '../lib/inspection/verdict.ts';
 
 const help = `inspect: looks into the log of a daemon that is not running
 
@@ -136,7 +137,7 @@ const commands: Record<Command, (values: Flags) => Promise<number>> = {
       send(
         exportLines(reader, range, (error) => {
           damaged++;
-          console.error(`inspect: left out: ${error.message} (${error.code})`);
+          console.error(`inspect: left out: ${reasonOf(error)} (${error.code})`);
         }),
       ),
     );

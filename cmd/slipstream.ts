@@ -4,10 +4,11 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { CodedError } from '../lib/event/coded-error.ts';
-import { readConfig } from '../lib/service/config.ts';
+import { type Config, readConfig } from '../lib/service/config.ts';
 import { helpText, versionText } from '../lib/service/help.ts';
 import { createLogger } from '../lib/service/logger.ts';
 import { Service } from '../lib/service/service.ts';
+import { inspect } from './inspect.ts';
 
 /** From the signal to the exit; a stop that hangs is cut off here. */
 const stopMsMax = 9_500;
@@ -16,18 +17,19 @@ const stopMsMax = 9_500;
 // with this flag they count like everything else.
 setFlagsFromString('--external-memory-accounted-in-global-limit');
 
-const outcome = readConfig(process.argv.slice(2), process.env);
-if (outcome.kind === 'help') console.log(helpText());
+const [command, ...rest] = process.argv.slice(2);
+const outcome = command === 'inspect' ? undefined : readConfig(process.argv.slice(2), process.env);
+if (outcome === undefined) process.exitCode = await inspect(rest);
+else if (outcome.kind === 'help') console.log(helpText());
 else if (outcome.kind === 'version') console.log(versionText());
 else if (outcome.kind === 'failure') refuse(outcome.error);
-else await run();
+else await run(outcome.config);
 
-async function run(): Promise<void> {
-  if (outcome.kind !== 'config') return;
-  const logger = createLogger({ level: outcome.config.logLevel, format: outcome.config.logFormat });
+async function run(config: Config): Promise<void> {
+  const logger = createLogger({ level: config.logLevel, format: config.logFormat });
   let service: Service;
   try {
-    service = await Service.start(outcome.config, logger);
+    service = await Service.start(config, logger);
   } catch (error) {
     if (!(error instanceof CodedError)) throw error;
     if (isSetting(error)) refuse(error);

@@ -12,9 +12,9 @@
 // with collections and positions, then nothing. Its own CRC-32 covers all bytes after the CRC field.
 
 import { crc32 } from 'node:zlib';
-import { CodedError } from '../event/coded-error.ts';
 import type { Block, UpstreamPositions } from './block.ts';
 import type { BlockIndex } from './block-index.ts';
+import { damaged } from './damage.ts';
 
 /** Version of everything in this file. A log of another version is refused. */
 export const formatVersion = 1;
@@ -128,14 +128,14 @@ export function readHead(bytes: Uint8Array): BlockHead {
   memory.set(bytes);
   const view = new DataView(memory.buffer);
   if (bytes.length < headBytes || crc32(memory.subarray(4)) !== view.getUint32(0, true)) {
-    throw corrupt(`a block head of ${bytes.length} bytes has a wrong checksum`);
+    throw damaged(`a block head of ${bytes.length} bytes has a wrong checksum`);
   }
   const version = view.getUint32(4, true);
-  if (version !== formatVersion) throw corrupt(`a block head has format ${version}, not ${formatVersion}`);
+  if (version !== formatVersion) throw damaged(`a block head has format ${version}, not ${formatVersion}`);
   const count = view.getUint32(8, true);
   const textBytes = view.getUint32(12, true);
   if (bytes.length !== headBytes + count * columnBytesPerEvent + textBytes) {
-    throw corrupt(`a block head of ${bytes.length} bytes does not fit ${count} events`);
+    throw damaged(`a block head of ${bytes.length} bytes does not fit ${count} events`);
   }
   let at = headBytes;
   const take = (bytesPerEvent: number): number => {
@@ -182,14 +182,7 @@ export function checkPayload(head: BlockHead, part: Part, payload: Uint8Array | 
   const [length, crc, name] =
     part === parts.json ? [head.jsonBytes, head.jsonCrc, 'JSON'] : [head.zstdBytes, head.zstdCrc, 'zstd'];
   if (payload === undefined || payload.length !== length || crc32(payload) !== crc) {
-    throw corrupt(`the ${name} part of block ${head.index.lastTimeUs} is missing or has a wrong checksum`);
+    throw damaged(`the ${name} part of block ${head.index.lastTimeUs} is missing or has a wrong checksum`);
   }
   return payload;
-}
-
-function corrupt(what: string): CodedError {
-  return new CodedError(
-    'LOG_CORRUPT',
-    `${what}: the database is damaged; stop, move the data directory away (or restore it) and start again`,
-  );
 }

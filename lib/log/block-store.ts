@@ -27,6 +27,7 @@ import {
 import type { BlockIndex } from './block-index.ts';
 import { Chapter, type ReadFilter } from './chapter.ts';
 import { ChapterList } from './chapter-list.ts';
+import { damaged } from './damage.ts';
 import { type Database, databaseFailure, openDatabase, writeFailure } from './database.ts';
 import type { ReadResult, SliceEncoding, TrimResult } from './event-log.ts';
 
@@ -87,7 +88,7 @@ export class BlockStore {
       return new BlockStore(db, location, compressor, await readOpened(db, location));
     } catch (error) {
       await db.close();
-      throw error;
+      throw error instanceof CodedError ? error : damaged(`the log in ${location} cannot be read`, error);
     }
   }
 
@@ -258,7 +259,7 @@ export class BlockStore {
     payload: Uint8Array | undefined,
   ): Promise<BlockSlice> {
     if (headValue === undefined) {
-      throw new CodedError('LOG_CORRUPT', `block ${lastTimeUs} is missing: the database is damaged`);
+      throw damaged(`block ${lastTimeUs} is missing`);
     }
     const head = readHead(headValue);
     const { index } = head;
@@ -300,11 +301,7 @@ function decompressJson(stored: Uint8Array, index: BlockIndex): Uint8Array {
       maxOutputLength: Math.max(length, 64),
     });
   } catch (cause) {
-    throw databaseFailure(
-      'LOG_CORRUPT',
-      `block ${index.lastTimeUs} does not decompress: the database is damaged`,
-      cause,
-    );
+    throw damaged(`block ${index.lastTimeUs} does not decompress`, cause);
   }
 }
 
@@ -322,8 +319,11 @@ interface Opened {
 }
 
 async function readOpened(db: Database, location: string): Promise<Opened> {
-  const didHashKey = await readDescription(db, location);
+  const description = await db.get(descriptionKey);
   const [oldest] = await db.values({ gte: blockKey(0, parts.head), lt: blockKeysEnd, limit: 1 }).all();
+  if (description === undefined && oldest !== undefined)
+    throw damaged(`${location} has blocks and no description`);
+  const didHashKey = description === undefined ? await describe(db) : readDescription(description, location);
   const lostBlocks = await deleteBehindGap(db, await newestHead(db));
   const last = await newestHead(db);
   const chapters = await ChapterList.load(db, last?.index.lastTimeUs ?? 0, last?.chapterUs ?? 0);
@@ -343,7 +343,7 @@ async function newestHead(db: Database): Promise<BlockHead | undefined> {
   if (lastTimeUs === undefined) return undefined;
   const head = await db.get(blockKey(lastTimeUs, parts.head));
   if (head === undefined) {
-    throw new CodedError('LOG_CORRUPT', `block ${lastTimeUs} has no head: the database is damaged`);
+    throw damaged(`block ${lastTimeUs} has no head`);
   }
   return readHead(head);
 }
@@ -377,14 +377,15 @@ async function deleteBehindGap(db: Database, newest: BlockHead | undefined): Pro
   return lostBlocks;
 }
 
-async function readDescription(db: Database, location: string): Promise<Uint8Array> {
-  const value = await db.get(descriptionKey);
-  if (value === undefined) {
-    const didHashKey = randomBytes(didHashKeyBytes);
-    const text = JSON.stringify({ format: formatVersion, didHashKey: didHashKey.toString('hex') });
-    await db.put(descriptionKey, Buffer.from(text), { sync: true });
-    return didHashKey;
-  }
+/** Writes the description of a new store; returns its key for hashing DIDs. */
+async function describe(db: Database): Promise<Uint8Array> {
+  const didHashKey = randomBytes(didHashKeyBytes);
+  const text = JSON.stringify({ format: formatVersion, didHashKey: didHashKey.toString('hex') });
+  await db.put(descriptionKey, Buffer.from(text), { sync: true });
+  return didHashKey;
+}
+
+function readDescription(value: Uint8Array, location: string): Uint8Array {
   const description = JSON.parse(Buffer.from(value).toString());
   if (description.format !== formatVersion) {
     throw new CodedError(

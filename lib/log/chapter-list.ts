@@ -1,9 +1,9 @@
 // The chapters of a block store: where each one lies, the one being filled, and the few read last. It is the way from
 // a position to the keys of the blocks behind it, without reading blocks.
 
-import { CodedError } from '../event/coded-error.ts';
 import { blockKey, parts, readHead } from './block-format.ts';
 import { Chapter } from './chapter.ts';
+import { damaged } from './damage.ts';
 import type { Database } from './database.ts';
 
 /** Chapters kept after use, about 150 KB each: replays of the same hours share them. */
@@ -90,7 +90,7 @@ export class ChapterList {
     try {
       const value = await this.#db.get(blockKey(lastTimeUs, parts.chapter));
       if (value === undefined) {
-        throw new CodedError('LOG_CORRUPT', `chapter ${lastTimeUs} is missing: the database is damaged`);
+        throw damaged(`chapter ${lastTimeUs} is missing`);
       }
       return Chapter.read(value);
     } catch (error) {

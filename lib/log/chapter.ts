@@ -2,8 +2,8 @@
 // Bloom filter of its DIDs. Two bytes an event. Pure; block-store.ts stores one after every `chapterBlocks` blocks.
 
 import { crc32 } from 'node:zlib';
-import { CodedError } from '../event/coded-error.ts';
 import { type BlockIndex, noCollection } from './block-index.ts';
+import { damaged } from './damage.ts';
 
 /** Blocks that a chapter describes. */
 export const chapterBlocks = 256;
@@ -124,10 +124,7 @@ export class Chapter {
   static read(bytes: Uint8Array): Chapter {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     if (bytes.length < fixedBytes || crc32(bytes.subarray(4)) !== view.getUint32(0, true)) {
-      throw new CodedError(
-        'LOG_CORRUPT',
-        `a chapter of ${bytes.length} bytes has a wrong checksum: the database is damaged`,
-      );
+      throw damaged(`a chapter of ${bytes.length} bytes has a wrong checksum`);
     }
     const count = view.getUint32(4, true);
     const chapter = new Chapter(view.getFloat64(16, true));

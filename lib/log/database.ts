@@ -1,9 +1,10 @@
 // Opens LevelDB databases and turns their failures into coded errors. The only importer of classic-level.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { CodedError } from '../event/coded-error.ts';
+import { damaged, detailOf } from './damage.ts';
 
 /** A LevelDB database of bytes to bytes. */
 export type Database = ClassicLevel<Uint8Array, Uint8Array>;
@@ -13,11 +14,16 @@ export function isDatabase(location: string): boolean {
   return existsSync(join(location, 'CURRENT'));
 }
 
+/** Whether there are remains of a database, which LevelDB would delete if it were to start a new one there. */
+function hasTables(location: string): boolean {
+  return existsSync(location) && readdirSync(location).some((name) => /^MANIFEST-|\.ldb$|\.sst$/.test(name));
+}
+
 /**
  * Opens the database in `location`, creating it when absent unless `createIfMissing` is false: then not even the
  * directory is made.
  * @param writeBufferBytes LevelDB's memtable; twice this can be in memory while one is written out.
- * @throws CodedError `LOG_LOCKED` when another process has it open, `LOG_MISSING` when it is absent and not to be
+ * @throws CodedError `LOG_LOCKED` when another process has it open, `LOG_CORRUPT`, `LOG_MISSING` when it is absent and not to be
  * created, else `LOG_OPEN_FAILED`.
  */
 export async function openDatabase(
@@ -26,8 +32,10 @@ export async function openDatabase(
   createIfMissing = true,
 ): Promise<Database> {
   // LevelDB makes the directory and a lock in it before it looks for a database.
-  if (!createIfMissing && !isDatabase(location)) {
-    throw new CodedError('LOG_MISSING', `there is no log in ${location}: check --data-dir`);
+  if (!isDatabase(location)) {
+    if (hasTables(location)) throw damaged(`${location} has tables and no CURRENT file`);
+    if (!createIfMissing)
+      throw new CodedError('LOG_MISSING', `there is no log in ${location}: check --data-dir`);
   }
   const db: Database = new ClassicLevel(location, {
     keyEncoding: 'view',
@@ -65,8 +73,5 @@ export function writeFailure(what: string, cause: unknown): CodedError {
 
 /** A coded error that ends with what the database said, which `cause` alone would hide from a log line. */
 export function databaseFailure(code: string, what: string, cause: unknown): CodedError {
-  const inner = (cause as { cause?: unknown }).cause ?? cause;
-  return new CodedError(code, `${what}: ${inner instanceof Error ? inner.message : String(inner)}`, {
-    cause,
-  });
+  return new CodedError(code, `${what}: ${detailOf(cause)}`, { cause });
 }

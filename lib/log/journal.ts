@@ -1,8 +1,10 @@
 // The newest blocks, stored as they come: small, in a database of their own, until they have been folded into blocks
 // worth keeping. Apart from the block store so that what is short-lived never has to be compacted out of what is not.
 
+import { CodedError } from '../event/coded-error.ts';
 import type { Block } from './block.ts';
 import { blockKey, checkPayload, parts, readHead, writeHead } from './block-format.ts';
+import { damaged } from './damage.ts';
 import { type Database, openDatabase, writeFailure } from './database.ts';
 
 /** LevelDB's memtable for the journal: most entries are deleted again before it is full. */
@@ -31,6 +33,16 @@ export class Journal {
    * @throws CodedError `LOG_CORRUPT`, `LOG_READ_FAILED`, `LOG_WRITE_FAILED`.
    */
   async recover(lastTimeUs: number): Promise<{ blocks: Block[]; lostBlocks: number }> {
+    try {
+      return await this.#recover(lastTimeUs);
+    } catch (error) {
+      throw error instanceof CodedError
+        ? error
+        : damaged(`the log in ${this.#location} cannot be read`, error);
+    }
+  }
+
+  async #recover(lastTimeUs: number): Promise<{ blocks: Block[]; lostBlocks: number }> {
     await this.removeTo(lastTimeUs);
     const blocks: Block[] = [];
     let lostBlocks = 0;

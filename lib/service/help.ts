@@ -22,7 +22,8 @@ const placeholders: Record<SettingKind, string> = {
 
 const introduction = `The AT Protocol firehose as JSON over WebSocket, for every client of Jetstream v1.
 
-Usage: slipstream [--NAME VALUE]...
+Usage: slipstream [--NAME VALUE]...           the daemon
+       slipstream inspect [verify|export]     what a log holds, whether it is sound, its events
 
 --NAME=VALUE and one dash work too. Every setting can come from the environment: a flag wins over
 SLIPSTREAM_ variables, and JETSTREAM_ variables are those of Jetstream v1. DURATION is written as

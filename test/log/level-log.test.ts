@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
@@ -206,5 +206,52 @@ test('blocks behind a gap, as a power failure leaves them, are dropped: in the j
     await log.close();
     await rm(dataDir, { recursive: true });
   }
+  await open();
+});
+
+test('remains of a database are never taken for a new one', async () => {
+  await open();
+  await log.append(sampleOf(18).block(300));
+  await log.close();
+  // Reopening turns LevelDB's log file into a table.
+  await open();
+  await log.close();
+  const description = new ClassicLevel<string, Buffer>(join(dataDir, 'blocks'), { valueEncoding: 'buffer' });
+  const value = (await description.get('aformat')) as Buffer;
+  await description.del('aformat');
+  await description.close();
+  await expect(open()).rejects.toMatchObject({
+    code: 'LOG_CORRUPT',
+    message: expect.stringContaining('no description'),
+  });
+
+  const restored = new ClassicLevel<string, Buffer>(join(dataDir, 'blocks'), { valueEncoding: 'buffer' });
+  await restored.put('aformat', value);
+  await restored.close();
+  await rename(join(dataDir, 'blocks', 'CURRENT'), join(dataDir, 'CURRENT'));
+  const before = await readdir(join(dataDir, 'blocks'));
+  await expect(open()).rejects.toMatchObject({
+    code: 'LOG_CORRUPT',
+    message: expect.stringContaining('no CURRENT'),
+  });
+  expect(await readdir(join(dataDir, 'blocks'))).toEqual(before);
+  await rename(join(dataDir, 'CURRENT'), join(dataDir, 'blocks', 'CURRENT'));
+  await open();
+  expect((await replay(0, 'json', 1e9)).length).toBe(300);
+  await log.close();
+
+  const table = (await readdir(join(dataDir, 'blocks'))).find((name) => name.endsWith('.ldb')) as string;
+  await truncate(join(dataDir, 'blocks', table), 100);
+  await expect(open()).rejects.toMatchObject({ code: expect.stringMatching(/^LOG_(CORRUPT|OPEN_FAILED)$/) });
+  await rm(dataDir, { recursive: true });
+  await open();
+});
+
+test('a directory that cannot be written to, or is no directory, is refused by name', async () => {
+  await open();
+  await log.close();
+  const file = join(dataDir, 'file');
+  await writeFile(file, '');
+  await expect(open({ dataDir: join(file, 'data') })).rejects.toMatchObject({ code: 'LOG_OPEN_FAILED' });
   await open();
 });

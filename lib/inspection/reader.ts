@@ -1,6 +1,6 @@
 // Reads a log as it lies on the disk, for tools that look into one while no daemon has it open. It changes nothing of
 // what the log holds (LevelDB rewrites its own files when it is opened), takes nothing for granted and checks nothing:
-// what a value means, and whether it is right, is for inspection-check.ts, inspection-summary.ts, inspection-export.ts.
+// what a value means, and whether it is right, is for log-check.ts, summary.ts, export.ts.
 
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
@@ -16,8 +16,8 @@ import {
   parts,
   readBlockKey,
   readHead,
-} from './block-format.ts';
-import { type Database, databaseFailure, isDatabase, openDatabase } from './database.ts';
+} from '../log/block-format.ts';
+import { type Database, databaseFailure, isDatabase, openDatabase } from '../log/database.ts';
 
 /** LevelDB's memtable: nothing is written, but what a crash left in LevelDB's own log goes through one. */
 const writeBufferBytes = 16 * 1024 * 1024;
@@ -45,6 +45,9 @@ export interface LogDescription {
   readonly format: number;
   readonly didHashKey: Uint8Array;
 }
+
+/** By the number of the part. */
+const partNames = ['head', 'json', 'zstd', 'chapter'] as const;
 
 type Entry = [Uint8Array, Uint8Array];
 
@@ -133,24 +136,34 @@ export class LogReader {
    */
   async *blocks(fromUs = 0, onStrayKey: (key: Uint8Array) => void = () => {}): AsyncGenerator<FoundBlock> {
     let block: { -readonly [part in keyof FoundBlock]: FoundBlock[part] } | undefined;
-    const range = fromUs > 0 ? { gte: blockKey(fromUs, parts.head), lt: blockKeysEnd } : {};
-    for await (const [key, value] of this.#entries(this.#store, range)) {
-      const read = readBlockKey(key);
-      if (read === undefined || read.part > parts.chapter) {
-        if (Buffer.compare(key, descriptionKey) !== 0) onStrayKey(key);
-        continue;
+    let failure: unknown;
+    try {
+      const range = fromUs > 0 ? { gte: blockKey(fromUs, parts.head), lt: blockKeysEnd } : {};
+      for await (const [key, value] of this.#entries(this.#store, range)) {
+        const read = readBlockKey(key);
+        if (read === undefined || read.part > parts.chapter) {
+          if (Buffer.compare(key, descriptionKey) !== 0) onStrayKey(key);
+          continue;
+        }
+        const { lastTimeUs } = read;
+        if (block?.lastTimeUs !== lastTimeUs) {
+          if (block !== undefined) yield block;
+          block = {
+            place: 'store',
+            lastTimeUs,
+            head: undefined,
+            json: undefined,
+            zstd: undefined,
+            chapter: undefined,
+          };
+        }
+        block[partNames[read.part]] = value;
       }
-      if (block === undefined || block.lastTimeUs !== read.lastTimeUs) {
-        if (block !== undefined) yield block;
-        const nothing = { head: undefined, json: undefined, zstd: undefined, chapter: undefined };
-        block = { place: 'store', lastTimeUs: read.lastTimeUs, ...nothing };
-      }
-      if (read.part === parts.head) block.head = value;
-      else if (read.part === parts.json) block.json = value;
-      else if (read.part === parts.zstd) block.zstd = value;
-      else block.chapter = value;
+    } catch (error) {
+      failure = error;
     }
     if (block !== undefined) yield block;
+    if (failure !== undefined) throw failure;
   }
 
   /** Every block in the journal, those included that the store has too. @throws CodedError `LOG_READ_FAILED`. */
@@ -169,21 +182,28 @@ export class LogReader {
     await this.#store.close();
   }
 
-  /** Entries of a range, the next ones being read while the consumer works on these. */
+  /**
+   * Entries of a range, the next ones being read while the consumer works on these. LevelDB passes over what it cannot
+   * read and tells so at the end, in place of the entries that it read last: these are fetched again, one at a time.
+   */
   async *#entries(db: Database, range: { gte?: Uint8Array; lt?: Uint8Array }): AsyncGenerator<Entry> {
-    const iterator = db.iterator({ ...range, highWaterMarkBytes: readAheadBytes });
+    let lastKey: Uint8Array | undefined;
+    let failure: unknown;
     try {
-      for (let next = iterator.nextv(readAheadEntries); ; ) {
-        const entries = await this.#guard(next);
-        if (entries.length === 0) return;
-        next = iterator.nextv(readAheadEntries);
-        // Seen when it is awaited; until then, and when the consumer stops early, it is nobody's.
-        next.catch(() => {});
-        yield* entries;
+      for await (const entry of readAhead(db, range, readAheadEntries)) {
+        lastKey = entry[0];
+        yield entry;
       }
-    } finally {
-      await iterator.close();
+      return;
+    } catch (error) {
+      failure = error;
     }
+    try {
+      yield* readAhead(db, lastKey === undefined ? range : { ...range, gt: lastKey }, 1);
+    } catch {
+      // The same once more, behind the last entry that can be read.
+    }
+    await this.#guard(Promise.reject(failure));
   }
 
   async #guard<T>(reading: Promise<T>): Promise<T> {
@@ -192,6 +212,26 @@ export class LogReader {
     } catch (cause) {
       throw databaseFailure('LOG_READ_FAILED', `cannot read all of the log in ${this.dataDir}`, cause);
     }
+  }
+}
+
+async function* readAhead(
+  db: Database,
+  range: { gt?: Uint8Array; gte?: Uint8Array; lt?: Uint8Array },
+  entriesMax: number,
+): AsyncGenerator<Entry> {
+  const iterator = db.iterator({ ...range, highWaterMarkBytes: readAheadBytes });
+  try {
+    for (let next = iterator.nextv(entriesMax); ; ) {
+      const entries = await next;
+      if (entries.length === 0) return;
+      next = iterator.nextv(entriesMax);
+      // Seen when it is awaited; until then, and when the consumer stops early, it is nobody's.
+      next.catch(() => {});
+      yield* entries;
+    }
+  } finally {
+    await iterator.close();
   }
 }
 

@@ -1,0 +1,187 @@
+// Checks the chapters of a store against the blocks that they describe: that they are where the blocks' links say, that
+// they describe these blocks and no others, and that asking one never skips a block that holds what is asked for. Fed
+// with the blocks in order by log-check.ts; it holds the columns of one chapter's blocks.
+
+import type { BlockHead } from '../log/block-format.ts';
+import { type BlockIndex, noCollection } from '../log/block-index.ts';
+import { Chapter, chapterBlocks } from '../log/chapter.ts';
+import type { ProblemCode, ProblemList } from './problem.ts';
+import type { FoundBlock } from './reader.ts';
+
+/** A block behind the last chapter; without an index when its head is unreadable. */
+interface Described {
+  readonly lastTimeUs: number;
+  readonly index: BlockIndex | undefined;
+}
+
+/** See the file comment. Call {@link next} for every block of the store. */
+export class ChapterCheck {
+  /** Chapters that were there. */
+  count = 0;
+  readonly #problems: ProblemList;
+  /** Time of the newest chapter so far; undefined before the first readable head. */
+  #chapterUs: number | undefined;
+  #blocks: Described[] = [];
+  /** Whether the blocks of this chapter may begin before the first one seen: retention does not cut at chapters. */
+  #isCut = true;
+
+  constructor(problems: ProblemList) {
+    this.#problems = problems;
+  }
+
+  /** @param head undefined when it is unreadable. */
+  next({ lastTimeUs, chapter }: FoundBlock, head: BlockHead | undefined): void {
+    if (head !== undefined) this.#checkLink(lastTimeUs, head);
+    this.#blocks.push({ lastTimeUs, index: head?.index });
+    if (chapter !== undefined) {
+      this.count++;
+      this.#checkChapter(lastTimeUs, chapter);
+    } else if (this.#blocks.length === chapterBlocks) {
+      this.#report('chapter_missing', lastTimeUs, `${chapterBlocks} blocks and no chapter behind them`);
+    } else {
+      return;
+    }
+    this.#chapterUs = lastTimeUs;
+    this.#blocks = [];
+    this.#isCut = false;
+  }
+
+  #checkLink(lastTimeUs: number, { chapterUs, before, index }: BlockHead): void {
+    if (this.#chapterUs === undefined) {
+      this.#chapterUs = chapterUs;
+      this.#isCut = before.events > 0 || before.bytes > 0;
+      if (chapterUs >= index.firstTimeUs || (!this.#isCut && chapterUs !== 0)) {
+        this.#report('chapter_link', lastTimeUs, `it names chapter ${chapterUs} as the one before it`);
+      }
+      return;
+    }
+    if (chapterUs === this.#chapterUs) return;
+    if (chapterUs > this.#chapterUs && chapterUs < index.firstTimeUs) {
+      const detail = `block ${lastTimeUs} names it as the chapter before it, and it is not there`;
+      this.#report('chapter_missing', chapterUs, detail);
+      this.#isCut = false;
+      this.#chapterUs = chapterUs;
+      this.#blocks = [];
+    } else {
+      const detail = `it names chapter ${chapterUs} as the one before it, not ${this.#chapterUs}`;
+      this.#report('chapter_link', lastTimeUs, detail);
+    }
+  }
+
+  #checkChapter(timeUs: number, value: Uint8Array): void {
+    let chapter: Chapter;
+    try {
+      chapter = Chapter.read(value);
+    } catch {
+      this.#report('chapter_damaged', timeUs, `a chapter of ${value.length} bytes has a wrong checksum`);
+      return;
+    }
+    if (this.#chapterUs !== undefined && chapter.previousUs !== this.#chapterUs) {
+      const detail = `the chapter names ${chapter.previousUs} as the one before it, not ${this.#chapterUs}`;
+      this.#report('chapter_link', timeUs, detail);
+    }
+    const positions = this.#checkTimes(timeUs, chapter);
+    this.#checkCollections(timeUs, chapter, positions);
+    this.#checkDids(timeUs, chapter, positions);
+  }
+
+  /** Position in the chapter of each block, -1 for one that it does not describe. */
+  #checkTimes(timeUs: number, chapter: Chapter): number[] {
+    const described = new Map<number, number>();
+    for (let at = 0; at < chapter.count; at++) described.set(chapter.lastTimeOf(at), at);
+    const positions = this.#blocks.map(({ lastTimeUs }) => described.get(lastTimeUs) ?? -1);
+    const strange = this.#blocks.filter((_, at) => positions[at] === -1);
+    const seen = new Set(this.#blocks.map(({ lastTimeUs }) => lastTimeUs));
+    const fromUs = this.#isCut ? this.#blocks[0].lastTimeUs : 0;
+    const absent = [...described.keys()].filter(
+      (lastTimeUs) => lastTimeUs >= fromUs && !seen.has(lastTimeUs),
+    );
+    if (chapter.count !== chapterBlocks) {
+      this.#report(
+        'chapter_blocks',
+        timeUs,
+        `the chapter describes ${chapter.count} of ${chapterBlocks} blocks`,
+      );
+    }
+    if (absent.length > 0) {
+      const detail = `the chapter describes ${absent.length} blocks that are not there, the first is ${absent[0]}`;
+      this.#report('chapter_blocks', timeUs, detail);
+    }
+    if (strange.length > 0) {
+      const first = strange[0].lastTimeUs;
+      const detail = `the chapter does not describe ${strange.length} blocks before it, the first is ${first}`;
+      this.#report('chapter_blocks', timeUs, detail);
+    }
+    return positions;
+  }
+
+  #checkCollections(timeUs: number, chapter: Chapter, positions: readonly number[]): void {
+    const names: string[] = [];
+    // Asking tells the names, and which blocks have events without a collection: these match whatever is asked.
+    const without = chapter.mayMatch({
+      wantsCollection(name) {
+        names.push(name);
+        return false;
+      },
+    });
+    const candidatesOf = new Map<string, Uint8Array>();
+    for (const name of names) {
+      candidatesOf.set(name, chapter.mayMatch({ wantsCollection: (asked) => asked === name }));
+    }
+    const denied: string[] = [];
+    const excess: string[] = [];
+    for (const [at, { lastTimeUs, index }] of this.#blocks.entries()) {
+      const position = positions[at];
+      if (position === -1 || index === undefined) continue;
+      const has = new Set(index.collections);
+      const hasWithout = index.collection.includes(noCollection);
+      if (hasWithout !== (without[position] === 1)) {
+        (hasWithout ? denied : excess).push(`events without a collection in block ${lastTimeUs}`);
+      }
+      for (const name of has) {
+        if ((candidatesOf.get(name) ?? without)[position] !== 1)
+          denied.push(`${name} in block ${lastTimeUs}`);
+      }
+      for (const [name, candidates] of candidatesOf) {
+        if (candidates[position] === 1 && without[position] === 0 && !has.has(name)) {
+          excess.push(`${name} in block ${lastTimeUs}`);
+        }
+      }
+    }
+    this.#reportAll('chapter_denies', timeUs, 'the chapter denies', denied);
+    this.#reportAll('chapter_excess', timeUs, 'the chapter claims', excess);
+  }
+
+  #checkDids(timeUs: number, chapter: Chapter, positions: readonly number[]): void {
+    /** Answers by the low half of the hash: accounts write more than once, and asking costs a look at every block. */
+    const answers = new Map<number, { readonly high: number; readonly candidates: Uint8Array }>();
+    const denied: string[] = [];
+    for (const [at, { lastTimeUs, index }] of this.#blocks.entries()) {
+      const position = positions[at];
+      if (position === -1 || index === undefined) continue;
+      for (let event = 0; event < index.count; event++) {
+        const low = index.didHash[event * 2];
+        const high = index.didHash[event * 2 + 1];
+        let answer = answers.get(low);
+        if (answer === undefined || answer.high !== high) {
+          answer = { high, candidates: chapter.mayMatch({ didHashes: Uint32Array.of(low, high) }) };
+          answers.set(low, answer);
+        }
+        if (answer.candidates[position] !== 1)
+          denied.push(`the DID of event ${event} in block ${lastTimeUs}`);
+      }
+    }
+    this.#reportAll('chapter_denies', timeUs, 'the chapter denies', denied);
+  }
+
+  /** One problem for a chapter, however often it has it. */
+  #reportAll(code: ProblemCode, timeUs: number, what: string, cases: readonly string[]): void {
+    if (cases.length === 0) return;
+    const more = cases.length > 1 ? ` (and ${cases.length - 1} more)` : '';
+    this.#report(code, timeUs, `${what} ${cases[0]}${more}`);
+  }
+
+  #report(code: ProblemCode, timeUs: number, detail: string): void {
+    this.#problems.report(code, 'store', timeUs, detail);
+  }
+}

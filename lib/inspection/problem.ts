@@ -1,0 +1,102 @@
+// What can be wrong with a log, by name, and the list of what was found. The names are the closed list that operators
+// search for and tests count; finding problems is the checks' (check.ts and those beside it).
+
+import type { FoundPlace } from './reader.ts';
+
+/** Every name, with what it says. */
+export const problemMeanings = {
+  description_damaged: 'format and DID hash key are missing or make no sense',
+  key_unknown: 'a key that a log does not have',
+  read_failed: 'LevelDB cannot read one of its tables: blocks in it are lost',
+
+  head_missing: 'a block without a head',
+  head_damaged: 'a head with a wrong checksum, version or length',
+  key_mismatch: 'a head under a key of another time',
+  columns: 'columns that contradict each other, or the head',
+  time_order: 'times that do not rise within a block',
+
+  json_missing: 'no JSON part',
+  json_checksum: 'a JSON part with a wrong length or checksum',
+  json_undecodable: 'a JSON part that does not decompress',
+  json_length: 'a JSON part that is not as long as its columns say',
+  json_frame: 'a WebSocket text frame that does not fit its columns',
+  json_text: 'an event that is no JSON object in UTF-8',
+  event_time: 'an event with another time_us than its column',
+  event_did: 'an event with another DID than its hash',
+  event_kind: 'an event with another kind or operation than its column',
+  event_collection: 'an event with another collection than its column',
+
+  zstd_missing: 'no zstd part',
+  zstd_checksum: 'a zstd part with a wrong length or checksum',
+  zstd_length: 'a zstd part that is not as long as its columns say',
+  zstd_frame: 'a WebSocket binary frame that does not fit its columns',
+  zstd_undecodable: 'a zstd frame that does not decompress with the dictionary',
+  zstd_content: 'a zstd frame that holds something else than the JSON',
+
+  block_order: 'a block that does not come after the one before it',
+  block_gap: 'a block that names another one than the one before it: those between are lost',
+  block_totals: 'a block whose running totals are not the sum of what is before it',
+  chapter_link: 'a block or chapter that names another chapter than the one before it',
+  chapter_missing: 'a chapter that is not there',
+  chapter_damaged: 'a chapter with a wrong checksum',
+  chapter_blocks: 'a chapter that describes other blocks than those before it',
+  chapter_denies: 'a chapter by which a filtered replay misses events',
+  chapter_excess: 'a chapter that names collections which its blocks do not have',
+
+  journal_overlap: 'a journal block that is neither in the store nor after it',
+  journal_gap: 'a journal block that names another one than the one before it',
+  journal_lost: 'events that the journal has and the store should have',
+} as const;
+export type ProblemCode = keyof typeof problemMeanings;
+
+/** One thing that is wrong. */
+export interface Problem {
+  readonly code: ProblemCode;
+  readonly place: FoundPlace | 'log';
+  /** Key of the block in µs; 0 for the log as a whole. */
+  readonly timeUs: number;
+  readonly detail: string;
+}
+
+/** Characters of a detail that are kept: it may quote what strangers wrote. */
+const detailCharactersMax = 300;
+/** Problems listed, by default; those beyond are only counted. */
+const listedMaxDefault = 1000;
+
+/** Gathers problems: the first ones as they are, and how many of each name. */
+export class ProblemList {
+  /** All that were found. */
+  total = 0;
+  readonly listed: Problem[] = [];
+  readonly counts = new Map<ProblemCode, number>();
+  readonly #listedMax: number;
+
+  /** @param listedMax problems that are kept with their details. */
+  constructor(listedMax: number = listedMaxDefault) {
+    this.#listedMax = listedMax;
+  }
+
+  report(code: ProblemCode, place: Problem['place'], timeUs: number, detail: string): void {
+    this.total++;
+    this.counts.set(code, (this.counts.get(code) ?? 0) + 1);
+    if (this.listed.length >= this.#listedMax) return;
+    this.listed.push({ code, place, timeUs, detail: printable(detail, detailCharactersMax) });
+  }
+}
+
+/** One line about a problem: where, its name, what exactly. */
+export function problemLine({ code, place, timeUs, detail }: Problem): string {
+  const where = place === 'log' ? 'log' : `${place === 'journal' ? 'journal ' : ''}block ${timeUs}`;
+  return `${where}: ${code}: ${detail}`;
+}
+
+/** What an error says about the damage, without its advice to a running daemon. */
+export function reasonOf(error: unknown): string {
+  return (error as Error).message.split(': the database is damaged')[0];
+}
+
+/** Text for a terminal: on one line, cut to a length, without what a terminal would act on. */
+export function printable(text: string, charactersMax: number): string {
+  const cut = text.length <= charactersMax ? text : `${text.slice(0, charactersMax - 1)}~`;
+  return cut.replace(/\p{C}/gu, '?');
+}
