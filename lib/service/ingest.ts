@@ -13,7 +13,10 @@ import type { EventLog } from '../log/event-log.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import type { IngestTotals } from './ingest-totals.ts';
 
-/** Longest wait of an event for company, when the log is idle. While it writes, the next block simply gathers. */
+/**
+ * Shortest time from one block to the next, and so the longest wait of an event for company. An event that comes after
+ * a pause does not wait at all; while the log writes, the next block simply gathers.
+ */
 const windowMs = 4;
 /** How long a newer upstream position without events may stay unstored; as v1's cursor interval. */
 const positionWindowMs = 5_000;
@@ -48,7 +51,9 @@ export class Ingest {
   #pendingBytes = 0;
   #storing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #timerMs = 0;
+  /** When `#timer` fires, on the monotonic clock. */
+  #dueAtMs = 0;
+  #sealedAtMs = 0;
   #windowOver = false;
   #paused = false;
   #stopped = false;
@@ -111,12 +116,14 @@ export class Ingest {
   }
 
   #arm(): void {
-    if (this.#builder.isEmpty) return;
-    const ms = this.#builder.count > 0 ? windowMs : positionWindowMs;
-    if (this.#timer !== undefined && this.#timerMs <= ms) return;
+    if (this.#builder.isEmpty || this.#windowOver) return;
+    const nowMs = performance.now();
+    const dueAtMs = this.#builder.count > 0 ? this.#sealedAtMs + windowMs : nowMs + positionWindowMs;
+    if (this.#timer !== undefined && this.#dueAtMs <= dueAtMs) return;
     clearTimeout(this.#timer);
-    this.#timerMs = ms;
-    this.#timer = setTimeout(this.#onWindow, ms);
+    this.#dueAtMs = dueAtMs;
+    // A timer of 0 or less is one of a millisecond in Node, which is what the rest of a burst takes to arrive.
+    this.#timer = setTimeout(this.#onWindow, dueAtMs - nowMs);
   }
 
   readonly #onWindow = (): void => {
@@ -129,6 +136,7 @@ export class Ingest {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#windowOver = false;
+    this.#sealedAtMs = performance.now();
     const block = this.#builder.seal(this.#options.compressor);
     this.#queue.push(block);
     this.#pendingBytes += block.json.length + block.zstd.length;

@@ -1,0 +1,124 @@
+// Replay of a whole log to one consumer on the same machine, from the newest blocks that the daemon holds in memory, and
+// from LevelDB after a restart. The baseline has no such memory: its keys are iterated either way.
+
+import { dropPageCache, TemporaryDirectory } from './processes.ts';
+import { startCursor } from './relay-frames.ts';
+import { type Figure, figureOf, type Sample } from './report.ts';
+import { type Relay, replay, Server, type ServerKind, startRelay } from './servers.ts';
+import type { Session } from './session.ts';
+
+/** Events that fit into 48 MiB of memory with room to spare. */
+const memoryEventsMax = 40_000;
+/** Replays of a round: enough for the 10 ms that processor time is counted in not to matter. */
+const memoryRepeats = 25;
+const baselineMemoryRepeats = 4;
+const baselineShare = 1 / 5;
+const encodings = [
+  { name: 'JSON', query: 'cursor=0' },
+  { name: 'zstd', query: 'cursor=0&compress=true' },
+] as const;
+
+/** Replay from memory and from the disk, of both encodings. */
+export async function replayFigures(session: Session): Promise<Figure[]> {
+  return [...(await memoryFigures(session)), ...(await diskFigures(session))];
+}
+
+async function memoryFigures(session: Session): Promise<Figure[]> {
+  const events = Math.min(session.events(memoryEventsMax, 5_000), memoryEventsMax);
+  await using ours = await FilledLog.make(session, 'native', events);
+  await using baseline = await FilledLog.make(session, 'baseline', events);
+  const figures: Figure[] = [];
+  for (const encoding of encodings) {
+    const name = `replay from memory, ${encoding.name}`;
+    const measured = await session.alternate(
+      name,
+      () => ours.replay(encoding.query, session.quick ? 4 : memoryRepeats),
+      () => baseline.replay(encoding.query, session.quick ? 1 : baselineMemoryRepeats),
+    );
+    figures.push(figureOf(name, 'events/s', 'higher', measured));
+  }
+  return figures;
+}
+
+async function diskFigures(session: Session): Promise<Figure[]> {
+  const events = session.events(500_000, 20_000);
+  await using ours = await FilledLog.make(session, 'native', events);
+  await using baseline = await FilledLog.make(session, 'baseline', events * baselineShare);
+  const figures: Figure[] = [];
+  for (const encoding of encodings) {
+    const name = `replay from LevelDB, ${encoding.name}`;
+    const restarted = async (log: FilledLog): Promise<Sample> => {
+      const dropped = await log.restart(!session.quick);
+      session.note(`replay from LevelDB: page cache ${dropped ? 'emptied' : 'warm'} before each replay`);
+      return log.replay(encoding.query, 1);
+    };
+    const measured = await session.alternate(
+      name,
+      () => restarted(ours),
+      () => restarted(baseline),
+    );
+    figures.push(figureOf(name, 'events/s', 'higher', measured));
+  }
+  return figures;
+}
+
+/** A server whose log holds a known number of events, and its relay, which has no more. */
+class FilledLog implements AsyncDisposable {
+  readonly #kind: ServerKind;
+  readonly #events: number;
+  readonly #directory: TemporaryDirectory;
+  readonly #relay: Relay;
+  #server: Server;
+
+  private constructor(
+    kind: ServerKind,
+    events: number,
+    directory: TemporaryDirectory,
+    relay: Relay,
+    server: Server,
+  ) {
+    this.#kind = kind;
+    this.#events = events;
+    this.#directory = directory;
+    this.#relay = relay;
+    this.#server = server;
+  }
+
+  static async make(session: Session, kind: ServerKind, aboutEvents: number): Promise<FilledLog> {
+    const frames = await session.frames();
+    const backlog = frames.framesFor(aboutEvents);
+    const events = frames.eventsOf(backlog);
+    const directory = await TemporaryDirectory.make();
+    const relay = await startRelay(frames, { backlog });
+    const server = await Server.start(kind, { relay, dataDir: directory.path, cursor: startCursor });
+    await server.stored(events);
+    return new FilledLog(kind, events, directory, relay, server);
+  }
+
+  /** Starts the server anew on its data. Returns whether the page cache was emptied in between. */
+  async restart(dropCache: boolean): Promise<boolean> {
+    await this.#server.process.stop();
+    const dropped = dropCache && dropPageCache();
+    // Live: the baseline does not know its place, and the relay has nothing new.
+    this.#server = await Server.start(this.#kind, { relay: this.#relay, dataDir: this.#directory.path });
+    return dropped;
+  }
+
+  /** Replays the whole log `repeat` times. */
+  async replay(query: string, repeat: number): Promise<Sample> {
+    const { messages, bytes, seconds, cpuSeconds } = await replay(this.#server, query, this.#events, repeat);
+    return {
+      value: messages / seconds,
+      events: messages,
+      bytes,
+      cpuUsPerEvent: (cpuSeconds * 1e6) / messages,
+      peakRssBytes: this.#server.process.peakRssBytes(),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.process.stop();
+    await this.#relay[Symbol.asyncDispose]();
+    await this.#directory[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,60 @@
+// The frames that the simulated relay sends in a benchmark: made once, kept in a file, sent over and over with new
+// sequences by however many relays. It also knows how many events any stretch of them leads to, and how many of those
+// a filter lets through, so that nobody has to guess when a server is done.
+
+import { join } from 'node:path';
+import { FramePool } from '../lib/simulator/frame-pool.ts';
+import { readFrames, writeFrames } from '../lib/simulator/frames-file.ts';
+import { SyntheticNetwork } from '../lib/simulator/network.ts';
+import { defaultFirstSeq } from '../lib/simulator/sequence-plan.ts';
+import type { ExpectedFrame } from '../lib/simulator/synthetic-frame.ts';
+
+/** Cursor before the first frame of a relay. */
+export const startCursor = defaultFirstSeq - 1;
+
+/** What a network of frames is made from. */
+export interface FrameOptions {
+  readonly frames: number;
+  readonly accounts?: number;
+  /** Records that a repository holds at first. */
+  readonly historyRecords?: number;
+}
+
+/** See the file comment. */
+export class RelayFrames {
+  readonly path: string;
+  readonly pool: FramePool;
+
+  private constructor(path: string, pool: FramePool) {
+    this.path = path;
+    this.pool = pool;
+  }
+
+  /** Makes frames, the same ones for the same options, and puts them into a file in `directory`. */
+  static async make(directory: string, { frames, ...network }: FrameOptions): Promise<RelayFrames> {
+    const path = join(directory, `frames-${frames}.bin`);
+    await writeFrames(path, framesOf(new SyntheticNetwork({ seed: 'bench', ...network }), frames));
+    return new RelayFrames(path, FramePool.fromFrames(await readFrames(path)));
+  }
+
+  /** Events of a relay's first `frames` frames. */
+  eventsOf(frames: number): number {
+    return this.pool.firstEventOf(defaultFirstSeq + frames) - this.pool.firstEventOf(defaultFirstSeq);
+  }
+
+  /** How many frames lead to about that many events. */
+  framesFor(events: number): number {
+    return Math.max(1, Math.round((events * this.pool.size) / this.pool.eventsPerRound));
+  }
+
+  /** Events among a relay's first `frames` frames that `matching` counts in each. */
+  countOf(frames: number, matching: (frame: ExpectedFrame) => number): number {
+    let events = 0;
+    for (let at = 0; at < frames; at++) events += matching(this.pool.expectedAt(defaultFirstSeq + at));
+    return events;
+  }
+}
+
+async function* framesOf(network: SyntheticNetwork, count: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < count; at++) yield (await network.next()).bytes;
+}
