@@ -51,8 +51,8 @@ export class Ingest {
   #pendingBytes = 0;
   #storing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** When `#timer` fires, on the monotonic clock. */
-  #dueAtMs = 0;
+  /** Whether `#timer` ends a window with events, and not just one with a position. */
+  #timerIsWindow = false;
   #sealedAtMs = 0;
   #windowOver = false;
   #paused = false;
@@ -116,14 +116,14 @@ export class Ingest {
   }
 
   #arm(): void {
-    if (this.#builder.isEmpty || this.#windowOver) return;
-    const nowMs = performance.now();
-    const dueAtMs = this.#builder.count > 0 ? this.#sealedAtMs + windowMs : nowMs + positionWindowMs;
-    if (this.#timer !== undefined && this.#dueAtMs <= dueAtMs) return;
+    const hasEvents = this.#builder.count > 0;
+    if (this.#windowOver || (this.#timer !== undefined && (this.#timerIsWindow || !hasEvents))) return;
+    if (this.#builder.isEmpty) return;
     clearTimeout(this.#timer);
-    this.#dueAtMs = dueAtMs;
+    this.#timerIsWindow = hasEvents;
     // A timer of 0 or less is one of a millisecond in Node, which is what the rest of a burst takes to arrive.
-    this.#timer = setTimeout(this.#onWindow, dueAtMs - nowMs);
+    const ms = hasEvents ? this.#sealedAtMs + windowMs - performance.now() : positionWindowMs;
+    this.#timer = setTimeout(this.#onWindow, ms);
   }
 
   readonly #onWindow = (): void => {
