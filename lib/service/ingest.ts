@@ -121,8 +121,8 @@ export class Ingest {
     if (this.#builder.isEmpty) return;
     clearTimeout(this.#timer);
     this.#timerIsWindow = hasEvents;
-    // A timer of 0 or less is one of a millisecond in Node, which is what the rest of a burst takes to arrive.
-    const ms = hasEvents ? this.#sealedAtMs + windowMs - performance.now() : positionWindowMs;
+    // A millisecond is the shortest timer of Node, and what the rest of a burst takes to arrive.
+    const ms = hasEvents ? Math.max(1, this.#sealedAtMs + windowMs - performance.now()) : positionWindowMs;
     this.#timer = setTimeout(this.#onWindow, ms);
   }
 
