@@ -2,10 +2,10 @@
 // they describe these blocks and no others, and that asking one never skips a block that holds what is asked for. Fed
 // with the blocks in order by log-check.ts; it holds the columns of one chapter's blocks.
 
-import type { BlockHead } from '../log/block-format.ts';
+import { type BlockHead, unpackBlock } from '../log/block-format.ts';
 import { type BlockIndex, noCollection } from '../log/block-index.ts';
-import { Chapter, chapterBlocks } from '../log/chapter.ts';
-import type { ProblemCode, ProblemList } from './problem.ts';
+import { Chapter, chapterBlocks, wants } from '../log/chapter.ts';
+import { type ProblemCode, type ProblemList, reasonOf } from './problem.ts';
 import type { FoundBlock } from './reader.ts';
 
 /** A block behind the last chapter; without an index when its head is unreadable. */
@@ -30,12 +30,14 @@ export class ChapterCheck {
   }
 
   /** @param head undefined when it is unreadable. */
-  next({ lastTimeUs, chapter }: FoundBlock, head: BlockHead | undefined): void {
+  next(block: FoundBlock, head: BlockHead | undefined): void {
+    const { lastTimeUs, chapter } = block;
     if (head !== undefined) this.#checkLink(lastTimeUs, head);
     this.#blocks.push({ lastTimeUs, index: head?.index });
     if (chapter !== undefined) {
       this.count++;
       this.#checkChapter(lastTimeUs, chapter);
+      this.#checkUncollected(lastTimeUs, block.uncollected);
     } else if (this.#blocks.length === chapterBlocks) {
       this.#report('chapter_missing', lastTimeUs, `${chapterBlocks} blocks and no chapter behind them`);
     } else {
@@ -83,6 +85,35 @@ export class ChapterCheck {
     const positions = this.#checkTimes(timeUs, chapter);
     this.#checkCollections(timeUs, chapter, positions);
     this.#checkDids(timeUs, chapter, positions);
+  }
+
+  /** The part behind a chapter must have the events without a collection of its blocks, no fewer and no others. */
+  #checkUncollected(timeUs: number, value: Uint8Array | undefined): void {
+    if (this.#blocks.some(({ index }) => index === undefined)) return;
+    const expected = this.#blocks.flatMap(({ index }) => uncollectedTimes(index as BlockIndex));
+    if (value === undefined) {
+      if (expected.length > 0)
+        this.#report('uncollected_missing', timeUs, `${expected.length} events without a collection`);
+      return;
+    }
+    let found: number[];
+    try {
+      const { index } = unpackBlock(value).head;
+      found = uncollectedTimes(index);
+      if (found.length !== index.count) found.push(Number.NaN);
+    } catch (error) {
+      this.#report('uncollected_damaged', timeUs, reasonOf(error));
+      return;
+    }
+    // Retention may have taken the first blocks of the chapter, but not their events here.
+    const kept = this.#isCut ? found.slice(found.length - expected.length) : found;
+    if (kept.length !== expected.length || kept.some((time, at) => time !== expected[at])) {
+      this.#report(
+        'uncollected_events',
+        timeUs,
+        `${found.length} events, and its blocks have ${expected.length}`,
+      );
+    }
   }
 
   /** Position in the chapter of each block, -1 for one that it does not describe. */
@@ -135,15 +166,15 @@ export class ChapterCheck {
       if (position === -1 || index === undefined) continue;
       const has = new Set(index.collections);
       const hasWithout = index.collection.includes(noCollection);
-      if (hasWithout !== (without[position] === 1)) {
+      if (hasWithout !== (without[position] === wants.uncollected)) {
         (hasWithout ? denied : excess).push(`events without a collection in block ${lastTimeUs}`);
       }
       for (const name of has) {
-        if ((candidatesOf.get(name) ?? without)[position] !== 1)
+        if ((candidatesOf.get(name) ?? without)[position] !== wants.block)
           denied.push(`${name} in block ${lastTimeUs}`);
       }
       for (const [name, candidates] of candidatesOf) {
-        if (candidates[position] === 1 && without[position] === 0 && !has.has(name)) {
+        if (candidates[position] === wants.block && !has.has(name)) {
           excess.push(`${name} in block ${lastTimeUs}`);
         }
       }
@@ -167,7 +198,7 @@ export class ChapterCheck {
           answer = { high, candidates: chapter.mayMatch({ didHashes: Uint32Array.of(low, high) }) };
           answers.set(low, answer);
         }
-        if (answer.candidates[position] !== 1)
+        if (answer.candidates[position] !== wants.block)
           denied.push(`the DID of event ${event} in block ${lastTimeUs}`);
       }
     }
@@ -184,4 +215,13 @@ export class ChapterCheck {
   #report(code: ProblemCode, timeUs: number, detail: string): void {
     this.#problems.report(code, 'store', timeUs, detail);
   }
+}
+
+/** `time_us` of the events that have no collection. */
+function uncollectedTimes(index: BlockIndex): number[] {
+  const times: number[] = [];
+  for (let event = 0; event < index.count; event++) {
+    if (index.collection[event] === noCollection) times.push(index.timeUs[event]);
+  }
+  return times;
 }

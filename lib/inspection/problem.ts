@@ -43,6 +43,10 @@ export const problemMeanings = {
   chapter_denies: 'a chapter by which a filtered replay misses events',
   chapter_excess: 'a chapter that names collections which its blocks do not have',
 
+  uncollected_missing: 'no part with the events without a collection behind a chapter that has some',
+  uncollected_damaged: 'such a part that cannot be read',
+  uncollected_events: 'such a part with other events than its chapter has',
+
   journal_overlap: 'a journal block that is neither in the store nor after it',
   journal_gap: 'a journal block that names another one than the one before it',
   journal_lost: 'events that the journal has and the store should have',
@@ -92,7 +96,7 @@ export function problemLine({ code, place, timeUs, detail }: Problem): string {
 
 /** What an error says about the damage, without its advice to a running daemon. */
 export function reasonOf(error: unknown): string {
-  return (error as Error).message.split(': the database is damaged')[0];
+  return (error as Error).message.split(': the log is damaged')[0];
 }
 
 /** Text for a terminal: on one line, cut to a length, without what a terminal would act on. */

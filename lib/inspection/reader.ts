@@ -38,6 +38,8 @@ export interface FoundBlock {
   readonly json: Uint8Array | undefined;
   readonly zstd: Uint8Array | undefined;
   readonly chapter: Uint8Array | undefined;
+  /** Of the chapter, the events without a collection: a packed block. */
+  readonly uncollected: Uint8Array | undefined;
 }
 
 /** What the log says about itself. */
@@ -47,7 +49,7 @@ export interface LogDescription {
 }
 
 /** By the number of the part. */
-const partNames = ['head', 'json', 'zstd', 'chapter'] as const;
+const partNames = ['head', 'json', 'zstd', 'chapter', 'uncollected'] as const;
 
 type Entry = [Uint8Array, Uint8Array];
 
@@ -141,7 +143,7 @@ export class LogReader {
       const range = fromUs > 0 ? { gte: blockKey(fromUs, parts.head), lt: blockKeysEnd } : {};
       for await (const [key, value] of this.#entries(this.#store, range)) {
         const read = readBlockKey(key);
-        if (read === undefined || read.part > parts.chapter) {
+        if (read === undefined || read.part > parts.uncollected) {
           if (Buffer.compare(key, descriptionKey) !== 0) onStrayKey(key);
           continue;
         }
@@ -155,6 +157,7 @@ export class LogReader {
             json: undefined,
             zstd: undefined,
             chapter: undefined,
+            uncollected: undefined,
           };
         }
         block[partNames[read.part]] = value;
@@ -278,7 +281,15 @@ function splitJournalValue(lastTimeUs: number, value: Uint8Array): FoundBlock {
     // Whoever reads the head is told; without it nobody knows where the JSON ends.
   }
   const json = value.subarray(4 + headBytes, jsonEnd);
-  return { place: 'journal', lastTimeUs, head, json, zstd: value.subarray(jsonEnd), chapter: undefined };
+  return {
+    place: 'journal',
+    lastTimeUs,
+    head,
+    json,
+    zstd: value.subarray(jsonEnd),
+    chapter: undefined,
+    uncollected: undefined,
+  };
 }
 
 async function readDescription(store: Database, dataDir: string): Promise<LogDescription | undefined> {

@@ -200,3 +200,11 @@ export function compressFrames(
   }
   return { zstd: Buffer.from(scratch.buffer.subarray(0, scratch.length)), zstdEnd };
 }
+
+/** The block with zstd frames that `compressor` makes, if its own are of another dictionary. */
+export function withDictionaryOf(block: Block, compressor: FrameCompressor, scratch: ByteWriter): Block {
+  const { dictionaryId } = compressor;
+  if (block.dictionaryId === dictionaryId) return block;
+  const { zstd, zstdEnd } = compressFrames(block.json, block.index.jsonEnd, compressor, scratch);
+  return { ...block, index: { ...block.index, zstdEnd }, zstd, dictionaryId };
+}

@@ -6,6 +6,7 @@
 //   b <lastTimeUs, 8 bytes big-endian> 1   JSON frames, in the block store as one zstd frame
 //   b <lastTimeUs, 8 bytes big-endian> 2   zstd frames
 //   b <lastTimeUs, 8 bytes big-endian> 3   chapter.ts, behind the last block that it describes
+//   b <lastTimeUs, 8 bytes big-endian> 4   a chapter's events without a collection, as one packed block
 //   a format                                this description's version and the log's DID hash key
 //
 // Head, little-endian: 88 fixed bytes, then the columns widest first so that each is aligned, then a UTF-8 JSON text
@@ -21,7 +22,7 @@ export const formatVersion = 1;
 /** Key of the description value. */
 export const descriptionKey = Buffer.from('aformat');
 
-export const parts = { head: 0, json: 1, zstd: 2, chapter: 3 } as const;
+export const parts = { head: 0, json: 1, zstd: 2, chapter: 3, uncollected: 4 } as const;
 export type Part = (typeof parts)[keyof typeof parts];
 
 const keyPrefix = 0x62;
@@ -185,4 +186,25 @@ export function checkPayload(head: BlockHead, part: Part, payload: Uint8Array | 
     throw damaged(`the ${name} part of block ${head.index.lastTimeUs} is missing or has a wrong checksum`);
   }
   return payload;
+}
+
+/** A whole block as one value: head length, head, JSON part, zstd part. */
+export function packBlock(block: Block, storedJson: Uint8Array, place: BlockPlace): Buffer {
+  const head = writeHead(block, storedJson, place);
+  const headLength = Buffer.allocUnsafe(4);
+  headLength.writeUInt32LE(head.length);
+  return Buffer.concat([headLength, head, storedJson, block.zstd]);
+}
+
+/** The parts of a packed block, as views of `value`. @throws CodedError `LOG_CORRUPT`. */
+export function unpackBlock(value: Uint8Array): { head: BlockHead; json: Uint8Array; zstd: Uint8Array } {
+  if (value.length < 4) throw damaged(`a packed block of ${value.length} bytes is cut off`);
+  const headEnd = 4 + new DataView(value.buffer, value.byteOffset).getUint32(0, true);
+  const head = readHead(value.subarray(4, headEnd));
+  const jsonEnd = headEnd + head.jsonBytes;
+  return {
+    head,
+    json: checkPayload(head, parts.json, value.subarray(headEnd, jsonEnd)),
+    zstd: checkPayload(head, parts.zstd, value.subarray(jsonEnd)),
+  };
 }

@@ -4,27 +4,28 @@
 
 import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib';
-import { ByteWriter } from '../decode/byte-writer.ts';
+import { constants, zstdCompress } from 'node:zlib';
 import { CodedError } from '../event/coded-error.ts';
 import { didHashKeyBytes } from '../event/did-hash.ts';
-import type { Block, BlockSlice } from './block.ts';
-import { compressFrames, type FrameCompressor } from './block-builder.ts';
+import type { Block } from './block.ts';
+import type { FrameCompressor } from './block-builder.ts';
 import {
   type BlockHead,
+  type BlockPlace,
   blockKey,
   blockKeysEnd,
-  checkPayload,
   descriptionKey,
   formatVersion,
   type LogOffset,
   type Part,
+  packBlock,
   parts,
   readBlockKey,
   readHead,
   writeHead,
 } from './block-format.ts';
-import type { BlockIndex } from './block-index.ts';
+import { BlockLoader } from './block-loader.ts';
+import { BlockReader } from './block-reader.ts';
 import { Chapter, type ReadFilter } from './chapter.ts';
 import { ChapterList } from './chapter-list.ts';
 import { damaged } from './damage.ts';
@@ -38,10 +39,8 @@ const compressOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 const writeBufferBytes = 16 * 1024 * 1024;
 /** Blocks deleted per batch of a trim, so that a long trim never holds the write lock for long. */
 const trimBatchBlocks = 256;
-/** JSON bytes of a usual block: turns a reader's byte limit into a number of blocks before they are read. */
-const blockBytesUsual = 128 * 1024;
-/** Chapters searched per read (a million events), so that a search that finds nothing still comes back soon. */
-const chaptersPerRead = 16;
+const blockParts = [parts.head, parts.json, parts.zstd];
+const chapterParts = [parts.chapter, parts.uncollected];
 /** Deleted bytes at which a compaction is due, whatever the limit. */
 const compactBytesMax = 256 * 1024 * 1024;
 const nothingStored: LogOffset = { events: 0, bytes: 0 };
@@ -53,9 +52,8 @@ export class BlockStore {
   readonly lostBlocks: number;
   readonly #db: Database;
   readonly #location: string;
-  readonly #compressor: FrameCompressor;
-  readonly #scratch = new ByteWriter();
   readonly #chapters: ChapterList;
+  readonly #reader: BlockReader;
   #lastHead: BlockHead | undefined;
   /** Of the oldest block: where the stored range begins, and what was stored before it. */
   #firstTimeUs: number;
@@ -65,12 +63,12 @@ export class BlockStore {
   #uncompactedBytes = 0;
   #closing: Promise<void> | undefined;
 
-  private constructor(db: Database, location: string, compressor: FrameCompressor, opened: Opened) {
-    this.#compressor = compressor;
+  private constructor(db: Database, location: string, opened: Opened) {
     this.#db = db;
     this.#location = location;
     this.didHashKey = opened.didHashKey;
     this.#chapters = opened.chapters;
+    this.#reader = opened.reader;
     this.lostBlocks = opened.lostBlocks;
     this.#lastHead = opened.last;
     this.#firstTimeUs = opened.first?.index.firstTimeUs ?? 0;
@@ -85,7 +83,7 @@ export class BlockStore {
   static async open(location: string, compressor: FrameCompressor): Promise<BlockStore> {
     const db = await openDatabase(location, writeBufferBytes);
     try {
-      return new BlockStore(db, location, compressor, await readOpened(db, location));
+      return new BlockStore(db, location, await readOpened(db, location, compressor));
     } catch (error) {
       await db.close();
       throw error instanceof CodedError ? error : damaged(`the log in ${location} cannot be read`, error);
@@ -124,13 +122,13 @@ export class BlockStore {
       chapterUs: chapter.previousUs,
     };
     const head = writeHead(block, json, place);
-    chapter.add(block.index);
+    this.#chapters.add(block);
     const puts: [Part, Uint8Array][] = [
       [parts.head, head],
       [parts.json, json],
       [parts.zstd, block.zstd],
     ];
-    if (chapter.isFull) puts.push([parts.chapter, chapter.write()]);
+    if (chapter.isFull) puts.push(...(await this.#chapterParts(place)));
     try {
       await this.#db.batch(
         puts.map(([part, value]) => ({ type: 'put' as const, key: blockKey(lastTimeUs, part), value })),
@@ -144,6 +142,15 @@ export class BlockStore {
     this.#lastHead = readHead(head);
   }
 
+  /** What is stored behind the last block of the open chapter. */
+  async #chapterParts(place: BlockPlace): Promise<[Part, Uint8Array][]> {
+    const chapter: [Part, Uint8Array] = [parts.chapter, this.#chapters.open.write()];
+    const { uncollected } = this.#chapters;
+    if (uncollected === undefined) return [chapter];
+    const json = await compressJson(uncollected.json, compressOptions);
+    return [chapter, [parts.uncollected, packBlock(uncollected, json, place)]];
+  }
+
   /** As `EventLog.read`. */
   async read(
     timeUs: number,
@@ -151,24 +158,14 @@ export class BlockStore {
     bytesMax: number,
     filter?: ReadFilter,
   ): Promise<ReadResult> {
+    const trimmedBeforeUs = this.#trimmedToUs;
     try {
-      const { times, throughUs } = await this.#candidates(
-        timeUs,
-        Math.ceil(bytesMax / blockBytesUsual),
-        filter,
-      );
-      const part = parts[encoding];
-      const values = await this.#db.getMany(
-        times.flatMap((lastTimeUs) => [blockKey(lastTimeUs, parts.head), blockKey(lastTimeUs, part)]),
-      );
-      const slices: BlockSlice[] = [];
-      for (const [at, lastTimeUs] of times.entries()) {
-        // Retention may have taken the block since its chapter was asked.
-        if (lastTimeUs <= this.#trimmedToUs) continue;
-        slices.push(await this.#slice(lastTimeUs, encoding, values[at * 2], values[at * 2 + 1]));
-      }
-      return { slices, throughUs };
+      const range = { fromUs: Math.max(timeUs, this.#trimmedToUs), toUs: this.lastTimeUs };
+      return await this.#reader.read(range, encoding, bytesMax, filter);
     } catch (cause) {
+      // Retention may have taken what was asked for since its chapter was looked at: what is left comes next.
+      if (this.#trimmedToUs > trimmedBeforeUs)
+        return { slices: [], throughUs: Math.max(timeUs, this.#trimmedToUs) };
       if (cause instanceof CodedError) throw cause;
       throw databaseFailure('LOG_READ_FAILED', `cannot read the log in ${this.#location}`, cause);
     }
@@ -195,7 +192,9 @@ export class BlockStore {
         if (!more) break;
         blocks++;
         this.#trimmedToUs = lastTimeUs;
-        for (const part of Object.values(parts)) keys.push(blockKey(lastTimeUs, part));
+        for (const part of blockParts) keys.push(blockKey(lastTimeUs, part));
+        if (this.#chapters.endsAt(lastTimeUs))
+          for (const part of chapterParts) keys.push(blockKey(lastTimeUs, part));
       }
       more = more && heads.length > 0;
       if (keys.length > 0) await this.#delete(keys);
@@ -221,56 +220,13 @@ export class BlockStore {
   /** Gives the space of deleted blocks back to the file system; LevelDB itself gets round to it much later. */
   async #compact(): Promise<void> {
     this.#uncompactedBytes = 0;
-    await this.#db.compactRange(blockKey(0, parts.head), blockKey(this.#trimmedToUs, parts.chapter));
+    await this.#db.compactRange(blockKey(0, parts.head), blockKey(this.#trimmedToUs, parts.uncollected));
   }
 
   /** Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#db.close();
     return this.#closing;
-  }
-
-  /** Keys of up to `blocksMax` blocks behind `timeUs` that may match, and how far the search has got. */
-  async #candidates(
-    timeUs: number,
-    blocksMax: number,
-    filter: ReadFilter | undefined,
-  ): Promise<{ times: number[]; throughUs: number }> {
-    const times: number[] = [];
-    let throughUs = Math.max(timeUs, this.#trimmedToUs);
-    for (let read = 0; read < chaptersPerRead && throughUs < this.lastTimeUs; read++) {
-      const chapter = await this.#chapters.after(throughUs);
-      const candidates = filter === undefined ? undefined : chapter.mayMatch(filter);
-      for (let block = chapter.blockAfter(throughUs); block < chapter.count; block++) {
-        const lastTimeUs = chapter.lastTimeOf(block);
-        // The open chapter knows of a block that is still being written.
-        if (times.length >= blocksMax || lastTimeUs > this.lastTimeUs) return { times, throughUs };
-        throughUs = lastTimeUs;
-        if (candidates === undefined || candidates[block] === 1) times.push(lastTimeUs);
-      }
-    }
-    return { times, throughUs };
-  }
-
-  async #slice(
-    lastTimeUs: number,
-    encoding: SliceEncoding,
-    headValue: Uint8Array | undefined,
-    payload: Uint8Array | undefined,
-  ): Promise<BlockSlice> {
-    if (headValue === undefined) {
-      throw damaged(`block ${lastTimeUs} is missing`);
-    }
-    const head = readHead(headValue);
-    const { index } = head;
-    if (encoding === 'zstd' && head.dictionaryId === this.#compressor.dictionaryId) {
-      return { index, frames: checkPayload(head, parts.zstd, payload) };
-    }
-    const stored = encoding === 'json' ? payload : await this.#db.get(blockKey(lastTimeUs, parts.json));
-    const json = decompressJson(checkPayload(head, parts.json, stored), index);
-    if (encoding === 'json') return { index, frames: json };
-    const { zstd, zstdEnd } = compressFrames(json, index.jsonEnd, this.#compressor, this.#scratch);
-    return { index: { ...index, zstdEnd }, frames: zstd };
   }
 
   async #oldestHeads(count: number): Promise<BlockHead[]> {
@@ -291,20 +247,6 @@ export class BlockStore {
   }
 }
 
-/** @throws CodedError `LOG_CORRUPT`. */
-function decompressJson(stored: Uint8Array, index: BlockIndex): Uint8Array {
-  const length = index.count === 0 ? 0 : index.jsonEnd[index.count - 1];
-  try {
-    // One chunk of the right size: with the default of 16 KiB the result is put together from nine.
-    return zstdDecompressSync(stored, {
-      chunkSize: Math.max(length, 64),
-      maxOutputLength: Math.max(length, 64),
-    });
-  } catch (cause) {
-    throw damaged(`block ${index.lastTimeUs} does not decompress`, cause);
-  }
-}
-
 /** Deleted bytes that may wait for a compaction: a small part of what is kept. */
 function compactBytesOf(retentionBytes: number): number {
   return retentionBytes === 0 ? compactBytesMax : Math.min(compactBytesMax, Math.ceil(retentionBytes / 16));
@@ -315,10 +257,11 @@ interface Opened {
   readonly first: BlockHead | undefined;
   readonly last: BlockHead | undefined;
   readonly chapters: ChapterList;
+  readonly reader: BlockReader;
   readonly lostBlocks: number;
 }
 
-async function readOpened(db: Database, location: string): Promise<Opened> {
+async function readOpened(db: Database, location: string, compressor: FrameCompressor): Promise<Opened> {
   const description = await db.get(descriptionKey);
   const [oldest] = await db.values({ gte: blockKey(0, parts.head), lt: blockKeysEnd, limit: 1 }).all();
   if (description === undefined && oldest !== undefined)
@@ -326,13 +269,16 @@ async function readOpened(db: Database, location: string): Promise<Opened> {
   const didHashKey = description === undefined ? await describe(db) : readDescription(description, location);
   const lostBlocks = await deleteBehindGap(db, await newestHead(db));
   const last = await newestHead(db);
-  const chapters = await ChapterList.load(db, last?.index.lastTimeUs ?? 0, last?.chapterUs ?? 0);
+  const loader = new BlockLoader(db, compressor);
+  const chapters = await ChapterList.load(db, last?.index.lastTimeUs ?? 0, last?.chapterUs ?? 0, loader);
+  const reader = new BlockReader(loader, chapters);
   return {
     lostBlocks,
     didHashKey,
     last,
     first: oldest === undefined ? undefined : readHead(oldest),
     chapters,
+    reader,
   };
 }
 
@@ -373,7 +319,7 @@ async function deleteBehindGap(db: Database, newest: BlockHead | undefined): Pro
   } finally {
     await iterator.close();
   }
-  if (lostBlocks > 0) await db.clear({ gt: blockKey(endUs ?? 0, parts.chapter), lt: blockKeysEnd });
+  if (lostBlocks > 0) await db.clear({ gt: blockKey(endUs ?? 0, parts.uncollected), lt: blockKeysEnd });
   return lostBlocks;
 }
 

@@ -1,12 +1,17 @@
 // The chapters of a block store: where each one lies, the one being filled, and the few read last. It is the way from
 // a position to the keys of the blocks behind it, without reading blocks.
 
+import type { Block } from './block.ts';
+import { withoutCollection } from './block-cut.ts';
 import { blockKey, parts, readHead } from './block-format.ts';
+import type { BlockIndex } from './block-index.ts';
+import type { BlockLoader } from './block-loader.ts';
 import { Chapter } from './chapter.ts';
 import { damaged } from './damage.ts';
 import type { Database } from './database.ts';
+import { foldBlocks } from './fold.ts';
 
-/** Chapters kept after use, about 150 KB each: replays of the same hours share them. */
+/** Chapters kept after use, and their events without a collection, about 150 KB and 500 KB each: replays share them. */
 const cachedChaptersMax = 16;
 
 /** See the file comment. Owned by one `BlockStore`. */
@@ -15,19 +20,31 @@ export class ChapterList {
   /** `lastTimeUs` of each stored chapter, ascending. */
   readonly #times: number[];
   #open: Chapter;
+  /** Of the open chapter's blocks, the events without a collection. */
+  #uncollected: Block[] = [];
+  /** A block of the open chapter could not be read at opening, so that `#uncollected` is not all. */
+  #hasDamage = false;
+  readonly #loader: BlockLoader;
   readonly #cache = new Map<number, Promise<Chapter>>();
+  readonly #uncollectedCache = new Map<number, Promise<Block>>();
 
-  private constructor(db: Database, times: number[], open: Chapter) {
+  private constructor(db: Database, loader: BlockLoader, times: number[], open: Chapter) {
     this.#db = db;
+    this.#loader = loader;
     this.#times = times;
     this.#open = open;
   }
 
   /**
    * Finds the chapters of a store whose newest block ends at `lastTimeUs` and names `chapterUs` as the chapter before
-   * it; both 0 for an empty store. Reads every chapter's link, and the heads of the blocks behind the last one.
+   * it; both 0 for an empty store. Reads every chapter's link, and the blocks behind the last one.
    */
-  static async load(db: Database, lastTimeUs: number, chapterUs: number): Promise<ChapterList> {
+  static async load(
+    db: Database,
+    lastTimeUs: number,
+    chapterUs: number,
+    loader: BlockLoader,
+  ): Promise<ChapterList> {
     const times: number[] = [];
     // The newest block may itself be the last of a chapter that its own head does not know.
     const closing = lastTimeUs === 0 ? undefined : await db.get(blockKey(lastTimeUs, parts.chapter));
@@ -41,8 +58,8 @@ export class ChapterList {
       previousUs = Chapter.read(value).previousUs;
     }
     times.reverse();
-    const list = new ChapterList(db, times, open);
-    await list.#fillOpen(lastTimeUs);
+    const list = new ChapterList(db, loader, times, open);
+    await list.#fillOpen(lastTimeUs, loader);
     return list;
   }
 
@@ -51,15 +68,71 @@ export class ChapterList {
     return this.#open;
   }
 
+  /** The events without a collection of the open chapter's blocks, as one block; undefined when there are none. */
+  get uncollected(): Block | undefined {
+    if (this.#hasDamage) return undefined;
+    if (this.#uncollected.length > 1) this.#uncollected = [foldBlocks(this.#uncollected)];
+    return this.#uncollected[0];
+  }
+
+  /** Describes the next block in the open chapter. */
+  add(block: Block): void {
+    this.#open.add(block.index);
+    const uncollected = withoutCollection(block);
+    if (uncollected !== undefined) this.#uncollected.push(uncollected);
+  }
+
   /** The open chapter has been stored under its last block's time. */
   closeOpen(): void {
     const { lastTimeUs } = this.#open;
     this.#times.push(lastTimeUs);
     this.#open = new Chapter(lastTimeUs);
+    this.#uncollected = [];
+    this.#hasDamage = false;
+  }
+
+  /** Whether a chapter is stored under that block's time. */
+  endsAt(lastTimeUs: number): boolean {
+    return this.#times[this.#after(lastTimeUs - 1)] === lastTimeUs;
   }
 
   /** The chapter that describes the block with the first event after `timeUs`, the open one for the newest. */
   async after(timeUs: number): Promise<Chapter> {
+    const position = this.#after(timeUs);
+    if (position === this.#times.length) return this.#open;
+    const lastTimeUs = this.#times[position];
+    return remember(this.#cache, lastTimeUs, () => this.#read(lastTimeUs));
+  }
+
+  /** The events without a collection of a chapter's blocks. Ask only for chapters that have some. */
+  async uncollectedOf(chapter: Chapter): Promise<Block> {
+    const { lastTimeUs } = chapter;
+    if (chapter === this.#open) {
+      const { uncollected } = this;
+      if (uncollected === undefined)
+        throw damaged(`a block of the chapter up to ${lastTimeUs} cannot be read`);
+      return uncollected;
+    }
+    return remember(this.#uncollectedCache, lastTimeUs, () => this.#loader.uncollected(lastTimeUs));
+  }
+
+  /** Forgets chapters all of whose blocks are gone. */
+  trimTo(lastTimeUs: number): void {
+    const kept = this.#times.findIndex((time) => time > lastTimeUs);
+    for (const time of this.#times.splice(0, kept === -1 ? this.#times.length : kept)) {
+      this.#cache.delete(time);
+      this.#uncollectedCache.delete(time);
+    }
+  }
+
+  async #read(lastTimeUs: number): Promise<Chapter> {
+    const value = await this.#db.get(blockKey(lastTimeUs, parts.chapter));
+    if (value === undefined) throw damaged(`chapter ${lastTimeUs} is missing`);
+    return Chapter.read(value);
+  }
+
+  /** Position of the first stored chapter that ends after `timeUs`. */
+  #after(timeUs: number): number {
     let low = 0;
     let high = this.#times.length;
     while (low < high) {
@@ -67,39 +140,23 @@ export class ChapterList {
       if (this.#times[middle] > timeUs) high = middle;
       else low = middle + 1;
     }
-    if (low === this.#times.length) return this.#open;
-    const lastTimeUs = this.#times[low];
-    let chapter = this.#cache.get(lastTimeUs);
-    if (chapter === undefined) {
-      chapter = this.#read(lastTimeUs);
-      this.#cache.set(lastTimeUs, chapter);
-      const [oldest] = this.#cache.keys();
-      if (this.#cache.size > cachedChaptersMax) this.#cache.delete(oldest);
-    }
-    return chapter;
+    return low;
   }
 
-  /** Forgets chapters all of whose blocks are gone. */
-  trimTo(lastTimeUs: number): void {
-    const kept = this.#times.findIndex((time) => time > lastTimeUs);
-    for (const time of this.#times.splice(0, kept === -1 ? this.#times.length : kept))
-      this.#cache.delete(time);
-  }
-
-  async #read(lastTimeUs: number): Promise<Chapter> {
-    try {
-      const value = await this.#db.get(blockKey(lastTimeUs, parts.chapter));
-      if (value === undefined) {
-        throw damaged(`chapter ${lastTimeUs} is missing`);
+  async #fillOpen(lastTimeUs: number, loader: BlockLoader): Promise<void> {
+    for (const index of await this.#openIndexes(lastTimeUs)) {
+      try {
+        this.add(await loader.block(index.lastTimeUs));
+      } catch {
+        // Reported to the replay that meets the block; the others, and ingest, can do without it.
+        this.#open.add(index);
+        this.#hasDamage = true;
       }
-      return Chapter.read(value);
-    } catch (error) {
-      this.#cache.delete(lastTimeUs);
-      throw error;
     }
   }
 
-  async #fillOpen(lastTimeUs: number): Promise<void> {
+  async #openIndexes(lastTimeUs: number): Promise<BlockIndex[]> {
+    const indexes: BlockIndex[] = [];
     const iterator = this.#db.iterator({
       gte: blockKey(this.#open.previousUs + 1, parts.head),
       lte: blockKey(lastTimeUs, parts.head),
@@ -107,11 +164,24 @@ export class ChapterList {
     try {
       for (let entry = await iterator.next(); entry !== undefined; entry = await iterator.next()) {
         const { index } = readHead(entry[1]);
-        this.#open.add(index);
+        indexes.push(index);
         iterator.seek(blockKey(index.lastTimeUs + 1, parts.head));
       }
     } finally {
       await iterator.close();
     }
+    return indexes;
   }
+}
+
+/** Reads through a cache of {@link cachedChaptersMax} entries; a failed read is not remembered. */
+function remember<T>(cache: Map<number, Promise<T>>, key: number, read: () => Promise<T>): Promise<T> {
+  const known = cache.get(key);
+  if (known !== undefined) return known;
+  const reading = read();
+  reading.catch(() => cache.delete(key));
+  cache.set(key, reading);
+  const [oldest] = cache.keys();
+  if (cache.size > cachedChaptersMax) cache.delete(oldest);
+  return reading;
 }

@@ -23,6 +23,15 @@ export interface ReadFilter {
   readonly didHashes?: Uint32Array;
 }
 
+/** What of a block a reader may want. */
+export const wants = {
+  nothing: 0,
+  /** Its events without a collection at most: they pass every condition on collections. */
+  uncollected: 1,
+  /** Any of its events. */
+  block: 2,
+} as const;
+
 /** Describes blocks that lie behind each other. Filled by {@link add}, asked by {@link mayMatch}. */
 export class Chapter {
   /** `lastTimeUs` of the chapter before this one; 0 when there is none. */
@@ -82,24 +91,26 @@ export class Chapter {
     }
   }
 
-  /** One byte a block: 1 when it may hold something that `filter` wants, 0 when it certainly does not. */
+  /** One of {@link wants} for each block: what may be in it that `filter` lets through. */
   mayMatch(filter: ReadFilter): Uint8Array {
     const { wantsCollection, didHashes } = filter;
-    const candidates = new Uint8Array(this.#count);
-    if (wantsCollection === undefined) candidates.fill(1);
+    const found = new Uint8Array(this.#count);
+    if (wantsCollection === undefined) found.fill(wants.block);
     else {
       for (const [collection, bitmap] of this.#collections) {
         if (collection !== '' && !wantsCollection(collection)) continue;
-        for (let block = 0; block < this.#count; block++)
-          candidates[block] |= (bitmap[block >> 3] >> (block & 7)) & 1;
+        const want = collection === '' ? wants.uncollected : wants.block;
+        for (let block = 0; block < this.#count; block++) {
+          if (found[block] < want && ((bitmap[block >> 3] >> (block & 7)) & 1) === 1) found[block] = want;
+        }
       }
     }
     if (didHashes !== undefined && didHashes.length <= 2 * testedDidsMax) {
       for (let block = 0; block < this.#count; block++) {
-        if (candidates[block] === 1 && !this.#hasAny(block, didHashes)) candidates[block] = 0;
+        if (found[block] !== wants.nothing && !this.#hasAny(block, didHashes)) found[block] = wants.nothing;
       }
     }
-    return candidates;
+    return found;
   }
 
   /** The stored form; {@link Chapter.read} is its inverse. */

@@ -3,7 +3,7 @@
 
 import { CodedError } from '../event/coded-error.ts';
 import type { Block } from './block.ts';
-import { blockKey, checkPayload, parts, readHead, writeHead } from './block-format.ts';
+import { blockKey, packBlock, parts, unpackBlock } from './block-format.ts';
 import { damaged } from './damage.ts';
 import { type Database, openDatabase, writeFailure } from './database.ts';
 
@@ -12,7 +12,7 @@ const writeBufferBytes = 8 * 1024 * 1024;
 /** Offsets and chapters are the store's. */
 const noPlace = { before: { events: 0, bytes: 0 }, chapterUs: 0 };
 
-/** A durable queue of blocks. One value per block: head length, head, JSON frames, zstd frames. */
+/** A durable queue of blocks. One packed value per block. */
 export class Journal {
   readonly #db: Database;
   readonly #location: string;
@@ -64,15 +64,9 @@ export class Journal {
    * @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`; the block is then not stored.
    */
   async append(block: Block, previousUs: number, sync: boolean): Promise<void> {
-    const head = writeHead(block, block.json, { ...noPlace, previousUs });
-    const headLength = Buffer.allocUnsafe(4);
-    headLength.writeUInt32LE(head.length);
+    const value = packBlock(block, block.json, { ...noPlace, previousUs });
     try {
-      await this.#db.put(
-        blockKey(block.index.lastTimeUs, parts.head),
-        Buffer.concat([headLength, head, block.json, block.zstd]),
-        { sync },
-      );
+      await this.#db.put(blockKey(block.index.lastTimeUs, parts.head), value, { sync });
     } catch (cause) {
       throw writeFailure(`cannot write to the log in ${this.#location}`, cause);
     }
@@ -97,15 +91,7 @@ export class Journal {
 }
 
 function readBlock(value: Uint8Array): { block: Block; previousUs: number } {
-  const headLength = new DataView(value.buffer, value.byteOffset).getUint32(0, true);
-  const head = readHead(value.subarray(4, 4 + headLength));
-  const jsonEnd = 4 + headLength + head.jsonBytes;
-  const block = {
-    index: head.index,
-    json: checkPayload(head, parts.json, value.subarray(4 + headLength, jsonEnd)),
-    zstd: checkPayload(head, parts.zstd, value.subarray(jsonEnd)),
-    dictionaryId: head.dictionaryId,
-    positions: head.positions,
-  };
-  return { block, previousUs: head.previousUs };
+  const { head, json, zstd } = unpackBlock(value);
+  const { index, dictionaryId, positions, previousUs } = head;
+  return { block: { index, json, zstd, dictionaryId, positions }, previousUs };
 }

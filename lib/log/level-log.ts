@@ -7,7 +7,12 @@ import { join } from 'node:path';
 import { ByteWriter } from '../decode/byte-writer.ts';
 import { CodedError } from '../event/coded-error.ts';
 import type { Block, BlockSlice, UpstreamPositions } from './block.ts';
-import { blockEventsMax, blockJsonBytesMax, compressFrames, type FrameCompressor } from './block-builder.ts';
+import {
+  blockEventsMax,
+  blockJsonBytesMax,
+  type FrameCompressor,
+  withDictionaryOf,
+} from './block-builder.ts';
 import { BlockStore } from './block-store.ts';
 import type { ReadFilter } from './chapter.ts';
 import { databaseFailure } from './database.ts';
@@ -283,7 +288,8 @@ async function openParts(options: LevelLogOptions): Promise<Opened> {
   try {
     journal = await Journal.open(join(dataDir, 'journal'));
     const { blocks, lostBlocks } = await journal.recover(store.lastTimeUs);
-    const unfolded = blocks.map((block) => withDictionaryOf(block, compressor));
+    const scratch = new ByteWriter();
+    const unfolded = blocks.map((block) => withDictionaryOf(block, compressor, scratch));
     return { journal, store, unfolded, lostBlocks: store.lostBlocks + lostBlocks };
   } catch (error) {
     await journal?.close();
@@ -299,11 +305,4 @@ function endOf({ store, unfolded }: Opened): number {
 /** Large enough to be kept as it is. */
 function isFull({ index, json }: Block): boolean {
   return index.count >= blockEventsMax || json.length >= blockJsonBytesMax;
-}
-
-function withDictionaryOf(block: Block, compressor: FrameCompressor): Block {
-  const { dictionaryId } = compressor;
-  if (block.dictionaryId === dictionaryId) return block;
-  const { zstd, zstdEnd } = compressFrames(block.json, block.index.jsonEnd, compressor, new ByteWriter());
-  return { ...block, index: { ...block.index, zstdEnd }, zstd, dictionaryId };
 }

@@ -231,7 +231,7 @@ const damages: readonly Damage[] = [
   {
     title: 'a block in the middle that is gone',
     block: at.middle,
-    expected: ['block_gap @+1', 'chapter_blocks @chapter'],
+    expected: ['block_gap @+1', 'chapter_blocks @chapter', 'uncollected_events @chapter'],
     change: (db, timeUs) =>
       db.batch(Object.values(parts).map((part) => ({ type: 'del', key: blockKey(timeUs, part) }))),
   },
@@ -535,9 +535,21 @@ const damages: readonly Damage[] = [
     expected: ['key_unknown log'],
     change: (db, timeUs) => {
       const key = blockKey(timeUs, parts.head);
-      key[9] = 4;
+      key[9] = 5;
       return db.put(key, Buffer.from('x'));
     },
+  },
+  {
+    title: 'no events without a collection behind a chapter',
+    block: at.chapter,
+    expected: ['uncollected_missing @'],
+    change: (db, timeUs) => db.del(blockKey(timeUs, parts.uncollected)),
+  },
+  {
+    title: 'a bit of the events without a collection behind a chapter',
+    block: at.chapter,
+    expected: ['uncollected_damaged @'],
+    change: (db, timeUs) => flip(db, blockKey(timeUs, parts.uncollected), 1000),
   },
   {
     title: 'no description',

@@ -1,0 +1,78 @@
+// Parts of blocks, as blocks: a run of their events, or those without a collection. Pure.
+
+import type { Block, BlockSlice } from './block.ts';
+import type { BlockIndex } from './block-index.ts';
+import { noCollection } from './block-index.ts';
+import type { SliceEncoding } from './event-log.ts';
+
+/** Events `from` to `to` (exclusive, at least one) of a slice; shares its memory. */
+export function cutRun(
+  { index, frames }: BlockSlice,
+  encoding: SliceEncoding,
+  from: number,
+  to: number,
+): BlockSlice {
+  const startOf = (ends: Uint32Array): number => (from === 0 ? 0 : ends[from - 1]);
+  const shifted = (ends: Uint32Array): Uint32Array => {
+    const start = startOf(ends);
+    return ends.subarray(from, to).map((end) => end - start);
+  };
+  const ends = encoding === 'json' ? index.jsonEnd : index.zstdEnd;
+  return {
+    index: {
+      count: to - from,
+      firstTimeUs: index.timeUs[from],
+      lastTimeUs: index.timeUs[to - 1],
+      timeUs: index.timeUs.subarray(from, to),
+      jsonEnd: shifted(index.jsonEnd),
+      zstdEnd: shifted(index.zstdEnd),
+      didHash: index.didHash.subarray(from * 2, to * 2),
+      collection: index.collection.subarray(from, to),
+      kindAndOperation: index.kindAndOperation.subarray(from, to),
+      collections: index.collections,
+    },
+    frames: frames.subarray(startOf(ends), ends[to - 1]),
+  };
+}
+
+/** The events of a block that have no collection, copied; undefined when it has none. */
+export function withoutCollection(block: Block): Block | undefined {
+  const { index } = block;
+  const events: number[] = [];
+  for (let event = 0; event < index.count; event++) {
+    if (index.collection[event] === noCollection) events.push(event);
+  }
+  if (events.length === 0) return undefined;
+  const json = pickFrames(block.json, index.jsonEnd, events);
+  const zstd = pickFrames(block.zstd, index.zstdEnd, events);
+  const picked: BlockIndex = {
+    count: events.length,
+    firstTimeUs: index.timeUs[events[0]],
+    lastTimeUs: index.timeUs[events[events.length - 1]],
+    timeUs: Float64Array.from(events, (event) => index.timeUs[event]),
+    jsonEnd: json.ends,
+    zstdEnd: zstd.ends,
+    didHash: Uint32Array.from(
+      events.flatMap((event) => [index.didHash[event * 2], index.didHash[event * 2 + 1]]),
+    ),
+    collection: new Uint16Array(events.length).fill(noCollection),
+    kindAndOperation: Uint8Array.from(events, (event) => index.kindAndOperation[event]),
+    collections: [],
+  };
+  return { ...block, index: picked, json: json.bytes, zstd: zstd.bytes };
+}
+
+function pickFrames(
+  frames: Uint8Array,
+  ends: Uint32Array,
+  events: readonly number[],
+): { bytes: Uint8Array; ends: Uint32Array } {
+  const picked = events.map((event) => frames.subarray(event === 0 ? 0 : ends[event - 1], ends[event]));
+  const pickedEnds = new Uint32Array(picked.length);
+  let end = 0;
+  for (const [at, frame] of picked.entries()) {
+    end += frame.length;
+    pickedEnds[at] = end;
+  }
+  return { bytes: Buffer.concat(picked), ends: pickedEnds };
+}

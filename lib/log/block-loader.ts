@@ -1,0 +1,96 @@
+// Stored values into blocks: unpacked, checked, and in the dictionary that compressed readers have. Knows keys, and
+// nothing of where blocks begin and end; block-reader.ts and chapter-list.ts ask it.
+
+import { zstdDecompressSync } from 'node:zlib';
+import { ByteWriter } from '../decode/byte-writer.ts';
+import type { Block, BlockSlice } from './block.ts';
+import { compressFrames, type FrameCompressor, withDictionaryOf } from './block-builder.ts';
+import { type BlockHead, blockKey, checkPayload, parts, readHead, unpackBlock } from './block-format.ts';
+import type { BlockIndex } from './block-index.ts';
+import { damaged } from './damage.ts';
+import type { Database } from './database.ts';
+import type { SliceEncoding } from './event-log.ts';
+
+/** See the file comment. Every method throws CodedError `LOG_CORRUPT` for what is missing or damaged. */
+export class BlockLoader {
+  readonly #db: Database;
+  readonly #compressor: FrameCompressor;
+  readonly #scratch = new ByteWriter();
+
+  /** @param compressor what compressed readers can decode: frames of another dictionary are compressed again. */
+  constructor(db: Database, compressor: FrameCompressor) {
+    this.#db = db;
+    this.#compressor = compressor;
+  }
+
+  /** One encoding of the blocks that end at `times`. */
+  async slices(times: readonly number[], encoding: SliceEncoding): Promise<BlockSlice[]> {
+    const part = parts[encoding];
+    const values = await this.#db.getMany(
+      times.flatMap((lastTimeUs) => [blockKey(lastTimeUs, parts.head), blockKey(lastTimeUs, part)]),
+    );
+    const slices: BlockSlice[] = [];
+    for (const [at, lastTimeUs] of times.entries()) {
+      const head = headOf(values[at * 2], lastTimeUs);
+      slices.push(await this.#slice(head, encoding, values[at * 2 + 1]));
+    }
+    return slices;
+  }
+
+  /** A whole block. */
+  async block(lastTimeUs: number): Promise<Block> {
+    const [headValue, json, zstd] = await this.#db.getMany(
+      [parts.head, parts.json, parts.zstd].map((part) => blockKey(lastTimeUs, part)),
+    );
+    const head = headOf(headValue, lastTimeUs);
+    return this.#whole(head, checkPayload(head, parts.json, json), checkPayload(head, parts.zstd, zstd));
+  }
+
+  /** The events without a collection of the chapter that ends at `lastTimeUs`. */
+  async uncollected(lastTimeUs: number): Promise<Block> {
+    const value = await this.#db.get(blockKey(lastTimeUs, parts.uncollected));
+    if (value === undefined)
+      throw damaged(`chapter ${lastTimeUs} has no events without a collection, and should`);
+    const { head, json, zstd } = unpackBlock(value);
+    return this.#whole(head, json, zstd);
+  }
+
+  #whole(head: BlockHead, json: Uint8Array, zstd: Uint8Array): Block {
+    const { index, dictionaryId, positions } = head;
+    const block = { index, json: decompressJson(json, index), zstd, dictionaryId, positions };
+    return withDictionaryOf(block, this.#compressor, this.#scratch);
+  }
+
+  async #slice(
+    head: BlockHead,
+    encoding: SliceEncoding,
+    payload: Uint8Array | undefined,
+  ): Promise<BlockSlice> {
+    const { index } = head;
+    if (encoding === 'zstd' && head.dictionaryId === this.#compressor.dictionaryId) {
+      return { index, frames: checkPayload(head, parts.zstd, payload) };
+    }
+    const stored = encoding === 'json' ? payload : await this.#db.get(blockKey(index.lastTimeUs, parts.json));
+    const json = decompressJson(checkPayload(head, parts.json, stored), index);
+    if (encoding === 'json') return { index, frames: json };
+    const { zstd, zstdEnd } = compressFrames(json, index.jsonEnd, this.#compressor, this.#scratch);
+    return { index: { ...index, zstdEnd }, frames: zstd };
+  }
+}
+
+function headOf(value: Uint8Array | undefined, lastTimeUs: number): BlockHead {
+  if (value === undefined) throw damaged(`block ${lastTimeUs} is missing`);
+  return readHead(value);
+}
+
+function decompressJson(stored: Uint8Array, index: BlockIndex): Uint8Array {
+  const length = index.count === 0 ? 0 : index.jsonEnd[index.count - 1];
+  // One chunk with room to spare: with the default of 16 KiB the result is put together from nine, and a chunk that is
+  // filled to the last byte makes zlib allocate another.
+  const chunkSize = length + 64;
+  try {
+    return zstdDecompressSync(stored, { chunkSize, maxOutputLength: chunkSize });
+  } catch (cause) {
+    throw damaged(`block ${index.lastTimeUs} does not decompress`, cause);
+  }
+}
