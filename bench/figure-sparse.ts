@@ -13,7 +13,7 @@ import {
   readBlockKey,
   readHead,
 } from '../lib/log/block-format.ts';
-import { Chapter, type ReadFilter } from '../lib/log/chapter.ts';
+import { Chapter, type ReadFilter, wants } from '../lib/log/chapter.ts';
 import { openDatabase } from '../lib/log/database.ts';
 import { type ExpectedFrame, eventsOf } from '../lib/simulator/synthetic-frame.ts';
 import { TemporaryDirectory } from './processes.ts';
@@ -206,7 +206,9 @@ async function measureLog(location: string, wanted: readonly Wanted[]): Promise<
     const addChapter = (chapter: Chapter): void => {
       shape.blocks += chapter.count;
       for (const [at, filter] of filters.entries()) {
-        shape.blocksRead[at] += chapter.mayMatch(filter).reduce((sum, may) => sum + may, 0);
+        shape.blocksRead[at] += chapter
+          .mayMatch(filter)
+          .reduce((sum, may) => sum + (may === wants.block ? 1 : 0), 0);
       }
     };
     let open = new Chapter(0);
@@ -222,6 +224,8 @@ async function measureLog(location: string, wanted: readonly Wanted[]): Promise<
         shape.chapterBytes += entry[1].length;
         addChapter(Chapter.read(entry[1]));
         open = new Chapter(lastTimeUs);
+      } else if (part === parts.uncollected) {
+        shape.chapterBytes += entry[1].length;
       }
     }
     await iterator.close();

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { fanoutFigures } from './figure-fanout.ts';
 import { ingestFigures } from './figure-ingest.ts';
+import { isolationFigures } from './figure-isolation.ts';
 import { replayFigures } from './figure-replay.ts';
 import { sparseFigures } from './figure-sparse.ts';
 import { stageFigures } from './figure-stages.ts';
@@ -19,6 +20,7 @@ const groups = [
   { name: 'replay', about: 'a whole log to one reader', run: replayFigures },
   { name: 'sparse', about: 'a log to readers of very little, and its size', run: sparseFigures },
   { name: 'fanout', about: 'live events to 100 and 1,000 subscribers', run: fanoutFigures },
+  { name: 'isolation', about: 'live latency and ingest beside 100 replays', run: isolationFigures },
 ] as const;
 
 const help = `bench: what Slipstream takes, beside a plain server for the same job
