@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { WebSocket } from '../lib/http/websocket.ts';
+import { WebSocket } from '../lib/socket/websocket.ts';
 import { FrameCounter } from './frame-counter.ts';
 
 /** Big enough that the kernel's socket buffer is emptied in a few reads. */

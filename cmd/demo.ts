@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { WebSocket } from '../lib/http/websocket.ts';
+import { WebSocket } from '../lib/socket/websocket.ts';
 
 const help = `demo: a synthetic relay, a daemon on it, and its events
 

@@ -3,7 +3,7 @@
 // business.
 
 import type { Socket } from 'node:net';
-import { WebSocket } from '../http/websocket.ts';
+import { WebSocket } from '../socket/websocket.ts';
 import { encodeError } from './frame-encoder.ts';
 import type { FrameSource } from './frame-source.ts';
 import type { RelayFaults } from './relay-faults.ts';

@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type WebSocket, WebSocketServer } from '../http/websocket.ts';
+import { type WebSocket, WebSocketServer } from '../socket/websocket.ts';
 import { encodeError, encodeInfo } from './frame-encoder.ts';
 import type { FrameSource } from './frame-source.ts';
 import { Pace } from './pace.ts';

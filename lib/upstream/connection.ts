@@ -3,7 +3,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { type ClientOptions, WebSocket } from '../http/websocket.ts';
+import { type ClientOptions, WebSocket } from '../socket/websocket.ts';
 import {
   type DisconnectReason,
   detailOfAnswer,

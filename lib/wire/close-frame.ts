@@ -1,5 +1,5 @@
 // Close frames of the v1 wire: the codes sent on purpose and the room a reason has. Sending them is
-// subscribe-session.ts; those that answer protocol violations are lib/http/subscriber-socket.ts.
+// subscribe-session.ts; those that answer protocol violations are lib/socket/subscriber-socket.ts.
 
 /** Every error of the application, as the v1 wire has it. */
 export const closeApplicationError = 1000;

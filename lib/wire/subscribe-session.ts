@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import type { Filter } from '../event/filter.ts';
 import type { Encoding, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
-import type { ClosedBy, SubscriberSocket } from '../http/subscriber-socket.ts';
+import type { ClosedBy, SubscriberSocket } from '../socket/subscriber-socket.ts';
 import { closeApplicationError, closeGoingAway, cutCloseReason } from './close-frame.ts';
 import { Liveness } from './liveness.ts';
 import { readClientMessage } from './options-update.ts';

@@ -3,7 +3,7 @@
 import { onTestFinished } from 'vitest';
 import type { DictionarySource } from '../../lib/http/dictionary-routes.ts';
 import { PublicListener, type PublicListenerOptions } from '../../lib/http/public-listener.ts';
-import { WebSocket } from '../../lib/http/websocket.ts';
+import { WebSocket } from '../../lib/socket/websocket.ts';
 import { FakeSource } from './fake-source.ts';
 import { handshake, RawWebSocket } from './raw-client.ts';
 

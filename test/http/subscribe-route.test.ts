@@ -3,7 +3,7 @@
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
-import { WebSocket } from '../../lib/http/websocket.ts';
+import { WebSocket } from '../../lib/socket/websocket.ts';
 import { closeOf, listening, nowUs } from './listening.ts';
 import { exchange, handshake, parseAnswer, telling } from './raw-client.ts';
 
