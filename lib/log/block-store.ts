@@ -28,7 +28,7 @@ import { BlockLoader } from './block-loader.ts';
 import { BlockReader } from './block-reader.ts';
 import { Chapter, type ReadFilter } from './chapter.ts';
 import { ChapterList } from './chapter-list.ts';
-import { damaged } from './damage.ts';
+import { asDamage, damaged } from './damage.ts';
 import { type Database, databaseFailure, openDatabase, writeFailure } from './database.ts';
 import type { ReadResult, SliceEncoding, TrimResult } from './event-log.ts';
 
@@ -86,7 +86,7 @@ export class BlockStore {
       return new BlockStore(db, location, await readOpened(db, location, compressor));
     } catch (error) {
       await db.close();
-      throw error instanceof CodedError ? error : damaged(`the log in ${location} cannot be read`, error);
+      throw asDamage(`the log in ${location} cannot be read`, error);
     }
   }
 
@@ -211,7 +211,9 @@ export class BlockStore {
 
   async #delete(keys: readonly Buffer[]): Promise<void> {
     try {
-      await this.#db.batch(keys.map((key) => ({ type: 'del' as const, key })));
+      // Durable, or a power failure could take an early deletion and leave a later one: a gap that looks like damage.
+      const deletions = keys.map((key) => ({ type: 'del' as const, key }));
+      await this.#db.batch(deletions, { sync: true });
     } catch (cause) {
       throw writeFailure(`cannot delete from the log in ${this.#location}`, cause);
     }

@@ -1,6 +1,7 @@
 // The chapters of a block store: where each one lies, the one being filled, and the few read last. It is the way from
 // a position to the keys of the blocks behind it, without reading blocks.
 
+import { CodedError } from '../event/coded-error.ts';
 import type { Block } from './block.ts';
 import { withoutCollection } from './block-cut.ts';
 import { blockKey, parts, readHead } from './block-format.ts';
@@ -147,7 +148,8 @@ export class ChapterList {
     for (const index of await this.#openIndexes(lastTimeUs)) {
       try {
         this.add(await loader.block(index.lastTimeUs));
-      } catch {
+      } catch (error) {
+        if (!(error instanceof CodedError)) throw error;
         // Reported to the replay that meets the block; the others, and ingest, can do without it.
         this.#open.add(index);
         this.#hasDamage = true;

@@ -10,6 +10,12 @@ export function damaged(what: string, cause?: unknown): CodedError {
   return new CodedError('LOG_CORRUPT', `${what}${detail}: ${advice}`, { cause });
 }
 
+/** An error of Level's as {@link damaged}; any other as it is, for a fault of our own is no damage. */
+export function asDamage(what: string, error: unknown): unknown {
+  const isLevel = /^LEVEL_/.test(String((error as { code?: unknown } | null)?.code));
+  return isLevel ? damaged(what, error) : error;
+}
+
 /** What the database said, which Level wraps in an error of its own. */
 export function detailOf(error: unknown): string {
   const inner = (error as { cause?: unknown }).cause ?? error;

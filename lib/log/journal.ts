@@ -1,10 +1,9 @@
 // The newest blocks, stored as they come: small, in a database of their own, until they have been folded into blocks
 // worth keeping. Apart from the block store so that what is short-lived never has to be compacted out of what is not.
 
-import { CodedError } from '../event/coded-error.ts';
 import type { Block } from './block.ts';
 import { blockKey, packBlock, parts, unpackBlock } from './block-format.ts';
-import { damaged } from './damage.ts';
+import { asDamage } from './damage.ts';
 import { type Database, openDatabase, writeFailure } from './database.ts';
 
 /** LevelDB's memtable for the journal: most entries are deleted again before it is full. */
@@ -36,9 +35,7 @@ export class Journal {
     try {
       return await this.#recover(lastTimeUs);
     } catch (error) {
-      throw error instanceof CodedError
-        ? error
-        : damaged(`the log in ${this.#location} cannot be read`, error);
+      throw asDamage(`the log in ${this.#location} cannot be read`, error);
     }
   }
 

@@ -37,6 +37,8 @@ export interface LevelLogOptions {
 
 /** Journalled blocks that are folded at the latest, however few events they have. */
 const foldBlocksMax = 256;
+/** How often folding makes the store durable without `fsync`, so that the journal can be emptied. */
+const storeSyncMs = 1000;
 /** Unfolded bytes at which appends wait for folding. */
 const unfoldedBytesMax = 64 * 1024 * 1024;
 
@@ -58,6 +60,7 @@ export class LevelLog implements EventLog {
   #lastTimeUs: number;
   #positions: UpstreamPositions;
   #folding: Promise<void> | undefined;
+  #syncedAtMs = 0;
   /** A write failed in the background: nothing may be written until {@link recover} has reopened the databases. */
   #broken: unknown;
   #recovering: Promise<void> | undefined;
@@ -237,10 +240,14 @@ export class LevelLog implements EventLog {
       while (hasReason()) {
         const small = this.#takeFold();
         const folded = small.length === 1 ? small[0] : foldBlocks(small);
-        await this.#store.append(folded, this.#options.fsync);
+        const sync = this.#options.fsync || performance.now() - this.#syncedAtMs >= storeSyncMs;
+        await this.#store.append(folded, sync);
         this.#unfolded.splice(0, small.length);
         for (const block of small) this.#countUnfolded(block, -1);
         if (small.length > 1) this.#tail.replace(small.length, folded);
+        // Entries that the disk may have must not go before what replaces them is there for certain.
+        if (!sync) continue;
+        this.#syncedAtMs = performance.now();
         await this.#journal.removeTo(folded.index.lastTimeUs);
       }
     } catch (error) {

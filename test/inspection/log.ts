@@ -48,7 +48,8 @@ export interface MadeLog {
 
 /** Writes a log as the daemon does: blocks of `sizes` events through {@link LevelLog}. */
 export async function makeLog(dataDir: string, seed: number, sizes: readonly number[]): Promise<MadeLog> {
-  const log = await LevelLog.open({ dataDir, retentionBytes: 0, tailBytesMax: 0, fsync: false, compressor });
+  const options = { dataDir, retentionBytes: 0, tailBytesMax: 0, fsync: false, compressor };
+  const log = await LevelLog.open(options);
   const sample = new SampleLog(seededRandom(seed), { didHashKey: log.didHashKey });
   const blocks: Block[] = [];
   for (const size of sizes) {
@@ -57,6 +58,8 @@ export async function makeLog(dataDir: string, seed: number, sizes: readonly num
     await log.append(block);
   }
   await log.close();
+  // Opening deletes what the journal still has of blocks that are in the store.
+  await (await LevelLog.open(options)).close();
   const stored = await keysIn(dataDir);
   const endUs = stored.at(-1) ?? 0;
   return { sample, stored, journalled: blocks.filter(({ index }) => index.lastTimeUs > endUs) };

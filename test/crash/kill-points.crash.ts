@@ -1,0 +1,112 @@
+// kill -9 at named places of the write path: before, during and after each kind of database call, while the daemon
+// starts, works, deletes old events and stops. One data directory goes through all places of a test.
+
+import { rm } from 'node:fs/promises';
+import { afterEach, beforeEach, it } from 'vitest';
+import { SeededRandom } from '../../lib/simulator/seeded-random.ts';
+import { CrashRun } from './crash-run.ts';
+import { dieAt, type KillPlace, type PlaceOptions, placesOf } from './kill-place.ts';
+
+const seed = process.env.CRASH_SEED ?? String(Date.now());
+const framesPerSecond = 2500;
+/** More than the events of a chapter: a burst of these closes one. */
+const chapterFrames = 75_000;
+/** More than a log file of the block store holds. */
+const rotationFrames = 65_000;
+
+let run: CrashRun;
+let random: SeededRandom;
+beforeEach(async () => {
+  run = await CrashRun.begin({ seed });
+  random = new SeededRandom(seed, 'places');
+});
+afterEach(() => run.end());
+
+async function dieAtEach(places: readonly KillPlace[], options?: PlaceOptions): Promise<number> {
+  for (const place of places) await dieAt(run, place, random, options);
+  return places.length;
+}
+
+/** A first life, so that the relay's first frame is not missed. */
+async function connectFirst(): Promise<void> {
+  await run.connect();
+  run.relay.server.setRate(framesPerSecond);
+  await run.until(() => run.subscribers.every(({ check }) => check.events > 0), 'events');
+  await run.kill();
+}
+
+it('survives deaths while the log is created', async () => {
+  const places = [
+    ...placesOf('before during during during after', [1], 'blocks.open', 'blocks.put', 'journal.open'),
+    ...placesOf('before during after', [1], 'blocks.read', 'journal.clear', 'journal.read'),
+  ];
+  for (const place of places) {
+    await rm(run.dataDir, { recursive: true });
+    await dieAt(run, place, random);
+    // A normal life begins on what is left.
+    await run.connect();
+    await run.kill();
+  }
+  await run.connect();
+  await run.relay.server.publish(3000);
+  console.log(`kills at creation: ${places.length} kills, ${await run.finish()}`);
+});
+
+it('survives deaths at each step of a write', async () => {
+  await connectFirst();
+  const kills = await dieAtEach([
+    ...placesOf('before during after', [1, 2, 9, 60], 'journal.put'),
+    ...placesOf('before during after', [1, 2, 7], 'blocks.append'),
+    ...placesOf('before during after', [1, 2, 5], 'journal.clear'),
+    ...placesOf('before during after', [1], 'blocks.open', 'blocks.read', 'journal.open', 'journal.read'),
+    ...placesOf('before after', [1, 20], 'subscriber.write'),
+  ]);
+  console.log(`kills at writes: ${kills} kills, ${await run.finish()}`);
+});
+
+it('survives deaths while a chapter is stored', async () => {
+  await connectFirst();
+  const { server } = run.relay;
+  server.setRate(0);
+  const places = placesOf('before during after', [1], 'blocks.chapter');
+  for (const [at, place] of places.entries()) {
+    // The second finds all but the last block of the chapter, which the first did not get to store.
+    await dieAt(run, place, random, { meanwhile: () => server.publish(at === 1 ? 1000 : chapterFrames) });
+  }
+  console.log(`kills at chapters: ${places.length} kills, ${await run.finish()}`);
+});
+
+it('survives deaths while LevelDB changes files', async () => {
+  await connectFirst();
+  const { server } = run.relay;
+  // Many small blocks for the journal, then bursts that fill blocks and go to the store at once.
+  server.setRate(4 * framesPerSecond);
+  const small = await dieAtEach(placesOf('after', [1, 2, 4], 'journal.rotation'));
+  server.setRate(0);
+  const meanwhile = (): Promise<void> => server.publish(rotationFrames);
+  const large = await dieAtEach(placesOf('after', [1, 1], 'blocks.rotation'), { meanwhile });
+  console.log(`kills at new files: ${small + large} kills, ${await run.finish()}`);
+});
+
+it('survives deaths while old events are deleted', async () => {
+  await connectFirst();
+  // The least that can be given: files are compacted when a sixteenth of it has been deleted.
+  const options = { trimMs: 300, flags: ['--event-ttl', '3s', '--retention-bytes', '64MiB'] };
+  const trims = await dieAtEach(placesOf('before during after', [1, 2], 'blocks.trim'), options);
+  run.relay.server.setRate(2 * framesPerSecond);
+  const compactions = await dieAtEach(placesOf('before during after', [1], 'blocks.compact'), options);
+  console.log(`kills at deletes: ${trims + compactions} kills, ${await run.finish('trimmed')}`);
+});
+
+it('survives deaths while it stops', async () => {
+  await connectFirst();
+  const stopUnderLoad = async (): Promise<void> => {
+    const { daemon } = run;
+    const { events } = run.subscribers[0].check;
+    await run.until(() => run.subscribers[0].check.events > events, 'events');
+    void daemon?.stop();
+  };
+  const places = placesOf('before during after', [1], 'journal.close', 'blocks.close');
+  const kills = await dieAtEach(places, { meanwhile: stopUnderLoad });
+  console.log(`kills at the stop: ${kills} kills, ${await run.finish()}`);
+});

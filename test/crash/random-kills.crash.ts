@@ -1,0 +1,57 @@
+// kill -9 at random moments under load, many times on one data directory. Some lives have a clock that was set.
+
+import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, expect, it } from 'vitest';
+import { SeededRandom } from '../../lib/simulator/seeded-random.ts';
+import { CrashRun, type LifeOptions } from './crash-run.ts';
+
+const seed = process.env.CRASH_SEED ?? String(Date.now());
+const kills = Number(process.env.CRASH_KILLS ?? 150);
+const framesPerSecond = 2500;
+
+const clockPreload = resolve(import.meta.dirname, 'clock-preload.ts');
+const clockStepMsMax = 3_600_000;
+
+let run: CrashRun | undefined;
+afterEach(async () => {
+  await run?.end();
+  run = undefined;
+});
+
+/** Milliseconds that a daemon lives; from its start, or from when it listens. */
+function lifetime(random: SeededRandom): { from: 'spawn' | 'listening'; ms: number } {
+  const kind = random.float();
+  // A tenth dies while it starts; most while they catch up; some after journal entries have begun to be deleted.
+  if (kind < 0.1) return { from: 'spawn', ms: random.between(30, 500) };
+  if (kind < 0.75) return { from: 'listening', ms: random.between(0, 400) };
+  if (kind < 0.93) return { from: 'listening', ms: random.between(400, 1200) };
+  return { from: 'listening', ms: random.between(2000, 3500) };
+}
+
+/** A life in four has another time of day. */
+function clockOf(random: SeededRandom): LifeOptions {
+  if (random.chance(0.75)) return {};
+  const offsetMs = random.between(-clockStepMsMax, clockStepMsMax);
+  return { preloads: [{ file: clockPreload, env: { CRASH_CLOCK_MS: String(offsetMs) } }] };
+}
+
+it(`stores every event once over ${kills} kills at random moments`, async () => {
+  run = await CrashRun.begin({ seed });
+  const { server } = run.relay;
+  const random = new SeededRandom(seed, 'lifetimes');
+  await run.connect();
+  server.setRate(framesPerSecond);
+  await run.until(() => (run as CrashRun).subscribers.every(({ check }) => check.events > 0), 'events');
+  for (let kill = 1; kill <= kills; kill++) {
+    const { from, ms } = lifetime(random);
+    run.moment = `kill ${kill}, ${ms} ms after ${from}`;
+    if (from === 'listening') await run.daemon?.started;
+    await delay(ms);
+    await run.kill();
+    run.start(clockOf(random));
+  }
+  const figures = await run.finish();
+  console.log(`random kills: ${kills} kills, ${figures}`);
+  expect(run.lives).toBeGreaterThan(kills);
+});
