@@ -18,7 +18,7 @@ export interface EventLog {
   /**
    * Stores a block and its positions in one atomic write. Calls must not overlap, and blocks must come in order.
    * Once it resolves the block is readable, and survives the death of the process.
-   * @throws CodedError `LOG_DISK_FULL`, which can be retried after {@link recover}, or `LOG_WRITE_FAILED`.
+   * @throws CodedError `LOG_DISK_FULL`, which can be retried after {@link recover}, `LOG_WRITE_FAILED` or `LOG_CLOSED`.
    */
   append(block: Block): Promise<void>;
   /**

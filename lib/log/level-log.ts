@@ -107,6 +107,7 @@ export class LevelLog implements EventLog {
         `block ${firstTimeUs} to ${lastTimeUs} does not come after ${this.#lastTimeUs}: a bug, please report it`,
       );
     }
+    if (this.#isClosed) throw new CodedError('LOG_CLOSED', 'the log is closed');
     if (this.#broken !== undefined) throw this.#broken;
     const { fsync } = this.#options;
     if (isFull(block)) {

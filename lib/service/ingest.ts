@@ -57,6 +57,8 @@ export class Ingest {
   #windowOver = false;
   #paused = false;
   #stopped = false;
+  /** The log waits for room on the disk. */
+  #isStalled = false;
 
   constructor(options: IngestOptions) {
     this.#options = options;
@@ -107,10 +109,14 @@ export class Ingest {
     else if (frame.name !== '') notice(relay, frame.type, frame.name, frame.message);
   }
 
-  /** Seals and stores what is gathered; resolves when all is stored. Takes nothing more. */
+  /**
+   * Seals and stores what is gathered; resolves when all is stored. Takes nothing more. While the disk is full there is
+   * no waiting: what is not stored comes again from the relay.
+   */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    if (this.#isStalled) return;
     if (!this.#builder.isEmpty) this.#seal();
     await this.#storing;
   }
@@ -157,7 +163,7 @@ export class Ingest {
       this.#stopped = true;
       this.#queue = [];
       clearTimeout(this.#timer);
-      this.#options.failed(error);
+      if (!isClosed(error)) this.#options.failed(error);
     }
     this.#storing = undefined;
     if (this.#windowOver && !this.#stopped) this.#seal();
@@ -171,8 +177,10 @@ export class Ingest {
         return await log.append(block);
       } catch (error) {
         if (!(error instanceof CodedError) || !error.retryable) throw error;
+        this.#isStalled = true;
         stalled(error);
         await log.recover();
+        this.#isStalled = false;
         stalled(undefined);
         if (log.lastTimeUs >= block.index.lastTimeUs) return;
       }
@@ -183,4 +191,9 @@ export class Ingest {
     this.#paused = paused;
     this.#options.setPaused(paused);
   }
+}
+
+/** The log was closed while it waited for room: the daemon stops. */
+function isClosed(error: unknown): boolean {
+  return error instanceof CodedError && error.code === 'LOG_CLOSED';
 }

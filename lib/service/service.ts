@@ -149,6 +149,9 @@ async function assemble(config: Config, logger: Logger, opened: (() => Promise<v
     dictionaries: new DictionaryStore(dictionary),
     nowUs: () => clock.nowUs(),
   });
+  const oldestUs = (): number => (retentionMs === 0 ? 0 : clock.nowUs() - retentionMs * 1000);
+  const retention = new Retention(log, oldestUs, failure.resolve);
+  opened.push(() => retention.stop());
   const { subscribe } = publicListener;
   const version = packageVersion();
   const metrics = new Metrics({ version, compressor, relays, totals, log, fanout, link, subscribe });
@@ -162,11 +165,7 @@ async function assemble(config: Config, logger: Logger, opened: (() => Promise<v
       () => metrics.read(),
       (error) => logger.error({ error }, 'metrics failed'),
     ),
-    retention: new Retention(
-      log,
-      () => (retentionMs === 0 ? 0 : clock.nowUs() - retentionMs * 1000),
-      failure.resolve,
-    ),
+    retention,
     failed: failure.promise,
   };
 }

@@ -79,3 +79,26 @@ test.skipIf(!canMount).each([
     await rm(dataDir, { recursive: true });
   },
 );
+
+test.skipIf(!canMount)('a log that waits for room can be closed', async () => {
+  const dataDir = join(mountPoint, 'data');
+  const ballast = join(mountPoint, 'ballast');
+  await writeFile(ballast, Buffer.alloc(90 * 1024 * 1024, 1));
+  const log = await LevelLog.open({
+    dataDir,
+    retentionBytes: 0,
+    tailBytesMax: 0,
+    fsync: false,
+    compressor: fakeCompressor,
+  });
+  const sample = new SampleLog(seededRandom(71), { didHashKey: log.didHashKey });
+  let error: unknown;
+  while (error === undefined)
+    await log.append(sample.block(256)).catch((thrown: unknown) => (error = thrown));
+  const recovered = log.recover();
+  await log.close();
+  await recovered;
+  await expect(log.append(sample.block(1))).rejects.toMatchObject({ code: 'LOG_CLOSED', retryable: false });
+  await rm(dataDir, { recursive: true });
+  await rm(ballast);
+});

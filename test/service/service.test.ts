@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { zstdDecompressSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -191,5 +194,25 @@ test('an override starts after the given sequence, also one that the log is past
   await daemon.restart(['--ws-url', relay.url, '--override-relay-cursor', `${pool.seqAt(9)}`]);
   const again = pool.firstEventOf(pool.seqAt(20)) - pool.firstEventOf(pool.seqAt(10));
   await expect.poll(() => daemon.metric('slipstream_log_stored_events')).toBe(count + again);
+  await relay.close();
+});
+
+test('a port that is taken ends the start with its name, and leaves nothing running', async () => {
+  const { relay } = await poolRelay('port', 1);
+  await using daemon = await Daemon.start(['--ws-url', relay.url]);
+  const shell = fileURLToPath(new URL('../../cmd/slipstream.ts', import.meta.url));
+  const dataDir = `${daemon.dataDir}-other`;
+  for (const taken of ['--listen-addr', '--metrics-listen-addr']) {
+    const port = `127.0.0.1:${daemon.service.addresses.public.port}`;
+    const free = ['--listen-addr', '--metrics-listen-addr'].filter((flag) => flag !== taken);
+    const flags = ['--ws-url', relay.url, '--data-dir', dataDir, taken, port, ...free, '127.0.0.1:0'];
+    const child = spawn(process.execPath, [shell, ...flags, '--log-format', 'json']);
+    const output: Buffer[] = [];
+    child.stdout.on('data', (data: Buffer) => output.push(data));
+    const [code] = await once(child, 'exit');
+    expect(code).toBe(1);
+    expect(Buffer.concat(output).toString()).toContain('HTTP_LISTEN_FAILED');
+  }
+  await rm(dataDir, { recursive: true });
   await relay.close();
 });
