@@ -181,7 +181,7 @@ export class Ingest {
         stalled(error);
         await log.recover();
         this.#isStalled = false;
-        stalled(undefined);
+        if (!this.#stopped) stalled(undefined);
         if (log.lastTimeUs >= block.index.lastTimeUs) return;
       }
     }
