@@ -1,6 +1,8 @@
 // The columns that describe a block's events: enough to filter and cut the block without looking at its payloads.
 // Its stored form (block-format.ts) is the same columns; lib/fanout reads them per event.
 
+import { firstAfter } from './time-search.ts';
+
 /** `collection` of an event that has none (identity, account, an empty path). */
 export const noCollection = 0xffff;
 
@@ -29,13 +31,5 @@ export interface BlockIndex {
 
 /** Position of the first event with `time_us` greater than `afterTimeUs`; `count` when there is none. */
 export function firstEventAfter(index: BlockIndex, afterTimeUs: number): number {
-  if (afterTimeUs < index.firstTimeUs) return 0;
-  let low = 0;
-  let high = index.count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (index.timeUs[middle] > afterTimeUs) high = middle;
-    else low = middle + 1;
-  }
-  return low;
+  return afterTimeUs < index.firstTimeUs ? 0 : firstAfter(index.timeUs, index.count, afterTimeUs);
 }

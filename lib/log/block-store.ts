@@ -31,6 +31,7 @@ import { ChapterList } from './chapter-list.ts';
 import { asDamage, damaged } from './damage.ts';
 import { type Database, databaseFailure, openDatabase, writeFailure } from './database.ts';
 import type { ReadResult, SliceEncoding, TrimResult } from './event-log.ts';
+import { walkHeads } from './head-walk.ts';
 
 const compressJson = promisify(zstdCompress);
 const compressOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
@@ -233,17 +234,8 @@ export class BlockStore {
 
   async #oldestHeads(count: number): Promise<BlockHead[]> {
     const heads: BlockHead[] = [];
-    const iterator = this.#db.iterator({ gte: blockKey(0, parts.head), lt: blockKeysEnd });
-    try {
-      while (heads.length < count) {
-        const entry = await iterator.next();
-        if (entry === undefined) break;
-        const head = readHead(entry[1]);
-        heads.push(head);
-        iterator.seek(blockKey(head.index.lastTimeUs + 1, parts.head));
-      }
-    } finally {
-      await iterator.close();
+    for await (const head of walkHeads(this.#db, 0, this.lastTimeUs)) {
+      if (heads.push(head) === count) break;
     }
     return heads;
   }
@@ -308,18 +300,9 @@ async function deleteBehindGap(db: Database, newest: BlockHead | undefined): Pro
   const fromUs = chapter === undefined ? 0 : Chapter.read(chapter).previousUs;
   let lostBlocks = 0;
   let endUs: number | undefined;
-  const iterator = db.iterator({ gte: blockKey(fromUs, parts.head), lt: blockKeysEnd });
-  try {
-    for (let entry = await iterator.next(); entry !== undefined; entry = await iterator.next()) {
-      const part = readBlockKey(entry[0])?.part;
-      if (part !== parts.head) continue;
-      const { index, previousUs } = readHead(entry[1]);
-      if (lostBlocks > 0 || (endUs !== undefined && previousUs !== endUs)) lostBlocks++;
-      else endUs = index.lastTimeUs;
-      iterator.seek(blockKey(index.lastTimeUs + 1, parts.head));
-    }
-  } finally {
-    await iterator.close();
+  for await (const { index, previousUs } of walkHeads(db, fromUs, newest.index.lastTimeUs)) {
+    if (lostBlocks > 0 || (endUs !== undefined && previousUs !== endUs)) lostBlocks++;
+    else endUs = index.lastTimeUs;
   }
   if (lostBlocks > 0) await db.clear({ gt: blockKey(endUs ?? 0, parts.uncollected), lt: blockKeysEnd });
   return lostBlocks;

@@ -4,13 +4,14 @@
 import { CodedError } from '../event/coded-error.ts';
 import type { Block } from './block.ts';
 import { withoutCollection } from './block-cut.ts';
-import { blockKey, parts, readHead } from './block-format.ts';
-import type { BlockIndex } from './block-index.ts';
+import { blockKey, parts } from './block-format.ts';
 import type { BlockLoader } from './block-loader.ts';
 import { Chapter } from './chapter.ts';
 import { damaged } from './damage.ts';
 import type { Database } from './database.ts';
 import { foldBlocks } from './fold.ts';
+import { walkHeads } from './head-walk.ts';
+import { firstAfter } from './time-search.ts';
 
 /** Chapters kept after use, and their events without a collection, about 150 KB and 500 KB each: replays share them. */
 const cachedChaptersMax = 16;
@@ -134,18 +135,11 @@ export class ChapterList {
 
   /** Position of the first stored chapter that ends after `timeUs`. */
   #after(timeUs: number): number {
-    let low = 0;
-    let high = this.#times.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#times[middle] > timeUs) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    return firstAfter(this.#times, this.#times.length, timeUs);
   }
 
   async #fillOpen(lastTimeUs: number, loader: BlockLoader): Promise<void> {
-    for (const index of await this.#openIndexes(lastTimeUs)) {
+    for await (const { index } of walkHeads(this.#db, this.#open.previousUs + 1, lastTimeUs)) {
       try {
         this.add(await loader.block(index.lastTimeUs));
       } catch (error) {
@@ -155,24 +149,6 @@ export class ChapterList {
         this.#hasDamage = true;
       }
     }
-  }
-
-  async #openIndexes(lastTimeUs: number): Promise<BlockIndex[]> {
-    const indexes: BlockIndex[] = [];
-    const iterator = this.#db.iterator({
-      gte: blockKey(this.#open.previousUs + 1, parts.head),
-      lte: blockKey(lastTimeUs, parts.head),
-    });
-    try {
-      for (let entry = await iterator.next(); entry !== undefined; entry = await iterator.next()) {
-        const { index } = readHead(entry[1]);
-        indexes.push(index);
-        iterator.seek(blockKey(index.lastTimeUs + 1, parts.head));
-      }
-    } finally {
-      await iterator.close();
-    }
-    return indexes;
   }
 }
 

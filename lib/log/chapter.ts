@@ -4,6 +4,7 @@
 import { crc32 } from 'node:zlib';
 import { type BlockIndex, noCollection } from './block-index.ts';
 import { damaged } from './damage.ts';
+import { firstAfter } from './time-search.ts';
 
 /** Blocks that a chapter describes. */
 export const chapterBlocks = 256;
@@ -65,14 +66,7 @@ export class Chapter {
 
   /** Position of the block with the first event after `timeUs`; `count` when there is none. */
   blockAfter(timeUs: number): number {
-    let low = 0;
-    let high = this.#count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#lastTimesUs[middle] > timeUs) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    return firstAfter(this.#lastTimesUs, this.#count, timeUs);
   }
 
   /** Describes the next block. */
