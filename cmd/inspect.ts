@@ -12,7 +12,7 @@ import { CodedError } from '../lib/event/coded-error.ts';
 import { exportLines } from '../lib/inspection/export.ts';
 import { type CheckResult, checkLog } from '../lib/inspection/log-check.ts';
 import { reasonOf } from '../lib/inspection/problem.ts';
-import { LogReader } from '../lib/inspection/reader.ts';
+import { ClosedLog } from '../lib/inspection/reader.ts';
 import { summarizeLog } from '../lib/inspection/summary.ts';
 import { summaryTable } from '../lib/inspection/table.ts';
 import { parseMoment } from '../lib/inspection/time.ts';
@@ -145,10 +145,10 @@ const commands: Record<Command, (values: Flags) => Promise<number>> = {
   },
 };
 
-async function withLog<T>(values: Flags, work: (reader: LogReader) => Promise<T>): Promise<T> {
+async function withLog<T>(values: Flags, work: (reader: ClosedLog) => Promise<T>): Promise<T> {
   const { SLIPSTREAM_DATA_DIR, JETSTREAM_DATA_DIR } = process.env;
   const dataDir = values['data-dir'] ?? (SLIPSTREAM_DATA_DIR || JETSTREAM_DATA_DIR || './data');
-  const reader = await LogReader.open(dataDir);
+  const reader = await ClosedLog.open(dataDir);
   try {
     return await work(reader);
   } finally {
@@ -156,7 +156,7 @@ async function withLog<T>(values: Flags, work: (reader: LogReader) => Promise<T>
   }
 }
 
-async function verify(reader: LogReader, decompressors: Map<number, Compressor>): Promise<CheckResult> {
+async function verify(reader: ClosedLog, decompressors: Map<number, Compressor>): Promise<CheckResult> {
   const startMs = performance.now();
   let shownMs = 0;
   const show = process.stderr.isTTY

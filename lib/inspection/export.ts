@@ -4,7 +4,7 @@
 import { CodedError } from '../event/coded-error.ts';
 import { headerBytesOf, payloadBytesOf } from '../event/message-frame.ts';
 import { type BlockIndex, firstEventAfter } from '../log/block-index.ts';
-import { type FoundBlock, type LogReader, readFoundJson } from './reader.ts';
+import { type ClosedLog, type FoundBlock, readFoundJson } from './reader.ts';
 
 export interface ExportRange {
   /** First moment wanted, in µs. */
@@ -22,7 +22,7 @@ const newline = 0x0a;
  * `onDamage` and left out, and so is what LevelDB cannot read.
  */
 export async function* exportLines(
-  reader: LogReader,
+  reader: ClosedLog,
   { fromUs, toUs, eventsMax }: ExportRange,
   onDamage: (error: CodedError) => void,
 ): AsyncGenerator<Uint8Array> {
@@ -50,7 +50,7 @@ export async function* exportLines(
 
 /** The blocks of the store, then those of the journal that the store does not have. */
 async function* wantedBlocks(
-  reader: LogReader,
+  reader: ClosedLog,
   fromUs: number,
   onDamage: (error: CodedError) => void,
 ): AsyncGenerator<FoundBlock> {

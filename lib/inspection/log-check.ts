@@ -7,7 +7,7 @@ import { BlockCheck, type FrameDecompressor } from './block-check.ts';
 import { ChapterCheck } from './chapter-check.ts';
 import { OrderCheck, type SteppedBack } from './order-check.ts';
 import { ProblemList } from './problem.ts';
-import { type FoundBlock, type LogReader, readFoundHead } from './reader.ts';
+import { type ClosedLog, type FoundBlock, readFoundHead } from './reader.ts';
 
 export interface CheckOptions {
   /** What decompresses frames of that dictionary; undefined when it is not at hand. */
@@ -39,7 +39,7 @@ export interface CheckResult {
  * Checks everything in a log.
  * @throws CodedError of the decompressor only when it is no fault of the log's.
  */
-export async function checkLog(reader: LogReader, options: CheckOptions): Promise<CheckResult> {
+export async function checkLog(reader: ClosedLog, options: CheckOptions): Promise<CheckResult> {
   const check = new LogCheck(reader, options);
   await check.store();
   await check.journal();
@@ -47,7 +47,7 @@ export async function checkLog(reader: LogReader, options: CheckOptions): Promis
 }
 
 class LogCheck {
-  readonly #reader: LogReader;
+  readonly #reader: ClosedLog;
   readonly #options: CheckOptions;
   readonly #problems: ProblemList;
   readonly #blockCheck: BlockCheck;
@@ -59,7 +59,7 @@ class LogCheck {
   #events = 0;
   #bytes = 0;
 
-  constructor(reader: LogReader, options: CheckOptions) {
+  constructor(reader: ClosedLog, options: CheckOptions) {
     this.#reader = reader;
     this.#options = options;
     this.#problems = new ProblemList(options.listedMax);

@@ -53,8 +53,8 @@ const partNames = ['head', 'json', 'zstd', 'chapter', 'uncollected'] as const;
 
 type Entry = [Uint8Array, Uint8Array];
 
-/** A log opened for reading. Create it with {@link LogReader.open}. */
-export class LogReader {
+/** The log of a daemon that does not run, opened for reading. Create it with {@link ClosedLog.open}. */
+export class ClosedLog {
   readonly dataDir: string;
   /** Undefined when it is missing or makes no sense. */
   readonly description: LogDescription | undefined;
@@ -78,13 +78,14 @@ export class LogReader {
    * Opens the log of a data directory; creates nothing.
    * @throws CodedError `LOG_MISSING`, `LOG_LOCKED` while a daemon runs, `LOG_OPEN_FAILED`, `LOG_NEWER_FORMAT`.
    */
-  static async open(dataDir: string): Promise<LogReader> {
-    const store = await openDatabase(join(dataDir, 'blocks'), writeBufferBytes, false);
+  static async open(dataDir: string): Promise<ClosedLog> {
+    const store = await openDatabase(join(dataDir, 'blocks'), { writeBufferBytes, createIfMissing: false });
     let journal: Database | undefined;
     try {
       const location = join(dataDir, 'journal');
-      if (isDatabase(location)) journal = await openDatabase(location, writeBufferBytes, false);
-      return new LogReader(dataDir, store, journal, await readDescription(store, dataDir));
+      if (isDatabase(location))
+        journal = await openDatabase(location, { writeBufferBytes, createIfMissing: false });
+      return new ClosedLog(dataDir, store, journal, await readDescription(store, dataDir));
     } catch (error) {
       await journal?.close();
       await store.close();

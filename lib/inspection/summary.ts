@@ -10,7 +10,7 @@ import type { BlockHead } from '../log/block-format.ts';
 import { noCollection } from '../log/block-index.ts';
 import { chapterBlocks } from '../log/chapter.ts';
 import { type CollectionCount, CollectionCounts } from './collections.ts';
-import { type LogReader, readFoundHead } from './reader.ts';
+import { type ClosedLog, readFoundHead } from './reader.ts';
 import { formatMoment } from './time.ts';
 
 /** A moment, for machines and for people. */
@@ -94,7 +94,7 @@ export interface DictionaryUse {
 }
 
 /** Summarizes a log, with the `topMax` largest collections. @throws CodedError of the reader. */
-export async function summarizeLog(reader: LogReader, topMax: number): Promise<LogSummary> {
+export async function summarizeLog(reader: ClosedLog, topMax: number): Promise<LogSummary> {
   const tally = new Tally();
   await tally.guard(() => tally.addStore(reader));
   await tally.guard(() => tally.addJournal(reader));
@@ -121,7 +121,7 @@ class Tally {
   #damagedBlocks = 0;
   #readError: string | undefined;
 
-  async addStore(reader: LogReader): Promise<void> {
+  async addStore(reader: ClosedLog): Promise<void> {
     let chapterUs = 0;
     for await (const found of reader.heads()) {
       this.#storeEndUs = found.lastTimeUs;
@@ -141,7 +141,7 @@ class Tally {
     if (this.#storeEndUs !== chapterUs) await this.#addChapter(reader, this.#storeEndUs);
   }
 
-  async addJournal(reader: LogReader): Promise<void> {
+  async addJournal(reader: ClosedLog): Promise<void> {
     for await (const found of reader.journalBlocks()) {
       const head = this.#readHead(found);
       if (found.lastTimeUs <= this.#storeEndUs) {
@@ -165,7 +165,7 @@ class Tally {
     }
   }
 
-  summary(reader: LogReader, topMax: number, diskBytes: number): LogSummary {
+  summary(reader: ClosedLog, topMax: number, diskBytes: number): LogSummary {
     const { dataDir, description } = reader;
     const events = this.#storeEvents + this.#journal.events;
     const spanSeconds = (this.#lastUs - this.#firstUs) / 1e6;
@@ -233,7 +233,7 @@ class Tally {
     for (const [id, name] of collections.entries()) this.#collections.add(name, perCollection[id]);
   }
 
-  async #addChapter(reader: LogReader, lastTimeUs: number): Promise<void> {
+  async #addChapter(reader: ClosedLog, lastTimeUs: number): Promise<void> {
     const chapter = await reader.chapterOf(lastTimeUs);
     // Trimmed, in front of the oldest block, or not yet full, behind the newest.
     if (chapter === undefined) return;

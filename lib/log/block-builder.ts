@@ -201,6 +201,11 @@ export function compressFrames(
   return { zstd: Buffer.from(scratch.buffer.subarray(0, scratch.length)), zstdEnd };
 }
 
+/** Large enough to be kept as it is. */
+export function isFull({ index, json }: Block): boolean {
+  return index.count >= blockEventsMax || json.length >= blockJsonBytesMax;
+}
+
 /** The block with zstd frames that `compressor` makes, if its own are of another dictionary. */
 export function withDictionaryOf(block: Block, compressor: FrameCompressor, scratch: ByteWriter): Block {
   const { dictionaryId } = compressor;

@@ -20,18 +20,15 @@ import {
   type Part,
   packBlock,
   parts,
-  readBlockKey,
   readHead,
   writeHead,
 } from './block-format.ts';
-import { BlockLoader } from './block-loader.ts';
-import { BlockReader } from './block-reader.ts';
-import { Chapter, type ReadFilter } from './chapter.ts';
-import { ChapterList } from './chapter-list.ts';
+import { Chapter } from './chapter.ts';
 import { asDamage, damaged } from './damage.ts';
-import { type Database, databaseFailure, openDatabase, writeFailure } from './database.ts';
-import type { ReadResult, SliceEncoding, TrimResult } from './event-log.ts';
+import { type Database, openDatabase, writeFailure } from './database.ts';
+import type { TrimResult } from './event-log.ts';
 import { walkHeads } from './head-walk.ts';
+import { newestHead, StoredBlocks } from './stored-blocks.ts';
 
 const compressJson = promisify(zstdCompress);
 const compressOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
@@ -51,16 +48,14 @@ export class BlockStore {
   readonly didHashKey: Uint8Array;
   /** Blocks deleted at opening because one before them was missing, as after a power failure. */
   readonly lostBlocks: number;
+  /** What readers ask. */
+  readonly stored: StoredBlocks;
   readonly #db: Database;
   readonly #location: string;
-  readonly #chapters: ChapterList;
-  readonly #reader: BlockReader;
   #lastHead: BlockHead | undefined;
   /** Of the oldest block: where the stored range begins, and what was stored before it. */
   #firstTimeUs: number;
   #trimmed: LogOffset;
-  /** Blocks that end here or before are deleted. */
-  #trimmedToUs: number;
   #uncompactedBytes = 0;
   #closing: Promise<void> | undefined;
 
@@ -68,21 +63,21 @@ export class BlockStore {
     this.#db = db;
     this.#location = location;
     this.didHashKey = opened.didHashKey;
-    this.#chapters = opened.chapters;
-    this.#reader = opened.reader;
+    this.stored = opened.stored;
     this.lostBlocks = opened.lostBlocks;
     this.#lastHead = opened.last;
     this.#firstTimeUs = opened.first?.index.firstTimeUs ?? 0;
     this.#trimmed = opened.first?.before ?? nothingStored;
-    this.#trimmedToUs = Math.max(0, this.#firstTimeUs - 1);
+    this.stored.trimmedToUs = Math.max(0, this.#firstTimeUs - 1);
   }
 
   /**
    * @param compressor what compressed readers can decode: blocks made with another dictionary are compressed again.
+   * @param shared whether other threads of this process read it.
    * @throws CodedError `LOG_LOCKED`, `LOG_NEWER_FORMAT`, `LOG_CORRUPT` or `LOG_OPEN_FAILED`.
    */
-  static async open(location: string, compressor: FrameCompressor): Promise<BlockStore> {
-    const db = await openDatabase(location, writeBufferBytes);
+  static async open(location: string, compressor: FrameCompressor, shared = false): Promise<BlockStore> {
+    const db = await openDatabase(location, { writeBufferBytes, shared });
     try {
       return new BlockStore(db, location, await readOpened(db, location, compressor));
     } catch (error) {
@@ -116,14 +111,15 @@ export class BlockStore {
   async append(block: Block, sync: boolean): Promise<void> {
     const { lastTimeUs, firstTimeUs } = block.index;
     const json = await compressJson(block.json, compressOptions);
-    const chapter = this.#chapters.open;
+    const { chapters } = this.stored;
+    const chapter = chapters.open;
     const place = {
       previousUs: this.lastTimeUs,
       before: this.#lastHead?.after ?? nothingStored,
       chapterUs: chapter.previousUs,
     };
     const head = writeHead(block, json, place);
-    this.#chapters.add(block);
+    chapters.add(block);
     const puts: [Part, Uint8Array][] = [
       [parts.head, head],
       [parts.json, json],
@@ -138,45 +134,32 @@ export class BlockStore {
     } catch (cause) {
       throw writeFailure(`cannot write to the log in ${this.#location}`, cause);
     }
-    if (chapter.isFull) this.#chapters.closeOpen();
+    if (chapter.isFull) chapters.closeOpen();
     if (this.#lastHead === undefined) this.#firstTimeUs = firstTimeUs;
     this.#lastHead = readHead(head);
+    this.stored.lastTimeUs = lastTimeUs;
   }
 
   /** What is stored behind the last block of the open chapter. */
   async #chapterParts(place: BlockPlace): Promise<[Part, Uint8Array][]> {
-    const chapter: [Part, Uint8Array] = [parts.chapter, this.#chapters.open.write()];
-    const { uncollected } = this.#chapters;
+    const chapter: [Part, Uint8Array] = [parts.chapter, this.stored.chapters.open.write()];
+    const { uncollected } = this.stored.chapters;
     if (uncollected === undefined) return [chapter];
     const json = await compressJson(uncollected.json, compressOptions);
     return [chapter, [parts.uncollected, packBlock(uncollected, json, place)]];
   }
 
-  /** As `EventLog.read`. */
-  async read(
-    timeUs: number,
-    encoding: SliceEncoding,
-    bytesMax: number,
-    filter?: ReadFilter,
-  ): Promise<ReadResult> {
-    const trimmedBeforeUs = this.#trimmedToUs;
-    try {
-      const range = { fromUs: Math.max(timeUs, this.#trimmedToUs), toUs: this.lastTimeUs };
-      return await this.#reader.read(range, encoding, bytesMax, filter);
-    } catch (cause) {
-      // Retention may have taken what was asked for since its chapter was looked at: what is left comes next.
-      if (this.#trimmedToUs > trimmedBeforeUs)
-        return { slices: [], throughUs: Math.max(timeUs, this.#trimmedToUs) };
-      if (cause instanceof CodedError) throw cause;
-      throw databaseFailure('LOG_READ_FAILED', `cannot read the log in ${this.#location}`, cause);
-    }
-  }
-
   /**
    * Deletes blocks whose last event is older than `olderThanUs`, and the oldest beyond `retentionBytes` (0: no limit).
    * The newest block always stays: it carries the clock.
+   * @param trimming told, before blocks are deleted, that those up to `throughUs` will be.
    */
-  async trim(olderThanUs: number, retentionBytes: number): Promise<TrimResult> {
+  async trim(
+    olderThanUs: number,
+    retentionBytes: number,
+    trimming: (throughUs: number) => void = () => {},
+  ): Promise<TrimResult> {
+    const { stored: readers } = this;
     const trimmedBefore = this.#trimmed;
     let blocks = 0;
     let more = true;
@@ -192,15 +175,17 @@ export class BlockStore {
         this.#trimmed = head.before;
         if (!more) break;
         blocks++;
-        this.#trimmedToUs = lastTimeUs;
+        readers.trimmedToUs = lastTimeUs;
         for (const part of blockParts) keys.push(blockKey(lastTimeUs, part));
-        if (this.#chapters.endsAt(lastTimeUs))
+        if (readers.chapters.endsAt(lastTimeUs))
           for (const part of chapterParts) keys.push(blockKey(lastTimeUs, part));
       }
       more = more && heads.length > 0;
-      if (keys.length > 0) await this.#delete(keys);
+      if (keys.length === 0) continue;
+      trimming(readers.trimmedToUs);
+      await this.#delete(keys);
     }
-    if (blocks > 0) this.#chapters.trimTo(this.#trimmedToUs);
+    if (blocks > 0) readers.chapters.trimTo(readers.trimmedToUs);
     this.#uncompactedBytes += this.#trimmed.bytes - trimmedBefore.bytes;
     if (this.#uncompactedBytes >= compactBytesOf(retentionBytes)) await this.#compact();
     return {
@@ -223,7 +208,10 @@ export class BlockStore {
   /** Gives the space of deleted blocks back to the file system; LevelDB itself gets round to it much later. */
   async #compact(): Promise<void> {
     this.#uncompactedBytes = 0;
-    await this.#db.compactRange(blockKey(0, parts.head), blockKey(this.#trimmedToUs, parts.uncollected));
+    await this.#db.compactRange(
+      blockKey(0, parts.head),
+      blockKey(this.stored.trimmedToUs, parts.uncollected),
+    );
   }
 
   /** Idempotent. */
@@ -250,8 +238,7 @@ interface Opened {
   readonly didHashKey: Uint8Array;
   readonly first: BlockHead | undefined;
   readonly last: BlockHead | undefined;
-  readonly chapters: ChapterList;
-  readonly reader: BlockReader;
+  readonly stored: StoredBlocks;
   readonly lostBlocks: number;
 }
 
@@ -263,29 +250,9 @@ async function readOpened(db: Database, location: string, compressor: FrameCompr
   const didHashKey = description === undefined ? await describe(db) : readDescription(description, location);
   const lostBlocks = await deleteBehindGap(db, await newestHead(db));
   const last = await newestHead(db);
-  const loader = new BlockLoader(db, compressor);
-  const chapters = await ChapterList.load(db, last?.index.lastTimeUs ?? 0, last?.chapterUs ?? 0, loader);
-  const reader = new BlockReader(loader, chapters);
-  return {
-    lostBlocks,
-    didHashKey,
-    last,
-    first: oldest === undefined ? undefined : readHead(oldest),
-    chapters,
-    reader,
-  };
-}
-
-async function newestHead(db: Database): Promise<BlockHead | undefined> {
-  const range = { gte: blockKey(0, parts.head), lt: blockKeysEnd, reverse: true, limit: 1 };
-  const [newest] = await db.keys(range).all();
-  const lastTimeUs = newest === undefined ? undefined : readBlockKey(newest)?.lastTimeUs;
-  if (lastTimeUs === undefined) return undefined;
-  const head = await db.get(blockKey(lastTimeUs, parts.head));
-  if (head === undefined) {
-    throw damaged(`block ${lastTimeUs} has no head`);
-  }
-  return readHead(head);
+  const stored = await StoredBlocks.load(db, location, last, compressor);
+  const first = oldest === undefined ? undefined : readHead(oldest);
+  return { lostBlocks, didHashKey, last, first, stored };
 }
 
 /**

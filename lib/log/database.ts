@@ -19,17 +19,24 @@ function hasTables(location: string): boolean {
   return existsSync(location) && readdirSync(location).some((name) => /^MANIFEST-|\.ldb$|\.sst$/.test(name));
 }
 
+/** How to open one. */
+export interface DatabaseOptions {
+  /** LevelDB's memtable; twice this can be in memory while one is written out. */
+  readonly writeBufferBytes: number;
+  /** Default true; without it not even the directory is made. */
+  readonly createIfMissing?: boolean;
+  /** Whether several threads of this process have it open at a time; they all have to say so. Default false. */
+  readonly shared?: boolean;
+}
+
 /**
- * Opens the database in `location`, creating it when absent unless `createIfMissing` is false: then not even the
- * directory is made.
- * @param writeBufferBytes LevelDB's memtable; twice this can be in memory while one is written out.
+ * Opens the database in `location`.
  * @throws CodedError `LOG_LOCKED` when another process has it open, `LOG_CORRUPT`, `LOG_MISSING` when it is absent and not to be
  * created, else `LOG_OPEN_FAILED`.
  */
 export async function openDatabase(
   location: string,
-  writeBufferBytes: number,
-  createIfMissing = true,
+  { writeBufferBytes, createIfMissing = true, shared = false }: DatabaseOptions,
 ): Promise<Database> {
   // LevelDB makes the directory and a lock in it before it looks for a database.
   if (!isDatabase(location)) {
@@ -44,6 +51,7 @@ export async function openDatabase(
     // Payloads are zstd already, or are about to be rewritten: snappy would only cost time.
     compression: false,
     createIfMissing,
+    multithreading: shared,
   });
   try {
     await db.open();

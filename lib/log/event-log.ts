@@ -1,5 +1,5 @@
-// The `EventLog` seam: blocks in, blocks from a position out. lib/fanout and lib/service see only this; level-log.ts
-// is the embedded implementation.
+// The `EventLog` seam: blocks in, blocks from a position out. lib/fanout sees its reading half and lib/service the
+// whole; level-log.ts is the embedded implementation, log-replica.ts its readers in other threads.
 
 import type { Block, BlockSlice, UpstreamPositions } from './block.ts';
 import type { ReadFilter } from './chapter.ts';
@@ -7,12 +7,24 @@ import type { ReadFilter } from './chapter.ts';
 /** Which payload a reader wants. */
 export type SliceEncoding = 'json' | 'zstd';
 
-/** An ordered, durable sequence of blocks with one writer and many readers. */
-export interface EventLog {
+/** What subscribers need of a log. */
+export interface LogReader {
   /** Key for hashing DIDs as the block indexes of this log do. */
   readonly didHashKey: Uint8Array;
   /** `time_us` of the newest stored event or block; 0 for an empty log. Readers at this position are at the tip. */
   readonly lastTimeUs: number;
+  /** The block with the first event after `timeUs`, if memory holds it; synchronous. */
+  recentAfter(timeUs: number): Block | undefined;
+  /**
+   * Stored blocks from the one with the first event after `timeUs` on, in order, at most about `bytesMax` of payload.
+   * With a filter, blocks that hold nothing it wants may be left out.
+   * @throws CodedError `LOG_CORRUPT`, `LOG_READ_FAILED`.
+   */
+  read(timeUs: number, encoding: SliceEncoding, bytesMax: number, filter?: ReadFilter): Promise<ReadResult>;
+}
+
+/** An ordered, durable sequence of blocks with one writer and many readers. */
+export interface EventLog extends LogReader {
   /** Upstream positions as of the newest stored block. */
   readonly positions: UpstreamPositions;
   /**
@@ -27,14 +39,6 @@ export interface EventLog {
    * @throws CodedError when the log cannot be opened again.
    */
   recover(): Promise<void>;
-  /** The block with the first event after `timeUs`, if memory holds it; synchronous. */
-  recentAfter(timeUs: number): Block | undefined;
-  /**
-   * Stored blocks from the one with the first event after `timeUs` on, in order, at most about `bytesMax` of payload.
-   * With a filter, blocks that hold nothing it wants may be left out.
-   * @throws CodedError `LOG_CORRUPT`, `LOG_READ_FAILED`.
-   */
-  read(timeUs: number, encoding: SliceEncoding, bytesMax: number, filter?: ReadFilter): Promise<ReadResult>;
   /** Deletes blocks whose last event is older than `olderThanUs`, and the oldest beyond the byte limit. */
   trim(olderThanUs: number): Promise<TrimResult>;
   /** What the log holds. */

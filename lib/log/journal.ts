@@ -23,7 +23,7 @@ export class Journal {
 
   /** @throws CodedError `LOG_LOCKED`, `LOG_OPEN_FAILED`. */
   static async open(location: string): Promise<Journal> {
-    return new Journal(await openDatabase(location, writeBufferBytes), location);
+    return new Journal(await openDatabase(location, { writeBufferBytes }), location);
   }
 
   /**

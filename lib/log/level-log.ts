@@ -6,11 +6,12 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ByteWriter } from '../decode/byte-writer.ts';
 import { CodedError } from '../event/coded-error.ts';
-import type { Block, BlockSlice, UpstreamPositions } from './block.ts';
+import type { Block, UpstreamPositions } from './block.ts';
 import {
   blockEventsMax,
   blockJsonBytesMax,
   type FrameCompressor,
+  isFull,
   withDictionaryOf,
 } from './block-builder.ts';
 import { BlockStore } from './block-store.ts';
@@ -19,7 +20,8 @@ import { databaseFailure } from './database.ts';
 import type { EventLog, LogStats, ReadResult, SliceEncoding, TrimResult } from './event-log.ts';
 import { foldBlocks } from './fold.ts';
 import { Journal } from './journal.ts';
-import { MemoryTail } from './memory-tail.ts';
+import { type LogFollower, type ReplicaStart, storeFolder } from './log-follower.ts';
+import { LogView } from './log-view.ts';
 import { waitForSpace } from './space.ts';
 
 export interface LevelLogOptions {
@@ -33,6 +35,8 @@ export interface LevelLogOptions {
   readonly fsync: boolean;
   /** Of the dictionary that compressed subscribers have; blocks from before a change of it are compressed again. */
   readonly compressor: FrameCompressor;
+  /** Told of changes; the databases are opened so that other threads can read them. */
+  readonly follower?: LogFollower | undefined;
 }
 
 /** Journalled blocks that are folded at the latest, however few events they have. */
@@ -50,20 +54,16 @@ export class LevelLog implements EventLog {
    */
   readonly lostBlocks: number;
   readonly #options: LevelLogOptions;
-  readonly #tail: MemoryTail;
+  readonly #view: LogView;
   #journal: Journal;
   #store: BlockStore;
-  /** Journalled and not in the store, oldest first. */
-  #unfolded: Block[] = [];
-  #unfoldedEvents = 0;
-  #unfoldedBytes = 0;
-  #lastTimeUs: number;
   #positions: UpstreamPositions;
   #folding: Promise<void> | undefined;
   #syncedAtMs = 0;
   /** A write failed in the background: nothing may be written until {@link recover} has reopened the databases. */
   #broken: unknown;
   #recovering: Promise<void> | undefined;
+  #trimming: Promise<TrimResult> | undefined;
   #isClosed = false;
 
   private constructor(options: LevelLogOptions, opened: Opened) {
@@ -72,11 +72,8 @@ export class LevelLog implements EventLog {
     this.#options = options;
     this.#journal = journal;
     this.#store = store;
-    this.#tail = new MemoryTail(options.tailBytesMax, store.lastTimeUs);
-    for (const block of unfolded) this.#tail.push(block);
-    this.#setUnfolded(unfolded);
-    this.#lastTimeUs = endOf(opened);
-    this.#positions = unfolded.at(-1)?.positions ?? store.last?.positions ?? new Map();
+    this.#view = new LogView(store.didHashKey, options.tailBytesMax, store.stored, unfolded);
+    this.#positions = positionsOf(opened) ?? new Map();
   }
 
   /**
@@ -88,11 +85,17 @@ export class LevelLog implements EventLog {
   }
 
   get didHashKey(): Uint8Array {
-    return this.#store.didHashKey;
+    return this.#view.didHashKey;
   }
 
   get lastTimeUs(): number {
-    return this.#lastTimeUs;
+    return this.#view.lastTimeUs;
+  }
+
+  /** What a replica starts from. It is right until the next append or trim. */
+  get replicaStart(): ReplicaStart {
+    const { unfolded } = this.#view;
+    return { didHashKey: this.didHashKey, trimmedToUs: this.#store.stored.trimmedToUs, unfolded };
   }
 
   get positions(): UpstreamPositions {
@@ -101,32 +104,31 @@ export class LevelLog implements EventLog {
 
   async append(block: Block): Promise<void> {
     const { firstTimeUs, lastTimeUs } = block.index;
-    if (firstTimeUs <= this.#lastTimeUs) {
+    const previousUs = this.lastTimeUs;
+    if (firstTimeUs <= previousUs) {
       throw new CodedError(
         'LOG_ORDER',
-        `block ${firstTimeUs} to ${lastTimeUs} does not come after ${this.#lastTimeUs}: a bug, please report it`,
+        `block ${firstTimeUs} to ${lastTimeUs} does not come after ${previousUs}: a bug, please report it`,
       );
     }
+    if (this.#view.unfoldedBytes > unfoldedBytesMax) await this.#folding;
     if (this.#isClosed) throw new CodedError('LOG_CLOSED', 'the log is closed');
     if (this.#broken !== undefined) throw this.#broken;
     const { fsync } = this.#options;
     if (isFull(block)) {
       await this.#foldAll();
       await this.#store.append(block, fsync);
+      this.#view.stored(block, 0);
     } else {
-      await this.#journal.append(block, this.#lastTimeUs, fsync);
-      this.#unfolded.push(block);
-      this.#countUnfolded(block, 1);
+      await this.#journal.append(block, previousUs, fsync);
+      this.#view.journalled(block);
     }
-    this.#lastTimeUs = lastTimeUs;
     this.#positions = block.positions;
-    this.#tail.push(block);
     if (this.#isFoldDue) this.#folding ??= this.#fold(() => this.#isFoldDue);
-    if (this.#unfoldedBytes > unfoldedBytesMax) await this.#folding;
   }
 
   recentAfter(timeUs: number): Block | undefined {
-    return this.#tail.after(timeUs);
+    return this.#view.recentAfter(timeUs);
   }
 
   recover(): Promise<void> {
@@ -136,33 +138,23 @@ export class LevelLog implements EventLog {
     return this.#recovering;
   }
 
-  async read(
-    timeUs: number,
-    encoding: SliceEncoding,
-    bytesMax: number,
-    filter?: ReadFilter,
-  ): Promise<ReadResult> {
-    await this.#recovering;
-    if (timeUs < this.#store.lastTimeUs) return this.#store.read(timeUs, encoding, bytesMax, filter);
-    const slices: BlockSlice[] = [];
-    let bytes = 0;
-    let throughUs = timeUs;
-    for (const block of this.#unfolded) {
-      if (bytes >= bytesMax) break;
-      if (block.index.lastTimeUs <= timeUs) continue;
-      const frames = encoding === 'json' ? block.json : block.zstd;
-      slices.push({ index: block.index, frames });
-      bytes += frames.length;
-      throughUs = block.index.lastTimeUs;
-    }
-    return { slices, throughUs };
+  read(timeUs: number, encoding: SliceEncoding, bytesMax: number, filter?: ReadFilter): Promise<ReadResult> {
+    return this.#view.read(timeUs, encoding, bytesMax, filter);
   }
 
-  async trim(olderThanUs: number): Promise<TrimResult> {
+  trim(olderThanUs: number): Promise<TrimResult> {
+    this.#trimming = this.#trim(olderThanUs);
+    return this.#trimming;
+  }
+
+  async #trim(olderThanUs: number): Promise<TrimResult> {
     await this.#recovering;
     if (this.#broken !== undefined || this.#isClosed) return { blocks: 0, events: 0, bytes: 0 };
     try {
-      return await this.#store.trim(olderThanUs, this.#options.retentionBytes);
+      const { retentionBytes, follower } = this.#options;
+      return await this.#store.trim(olderThanUs, retentionBytes, (throughUs) =>
+        follower?.trimming(throughUs),
+      );
     } catch (error) {
       if (error instanceof CodedError && error.retryable) this.#broken = error;
       throw error;
@@ -171,12 +163,13 @@ export class LevelLog implements EventLog {
 
   stats(): LogStats {
     const { bytes, events } = this.#store.size;
+    const { lastTimeUs, unfolded, unfoldedBytes, unfoldedEvents, memoryBytes } = this.#view;
     return {
-      firstTimeUs: this.#store.firstTimeUs || (this.#unfolded[0]?.index.firstTimeUs ?? 0),
-      lastTimeUs: this.#lastTimeUs,
-      storedBytes: bytes + this.#unfoldedBytes,
-      storedEvents: events + this.#unfoldedEvents,
-      memoryBytes: this.#tail.bytes,
+      firstTimeUs: this.#store.firstTimeUs || (unfolded[0]?.index.firstTimeUs ?? 0),
+      lastTimeUs,
+      storedBytes: bytes + unfoldedBytes,
+      storedEvents: events + unfoldedEvents,
+      memoryBytes,
     };
   }
 
@@ -192,45 +185,40 @@ export class LevelLog implements EventLog {
     await this.#folding;
     await waitForSpace(this.#options.dataDir, () => this.#isClosed);
     if (this.#isClosed) return;
+    await this.#trimming?.catch(() => undefined);
+    this.#view.suspend();
+    await this.#options.follower?.suspend();
     await this.#journal.close();
     await this.#store.close();
     const opened = await openParts(this.#options);
-    if (endOf(opened) < this.#lastTimeUs) {
+    if (endOf(opened) < this.lastTimeUs) {
       throw new CodedError(
         'LOG_CORRUPT',
-        `the log in ${this.#options.dataDir} ends at ${endOf(opened)} after a failed write, before ${this.#lastTimeUs} that was stored: stop and check the disk`,
+        `the log in ${this.#options.dataDir} ends at ${endOf(opened)} after a failed write, before ${this.lastTimeUs} that was stored: stop and check the disk`,
       );
     }
     this.#journal = opened.journal;
     this.#store = opened.store;
-    this.#setUnfolded(opened.unfolded);
-    // The write that failed may have been stored all the same. Memory does not have it, so readers start from the log.
-    if (endOf(opened) > this.#lastTimeUs) this.#tail.reset(endOf(opened));
-    this.#lastTimeUs = endOf(opened);
-    this.#positions = opened.unfolded.at(-1)?.positions ?? opened.store.last?.positions ?? this.#positions;
+    this.#view.reset(opened.store.stored, opened.unfolded);
+    this.#positions = positionsOf(opened) ?? this.#positions;
     this.#broken = undefined;
-  }
-
-  #setUnfolded(blocks: Block[]): void {
-    this.#unfolded = blocks;
-    this.#unfoldedEvents = 0;
-    this.#unfoldedBytes = 0;
-    for (const block of blocks) this.#countUnfolded(block, 1);
+    await this.#options.follower?.resume();
   }
 
   get #isFoldDue(): boolean {
+    const { unfolded, unfoldedEvents, unfoldedBytes } = this.#view;
     return (
-      this.#unfoldedEvents >= blockEventsMax ||
-      this.#unfoldedBytes >= 2 * blockJsonBytesMax ||
-      this.#unfolded.length >= foldBlocksMax
+      unfoldedEvents >= blockEventsMax ||
+      unfoldedBytes >= 2 * blockJsonBytesMax ||
+      unfolded.length >= foldBlocksMax
     );
   }
 
   /** Leaves nothing in the journal, before a block goes past it. @throws CodedError `LOG_WRITE_FAILED`. */
   async #foldAll(): Promise<void> {
     await this.#folding;
-    if (this.#unfolded.length === 0) return;
-    this.#folding = this.#fold(() => this.#unfolded.length > 0);
+    if (this.#view.unfolded.length === 0) return;
+    this.#folding = this.#fold(() => this.#view.unfolded.length > 0);
     await this.#folding;
     if (this.#broken !== undefined) throw this.#broken;
   }
@@ -243,9 +231,8 @@ export class LevelLog implements EventLog {
         const folded = small.length === 1 ? small[0] : foldBlocks(small);
         const sync = this.#options.fsync || performance.now() - this.#syncedAtMs >= storeSyncMs;
         await this.#store.append(folded, sync);
-        this.#unfolded.splice(0, small.length);
-        for (const block of small) this.#countUnfolded(block, -1);
-        if (small.length > 1) this.#tail.replace(small.length, folded);
+        this.#view.stored(folded, small.length);
+        this.#options.follower?.folded(folded, small.length);
         // Entries that the disk may have must not go before what replaces them is there for certain.
         if (!sync) continue;
         this.#syncedAtMs = performance.now();
@@ -262,18 +249,14 @@ export class LevelLog implements EventLog {
     let events = 0;
     let jsonBytes = 0;
     let taken = 0;
-    for (const block of this.#unfolded) {
+    const { unfolded } = this.#view;
+    for (const block of unfolded) {
       if (events >= blockEventsMax || jsonBytes >= blockJsonBytesMax) break;
       events += block.index.count;
       jsonBytes += block.json.length;
       taken++;
     }
-    return this.#unfolded.slice(0, taken);
-  }
-
-  #countUnfolded(block: Block, sign: 1 | -1): void {
-    this.#unfoldedEvents += sign * block.index.count;
-    this.#unfoldedBytes += sign * (block.json.length + block.zstd.length);
+    return unfolded.slice(0, taken);
   }
 }
 
@@ -285,13 +268,13 @@ interface Opened {
 }
 
 async function openParts(options: LevelLogOptions): Promise<Opened> {
-  const { dataDir, compressor } = options;
+  const { dataDir, compressor, follower } = options;
   try {
     await mkdir(dataDir, { recursive: true });
   } catch (cause) {
     throw databaseFailure('LOG_OPEN_FAILED', `cannot create the data directory ${dataDir}`, cause);
   }
-  const store = await BlockStore.open(join(dataDir, 'blocks'), compressor);
+  const store = await BlockStore.open(join(dataDir, storeFolder), compressor, follower !== undefined);
   let journal: Journal | undefined;
   try {
     journal = await Journal.open(join(dataDir, 'journal'));
@@ -310,7 +293,6 @@ function endOf({ store, unfolded }: Opened): number {
   return unfolded.at(-1)?.index.lastTimeUs ?? store.lastTimeUs;
 }
 
-/** Large enough to be kept as it is. */
-function isFull({ index, json }: Block): boolean {
-  return index.count >= blockEventsMax || json.length >= blockJsonBytesMax;
+function positionsOf({ store, unfolded }: Opened): UpstreamPositions | undefined {
+  return unfolded.at(-1)?.positions ?? store.last?.positions;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ExportRange, exportLines } from '../../lib/inspection/export.ts';
-import { LogReader } from '../../lib/inspection/reader.ts';
+import { ClosedLog } from '../../lib/inspection/reader.ts';
 import { blockKey, parts } from '../../lib/log/block-format.ts';
 import { Journal } from '../../lib/log/journal.ts';
 import { type SampleEvent, seededRandom } from '../support/events.ts';
@@ -27,7 +27,7 @@ async function exported(
   range: Partial<ExportRange>,
   folder = dataDir,
 ): Promise<{ lines: string[]; damage: string[]; chunks: number }> {
-  const reader = await LogReader.open(folder);
+  const reader = await ClosedLog.open(folder);
   const damage: string[] = [];
   let text = '';
   let chunks = 0;

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type CheckOptions, type CheckResult, checkLog } from '../../lib/inspection/log-check.ts';
 import type { ProblemCode } from '../../lib/inspection/problem.ts';
 import { problemMeanings } from '../../lib/inspection/problem.ts';
-import { LogReader } from '../../lib/inspection/reader.ts';
+import { ClosedLog } from '../../lib/inspection/reader.ts';
 import { blockKey, descriptionKey, parts, writeHead } from '../../lib/log/block-format.ts';
 import { noCollection } from '../../lib/log/block-index.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
@@ -37,7 +37,7 @@ const decompressorOf: CheckOptions['decompressorOf'] = (id) =>
   id === compressor.dictionaryId ? compressor : undefined;
 
 async function check(options: Partial<CheckOptions> = {}): Promise<CheckResult> {
-  const reader = await LogReader.open(dataDir);
+  const reader = await ClosedLog.open(dataDir);
   try {
     return await checkLog(reader, { decompressorOf, ...options });
   } finally {
@@ -709,7 +709,7 @@ describe('damage is reported by name and block, and nothing else is', () => {
     // What LevelDB has read when it finds out is not lost: neither the newest block nor what is before it.
     expect(counts.has('journal_gap')).toBe(false);
     const keys: number[] = [];
-    const reader = await LogReader.open(dataDir);
+    const reader = await ClosedLog.open(dataDir);
     try {
       for await (const { lastTimeUs } of reader.blocks()) keys.push(lastTimeUs);
     } catch (error) {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { LogReader } from '../../lib/inspection/reader.ts';
+import { ClosedLog } from '../../lib/inspection/reader.ts';
 import { type LogSummary, summarizeLog } from '../../lib/inspection/summary.ts';
 import { summaryTable } from '../../lib/inspection/table.ts';
 import { blockKey, descriptionKey, parts } from '../../lib/log/block-format.ts';
@@ -17,7 +17,7 @@ beforeEach(async () => {
 afterEach(() => rm(dataDir, { recursive: true }));
 
 async function summarize(topMax = 20): Promise<LogSummary> {
-  const reader = await LogReader.open(dataDir);
+  const reader = await ClosedLog.open(dataDir);
   try {
     return await summarizeLog(reader, topMax);
   } finally {

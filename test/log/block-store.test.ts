@@ -31,7 +31,7 @@ afterEach(async () => {
 async function textsFrom(timeUs: number): Promise<string[]> {
   const texts: string[] = [];
   for (let at = timeUs; ; ) {
-    const { slices } = await store.read(at, 'json', 1e9);
+    const { slices } = await store.stored.read(at, 'json', 1e9);
     if (slices.length === 0) return texts;
     for (const { frames } of slices)
       texts.push(...payloadsOf(frames, 0x81).map((payload) => `${Buffer.from(payload)}`));
@@ -91,7 +91,7 @@ test('a filtered read finds every wanted event across chapters, also after reope
       const after = sample.events[Math.floor(random() * sample.events.length)].time_us;
       const texts: string[] = [];
       for (let timeUs = after; timeUs < store.lastTimeUs; ) {
-        const { slices, throughUs } = await store.read(timeUs, 'json', 300_000, selection.readFilter);
+        const { slices, throughUs } = await store.stored.read(timeUs, 'json', 300_000, selection.readFilter);
         for (const { index, frames } of slices) {
           const batch = selection.cut(index, frames, 'json', firstEventAfter(index, after));
           texts.push(...payloadsOf(batch.bytes, 0x81).map((payload) => `${Buffer.from(payload)}`));

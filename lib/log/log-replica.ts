@@ -1,0 +1,123 @@
+// A log as a thread sees it that only reads: the newest blocks as they are handed to it, and the block store, open a
+// second time within the process. It applies what a `LogFollower` is told in the writer's thread, in the same order;
+// who carries that here is lib/service's.
+
+import { join } from 'node:path';
+import { CodedError } from '../event/coded-error.ts';
+import type { Block } from './block.ts';
+import { type FrameCompressor, isFull } from './block-builder.ts';
+import type { ReadFilter } from './chapter.ts';
+import { type Database, openDatabase } from './database.ts';
+import type { LogReader, ReadResult, SliceEncoding } from './event-log.ts';
+import { type ReplicaStart, storeFolder } from './log-follower.ts';
+import { LogView } from './log-view.ts';
+import { newestHead, StoredBlocks } from './stored-blocks.ts';
+
+/** What a replica is made from. */
+export interface LogReplicaOptions {
+  readonly dataDir: string;
+  /** Bytes of newest blocks kept in memory. */
+  readonly tailBytesMax: number;
+  /** As the writer's. */
+  readonly compressor: FrameCompressor;
+  /** Applies at once what the writer has told and what still waits. */
+  readonly catchUp: () => void;
+}
+
+/** The writer does all writing, so LevelDB's own minimum will do. */
+const writeBufferBytes = 64 * 1024;
+
+/** See the file comment. Create it with {@link LogReplica.open}, while the writer writes nothing. */
+export class LogReplica implements LogReader {
+  readonly #options: LogReplicaOptions;
+  readonly #view: LogView;
+  #store: OpenStore;
+
+  private constructor(options: LogReplicaOptions, start: ReplicaStart, store: OpenStore) {
+    this.#options = options;
+    this.#store = store;
+    this.#view = new LogView(start.didHashKey, options.tailBytesMax, store.stored, start.unfolded);
+  }
+
+  /** @throws CodedError `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
+  static async open(options: LogReplicaOptions, start: ReplicaStart): Promise<LogReplica> {
+    return new LogReplica(options, start, await openStore(options, start));
+  }
+
+  get didHashKey(): Uint8Array {
+    return this.#view.didHashKey;
+  }
+
+  get lastTimeUs(): number {
+    return this.#view.lastTimeUs;
+  }
+
+  recentAfter(timeUs: number): Block | undefined {
+    return this.#view.recentAfter(timeUs);
+  }
+
+  read(timeUs: number, encoding: SliceEncoding, bytesMax: number, filter?: ReadFilter): Promise<ReadResult> {
+    return this.#view.read(timeUs, encoding, bytesMax, filter, this.#options.catchUp);
+  }
+
+  /** The writer has appended a block. One that was known from {@link resume} already is passed over. */
+  append(block: Block): void {
+    if (block.index.lastTimeUs <= this.lastTimeUs) return;
+    if (isFull(block)) {
+      this.#store.stored.add(block);
+      this.#view.stored(block, 0);
+    } else {
+      this.#view.journalled(block);
+    }
+  }
+
+  /** As `LogFollower.folded`. @throws CodedError `LOG_ORDER`: the two threads are not of one mind. */
+  folded(folded: Block, count: number): void {
+    const last = this.#view.unfolded[count - 1];
+    if (last?.index.lastTimeUs !== folded.index.lastTimeUs) {
+      throw new CodedError(
+        'LOG_ORDER',
+        `a block up to ${folded.index.lastTimeUs} replaces ${count} that end at ${last?.index.lastTimeUs}: a bug, please report it`,
+      );
+    }
+    this.#store.stored.add(folded);
+    this.#view.stored(folded, count);
+  }
+
+  /** As `LogFollower.trimming`. */
+  trimming(throughUs: number): void {
+    const { stored } = this.#store;
+    stored.trimmedToUs = throughUs;
+    stored.chapters.trimTo(throughUs);
+  }
+
+  /** Closes the store; reads wait. */
+  suspend(): Promise<void> {
+    this.#view.suspend();
+    return this.#store.db.close();
+  }
+
+  /** Opens the store again and starts anew. @throws CodedError `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
+  async resume(start: ReplicaStart): Promise<void> {
+    this.#store = await openStore(this.#options, start);
+    this.#view.reset(this.#store.stored, start.unfolded);
+  }
+
+  /** Idempotent. */
+  close(): Promise<void> {
+    return this.#store.db.close();
+  }
+}
+
+interface OpenStore {
+  readonly db: Database;
+  readonly stored: StoredBlocks;
+}
+
+async function openStore(options: LogReplicaOptions, { trimmedToUs }: ReplicaStart): Promise<OpenStore> {
+  const location = join(options.dataDir, storeFolder);
+  const db = await openDatabase(location, { writeBufferBytes, createIfMissing: false, shared: true });
+  const stored = await StoredBlocks.load(db, location, await newestHead(db), options.compressor);
+  stored.trimmedToUs = trimmedToUs;
+  return { db, stored };
+}

@@ -1,0 +1,90 @@
+// What readers know of a block store: how far it reaches, its chapters, and the way from a position to blocks. The
+// store's writer has one (block-store.ts), and so has every thread that only reads (log-replica.ts).
+
+import { CodedError } from '../event/coded-error.ts';
+import type { Block } from './block.ts';
+import type { FrameCompressor } from './block-builder.ts';
+import { type BlockHead, blockKey, blockKeysEnd, parts, readBlockKey, readHead } from './block-format.ts';
+import { BlockLoader } from './block-loader.ts';
+import { BlockReader } from './block-reader.ts';
+import type { ReadFilter } from './chapter.ts';
+import { ChapterList } from './chapter-list.ts';
+import { damaged } from './damage.ts';
+import { type Database, databaseFailure } from './database.ts';
+import type { ReadResult, SliceEncoding } from './event-log.ts';
+
+/** See the file comment. Create it with {@link StoredBlocks.load}. */
+export class StoredBlocks {
+  /** `time_us` of the last stored event; 0 in an empty store. */
+  lastTimeUs: number;
+  /** Blocks that end here or before are deleted, or about to be. */
+  trimmedToUs = 0;
+  readonly chapters: ChapterList;
+  readonly #reader: BlockReader;
+  readonly #location: string;
+
+  private constructor(location: string, lastTimeUs: number, chapters: ChapterList, reader: BlockReader) {
+    this.#location = location;
+    this.lastTimeUs = lastTimeUs;
+    this.chapters = chapters;
+    this.#reader = reader;
+  }
+
+  /**
+   * @param location for messages.
+   * @param last the newest block's head; undefined for an empty store.
+   * @param compressor what compressed readers can decode: blocks made with another dictionary are compressed again.
+   * @throws CodedError `LOG_CORRUPT`.
+   */
+  static async load(
+    db: Database,
+    location: string,
+    last: BlockHead | undefined,
+    compressor: FrameCompressor,
+  ): Promise<StoredBlocks> {
+    const lastTimeUs = last?.index.lastTimeUs ?? 0;
+    const loader = new BlockLoader(db, compressor);
+    const chapters = await ChapterList.load(db, lastTimeUs, last?.chapterUs ?? 0, loader);
+    return new StoredBlocks(location, lastTimeUs, chapters, new BlockReader(loader, chapters));
+  }
+
+  /** As `LogReader.read`, among stored blocks. `catchUp` is called before a failure is believed: see log-view.ts. */
+  async read(
+    timeUs: number,
+    encoding: SliceEncoding,
+    bytesMax: number,
+    filter?: ReadFilter,
+    catchUp?: () => void,
+  ): Promise<ReadResult> {
+    const trimmedBeforeUs = this.trimmedToUs;
+    try {
+      const range = { fromUs: Math.max(timeUs, this.trimmedToUs), toUs: this.lastTimeUs };
+      return await this.#reader.read(range, encoding, bytesMax, filter);
+    } catch (cause) {
+      catchUp?.();
+      // Retention may have taken what was asked for since its chapter was looked at: what is left comes next.
+      if (this.trimmedToUs > trimmedBeforeUs)
+        return { slices: [], throughUs: Math.max(timeUs, this.trimmedToUs) };
+      if (cause instanceof CodedError) throw cause;
+      throw databaseFailure('LOG_READ_FAILED', `cannot read the log in ${this.#location}`, cause);
+    }
+  }
+
+  /** Another thread has stored a block. */
+  add(block: Block): void {
+    this.chapters.add(block);
+    if (this.chapters.open.isFull) this.chapters.closeOpen();
+    this.lastTimeUs = block.index.lastTimeUs;
+  }
+}
+
+/** The head of the newest block. @throws CodedError `LOG_CORRUPT`. */
+export async function newestHead(db: Database): Promise<BlockHead | undefined> {
+  const range = { gte: blockKey(0, parts.head), lt: blockKeysEnd, reverse: true, limit: 1 };
+  const [newest] = await db.keys(range).all();
+  const lastTimeUs = newest === undefined ? undefined : readBlockKey(newest)?.lastTimeUs;
+  if (lastTimeUs === undefined) return undefined;
+  const head = await db.get(blockKey(lastTimeUs, parts.head));
+  if (head === undefined) throw damaged(`block ${lastTimeUs} has no head`);
+  return readHead(head);
+}
