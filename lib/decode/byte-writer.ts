@@ -34,6 +34,13 @@ export class ByteWriter {
     if (this.buffer.length > keepBytes) this.buffer = Buffer.allocUnsafeSlow(keepBytes);
   }
 
+  /** A copy of what has been written, in memory of its own: it can be sent to another thread without its neighbours. */
+  copy(): Buffer {
+    const copy = Buffer.allocUnsafeSlow(this.length);
+    this.buffer.copy(copy, 0, 0, this.length);
+    return copy;
+  }
+
   /** Appends text that is known to be ASCII. */
   ascii(text: string): void {
     this.reserve(text.length);

@@ -2,7 +2,7 @@
 
 /**
  * A subscription filter (wire-v1 section 4). Collections and prefixes are one condition (either may match), DIDs
- * another; both must hold. An empty set is no condition. Events without a collection pass the first condition.
+ * another, and so on; all must hold. An empty set is no condition. Events without a collection pass the first condition.
  */
 export interface Filter {
   /** Exact NSIDs, case kept. */
@@ -12,6 +12,10 @@ export interface Filter {
   readonly dids: ReadonlySet<string>;
   /** Events whose JSON payload is longer are left out; 0 is no limit. */
   readonly maxMessageSizeBytes: number;
+  /** Bits of the wanted kinds, like `1 << eventKinds.identity`; 0 is no condition. */
+  readonly kinds: number;
+  /** Bits of the wanted operations, like `1 << operations.delete`; 0 is no condition. Events without one pass. */
+  readonly operations: number;
 }
 
 /** Lets everything through. */
@@ -20,4 +24,6 @@ export const passAll: Filter = {
   prefixes: [],
   dids: new Set(),
   maxMessageSizeBytes: 0,
+  kinds: 0,
+  operations: 0,
 };

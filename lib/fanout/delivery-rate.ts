@@ -1,72 +1,55 @@
-// Token buckets that bound how many events a second one client address receives, over all its connections. Off unless
-// the operator sets a rate. The pull loop asks before and tells after; nothing is ever dropped, only sent later.
+// How many events a second one client address receives, over all its connections in all threads. The pull loop asks
+// before and tells after; nothing is ever dropped, only sent later. Where addresses are kept is address-table.ts.
 
-/** A bucket for one address. It may go into debt by one batch, which is then waited off. */
-export class DeliveryRate {
-  holders = 0;
-  readonly #eventsPerSecond: number;
-  readonly #nowMs: () => number;
-  #tokens: number;
-  #filledAtMs: number;
+/** How long an address may receive without a limit before it is held to its rate: as v1's burst. */
+const burstMs = 1000;
+/** Longest wait that is answered; who has waited asks again. A timer holds no more than 24 days. */
+const waitMsMax = 60_000;
 
-  /** @param eventsPerSecond also the size of the bucket. */
-  constructor(eventsPerSecond: number, nowMs: () => number) {
-    this.#eventsPerSecond = eventsPerSecond;
-    this.#nowMs = nowMs;
-    this.#tokens = eventsPerSecond;
-    this.#filledAtMs = nowMs();
-  }
-
-  take(events: number): void {
-    this.#fill();
-    this.#tokens -= events;
-  }
-
-  /** Milliseconds until the next event may be sent; 0 is now. */
-  waitMs(): number {
-    this.#fill();
-    return this.#tokens > 0 ? 0 : Math.ceil(((1 - this.#tokens) / this.#eventsPerSecond) * 1000);
-  }
-
-  #fill(): void {
-    const nowMs = this.#nowMs();
-    const earned = ((nowMs - this.#filledAtMs) / 1000) * this.#eventsPerSecond;
-    this.#tokens = Math.min(this.#eventsPerSecond, this.#tokens + earned);
-    this.#filledAtMs = nowMs;
-  }
+/** Waits that the subscribers of one thread were told, and how long they were together. */
+export interface Pacing {
+  waits: number;
+  waitedMs: number;
 }
 
-/** The buckets of all connected addresses: one lives as long as a subscriber of its address. */
-export class DeliveryRates {
-  readonly #eventsPerSecond: number;
-  readonly #nowMs: () => number;
-  readonly #byAddress = new Map<string, DeliveryRate>();
+/** What the rates of one thread share. */
+export interface RateBasis {
+  /** Theoretical times, in milliseconds of `nowMs`, in memory that all threads share. */
+  readonly times: Float64Array;
+  /** What one event takes of an address's time. */
+  readonly eventMs: number;
+  readonly nowMs: () => number;
+  readonly pacing: Pacing;
+}
 
-  /** @param eventsPerSecond 0 is no limit. */
-  constructor(eventsPerSecond: number, nowMs: () => number = () => performance.now()) {
-    this.#eventsPerSecond = eventsPerSecond;
-    this.#nowMs = nowMs;
+/**
+ * The rate of one address as its theoretical time (GCRA): when it would have received all that it has at its rate. Read
+ * and written without a lock: of two threads that write at once one is lost, and the address gets one batch too many.
+ */
+export class DeliveryRate {
+  readonly #basis: RateBasis;
+  readonly #at: number;
+
+  /** @param at which of `basis.times`. */
+  constructor(basis: RateBasis, at: number) {
+    this.#basis = basis;
+    this.#at = at;
   }
 
-  /** Addresses with a bucket. */
-  get size(): number {
-    return this.#byAddress.size;
+  /** Events were sent. The address may go into debt by a batch, which is then waited off. */
+  take(events: number): void {
+    const { times, eventMs, nowMs } = this.#basis;
+    times[this.#at] = Math.max(times[this.#at], nowMs()) + events * eventMs;
   }
 
-  /** The bucket of an address, held until {@link release}; undefined when there is no limit. */
-  hold(address: string): DeliveryRate | undefined {
-    if (this.#eventsPerSecond === 0) return undefined;
-    let rate = this.#byAddress.get(address);
-    if (rate === undefined) {
-      rate = new DeliveryRate(this.#eventsPerSecond, this.#nowMs);
-      this.#byAddress.set(address, rate);
-    }
-    rate.holders++;
-    return rate;
-  }
-
-  release(address: string): void {
-    const rate = this.#byAddress.get(address);
-    if (rate !== undefined && --rate.holders === 0) this.#byAddress.delete(address);
+  /** Milliseconds until more may be sent; 0 is now. The caller waits as long as this says: it is counted. */
+  waitMs(): number {
+    const { times, nowMs, pacing } = this.#basis;
+    const overMs = times[this.#at] - nowMs() - burstMs;
+    if (overMs < 0) return 0;
+    const waitMs = Math.min(Math.floor(overMs) + 1, waitMsMax);
+    pacing.waits++;
+    pacing.waitedMs += waitMs;
+    return waitMs;
   }
 }

@@ -1,20 +1,50 @@
 // The pull loop: all subscribers, the groups they form, and the queue of those who catch up. It knows transports, not
-// sockets, and the log, not LevelDB. Driven by lib/service, which calls `publish` after each stored block.
+// sockets, and the log, not LevelDB. Driven by lib/service, which calls `publish` after blocks have been stored.
 
 import { DidHasher } from '../event/did-hash.ts';
 import type { Filter } from '../event/filter.ts';
 import type { Block } from '../log/block.ts';
-import type { EventLog } from '../log/event-log.ts';
-import type { DeliveryRates } from './delivery-rate.ts';
-import { Group } from './group.ts';
-import { type Batch, filterKey, Selection } from './selection.ts';
-import { Subscriber, type SubscriberHost } from './subscriber.ts';
-import type { Encoding, Subscription, SubscriptionSource, Transport } from './transport.ts';
+import type { LogReader } from '../log/event-log.ts';
+import type { AddressTable } from './address-table.ts';
+import { Ahead } from './ahead.ts';
+import type { Batch } from './batch.ts';
+import { NewestBlock } from './encoded-block.ts';
+import { GroupIndex } from './group-index.ts';
+import { ProgressTimer } from './progress-timer.ts';
+import { Round } from './round.ts';
+import { refuse, Subscriber } from './subscriber.ts';
+import type { SubscriberHost } from './subscriber-host.ts';
+import type { Subscription, SubscriptionSource, Transport } from './transport.ts';
 
 /** Turns given per event-loop round, so that sockets and ingest get their share between them: a few milliseconds. */
 const turnsPerRound = 8;
-/** Reads of the log under way. Node has four threads for them; and each delivers up to a megabyte when it is done. */
-const readsMax = 4;
+/** JSON bytes of blocks that are sent by one write: as much as a full block, because a full socket keeps it all. */
+const roundBytesMax = 256 * 1024;
+
+export interface FanoutOptions {
+  /** Reads of the log under way. Each delivers up to a megabyte when it is done. */
+  readonly readsMax: number;
+  /** Between reports to those who want progress. */
+  readonly progressIntervalMs: number;
+  /** Most wanted DIDs, of all distinct filters together: up to 45 bytes each. */
+  readonly wantedDidsMax: number;
+}
+
+export const defaultFanoutOptions: FanoutOptions = {
+  // As many threads as Node has for them.
+  readsMax: 4,
+  progressIntervalMs: 5_000,
+  wantedDidsMax: 10_000_000,
+};
+
+/** How the subscribers stand. */
+export interface Standing {
+  readonly subscribers: number;
+  /** Those of them at the tip. */
+  readonly live: number;
+  /** How far the slowest is behind what has been published. */
+  readonly slowestLagUs: number;
+}
 
 /** Sums since start. */
 export interface FanoutTotals {
@@ -24,13 +54,22 @@ export interface FanoutTotals {
 
 /** Delivers the log to its subscribers. */
 export class Fanout implements SubscriptionSource, SubscriberHost {
-  readonly log: EventLog;
-  readonly rates: DeliveryRates;
+  readonly log: LogReader;
+  readonly rates: AddressTable;
+  readonly groups: GroupIndex;
+  readonly newest = new NewestBlock();
+  readonly ahead = new Ahead();
   readonly totals: FanoutTotals = { events: 0, bytes: 0 };
-  readonly #hasher: DidHasher;
-  readonly #groups = new Map<string, Group>();
-  readonly #subscribers = new Set<Subscriber>();
+  /**
+   * Subscribers get the log up to here; what it holds beyond is about to be published. It is the position of everyone
+   * who is live: they are not touched by a block that has nothing for them.
+   */
+  publishedUs: number;
+  readonly #progress: ProgressTimer;
+  readonly #publishing: Round;
   readonly #onReadError: (error: unknown) => void;
+  readonly #readsMax: number;
+  readonly #subscribers = new Set<Subscriber>();
   #queue: Subscriber[] = [];
   #readQueue: Subscriber[] = [];
   #reads = 0;
@@ -38,29 +77,66 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   readonly #round = (): void => this.#runRound();
 
   /** @param onReadError told of every failed read of the log, once per subscriber that it ends. */
-  constructor(log: EventLog, rates: DeliveryRates, onReadError: (error: unknown) => void) {
+  constructor(
+    log: LogReader,
+    rates: AddressTable,
+    onReadError: (error: unknown) => void,
+    options: Partial<FanoutOptions> = {},
+  ) {
+    const { readsMax, progressIntervalMs, wantedDidsMax } = { ...defaultFanoutOptions, ...options };
     this.log = log;
     this.rates = rates;
-    this.#hasher = new DidHasher(log.didHashKey);
+    this.groups = new GroupIndex(new DidHasher(log.didHashKey), wantedDidsMax);
+    this.publishedUs = log.lastTimeUs;
+    this.#progress = new ProgressTimer(progressIntervalMs);
+    this.#publishing = new Round(this.groups, this.newest);
     this.#onReadError = onReadError;
+    this.#readsMax = readsMax;
   }
 
-  /** Subscribers that receive or are caught up. */
-  get subscriberCount(): number {
-    return this.#subscribers.size;
+  /** Looks at every subscriber. */
+  standing(): Standing {
+    let live = 0;
+    let slowestUs = this.publishedUs;
+    for (const subscriber of this.#subscribers) {
+      if (subscriber.isLive) live++;
+      slowestUs = Math.min(slowestUs, subscriber.positionUs);
+    }
+    return { subscribers: this.#subscribers.size, live, slowestLagUs: this.publishedUs - slowestUs };
   }
 
   subscribe(transport: Transport, filter: Filter, afterTimeUs: number | undefined): Subscription {
-    const subscriber = new Subscriber(this, transport, filter, afterTimeUs ?? this.log.lastTimeUs);
+    const group = this.groups.hold(filter, transport.encoding);
+    if (group === undefined) {
+      refuse(transport);
+      return refused;
+    }
+    const subscriber = new Subscriber(this, transport, group, afterTimeUs ?? this.publishedUs);
     this.#subscribers.add(subscriber);
-    this.enqueue(subscriber);
+    if (transport.wantsProgress) this.#progress.add(subscriber);
+    subscriber.start();
     return subscriber;
   }
 
-  /** Sends a block that the log has just stored to every subscriber at the tip. Blocks come in the log's order. */
-  publish(block: Block): void {
-    if (block.index.count === 0) return;
-    for (const group of this.#groups.values()) group.publish(block);
+  /**
+   * Sends blocks that the log has just stored to the live subscribers that want something of them. They come in the
+   * log's order, and none that was stored after this object was made is left out; one that came before is passed over.
+   */
+  publish(blocks: readonly Block[]): void {
+    for (let at = 0; at < blocks.length; ) {
+      let publishedUs = this.publishedUs;
+      for (let bytes = 0; at < blocks.length; at++) {
+        const { index, json } = blocks[at];
+        if (bytes > 0 && bytes + json.length > roundBytesMax) break;
+        bytes += json.length;
+        if (index.lastTimeUs <= publishedUs) continue;
+        this.#publishing.add(blocks[at], publishedUs);
+        publishedUs = index.lastTimeUs;
+      }
+      this.publishedUs = publishedUs;
+      this.#publishing.send();
+      this.ahead.published(publishedUs);
+    }
   }
 
   enqueue(subscriber: Subscriber): void {
@@ -75,16 +151,6 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     this.#startReads();
   }
 
-  groupOf(filter: Filter, encoding: Encoding): Group {
-    const key = `${encoding} ${filterKey(filter)}`;
-    let group = this.#groups.get(key);
-    if (group === undefined) {
-      group = new Group(new Selection(filter, this.#hasher), encoding, () => this.#groups.delete(key));
-      this.#groups.set(key, group);
-    }
-    return group;
-  }
-
   delivered(batch: Batch): void {
     this.totals.events += batch.events;
     this.totals.bytes += batch.bytes.length;
@@ -92,6 +158,7 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
 
   ended(subscriber: Subscriber): void {
     this.#subscribers.delete(subscriber);
+    this.#progress.delete(subscriber);
   }
 
   readFailed(error: unknown): void {
@@ -99,7 +166,7 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   }
 
   #startReads(): void {
-    while (this.#reads < readsMax) {
+    while (this.#reads < this.#readsMax) {
       const subscriber = this.#readQueue.shift();
       if (subscriber === undefined) return;
       this.#reads++;
@@ -119,3 +186,6 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     if (this.#scheduled) setImmediate(this.#round);
   }
 }
+
+/** The handle of who was not let in. */
+const refused: Subscription = { setFilter: () => {}, drained: () => {}, end: () => {} };

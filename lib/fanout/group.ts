@@ -1,89 +1,67 @@
-// Subscribers with the same filter and encoding. A published block is cut once per group and the bytes are shared by
-// all its live members.
+// Subscribers with the same filter and encoding: what is cut for one of them is sent to all that are live. Created and
+// dropped by group-index.ts, filled by round.ts.
 
-import type { Block } from '../log/block.ts';
-import { firstEventAfter } from '../log/block-index.ts';
-import type { Batch, Selection } from './selection.ts';
+import { type Batch, mergeBatches, noRun } from './batch.ts';
+import type { Selection } from './selection.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { Encoding } from './transport.ts';
 
-/** Created by `Fanout.groupOf`; lives as long as a subscriber holds it. */
+/** See the file comment. */
 export class Group {
+  readonly key: string;
   readonly selection: Selection;
   readonly encoding: Encoding;
-  readonly #dispose: () => void;
-  readonly #live: Subscriber[] = [];
-  readonly #places = new Map<Subscriber, number>();
-  #holders = 0;
-  #lastBlock: Block | undefined;
-  #lastBatch: Batch | undefined;
+  /** Its number in the DID index while it is in there. */
+  number = 0;
+  /** Subscribers that have it as theirs, live or not. */
+  holders = 0;
+  /** Those at the published position, with a free socket. */
+  readonly live: Subscriber[] = [];
+  /** The chain of its events while a block is looked through. */
+  firstRun = noRun;
+  lastRun = noRun;
+  /** What a round has found for it. */
+  #batch: Batch | undefined;
+  /** The same when it is of several blocks; `#batch` included. */
+  #batches: Batch[] | undefined;
 
-  /** @param dispose called when the last subscriber has let go. */
-  constructor(selection: Selection, encoding: Encoding, dispose: () => void) {
+  constructor(key: string, selection: Selection, encoding: Encoding) {
+    this.key = key;
     this.selection = selection;
     this.encoding = encoding;
-    this.#dispose = dispose;
   }
 
-  retain(): void {
-    this.#holders++;
-  }
-
-  release(): void {
-    if (--this.#holders === 0) this.#dispose();
-  }
-
-  /** A subscriber has reached the tip. */
+  /** A subscriber has reached the published position. */
   join(subscriber: Subscriber): void {
-    this.#places.set(subscriber, this.#live.length);
-    this.#live.push(subscriber);
+    subscriber.place = this.live.length;
+    this.live.push(subscriber);
   }
 
   /** A live subscriber falls behind, changes its filter or ends. */
   leave(subscriber: Subscriber): void {
-    const place = this.#places.get(subscriber);
-    if (place === undefined) return;
-    const last = this.#live.pop() as Subscriber;
-    if (last !== subscriber) {
-      this.#live[place] = last;
-      this.#places.set(last, place);
-    }
-    this.#places.delete(subscriber);
+    const last = this.live.pop() as Subscriber;
+    if (last === subscriber) return;
+    this.live[subscriber.place] = last;
+    last.place = subscriber.place;
   }
 
-  /** Pushes a block to every live member. */
-  publish(block: Block): void {
-    if (this.#live.length === 0) return;
-    const { firstTimeUs, lastTimeUs } = block.index;
-    const batch = this.#cut(block);
+  /** Keeps a batch for {@link flush}; returns whether it is the first. */
+  add(batch: Batch): boolean {
+    if (this.#batch === undefined) {
+      this.#batch = batch;
+      return true;
+    }
+    this.#batches ??= [this.#batch];
+    this.#batches.push(batch);
+    return false;
+  }
+
+  /** Sends what was added to every live member, by one write each. */
+  flush(): void {
+    const batch = this.#batches === undefined ? (this.#batch as Batch) : mergeBatches(this.#batches);
+    this.#batch = undefined;
+    this.#batches = undefined;
     // Backwards, because a member whose socket is full leaves during its push and the last one takes its place.
-    for (let place = this.#live.length - 1; place >= 0; place--) {
-      const member = this.#live[place];
-      // A member may have taken this block from memory already, between its storage and this call.
-      if (member.positionUs >= lastTimeUs) continue;
-      member.push(
-        member.positionUs < firstTimeUs ? batch : this.cutFrom(block, member.positionUs),
-        lastTimeUs,
-      );
-    }
-  }
-
-  /** What matches in `block` after `afterTimeUs`. Whole blocks are cut once while they are the newest. */
-  cutFrom(block: Block, afterTimeUs: number): Batch {
-    if (afterTimeUs < block.index.firstTimeUs) return this.#cut(block);
-    const from = firstEventAfter(block.index, afterTimeUs);
-    return this.selection.cut(block.index, this.#frames(block), this.encoding, from);
-  }
-
-  #cut(block: Block): Batch {
-    if (this.#lastBlock !== block || this.#lastBatch === undefined) {
-      this.#lastBlock = block;
-      this.#lastBatch = this.selection.cut(block.index, this.#frames(block), this.encoding, 0);
-    }
-    return this.#lastBatch;
-  }
-
-  #frames(block: Block): Uint8Array {
-    return this.encoding === 'json' ? block.json : block.zstd;
+    for (let place = this.live.length - 1; place >= 0; place--) this.live[place].push(batch);
   }
 }

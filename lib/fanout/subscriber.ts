@@ -3,127 +3,150 @@
 // full it holds a number.
 
 import type { Filter } from '../event/filter.ts';
-import { firstEventAfter } from '../log/block-index.ts';
-import type { EventLog, ReadResult } from '../log/event-log.ts';
-import type { DeliveryRate, DeliveryRates } from './delivery-rate.ts';
+import type { Block } from '../log/block.ts';
+import { type BlockIndex, firstEventAfter } from '../log/block-index.ts';
+import type { ReadResult } from '../log/event-log.ts';
+import { firstAfter } from '../log/time-search.ts';
+import { type Batch, copyOf, startOf } from './batch.ts';
+import type { DeliveryRate } from './delivery-rate.ts';
+import { encode } from './encoded-block.ts';
 import type { Group } from './group.ts';
-import type { Batch } from './selection.ts';
-import type { Subscription, Transport } from './transport.ts';
-
-/** What a subscriber is doing; exactly one at any time. */
-export const phases = {
-  /** At the tip with a free socket: the next published block is pushed to it. */
-  live: 0,
-  /** Behind, waiting for its turn in the catch-up queue. */
-  queued: 1,
-  /** Its socket is full. */
-  full: 2,
-  /** Waits for the log to read. */
-  reading: 3,
-  /** Its address has had its share: waits for the delivery rate. */
-  paced: 4,
-  ended: 5,
-} as const;
-export type Phase = (typeof phases)[keyof typeof phases];
-
-/** What a subscriber needs from the loop that drives it. */
-export interface SubscriberHost {
-  readonly log: EventLog;
-  readonly rates: DeliveryRates;
-  /** Gives the subscriber a {@link Subscriber.turn} soon, behind the others that wait. */
-  enqueue(subscriber: Subscriber): void;
-  /** Calls {@link Subscriber.read} once the log has time for it. */
-  enqueueRead(subscriber: Subscriber): void;
-  /** The group for a filter; the subscriber joins it when it goes live. */
-  groupOf(filter: Filter, encoding: Transport['encoding']): Group;
-  /** Called for every non-empty write. */
-  delivered(batch: Batch): void;
-  ended(subscriber: Subscriber): void;
-  readFailed(error: unknown): void;
-}
+import { type Phase, phases, type SubscriberHost } from './subscriber-host.ts';
+import type { Frames, Subscription, Transport } from './transport.ts';
 
 /** Bytes written per turn, so that one fast replay does not hold up ingest or live subscribers. */
 const turnBytesMax = 256 * 1024;
-/** Bounds of one read from the log; it doubles while the socket keeps up, and falls back when it does not. */
-const readBytesMin = 64 * 1024;
-const readBytesMax = 1024 * 1024;
+/**
+ * Bytes of a block that are written at once to a subscriber that catches up: they double while the socket keeps up, and
+ * fall back when it does not, because what a socket does not take stays in memory. The largest is more than a full block.
+ */
+const burstBytesMin = 32 * 1024;
+const burstBytesMax = 512 * 1024;
+/** Bytes asked of the log at once, in bursts. */
+const burstsPerRead = 2;
+
+/** Try again later: a close code of the IANA's registry. */
+const closeTryAgainLater = 1013;
+
+/** Ends a connection whose filter there is no room for. */
+export function refuse(transport: Transport): void {
+  transport.close(closeTryAgainLater, 'too many wanted DIDs on this server: try again later');
+}
 
 /** See the file comment. Created by `Fanout.subscribe`. */
 export class Subscriber implements Subscription {
   readonly transport: Transport;
+  phase: Phase = phases.queued;
+  /** Its place among the live members of its group, or among those ahead; theirs to set. */
+  place = 0;
   readonly #host: SubscriberHost;
   readonly #rate: DeliveryRate | undefined;
-  #paceTimer: NodeJS.Timeout | undefined;
   #group: Group;
-  phase: Phase = phases.queued;
-  /** Every event up to here has been sent or did not match. */
-  positionUs: number;
-  #readBytes = readBytesMin;
+  #positionUs: number;
+  #burstBytes = burstBytesMin;
+  /** Has fallen behind, or not yet caught up, since the last report from the tip. */
+  #wasBehind = true;
+  #paceTimer: NodeJS.Timeout | undefined;
 
-  constructor(host: SubscriberHost, transport: Transport, filter: Filter, afterTimeUs: number) {
+  /** @param group held for it. */
+  constructor(host: SubscriberHost, transport: Transport, group: Group, afterTimeUs: number) {
     this.#host = host;
     this.transport = transport;
     this.#rate = host.rates.hold(transport.remoteAddress);
-    this.positionUs = afterTimeUs;
-    this.#group = host.groupOf(filter, transport.encoding);
-    this.#group.retain();
+    this.#group = group;
+    this.#positionUs = afterTimeUs;
+  }
+
+  /** Every event up to here has been sent or did not match. */
+  get positionUs(): number {
+    return this.phase === phases.live ? this.#host.publishedUs : this.#positionUs;
+  }
+
+  /** Whether it has everything, and gets the next block as soon as it is published. */
+  get isLive(): boolean {
+    return this.phase === phases.live || this.phase === phases.ahead;
+  }
+
+  /** Begins; called once. */
+  start(): void {
+    if (this.#positionUs < this.#host.publishedUs) this.#waitForTurn();
+    else this.#settle();
   }
 
   setFilter(filter: Filter): void {
     if (this.phase === phases.ended) return;
-    const group = this.#host.groupOf(filter, this.transport.encoding);
-    group.retain();
+    const { groups } = this.#host;
+    const group = groups.hold(filter, this.transport.encoding);
+    if (group === undefined) {
+      refuse(this.transport);
+      this.end();
+      return;
+    }
     if (this.phase === phases.live) {
       this.#group.leave(this);
       group.join(this);
     }
-    this.#group.release();
+    groups.release(this.#group);
     this.#group = group;
   }
 
   drained(): void {
-    if (this.phase !== phases.full) return;
-    this.#waitForTurn();
+    if (this.phase === phases.full) this.#waitForTurn();
   }
 
   end(): void {
     if (this.phase === phases.ended) return;
-    if (this.phase === phases.live) this.#group.leave(this);
-    this.phase = phases.ended;
+    this.#leave(phases.ended);
     clearTimeout(this.#paceTimer);
     this.#host.rates.release(this.transport.remoteAddress);
-    this.#group.release();
+    this.#host.groups.release(this.#group);
     this.#host.ended(this);
   }
 
-  /** Called by the group for a subscriber at the tip: `batch` is all that matches up to `lastTimeUs`. */
-  push(batch: Batch, lastTimeUs: number): void {
-    this.positionUs = lastTimeUs;
+  /** Called by the group for a live member: `batch` is all that matches up to the published position. */
+  push(batch: Batch): void {
     const next = this.#write(batch);
-    if (next === phases.queued || this.phase !== phases.live) return;
-    this.#group.leave(this);
-    this.phase = next;
+    if (next !== phases.queued) this.#leave(next);
   }
 
-  /** One turn of catching up. Leaves the subscriber live, queued, full, reading or ended. */
+  /** Called when the published position is no longer behind its own. */
+  overtaken(): void {
+    this.phase = phases.queued;
+    this.turn();
+  }
+
+  /** Tells the transport how far it has got, unless its socket is full. */
+  report(): void {
+    const { phase, positionUs } = this;
+    if (phase === phases.full || phase === phases.ended) return;
+    const tipUs = Math.max(positionUs, this.#host.publishedUs);
+    this.transport.progress({ positionUs, tipUs, live: this.isLive });
+  }
+
+  /** One turn of catching up. Leaves the subscriber in any phase, queued if there is more to come. */
   turn(): void {
-    if (this.phase !== phases.queued) return;
-    const { log } = this.#host;
-    let bytes = 0;
-    while (this.phase === phases.queued) {
-      const block = log.recentAfter(this.positionUs);
-      if (block !== undefined) {
-        bytes += this.#deliver(block.index.lastTimeUs, this.#group.cutFrom(block, this.positionUs));
-        if (bytes >= turnBytesMax && this.phase === phases.queued) {
-          this.#waitForTurn();
-          return;
-        }
-      } else if (this.positionUs >= log.lastTimeUs) {
-        this.phase = phases.live;
-        this.#group.join(this);
-      } else {
+    const { log, newest, publishedUs } = this.#host;
+    let block: Block | undefined;
+    let frames: Frames | undefined;
+    for (let bytes = 0; this.phase === phases.queued; ) {
+      if (this.#positionUs >= publishedUs) {
+        this.#settle();
+        return;
+      }
+      const next = log.recentAfter(this.#positionUs);
+      if (next === undefined) {
         this.phase = phases.reading;
         this.#host.enqueueRead(this);
+        return;
+      }
+      if (next !== block || frames === undefined) {
+        block = next;
+        frames = newest.encode(next, this.transport.encoding);
+      }
+      bytes += this.#deliver(next.index, frames);
+      if (bytes >= turnBytesMax && this.phase === phases.queued) {
+        this.#waitForTurn();
+        return;
       }
     }
   }
@@ -131,16 +154,13 @@ export class Subscriber implements Subscription {
   /** Reads the next blocks from the log and sends them. Never rejects. */
   async read(): Promise<void> {
     if (this.phase !== phases.reading) return;
+    const { encoding } = this.transport;
     const group = this.#group;
     let result: ReadResult;
     try {
+      const bytes = this.#burstBytes * burstsPerRead;
       const { readFilter } = group.selection;
-      result = await this.#host.log.read(
-        this.positionUs,
-        this.transport.encoding,
-        this.#readBytes,
-        readFilter,
-      );
+      result = await this.#host.log.read(this.#positionUs, encoding.stored, bytes, readFilter);
     } catch (error) {
       if (this.phase !== phases.reading) return;
       this.#host.readFailed(error);
@@ -152,29 +172,34 @@ export class Subscriber implements Subscription {
     if (this.phase !== phases.reading) return;
     this.phase = phases.queued;
     // A filter that changed meanwhile may want blocks that were skipped for the old one: read again.
-    if (group !== this.#group) {
-      this.#waitForTurn();
-      return;
-    }
-    for (const { index, frames } of result.slices) {
-      const from = firstEventAfter(index, this.positionUs);
-      this.#deliver(index.lastTimeUs, group.selection.cut(index, frames, this.transport.encoding, from));
-      // What was read and not sent is read again: a stalled client costs a position, not memory.
-      if (this.phase !== phases.queued) {
-        this.#readBytes = readBytesMin;
-        return;
+    if (group === this.#group) {
+      for (const { index, frames } of result.slices) {
+        const encoded = encode(encoding, index, frames);
+        while (this.#positionUs < index.lastTimeUs) {
+          this.#deliver(index, encoded);
+          // What was read and not sent is read again: a stalled client costs a position, not memory.
+          if (this.phase !== phases.queued) return;
+        }
       }
+      this.#positionUs = Math.max(this.#positionUs, result.throughUs);
     }
-    this.positionUs = Math.max(this.positionUs, result.throughUs);
-    this.#readBytes = Math.min(this.#readBytes * 2, readBytesMax);
     this.#waitForTurn();
   }
 
-  /** Writes the batch and moves on; returns the bytes written. */
-  #deliver(lastTimeUs: number, batch: Batch): number {
-    this.positionUs = lastTimeUs;
-    const next = this.#write(batch);
+  /** Writes a burst of what is left of a block and moves on; returns the bytes written. */
+  #deliver(index: BlockIndex, frames: Frames): number {
+    const { count } = index;
+    const { ends } = frames;
+    const from = firstEventAfter(index, this.#positionUs);
+    const fitting = firstAfter(ends, count, startOf(ends, from) + this.#burstBytes);
+    const to = Math.min(count, Math.max(from + 1, fitting));
+    const batch = this.#group.selection.cut(index, frames, from, to);
+    this.#positionUs = to === count ? index.lastTimeUs : index.timeUs[to - 1];
+    // A part of a block is copied if it shares the block's memory: a slow socket would keep the whole of it.
+    const isShared = to - from < count && batch.bytes.buffer === frames.frames.buffer;
+    const next = this.#write(isShared ? copyOf(batch) : batch);
     if (this.phase === phases.queued) this.phase = next;
+    if (next === phases.queued) this.#burstBytes = Math.min(this.#burstBytes * 2, burstBytesMax);
     return batch.bytes.length;
   }
 
@@ -183,22 +208,51 @@ export class Subscriber implements Subscription {
     if (batch.events === 0) return phases.queued;
     this.#host.delivered(batch);
     this.#rate?.take(batch.events);
-    if (!this.transport.write(batch.bytes)) return phases.full;
+    if (!this.transport.write(batch.bytes)) {
+      this.#burstBytes = burstBytesMin;
+      return phases.full;
+    }
     return this.#pace() ? phases.paced : phases.queued;
+  }
+
+  /** At the published position or ahead of it: waits there. */
+  #settle(): void {
+    if (this.#positionUs > this.#host.publishedUs) {
+      this.phase = phases.ahead;
+      this.#host.ahead.add(this);
+    } else {
+      this.phase = phases.live;
+      this.#group.join(this);
+    }
+    if (this.transport.wantsProgress && this.#wasBehind) this.report();
+    this.#wasBehind = false;
+  }
+
+  /** Goes into another phase, out of where it is listed and with its own position. */
+  #leave(next: Phase): void {
+    if (this.phase === phases.live) {
+      this.#positionUs = this.#host.publishedUs;
+      this.#group.leave(this);
+    } else if (this.phase === phases.ahead) {
+      this.#host.ahead.remove(this);
+    }
+    this.phase = next;
   }
 
   /** Whether the address has had its share; the subscriber then gets a turn once it has a new one. */
   #pace(): boolean {
     const waitMs = this.#rate?.waitMs() ?? 0;
-    if (waitMs > 0) this.#paceTimer = setTimeout(this.#paceOver, waitMs);
+    if (waitMs > 0) this.#paceTimer = setTimeout(paceOver, waitMs, this);
     return waitMs > 0;
   }
 
-  readonly #paceOver = (): void => {
+  /** Called when the wait for the delivery rate is over. */
+  paceOver(): void {
     if (this.phase === phases.paced) this.#waitForTurn();
-  };
+  }
 
   #waitForTurn(): void {
+    this.#wasBehind = true;
     if (this.#pace()) {
       this.phase = phases.paced;
       return;
@@ -206,4 +260,8 @@ export class Subscriber implements Subscription {
     this.phase = phases.queued;
     this.#host.enqueue(this);
   }
+}
+
+function paceOver(subscriber: Subscriber): void {
+  subscriber.paceOver();
 }

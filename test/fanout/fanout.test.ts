@@ -2,29 +2,24 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextRound } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Filter, passAll } from '../../lib/event/filter.ts';
-import { DeliveryRates } from '../../lib/fanout/delivery-rate.ts';
-import { Fanout } from '../../lib/fanout/fanout.ts';
-import type { Encoding, Subscription, Transport } from '../../lib/fanout/transport.ts';
-import type { EventLog } from '../../lib/log/event-log.ts';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { passAll } from '../../lib/event/filter.ts';
+import type { AddressTable } from '../../lib/fanout/address-table.ts';
+import { Fanout, type FanoutOptions } from '../../lib/fanout/fanout.ts';
+import { encodings } from '../../lib/fanout/transport.ts';
+import type { Block } from '../../lib/log/block.ts';
+import type { LogReader, ReadResult } from '../../lib/log/event-log.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
-import {
-  fakeCompressor,
-  matches,
-  payloadsOf,
-  randomFilter,
-  SampleLog,
-  seededRandom,
-  unfake,
-} from '../support/events.ts';
+import { addressTable } from '../support/addresses.ts';
+import { fakeCompressor, matches, SampleLog, seededRandom } from '../support/events.ts';
+import { FakeClient, Lines } from './fake-client.ts';
 
 let dataDir: string;
 let log: LevelLog;
+let sample: SampleLog;
 
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'slipstream-fanout-'));
-  // A tail of a few blocks, so that memory, LevelDB and the tip are all crossed.
   log = await LevelLog.open({
     dataDir,
     retentionBytes: 0,
@@ -32,149 +27,221 @@ beforeEach(async () => {
     fsync: false,
     compressor: fakeCompressor,
   });
+  sample = new SampleLog(seededRandom(31), { didHashKey: log.didHashKey, textBytesMax: 2000 });
 });
 afterEach(async () => {
   await log.close();
   await rm(dataDir, { recursive: true });
 });
 
-/** A client with a socket that fills up whenever it likes. */
-class FakeClient implements Transport {
-  readonly remoteAddress = '192.0.2.1';
-  readonly texts: string[] = [];
-  closed: [number, string] | undefined;
-  isFull = false;
-  subscription: Subscription | undefined;
-  readonly encoding: Encoding;
-  readonly #fills: () => boolean;
-
-  constructor(encoding: Encoding, fills: () => boolean = () => false) {
-    this.encoding = encoding;
-    this.#fills = fills;
-  }
-
-  write(bytes: Uint8Array): boolean {
-    if (this.isFull) throw new Error('written to while full');
-    const payloads = payloadsOf(bytes, this.encoding === 'json' ? 0x81 : 0x82);
-    this.texts.push(
-      ...payloads.map((payload) => (this.encoding === 'json' ? `${Buffer.from(payload)}` : unfake(payload))),
-    );
-    this.isFull = this.#fills();
-    return !this.isFull;
-  }
-
-  close(code: number, reason: string): void {
-    this.closed = [code, reason];
-  }
-
-  drain(): void {
-    this.isFull = false;
-    this.subscription?.drained();
-  }
+function makeFanout(options: Partial<FanoutOptions> = {}, rates: AddressTable = addressTable()): Fanout {
+  return new Fanout(log, rates, (error) => expect.unreachable(String(error)), options);
 }
 
-test('each of many subscribers gets exactly its events in order, whatever its cursor, filter and speed', async () => {
-  const seed = 30;
-  const random = seededRandom(seed);
-  const fanout = new Fanout(log, new DeliveryRates(0), (error) => expect.unreachable(String(error)));
-  const sample = new SampleLog(random, { didHashKey: log.didHashKey });
-  const clients: { client: FakeClient; filter: Filter; afterUs: number }[] = [];
-  for (let step = 0; step < 300; step++) {
-    const block = sample.block(Math.floor(random() ** 2 * 20));
-    await log.append(block);
-    if (random() < 0.3) await nextRound();
-    fanout.publish(block);
-    if (random() < 0.3) {
-      const chance = random() ** 2;
-      const client = new FakeClient(random() < 0.5 ? 'json' : 'zstd', () => random() < chance);
-      const filter = randomFilter(random);
-      const known = sample.events[Math.floor(random() * sample.events.length)]?.time_us ?? 0;
-      const asked = [undefined, 0, known - 1, known, log.lastTimeUs][Math.floor(random() * 5)];
-      client.subscription = fanout.subscribe(client, filter, asked);
-      clients.push({ client, filter, afterUs: asked ?? log.lastTimeUs });
-    }
-    for (const { client } of clients) if (client.isFull && random() < 0.4) client.drain();
-  }
-  const expected = clients.map(({ filter, afterUs }) =>
-    sample.events
-      .filter((event) => event.time_us > afterUs && matches(filter, event))
-      .map((event) => JSON.stringify(event)),
-  );
-  const total = (lists: readonly (readonly string[])[]): number =>
-    lists.reduce((sum, list) => sum + list.length, 0);
-  await expect
-    .poll(() => {
-      for (const { client } of clients) if (client.isFull) client.drain();
-      return total(clients.map(({ client }) => client.texts));
-    })
-    .toBe(total(expected));
-  for (const [at, { client }] of clients.entries())
-    expect(client.texts, `seed ${seed}, client ${at}`).toEqual(expected[at]);
-  expect(fanout.totals.events).toBe(total(expected));
-  expect(fanout.subscriberCount).toBe(clients.length);
-  for (const { client } of clients) client.subscription?.end();
-  expect(fanout.subscriberCount).toBe(0);
-});
+function subscribe(fanout: Fanout, client: FakeClient, afterUs?: number, filter = passAll): FakeClient {
+  client.subscription = fanout.subscribe(client, filter, afterUs);
+  return client;
+}
 
-test('a changed filter holds from the next block on, live and behind', async () => {
-  const fanout = new Fanout(log, new DeliveryRates(0), (error) => expect.unreachable(String(error)));
-  const sample = new SampleLog(seededRandom(31), { didHashKey: log.didHashKey });
-  const client = new FakeClient('json');
-  client.subscription = fanout.subscribe(client, passAll, undefined);
-  const next = async (): Promise<void> => {
-    const block = sample.block(10);
-    await log.append(block);
-    fanout.publish(block);
-    await nextRound();
-  };
-  await nextRound();
-  await next();
+async function append(events: number): Promise<Block> {
+  const block = sample.block(events);
+  await log.append(block);
+  return block;
+}
+
+/** The sample's events, or some of them, as a client gets them. */
+function textsOf(from = 0, to?: number): string[] {
+  return sample.events.slice(from, to).map((event) => JSON.stringify(event));
+}
+
+test('a changed filter holds from the next block on', async () => {
+  const fanout = makeFanout();
+  const client = subscribe(fanout, new FakeClient(encodings.json));
+  fanout.publish([await append(10)]);
   const filter = { ...passAll, collections: new Set(['com.example.rare']) };
-  client.subscription.setFilter(filter);
-  await next();
+  client.subscription?.setFilter(filter);
+  fanout.publish([await append(10)]);
   const expected = sample.events.filter((event, at) => at < 10 || matches(filter, event));
   expect(client.texts).toEqual(expected.map((event) => JSON.stringify(event)));
-  client.subscription.setFilter(passAll);
-  await next();
+  client.subscription?.setFilter(passAll);
+  fanout.publish([await append(10)]);
   expect(client.texts.length).toBe(expected.length + 10);
-  client.subscription.end();
-  await next();
+  client.end();
+  fanout.publish([await append(10)]);
   expect(client.texts.length).toBe(expected.length + 10);
+});
+
+test('one block is sent without a copy, several by one write, and no more than a full block at once', async () => {
+  const fanout = makeFanout();
+  const clients = [
+    subscribe(fanout, new FakeClient(encodings.json)),
+    subscribe(fanout, new FakeClient(encodings.json)),
+  ];
+  const one = await append(10);
+  fanout.publish([one]);
+  for (const client of clients) expect(client.chunks[0]).toBe(one.json);
+  fanout.publish([await append(3), await append(0), await append(4)]);
+  for (const client of clients) expect(client.writes).toEqual([10, 7]);
+  expect(clients[0].chunks[1]).toBe(clients[1].chunks[1]);
+  const large: Block[] = [];
+  for (let bytes = 0; bytes < 400 * 1024; bytes += large.at(-1)?.json.length ?? 0)
+    large.push(await append(50));
+  fanout.publish(large);
+  for (const client of clients) {
+    expect(client.texts).toEqual(textsOf());
+    expect(client.writes.length).toBe(4);
+    for (const chunk of client.chunks) expect(chunk.length).toBeLessThanOrEqual(256 * 1024);
+  }
+});
+
+test('what a block has of the past is passed over: one that comes again, one that begins too early', async () => {
+  const blocks = [await append(4), await append(6)];
+  const fanout = makeFanout();
+  const client = subscribe(fanout, new FakeClient(encodings.json));
+  fanout.publish(blocks);
+  fanout.publish([await append(5)]);
+  fanout.publish(blocks);
+  expect(client.texts).toEqual(textsOf(10));
+  const next = await append(6);
+  fanout.publishedUs = next.index.timeUs[2];
+  fanout.publish([next]);
+  expect(client.texts).toEqual([...textsOf(10, 15), ...textsOf(18)]);
+});
+
+test('a position that is ahead waits until it is passed, and then gets what follows it', async () => {
+  const fanout = makeFanout();
+  const [first, second, third] = [await append(5), await append(5), await append(5)];
+  const at = (afterUs: number): FakeClient => subscribe(fanout, new FakeClient(encodings.json), afterUs);
+  const clients = [
+    at(first.index.lastTimeUs),
+    at(second.index.timeUs[2]),
+    at(second.index.timeUs[2]),
+    at(third.index.lastTimeUs + 1),
+  ];
+  clients[1].end();
+  await nextRound();
+  fanout.publish([first]);
+  expect(clients.flatMap((client) => client.texts)).toEqual([]);
+  expect(fanout.standing()).toEqual({ subscribers: 3, live: 3, slowestLagUs: 0 });
+  fanout.publish([second, third]);
+  expect(clients.map((client) => client.texts)).toEqual([textsOf(5), [], textsOf(8), []]);
+  fanout.publish([await append(5)]);
+  expect(clients.map((client) => client.texts)).toEqual([textsOf(5), [], textsOf(8), textsOf(15)]);
+});
+
+test('frames are made anew once for the newest block, and once for a block that is read', async () => {
+  const lines = new Lines();
+  for (let made = 0; made < 40; made++) await append(20);
+  const fanout = makeFanout();
+  const replay = subscribe(fanout, new FakeClient(lines), 0);
+  await expect.poll(() => replay.texts.length).toBe(800);
+  expect(lines.recodes).toBeLessThanOrEqual(40);
+  const clients = Array.from({ length: 5 }, (_, at) =>
+    subscribe(fanout, new FakeClient(lines), undefined, { ...passAll, maxMessageSizeBytes: 100_000 + at }),
+  );
+  lines.recodes = 0;
+  fanout.publish([await append(3), await append(4)]);
+  expect(lines.recodes).toBe(2);
+  expect(replay.texts).toEqual(textsOf());
+  for (const client of clients) expect(client.texts).toEqual(textsOf(800));
+});
+
+test('a socket that gets full gets small pieces from then on, that keep no block in memory', async () => {
+  for (let made = 0; made < 10; made++) await append(250);
+  const fanout = makeFanout();
+  let fast = 5;
+  const client = subscribe(fanout, new FakeClient(encodings.json, () => fast-- <= 0), 0);
+  await expect
+    .poll(() => {
+      if (client.isFull) client.drain();
+      return client.texts.length;
+    })
+    .toBe(2500);
+  expect(client.texts).toEqual(textsOf());
+  expect(Math.max(...client.chunks.map((chunk) => chunk.length))).toBeGreaterThan(64 * 1024);
+  const slow = client.chunks.slice(6);
+  expect(slow.length).toBeGreaterThan(3);
+  for (const chunk of slow) {
+    expect(chunk.length).toBeLessThan(32 * 1024 + 2500);
+    expect(chunk.buffer.byteLength).toBe(chunk.length);
+  }
+});
+
+test('a filter that changes during a read is not served what was read for the one before', async () => {
+  const block = sample.block(20);
+  const { index } = block;
+  const reads: { readonly after: number; resolve(result: ReadResult): void }[] = [];
+  const slow: LogReader = {
+    didHashKey: log.didHashKey,
+    lastTimeUs: index.lastTimeUs,
+    recentAfter: () => undefined,
+    read: (after) => new Promise((resolve) => reads.push({ after, resolve })),
+  };
+  const fanout = new Fanout(slow, addressTable(), (error) => expect.unreachable(String(error)));
+  const client = subscribe(fanout, new FakeClient(encodings.json), 0, { ...passAll, prefixes: ['no.'] });
+  await expect.poll(() => reads.length).toBe(1);
+  client.subscription?.setFilter(passAll);
+  // The log has skipped what the first filter did not want.
+  reads[0].resolve({ slices: [], throughUs: index.lastTimeUs });
+  await expect.poll(() => reads.length).toBe(2);
+  expect(reads[1].after).toBe(0);
+  reads[1].resolve({ slices: [{ index, frames: block.json }], throughUs: index.lastTimeUs });
+  await expect.poll(() => fanout.standing().live).toBe(1);
+  expect(client.texts).toEqual(textsOf());
 });
 
 test('a log that cannot be read ends the subscriber with the reason', async () => {
-  const failing = {
+  const failing: LogReader = {
     didHashKey: log.didHashKey,
     lastTimeUs: 10,
     recentAfter: () => undefined,
     read: () => Promise.reject(new Error('disk on fire')),
-  } as unknown as EventLog;
+  };
   const errors: unknown[] = [];
-  const fanout = new Fanout(failing, new DeliveryRates(0), (error) => errors.push(error));
-  const client = new FakeClient('json');
-  fanout.subscribe(client, passAll, 0);
+  const fanout = new Fanout(failing, addressTable(), (error) => errors.push(error));
+  const client = subscribe(fanout, new FakeClient(encodings.json), 0);
   await expect.poll(() => client.closed).toEqual([1000, 'failed to replay events']);
   expect(errors).toEqual([new Error('disk on fire')]);
-  expect(fanout.subscriberCount).toBe(0);
+  expect(fanout.standing().subscribers).toBe(0);
+});
+
+test('wanted DIDs beyond the bound are refused, when subscribing and when changing the filter', async () => {
+  const fanout = makeFanout({ wantedDidsMax: 3 });
+  const wants = (...names: string[]) => ({
+    ...passAll,
+    dids: new Set(names.map((name) => `did:web:${name}`)),
+  });
+  const refusal = [1013, 'too many wanted DIDs on this server: try again later'];
+  const client = subscribe(fanout, new FakeClient(encodings.json), undefined, wants('a', 'b'));
+  const refused = subscribe(fanout, new FakeClient(encodings.json), undefined, wants('c', 'd'));
+  expect(refused.closed).toEqual(refusal);
+  refused.subscription?.setFilter(passAll);
+  refused.end();
+  fanout.publish([await append(5)]);
+  expect(refused.texts).toEqual([]);
+  const other = subscribe(fanout, new FakeClient(encodings.json), undefined, wants('c'));
+  expect([client.closed, other.closed]).toEqual([undefined, undefined]);
+  other.subscription?.setFilter(wants('d', 'e'));
+  expect(other.closed).toEqual(refusal);
+  expect(fanout.standing().subscribers).toBe(1);
+  expect(fanout.groups.wantedDids).toBe(2);
 });
 
 test('a delivery rate is shared by the connections of an address, and delays without dropping', async () => {
   let nowMs = 0;
-  const rates = new DeliveryRates(100, () => nowMs);
-  const fanout = new Fanout(log, rates, (error) => expect.unreachable(String(error)));
-  const sample = new SampleLog(seededRandom(32), { didHashKey: log.didHashKey });
-  for (let made = 0; made < 30; made++) await log.append(sample.block(10));
-  const clients = [new FakeClient('json'), new FakeClient('zstd', () => true)];
-  for (const client of clients) client.subscription = fanout.subscribe(client, passAll, 0);
+  const rates = addressTable({ eventsPerSecond: 100 }, () => nowMs);
+  for (let made = 0; made < 30; made++) await append(10);
+  const fanout = makeFanout({}, rates);
+  const clients = [new FakeClient(encodings.json), new FakeClient(encodings.zstd, () => true)];
+  for (const client of clients) subscribe(fanout, client, 0);
   const received = (): number => clients.reduce((sum, client) => sum + client.texts.length, 0);
   await expect.poll(received).toBeGreaterThanOrEqual(100);
   for (let turn = 0; turn < 50; turn++) {
     await nextRound();
     clients[1].drain();
   }
-  const first = received();
   // The bucket, and what each of the two may owe: a folded block.
-  expect(first).toBeLessThan(100 + 2 * 300);
+  expect(received()).toBeLessThan(100 + 2 * 300);
   await expect
     .poll(() => {
       nowMs += 100;
@@ -182,9 +249,57 @@ test('a delivery rate is shared by the connections of an address, and delays wit
       return received();
     })
     .toBe(600);
-  const expected = sample.events.map((event) => JSON.stringify(event));
-  for (const client of clients) expect(client.texts).toEqual(expected);
-  expect(rates.size).toBe(1);
-  for (const client of clients) client.subscription?.end();
-  expect(rates.size).toBe(0);
+  for (const client of clients) expect(client.texts).toEqual(textsOf());
+  expect(rates.addresses).toBe(1);
+  for (const client of clients) client.end();
+  expect(rates.addresses).toBe(0);
+});
+
+test('progress is told at the tip, again after having fallen behind, and in intervals', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  for (let made = 0; made < 30; made++) await append(20);
+  const fanout = makeFanout();
+  subscribe(fanout, new FakeClient(encodings.json));
+  expect(vi.getTimerCount()).toBe(0);
+  let fills = false;
+  const client = subscribe(fanout, new FakeClient(encodings.json, () => fills, true), 0);
+  expect(vi.getTimerCount()).toBe(1);
+  const atTip = (received: number) => ({
+    positionUs: fanout.publishedUs,
+    tipUs: fanout.publishedUs,
+    live: true,
+    received,
+  });
+  vi.advanceTimersByTime(5_000);
+  expect(client.reports).toEqual([{ positionUs: 0, tipUs: fanout.publishedUs, live: false, received: 0 }]);
+  await expect.poll(() => fanout.standing().live).toBe(2);
+  expect(client.reports.slice(1)).toEqual([atTip(600)]);
+
+  // A new subscriber at the tip is told so before it gets anything.
+  const newcomer = subscribe(fanout, new FakeClient(encodings.json, undefined, true));
+  expect(newcomer.reports).toEqual([atTip(0)]);
+  // A block alone is no reason; the interval is.
+  fanout.publish([await append(5)]);
+  expect(client.reports.length).toBe(2);
+  vi.advanceTimersByTime(5_000);
+  expect(client.reports[2]).toEqual(atTip(605));
+  expect(newcomer.reports[1]).toEqual(atTip(5));
+
+  fills = true;
+  fanout.publish([await append(5)]);
+  fanout.publish([await append(5)]);
+  vi.advanceTimersByTime(5_000);
+  expect(client.reports.length).toBe(3);
+  fills = false;
+  client.drain();
+  await expect.poll(() => fanout.standing().live).toBe(3);
+  expect(client.reports.slice(3)).toEqual([atTip(615)]);
+
+  client.end();
+  expect(vi.getTimerCount()).toBe(1);
+  newcomer.end();
+  expect(vi.getTimerCount()).toBe(0);
 });

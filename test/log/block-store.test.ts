@@ -93,7 +93,8 @@ test('a filtered read finds every wanted event across chapters, also after reope
       for (let timeUs = after; timeUs < store.lastTimeUs; ) {
         const { slices, throughUs } = await store.stored.read(timeUs, 'json', 300_000, selection.readFilter);
         for (const { index, frames } of slices) {
-          const batch = selection.cut(index, frames, 'json', firstEventAfter(index, after));
+          const encoded = { frames, ends: index.jsonEnd };
+          const batch = selection.cut(index, encoded, firstEventAfter(index, after), index.count);
           texts.push(...payloadsOf(batch.bytes, 0x81).map((payload) => `${Buffer.from(payload)}`));
         }
         expect(throughUs).toBeGreaterThan(timeUs);

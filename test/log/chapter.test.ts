@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { DidHasher, DidHashSet } from '../../lib/event/did-hash.ts';
+import { DidHasher } from '../../lib/event/did-hash.ts';
+import { hashDids } from '../../lib/fanout/did-hash-list.ts';
 import type { Block } from '../../lib/log/block.ts';
 import { Chapter, chapterBlocks, wants } from '../../lib/log/chapter.ts';
 import { collections, SampleLog, seededRandom } from '../support/events.ts';
@@ -31,7 +32,7 @@ test('never skips a block that holds what is wanted, and skips most that do not'
     for (const did of [...new Set(sample.events.map((event) => event.did)), undefined]) {
       const filter = {
         ...(collection !== undefined && { wantsCollection: (name: string) => name === collection }),
-        ...(did !== undefined && { didHashes: new DidHashSet([did], hasher).hashes }),
+        ...(did !== undefined && { didHashes: hashDids(new Set([did]), hasher) }),
       };
       const candidates = chapter.mayMatch(filter);
       expect(reread.mayMatch(filter)).toEqual(candidates);

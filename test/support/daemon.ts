@@ -20,7 +20,10 @@ export class Daemon implements AsyncDisposable {
 
   static async start(flags: readonly string[]): Promise<Daemon> {
     const daemon = new Daemon(await mkdtemp(join(tmpdir(), 'slipstream-daemon-')));
-    await daemon.restart(flags);
+    await daemon.restart(flags).catch(async (error: unknown) => {
+      await rm(daemon.dataDir, { recursive: true });
+      throw error;
+    });
     return daemon;
   }
 

@@ -3,7 +3,13 @@
 import type { ByteWriter } from '../../lib/decode/byte-writer.ts';
 import { Clock } from '../../lib/event/clock.ts';
 import { DidHasher } from '../../lib/event/did-hash.ts';
-import { type EventKind, eventKinds, operationNames, operations } from '../../lib/event/event.ts';
+import {
+  type EventKind,
+  eventKinds,
+  type Operation,
+  operationNames,
+  operations,
+} from '../../lib/event/event.ts';
 import type { Filter } from '../../lib/event/filter.ts';
 import type { Block } from '../../lib/log/block.ts';
 import { BlockBuilder, type FrameCompressor } from '../../lib/log/block-builder.ts';
@@ -51,13 +57,20 @@ export class SampleLog {
   readonly builder: BlockBuilder;
   readonly events: SampleEvent[] = [];
   readonly #random: () => number;
+  readonly #textBytesMax: number;
   #seq = 0;
 
   constructor(
     random: () => number,
-    options: { didHashKey?: Uint8Array; lastTimeUs?: number; nowMs?: () => number } = {},
+    options: {
+      didHashKey?: Uint8Array;
+      lastTimeUs?: number;
+      nowMs?: () => number;
+      textBytesMax?: number;
+    } = {},
   ) {
     this.#random = random;
+    this.#textBytesMax = options.textBytesMax ?? 70_000;
     const clock = new Clock(options.lastTimeUs ?? 0, options.nowMs);
     this.builder = new BlockBuilder(clock, new DidHasher(options.didHashKey ?? new Uint8Array(8)), new Map());
   }
@@ -74,16 +87,17 @@ export class SampleLog {
     const did = `did:plc:${String(Math.floor(random() * 20)).padStart(24, 'a')}`;
     const kind = (['commit', 'commit', 'commit', 'identity', 'account'] as const)[Math.floor(random() * 5)];
     const collection = collections[Math.floor(random() * collections.length)];
-    const text = 'x'.repeat(Math.floor(random() ** 8 * 70_000));
+    const text = 'x'.repeat(Math.floor(random() ** 8 * this.#textBytesMax));
+    const operation = kind === 'commit' ? ((1 + Math.floor(random() * 3)) as Operation) : operations.none;
     const event: SampleEvent =
       kind === 'commit'
-        ? { did, time_us, kind, commit: { collection, operation: operationNames[operations.create], text } }
+        ? { did, time_us, kind, commit: { collection, operation: operationNames[operation], text } }
         : { did, time_us, kind };
     this.builder.writer.ascii(JSON.stringify(event));
     const source = Buffer.from(`${did}${collection}`);
     this.builder.end(
       eventKinds[kind] as EventKind,
-      kind === 'commit' ? operations.create : operations.none,
+      operation,
       source,
       0,
       did.length,
@@ -94,7 +108,7 @@ export class SampleLog {
   }
 }
 
-/** The v1 filter rules, written plainly: what the fast path is compared with. */
+/** The rules of filters, written plainly: what the fast path is compared with. */
 export function matches(filter: Filter, event: SampleEvent): boolean {
   const collection = event.commit?.collection;
   if (collection !== undefined && filter.collections.size + filter.prefixes.length > 0) {
@@ -105,6 +119,11 @@ export function matches(filter: Filter, event: SampleEvent): boolean {
       return false;
   }
   if (filter.dids.size > 0 && !filter.dids.has(event.did)) return false;
+  if (filter.kinds !== 0 && (filter.kinds & (1 << eventKinds[event.kind])) === 0) return false;
+  const operation = event.commit?.operation as 'create' | 'update' | 'delete' | undefined;
+  if (filter.operations !== 0 && operation !== undefined) {
+    if ((filter.operations & (1 << operations[operation])) === 0) return false;
+  }
   return filter.maxMessageSizeBytes === 0 || JSON.stringify(event).length <= filter.maxMessageSizeBytes;
 }
 
@@ -116,6 +135,8 @@ export function randomFilter(random: () => number): Filter {
     prefixes: random() < 0.3 ? some(['app.bsky.feed.', 'app.bsky.', 'com.'], 0.5) : [],
     dids: new Set(random() < 0.4 ? some(dids, 0.2) : []),
     maxMessageSizeBytes: random() < 0.3 ? Math.floor(random() * 2000) : 0,
+    kinds: random() < 0.2 ? Math.floor(random() * 8) : 0,
+    operations: random() < 0.2 ? 2 * Math.floor(random() * 8) : 0,
   };
 }
 

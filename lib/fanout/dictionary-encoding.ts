@@ -1,0 +1,55 @@
+// Encodings for zstd dictionaries beside the one that events are stored with: each makes a block's frames anew out of the
+// JSON ones. It owns the compressors, and has none open while nobody subscribes with its dictionary; which dictionaries
+// there are, and how they compress, it is told. Made once per thread by lib/service, asked for by lib/wire.
+
+import { ByteWriter } from '../decode/byte-writer.ts';
+import { compressFrames, type FrameCompressor } from '../log/block-builder.ts';
+import { type Encoding, encodings, type Frames } from './transport.ts';
+
+/** A compressor that is closed after use. */
+export interface ClosableCompressor extends FrameCompressor {
+  close(): void;
+}
+
+/** How long a compressor stays open after the last block: opening one takes milliseconds, and it holds up to 4 MiB. */
+const idleMs = 60_000;
+
+/** Bytes of scratch that are kept between blocks: what a full block shrinks to, with room. */
+const scratchBytes = 256 * 1024;
+
+/**
+ * The encodings by the id of their dictionary, in the order to list them: first `encodings.zstd`, of the dictionary that
+ * events are stored with.
+ * @param openers opens a compressor for each further id; must not throw.
+ */
+export function zstdEncodings(
+  storedId: number,
+  openers: ReadonlyMap<number, () => ClosableCompressor>,
+): ReadonlyMap<number, Encoding> {
+  const scratch = new ByteWriter(scratchBytes);
+  const byId = new Map<number, Encoding>([[storedId, encodings.zstd]]);
+  for (const [id, open] of openers) byId.set(id, dictionaryEncoding(id, open, scratch));
+  return byId;
+}
+
+function dictionaryEncoding(id: number, open: () => ClosableCompressor, scratch: ByteWriter): Encoding {
+  let compressor: ClosableCompressor | undefined;
+  let idle: NodeJS.Timeout | undefined;
+  const close = (): void => {
+    compressor?.close();
+    compressor = undefined;
+    idle = undefined;
+  };
+  return {
+    name: `zstd ${id}`,
+    stored: 'json',
+    recode({ jsonEnd }, json): Frames {
+      compressor ??= open();
+      if (idle === undefined) idle = setTimeout(close, idleMs).unref();
+      else idle.refresh();
+      const { zstd, zstdEnd } = compressFrames(json, jsonEnd, compressor, scratch);
+      scratch.shrink(scratchBytes);
+      return { frames: zstd, ends: zstdEnd };
+    },
+  };
+}

@@ -1,0 +1,149 @@
+// All groups, and which of them an event concerns, so that a block costs what it delivers and not groups times events.
+// A group with DIDs is found by them, one with only collections by those; the others, which take most of what comes, are
+// in a list. Owned by the pull loop.
+
+import type { DidHasher } from '../event/did-hash.ts';
+import type { Filter } from '../event/filter.ts';
+import { type BlockIndex, noCollection } from '../log/block-index.ts';
+import { noRun, Runs } from './batch.ts';
+import { CollectionIndex } from './collection-index.ts';
+import { DidIndex, noLink } from './did-index.ts';
+import { Group } from './group.ts';
+import { Selection } from './selection.ts';
+import type { Encoding } from './transport.ts';
+
+/** See the file comment. */
+export class GroupIndex {
+  /** Groups without a condition on collections or DIDs. */
+  readonly broad = new Set<Group>();
+  /** The events of the groups that {@link touched} returned. */
+  readonly runs = new Runs();
+  readonly #hasher: DidHasher;
+  readonly #wantedDidsMax: number;
+  readonly #groups = new Map<string, Group>();
+  readonly #byCollection = new CollectionIndex<Group>();
+  readonly #byDid = new DidIndex();
+  /** Groups by their numbers in `#byDid`; free numbers hold nothing. */
+  readonly #numbered: (Group | undefined)[] = [];
+  readonly #freeNumbers: number[] = [];
+  #touched: Group[] = [];
+
+  /** @param wantedDidsMax most wanted DIDs of all groups together. */
+  constructor(hasher: DidHasher, wantedDidsMax: number) {
+    this.#hasher = hasher;
+    this.#wantedDidsMax = wantedDidsMax;
+  }
+
+  get size(): number {
+    return this.#groups.size;
+  }
+
+  /** Wanted DIDs of all groups together. */
+  get wantedDids(): number {
+    return this.#byDid.size;
+  }
+
+  /** The group for a filter, held until {@link release}; undefined when there is no room for its DIDs. */
+  hold(filter: Filter, encoding: Encoding): Group | undefined {
+    const selection = new Selection(filter, this.#hasher);
+    const key = `${encoding.name} ${selection.key}`;
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      if (this.wantedDids + selection.didHashes.length / 2 > this.#wantedDidsMax) return undefined;
+      group = new Group(key, selection, encoding);
+      this.#groups.set(key, group);
+      this.#add(group);
+    }
+    group.holders++;
+    return group;
+  }
+
+  release(group: Group): void {
+    if (--group.holders > 0) return;
+    this.#groups.delete(group.key);
+    this.#remove(group);
+  }
+
+  /**
+   * The groups with live members that want any of a block's events from position `from` on, each with the chain of those
+   * events; broad groups are not among them. Whoever takes a chain resets it to `noRun`. Valid until the next call.
+   */
+  touched(index: BlockIndex, from: number): readonly Group[] {
+    this.#touched = [];
+    this.runs.clear();
+    if (this.#byCollection.owners.length > 0) this.#touchByCollection(index, from);
+    if (this.#byDid.size > 0) this.#touchByDid(index, from);
+    return this.#touched;
+  }
+
+  #touchByCollection(index: BlockIndex, from: number): void {
+    const { collection, count } = index;
+    const { owners } = this.#byCollection;
+    const found = index.collections.map((name) => this.#byCollection.find(name));
+    for (let event = from; event < count; event++) {
+      if (collection[event] === noCollection) {
+        for (let at = 0; at < owners.length; at++) this.#touch(owners[at], index, event);
+        continue;
+      }
+      const lists = found[collection[event]];
+      for (let list = 0; list < lists.length; list++) {
+        const groups = lists[list];
+        for (let at = 0; at < groups.length; at++) this.#touch(groups[at], index, event);
+      }
+    }
+  }
+
+  #touchByDid(index: BlockIndex, from: number): void {
+    const { collection, collections, count, didHash } = index;
+    const byDid = this.#byDid;
+    for (let event = from; event < count; event++) {
+      let link = byDid.find(didHash[event * 2], didHash[event * 2 + 1]);
+      for (; link !== noLink; link = byDid.next(link)) {
+        const group = this.#numbered[byDid.groupOf(link)] as Group;
+        const name = collection[event];
+        if (name === noCollection || group.selection.wantsCollection(collections[name])) {
+          this.#touch(group, index, event);
+        }
+      }
+    }
+  }
+
+  #touch(group: Group, index: BlockIndex, event: number): void {
+    if (group.live.length === 0 || !group.selection.passes(index, event)) return;
+    const last = group.lastRun;
+    if (last === noRun) {
+      this.#touched.push(group);
+      group.firstRun = this.runs.add(noRun, event);
+      group.lastRun = group.firstRun;
+    } else if (this.runs.endOf(last) <= event) {
+      // Else it has the event already, for another reason.
+      group.lastRun = this.runs.add(last, event);
+    }
+  }
+
+  #add(group: Group): void {
+    const { selection } = group;
+    if (selection.didHashes.length > 0) {
+      group.number = this.#freeNumbers.pop() ?? this.#numbered.length;
+      this.#numbered[group.number] = group;
+      this.#byDid.add(selection.didHashes, group.number);
+    } else if (selection.filtersCollections) {
+      this.#byCollection.add(group, selection.collections, selection.prefixes);
+    } else {
+      this.broad.add(group);
+    }
+  }
+
+  #remove(group: Group): void {
+    const { selection } = group;
+    if (selection.didHashes.length > 0) {
+      this.#byDid.remove(selection.didHashes, group.number);
+      this.#numbered[group.number] = undefined;
+      this.#freeNumbers.push(group.number);
+    } else if (selection.filtersCollections) {
+      this.#byCollection.remove(group, selection.collections, selection.prefixes);
+    } else {
+      this.broad.delete(group);
+    }
+  }
+}

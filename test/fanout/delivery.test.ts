@@ -1,0 +1,185 @@
+// The promise of the pull loop, against a model of a few lines: each subscriber gets the events after its cursor that
+// its filter of the moment lets through, once and in order.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as nextRound } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import { type Filter, passAll } from '../../lib/event/filter.ts';
+import { Fanout } from '../../lib/fanout/fanout.ts';
+import type { Subscriber } from '../../lib/fanout/subscriber.ts';
+import { encodings } from '../../lib/fanout/transport.ts';
+import type { Block } from '../../lib/log/block.ts';
+import { LevelLog } from '../../lib/log/level-log.ts';
+import { addressTable } from '../support/addresses.ts';
+import { fakeCompressor, matches, randomFilter, SampleLog, seededRandom } from '../support/events.ts';
+import { FakeClient, Lines } from './fake-client.ts';
+
+/** A client, and what it has asked for: each filter holds for the events after its position. */
+interface Tracked {
+  readonly client: FakeClient;
+  readonly filters: { readonly afterUs: number; readonly filter: Filter }[];
+  endedAtUs: number;
+}
+
+class Scene {
+  readonly tracked: Tracked[] = [];
+  readonly sample: SampleLog;
+  readonly #log: LevelLog;
+  readonly #fanout: Fanout;
+  readonly #random: () => number;
+  readonly #lines = new Lines();
+  /** Stored, and not yet published. */
+  #stored: Block[] = [];
+
+  constructor(log: LevelLog, fanout: Fanout, random: () => number) {
+    this.#log = log;
+    this.#fanout = fanout;
+    this.#random = random;
+    let nowMs = 1_700_000_000_000;
+    this.sample = new SampleLog(random, {
+      didHashKey: log.didHashKey,
+      nowMs: () => (random() < 0.1 ? ++nowMs : nowMs),
+      textBytesMax: 5_000,
+    });
+  }
+
+  get clients(): FakeClient[] {
+    return this.tracked.filter(({ client }) => !client.hasEnded).map(({ client }) => client);
+  }
+
+  #chance(probability: number): boolean {
+    return this.#random() < probability;
+  }
+
+  #pick<T>(from: readonly T[]): T {
+    return from[Math.floor(this.#random() * from.length)];
+  }
+
+  /** Like the clients' filters in the world: many want nearly the same, some nothing special. */
+  #filter(): Filter {
+    return this.#chance(0.15) ? passAll : randomFilter(this.#random);
+  }
+
+  join(): void {
+    const fills = this.#random() ** 2;
+    const encoding = this.#pick([encodings.json, encodings.zstd, this.#lines]);
+    const client = new FakeClient(encoding, () => this.#chance(fills), this.#chance(0.3));
+    const filter = this.#filter();
+    const known = this.sample.events.length === 0 ? 1 : this.#pick(this.sample.events.slice(-200)).time_us;
+    const { lastTimeUs } = this.#log;
+    const ahead = lastTimeUs + Math.floor(this.#random() * 2000);
+    const asked = this.#pick([undefined, undefined, 0, known - 1, known, known, lastTimeUs, ahead]);
+    const afterUs = asked ?? this.#fanout.publishedUs;
+    this.tracked.push({ client, filters: [{ afterUs, filter }], endedAtUs: Number.POSITIVE_INFINITY });
+    client.subscription = this.#fanout.subscribe(client, filter, asked);
+    expect(positionOf(client)).toBe(afterUs);
+  }
+
+  changeFilter(tracked: Tracked): void {
+    const filter = this.#filter();
+    tracked.filters.push({ afterUs: positionOf(tracked.client), filter });
+    tracked.client.subscription?.setFilter(filter);
+    // A change moves nobody.
+    expect(positionOf(tracked.client)).toBe(tracked.filters.at(-1)?.afterUs);
+  }
+
+  end(tracked: Tracked): void {
+    tracked.endedAtUs = positionOf(tracked.client);
+    tracked.client.end();
+  }
+
+  async step(): Promise<void> {
+    const block = this.sample.block(Math.floor(this.#random() ** 3 * 40));
+    await this.#log.append(block);
+    this.#stored.push(block);
+    if (this.#chance(0.3)) await nextRound();
+    for (let joins = this.#random() * 4; joins > 1; joins--) this.join();
+    for (const tracked of this.tracked) {
+      if (tracked.client.hasEnded) continue;
+      if (this.#chance(0.02)) this.changeFilter(tracked);
+      if (this.#chance(0.004)) this.end(tracked);
+    }
+    if (this.#chance(0.6)) this.publish();
+    for (const client of this.clients) if (client.isFull && this.#chance(0.4)) client.drain();
+    if (this.#chance(0.3)) await nextRound();
+  }
+
+  publish(): void {
+    const blocks = this.#stored;
+    this.#stored = [];
+    if (this.#chance(0.5)) this.#fanout.publish(blocks);
+    else for (const block of blocks) this.#fanout.publish([block]);
+  }
+
+  expected({ filters, endedAtUs }: Tracked): { timeUs: number; text: string }[] {
+    const wanted = this.sample.events.filter((event) => {
+      const holds = filters.filter(({ afterUs }) => afterUs < event.time_us).at(-1);
+      return event.time_us <= endedAtUs && holds !== undefined && matches(holds.filter, event);
+    });
+    return wanted.map((event) => ({ timeUs: event.time_us, text: JSON.stringify(event) }));
+  }
+}
+
+function positionOf(client: FakeClient): number {
+  return (client.subscription as Subscriber).positionUs;
+}
+
+async function openLog(): Promise<LevelLog> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'slipstream-delivery-'));
+  // A tail of a few blocks, so that memory, LevelDB and the tip are all crossed.
+  const log = await LevelLog.open({
+    dataDir,
+    retentionBytes: 0,
+    tailBytesMax: 60_000,
+    fsync: false,
+    compressor: fakeCompressor,
+  });
+  onTestFinished(async () => {
+    await log.close();
+    await rm(dataDir, { recursive: true });
+  });
+  return log;
+}
+
+test.for([41, 42, 43, 44])(
+  'every one of hundreds gets exactly what its filters let through, in order (seed %i)',
+  async (seed) => {
+    const log = await openLog();
+    const random = seededRandom(seed);
+    const fanout = new Fanout(log, addressTable(), (error) => expect.unreachable(String(error)), {
+      progressIntervalMs: 5,
+    });
+    const scene = new Scene(log, fanout, random);
+    for (let step = 0; step < 160; step++) await scene.step();
+    scene.publish();
+    const expected = scene.tracked.map((tracked) => scene.expected(tracked));
+    const total = expected.reduce((sum, events) => sum + events.length, 0);
+    const received = (): number => scene.tracked.reduce((sum, { client }) => sum + client.texts.length, 0);
+    const goOn = (): number => {
+      for (const client of scene.clients) if (client.isFull) client.drain();
+      return received();
+    };
+    await expect.poll(goOn).toBeGreaterThanOrEqual(total);
+    // Whatever comes too often would come now.
+    for (let round = 0; round < 100; round++) {
+      goOn();
+      await nextRound();
+    }
+    for (const [at, { client }] of scene.tracked.entries()) {
+      const hint = `seed ${seed}, client ${at}`;
+      expect(client.texts, hint).toEqual(expected[at].map(({ text }) => text));
+      for (const report of client.reports) {
+        const before = expected[at].filter(({ timeUs }) => timeUs <= report.positionUs);
+        expect(report.received, `${hint}: a report at ${report.positionUs}`).toBe(before.length);
+      }
+    }
+    expect(scene.tracked.length).toBeGreaterThan(200);
+    expect(total).toBeGreaterThan(20_000);
+    expect(fanout.totals.events).toBe(total);
+    for (const { client } of scene.tracked) client.end();
+    expect(fanout.standing()).toEqual({ subscribers: 0, live: 0, slowestLagUs: 0 });
+    expect([fanout.groups.size, fanout.groups.wantedDids, fanout.groups.broad.size]).toEqual([0, 0, 0]);
+  },
+);

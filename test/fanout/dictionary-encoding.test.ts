@@ -1,0 +1,113 @@
+// Encodings of further dictionaries: what they make of a block, read by zstd inside of Node, and when their compressors
+// are open.
+
+import { readFileSync } from 'node:fs';
+import { zstdDecompressSync } from 'node:zlib';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { chooseCompressor } from '../../lib/codec/choose-compressor.ts';
+import { compressionLevels } from '../../lib/codec/compressor.ts';
+import { defaultDictionaryPath, parseDictionary, readDictionary } from '../../lib/codec/dictionary.ts';
+import { binaryMessage, textMessage } from '../../lib/event/message-frame.ts';
+import { zstdEncodings } from '../../lib/fanout/dictionary-encoding.ts';
+import { encodings } from '../../lib/fanout/transport.ts';
+import { fakeCompressor, payloadsOf, SampleLog, seededRandom, unfake } from '../support/events.ts';
+
+const own = readDictionary(defaultDictionaryPath());
+
+function withOtherId(): typeof own {
+  const bytes = new Uint8Array(readFileSync(defaultDictionaryPath()));
+  new DataView(bytes.buffer).setUint32(4, 40_000, true);
+  return parseDictionary(bytes, 'test');
+}
+
+/** Encodings with one further dictionary, 9, and what happens to its compressors. */
+function faked() {
+  const calls: string[] = [];
+  const open = () => {
+    calls.push('open');
+    return { ...fakeCompressor, dictionaryId: 9, close: () => void calls.push('close') };
+  };
+  const encoding = zstdEncodings(7, new Map([[9, open]])).get(9)!;
+  return { calls, recode: encoding.recode!, encoding };
+}
+
+describe('encodings by the id of their dictionary', () => {
+  it('have the stored one first, as it is', () => {
+    const byId = zstdEncodings(
+      7,
+      new Map([9, 8].map((id) => [id, () => ({ ...fakeCompressor, close() {} })])),
+    );
+    expect([...byId.keys()]).toEqual([7, 9, 8]);
+    expect(byId.get(7)).toBe(encodings.zstd);
+    expect(new Set([...byId.values()].map(({ name }) => name)).size).toBe(3);
+    expect(byId.get(9)).toMatchObject({ stored: 'json' });
+  });
+
+  it('make binary frames of the same events, in the same order', () => {
+    const { recode } = faked();
+    const log = new SampleLog(seededRandom(5));
+    for (const count of [1, 30, 300]) {
+      const { index, json } = log.block(count);
+      const { frames, ends } = recode(index, json);
+      expect(ends).toHaveLength(count);
+      expect(ends.at(-1)).toBe(frames.length);
+      expect(payloadsOf(frames, binaryMessage).map(unfake)).toEqual(
+        payloadsOf(json, textMessage).map((payload) => Buffer.from(payload).toString()),
+      );
+    }
+  });
+
+  it('keep what they made: the next block is in other memory', () => {
+    const { recode } = faked();
+    const log = new SampleLog(seededRandom(6));
+    const [first, second] = [log.block(5), log.block(5)];
+    const made = recode(first.index, first.json);
+    const copy = Buffer.from(made.frames);
+    recode(second.index, second.json);
+    expect(Buffer.from(made.frames)).toEqual(copy);
+  });
+
+  it('are frames of their dictionary, from a compressor of the same build', async () => {
+    const stored = await chooseCompressor('auto', own, compressionLevels.default);
+    const other = withOtherId();
+    const open = () => stored.withDictionary(other);
+    const { recode } = zstdEncodings(own.id, new Map([[other.id, open]])).get(other.id)!;
+    const { index, json } = new SampleLog(seededRandom(7)).block(40);
+    const payloads = payloadsOf(recode!(index, json).frames, binaryMessage);
+    const texts = payloadsOf(json, textMessage);
+    for (const [at, payload] of payloads.entries()) {
+      expect(Buffer.from(payload).readUInt16LE(payload[4] & 0x20 ? 5 : 6)).toBe(40_000);
+      expect(zstdDecompressSync(payload, { dictionary: other.bytes }).equals(texts[at])).toBe(true);
+      expect(() => zstdDecompressSync(payload, { dictionary: own.bytes })).toThrow();
+    }
+    stored.close();
+  });
+});
+
+describe('a compressor', () => {
+  afterEach(() => void vi.useRealTimers());
+
+  it('is open from the first block to a minute after the last', () => {
+    vi.useFakeTimers();
+    const { calls, recode } = faked();
+    const log = new SampleLog(seededRandom(8));
+    const publish = (): void => {
+      const { index, json } = log.block(3);
+      recode(index, json);
+    };
+    expect(calls).toEqual([]);
+    publish();
+    for (let second = 0; second < 200; second += 50) {
+      vi.advanceTimersByTime(50_000);
+      publish();
+    }
+    expect(calls).toEqual(['open']);
+    vi.advanceTimersByTime(60_000);
+    expect(calls).toEqual(['open', 'close']);
+    publish();
+    vi.advanceTimersByTime(59_999);
+    expect(calls).toEqual(['open', 'close', 'open']);
+    vi.advanceTimersByTime(1);
+    expect(calls).toEqual(['open', 'close', 'open', 'close']);
+  });
+});
