@@ -12,8 +12,12 @@ const advice: Readonly<Record<string, string>> = {
   ENOTFOUND: 'The host name is unknown: give an IP address, or leave the host out.',
 };
 
-/** Resolves with the address bound, its real port included. Throws HTTP_LISTEN_FAILED. */
-export function bind(server: Server, address: ListenAddress): Promise<ListenAddress> {
+/**
+ * Resolves with the address bound, its real port included.
+ * @param isShared whether others who say so may listen there too: the system spreads connections over them.
+ * @throws CodedError HTTP_LISTEN_FAILED.
+ */
+export function bind(server: Server, address: ListenAddress, isShared = false): Promise<ListenAddress> {
   return new Promise((resolve, reject) => {
     const failed = (cause: NodeJS.ErrnoException): void => {
       const what = `cannot listen on ${formatListenAddress(address)} (${cause.code ?? cause.message}).`;
@@ -22,7 +26,11 @@ export function bind(server: Server, address: ListenAddress): Promise<ListenAddr
     };
     server.once('error', failed);
     server.listen(
-      { port: address.port, ...(address.host === undefined ? {} : { host: address.host }) },
+      {
+        port: address.port,
+        reusePort: isShared,
+        ...(address.host === undefined ? {} : { host: address.host }),
+      },
       () => {
         server.off('error', failed);
         resolve({ host: address.host, port: (server.address() as AddressInfo).port });

@@ -2,7 +2,8 @@
 // come from a `DictionarySource`; lib/codec has one.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { respond, respondError, respondJson } from './respond.ts';
+import { sendUnlessKnown } from './etag.ts';
+import { respondError, respondJson } from './respond.ts';
 import { allowGetAndHead, type Route } from './routes.ts';
 
 /** What is told about a dictionary. */
@@ -66,20 +67,8 @@ function sendDictionary(
   { id, sha256 }: DictionaryDescription,
   bytes: Uint8Array,
 ): void {
-  const etag = `"${sha256}"`;
-  response.setHeader('ETag', etag);
   response.setHeader('Cache-Control', cacheControl);
   response.setHeader('X-Zstd-Dictionary-Id', String(id));
   response.setHeader('Access-Control-Expose-Headers', exposedHeaders);
-  if (matches(request.headers['if-none-match'], etag)) response.writeHead(304).end();
-  else respond(response, 200, 'application/octet-stream', bytes);
-}
-
-/** Weak comparison of an `If-None-Match` list, as RFC 9110 section 13.1.2 asks. */
-function matches(list: string | undefined, etag: string): boolean {
-  if (list === undefined) return false;
-  return list.split(',').some((item) => {
-    const tag = item.trim();
-    return tag === '*' || tag === etag || tag === `W/${etag}`;
-  });
+  sendUnlessKnown(request, response, `"${sha256}"`, 'application/octet-stream', bytes);
 }

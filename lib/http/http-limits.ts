@@ -39,9 +39,6 @@ export const metricsHttpLimits: HttpLimits = {
   socketsMax: 64,
 };
 
-/** Subscribers at a time. */
-export const sessionsMax = 50_000;
-
 /** Makes a server with those limits; `socketsMax` is its owner's to keep. */
 export function serverWithin(limits: HttpLimits, onRequest: RequestListener): Server {
   const server = createServer(

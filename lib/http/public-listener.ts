@@ -3,11 +3,13 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { SubscriptionSource } from '../fanout/transport.ts';
+import type { AddressTable } from '../fanout/address-table.ts';
+import type { Encoding, SubscriptionSource } from '../fanout/transport.ts';
 import { defaultSessionTiming, type SessionTiming } from '../wire/subscribe-session.ts';
+import { Admission, type OnAddressFull } from './admission.ts';
 import { bind } from './bind.ts';
 import { type DictionarySource, dictionaryRoutes } from './dictionary-routes.ts';
-import { type HttpLimits, publicHttpLimits, serverWithin, sessionsMax } from './http-limits.ts';
+import { type HttpLimits, publicHttpLimits, serverWithin } from './http-limits.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { respondText } from './respond.ts';
 import { allowGet, type Route, Routes } from './routes.ts';
@@ -19,21 +21,33 @@ export interface PublicListenerOptions {
   /** Where sessions attach: the pull loop. */
   readonly source: SubscriptionSource;
   readonly dictionaries: DictionarySource;
+  /** What compressed subscribers can ask for, by the id of the dictionary; none but the default without. */
+  readonly zstdEncodings?: ReadonlyMap<number, Encoding>;
+  /** Counts subscribers, and has their limits; shared with the pull loop, and with other threads. */
+  readonly addresses: AddressTable;
+  /** IP addresses and CIDR ranges whose `X-Forwarded-For` is believed; none without. */
+  readonly trustedProxies?: readonly string[];
+  /** Told once in a while that an address has reached its limit of subscribers. */
+  readonly onAddressFull?: OnAddressFull;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   /** Further routes; a path that is taken already replaces the route here. */
   readonly routes?: Iterable<Route>;
-  readonly timing?: SessionTiming;
+  /** What differs from the usual. */
+  readonly timing?: Partial<SessionTiming>;
   readonly limits?: HttpLimits;
-  /** Subscribers at a time; one more is answered with 503. */
-  readonly sessionsMax?: number;
 }
 
-const welcome: Route = {
+/** What v1 answers to everyone who asks for `/`. */
+export const welcome: Route = {
   path: '/',
   allow: allowGet,
   handle: (_request, response) => respondText(response, 200, 'Welcome to Jetstream'),
 };
+
+function destroy(this: Socket): void {
+  this.destroy();
+}
 
 /** See the file comment. */
 export class PublicListener {
@@ -49,16 +63,25 @@ export class PublicListener {
   readonly #sockets = new Set<Socket>();
   /** Those of `#sockets` that are no sessions. */
   readonly #plainSockets = new Set<Socket>();
+  /** Listens to every socket's close: one function for all costs a socket nothing. */
+  readonly #forget: (this: Socket) => void;
   #stopped: Promise<void> | undefined;
 
   constructor(options: PublicListenerOptions) {
     const limits = options.limits ?? publicHttpLimits;
     this.#plainSocketsMax = limits.socketsMax;
+    const [sockets, plainSockets] = [this.#sockets, this.#plainSockets];
+    this.#forget = function () {
+      sockets.delete(this);
+      plainSockets.delete(this);
+    };
+    const { addresses, trustedProxies = [], onAddressFull = () => {} } = options;
     this.subscribe = new SubscribeRoute({
       source: options.source,
+      admission: new Admission(addresses, trustedProxies, onAddressFull),
+      zstdEncodings: options.zstdEncodings ?? new Map(),
       nowUs: options.nowUs,
-      timing: options.timing ?? defaultSessionTiming,
-      sessionsMax: options.sessionsMax ?? sessionsMax,
+      timing: { ...defaultSessionTiming, ...options.timing },
     });
     this.#routes = new Routes([
       welcome,
@@ -71,9 +94,9 @@ export class PublicListener {
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));
   }
 
-  /** Starts to listen; resolves with the address bound, its real port included. Throws HTTP_LISTEN_FAILED. */
-  async listen(address: ListenAddress): Promise<ListenAddress> {
-    const bound = await bind(this.#server, address);
+  /** Starts to listen, as `bind` does; resolves with the address bound. Throws HTTP_LISTEN_FAILED. */
+  async listen(address: ListenAddress, isShared = false): Promise<ListenAddress> {
+    const bound = await bind(this.#server, address, isShared);
     this.#server.on('error', () => this.acceptsFailed++);
     return bound;
   }
@@ -112,16 +135,13 @@ export class PublicListener {
     }
     this.#sockets.add(socket);
     this.#plainSockets.add(socket);
-    socket.once('close', () => {
-      this.#sockets.delete(socket);
-      this.#plainSockets.delete(socket);
-    });
+    socket.on('close', this.#forget);
   }
 
   /** A request with an `Upgrade` header, to whatever path and of whatever kind. */
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     // node:http has taken its own listener off; ws and the socket's close handle what an error means.
-    socket.on('error', () => socket.destroy());
+    socket.on('error', destroy);
     if (this.subscribe.upgrade(request, socket, head)) this.#plainSockets.delete(socket);
     else this.#routes.answer(request, upgradeResponse(request, socket));
   }

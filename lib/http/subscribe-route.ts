@@ -4,15 +4,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { positionOfCursor } from '../event/cursor.ts';
-import type { SubscriptionSource } from '../fanout/transport.ts';
+import type { Encoding, SubscriptionSource } from '../fanout/transport.ts';
 import { SessionCounts } from '../wire/session-counts.ts';
+import { SessionRounds } from '../wire/session-rounds.ts';
 import {
   isSubscribeFault,
   parseSubscribeQuery,
   type SubscribeFault,
   type SubscribeRequest,
 } from '../wire/subscribe-query.ts';
-import { type SessionTiming, SubscribeSession } from '../wire/subscribe-session.ts';
+import {
+  type SessionHost,
+  type SessionTiming,
+  SubscribeSession,
+  shortestMsOf,
+} from '../wire/subscribe-session.ts';
+import { type Admission, type Refusal, stopping } from './admission.ts';
 import { acceptHandshake, isHandshake } from './handshake.ts';
 import { respond, respondError, respondText } from './respond.ts';
 import { allowGet, pathOf, queryOf, type Route } from './routes.ts';
@@ -24,23 +31,27 @@ export const refusalReasons = [
   'bad_did',
   'too_many_dids',
   'too_many_collections',
+  'bad_kind',
+  'bad_operation',
+  'bad_dictionary',
   'bad_handshake',
-  /** As many sessions as allowed, or the server stops. */
-  'unavailable',
+  /** As many subscribers as allowed, in all or of one address. */
+  'too_many_subscribers',
+  'too_many_of_address',
+  'stopping',
 ] as const;
 export type RefusalReason = (typeof refusalReasons)[number];
 
 /** What the route needs. */
 export interface SubscribeRouteOptions {
   readonly source: SubscriptionSource;
+  readonly admission: Admission;
+  /** What compressed subscribers can ask for, by the id of the dictionary. */
+  readonly zstdEncodings: ReadonlyMap<number, Encoding>;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly timing: SessionTiming;
-  readonly sessionsMax: number;
 }
-
-/** Seconds after which a client that finds no place is asked to come back. */
-const retryAfterSeconds = 5;
 
 /** See the file comment. */
 export class SubscribeRoute implements Route {
@@ -49,59 +60,72 @@ export class SubscribeRoute implements Route {
   readonly sessions = new Set<SubscribeSession>();
   readonly sessionCounts = new SessionCounts();
   readonly refusals = new Map<RefusalReason, number>(refusalReasons.map((reason) => [reason, 0]));
-  readonly #options: SubscribeRouteOptions;
+  readonly #admission: Admission;
+  readonly #zstdEncodings: ReadonlyMap<number, Encoding>;
+  readonly #nowUs: () => number;
+  readonly #host: SessionHost;
+  readonly #rounds: SessionRounds<SubscribeSession>;
+  /** Why `upgrade` did not take a good request, until `handle` has said so. */
+  readonly #refused = new WeakMap<IncomingMessage, Refusal>();
   #stopping = false;
   #allGone: () => void = () => {};
 
-  constructor(options: SubscribeRouteOptions) {
-    this.#options = options;
+  constructor({ source, admission, zstdEncodings, nowUs, timing }: SubscribeRouteOptions) {
+    this.#admission = admission;
+    this.#zstdEncodings = zstdEncodings;
+    this.#nowUs = nowUs;
+    this.#host = { source, timing, counts: this.sessionCounts, gone: (session) => this.#gone(session) };
+    this.#rounds = new SessionRounds(this.sessions, shortestMsOf(timing));
   }
 
   /** Refuses a request, over plain HTTP: one that asks for no upgrade, or one that `upgrade` did not take. */
   handle(request: IncomingMessage, response: ServerResponse): void {
-    const asked = read(request);
+    const asked = this.#read(request);
+    const refusal = this.#refused.get(request);
     if (isSubscribeFault(asked)) {
-      this.#refused(asked.reason);
+      this.#count(asked.reason);
       respondText(response, asked.status, asked.body);
-    } else if (!isHandshake(request)) {
-      this.#refused('bad_handshake');
+    } else if (refusal !== undefined) {
+      this.#count(refusal.reason);
+      response.setHeader('Retry-After', String(refusal.retryAfterSeconds));
+      respondError(response, refusal.status, refusal.message);
+    } else {
+      this.#count('bad_handshake');
       response.setHeader('Sec-Websocket-Version', '13');
       response.setHeader('X-Content-Type-Options', 'nosniff');
       respond(response, 400, 'text/plain; charset=utf-8', 'Bad Request\n');
-    } else {
-      this.#refused('unavailable');
-      response.setHeader('Retry-After', String(retryAfterSeconds));
-      respondError(response, 503, 'Service Unavailable');
     }
   }
 
   /** Starts a session if the request is a good one and there is room; false when it has to be refused. */
   upgrade(request: IncomingMessage, socket: Socket, head: Buffer): boolean {
     if (request.method !== 'GET' || pathOf(request.url ?? '') !== this.path) return false;
-    const asked = read(request);
+    const asked = this.#read(request);
     if (isSubscribeFault(asked) || !isHandshake(request)) return false;
-    if (this.#stopping || this.sessions.size >= this.#options.sessionsMax) return false;
-    const { source, nowUs, timing } = this.#options;
-    const { encoding, filter, requireHello, cursor } = asked;
-    const afterTimeUs = cursor === undefined ? undefined : positionOfCursor(cursor, nowUs());
+    const remoteAddress = this.#stopping ? stopping : this.#admission.enter(request);
+    if (typeof remoteAddress !== 'string') {
+      this.#refused.set(request, remoteAddress);
+      return false;
+    }
+    const { cursor } = asked;
+    const afterTimeUs = cursor === undefined ? undefined : positionOfCursor(cursor, this.#nowUs());
+    let session: SubscribeSession | undefined;
     acceptHandshake(request, socket, head, (ws) => {
-      const counts = this.sessionCounts;
-      const onGone = (session: SubscribeSession): void => this.#gone(session);
-      this.sessions.add(
-        new SubscribeSession({
-          ws,
-          socket,
-          source,
-          encoding,
-          filter,
-          afterTimeUs,
-          requireHello,
-          timing,
-          counts,
-          onGone,
-        }),
-      );
+      session = new SubscribeSession({
+        ws,
+        socket,
+        host: this.#host,
+        request: asked,
+        remoteAddress,
+        afterTimeUs,
+      });
     });
+    if (session === undefined) {
+      this.#admission.leave(remoteAddress);
+    } else {
+      this.sessions.add(session);
+      this.#rounds.start();
+    }
     return true;
   }
 
@@ -117,15 +141,16 @@ export class SubscribeRoute implements Route {
 
   #gone(session: SubscribeSession): void {
     this.sessions.delete(session);
+    this.#admission.leave(session.remoteAddress);
     if (this.sessions.size === 0) this.#allGone();
   }
 
-  #refused(reason: RefusalReason): void {
+  #read(request: IncomingMessage): SubscribeRequest | SubscribeFault {
+    const socketEncoding = request.headers['socket-encoding'] as string | undefined;
+    return parseSubscribeQuery(queryOf(request.url ?? ''), socketEncoding, this.#zstdEncodings);
+  }
+
+  #count(reason: RefusalReason): void {
     this.refusals.set(reason, (this.refusals.get(reason) as number) + 1);
   }
-}
-
-function read(request: IncomingMessage): SubscribeRequest | SubscribeFault {
-  const socketEncoding = request.headers['socket-encoding'] as string | undefined;
-  return parseSubscribeQuery(queryOf(request.url ?? ''), socketEncoding);
 }

@@ -1,10 +1,14 @@
-// Close frames of the v1 wire: the codes sent on purpose and the room a reason has. Sending them is
+// Close frames: the codes sent on purpose and the room a reason has. Sending them is
 // subscribe-session.ts; those that answer protocol violations are lib/socket/subscriber-socket.ts.
 
 /** Every error of the application, as the v1 wire has it. */
 export const closeApplicationError = 1000;
 /** The server stops. */
 export const closeGoingAway = 1001;
+/** The client does not read. */
+export const closePolicy = 1008;
+/** The pull loop's, for a filter that there is no room for. */
+export const closeTryAgainLater = 1013;
 
 /** Longest reason in bytes of UTF-8: a control frame holds 125, two are the code. */
 export const closeReasonBytesMax = 123;

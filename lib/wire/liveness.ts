@@ -1,14 +1,5 @@
-// Whether a subscriber still lives, judged once per ping by what its socket has moved. Pure arithmetic over two
-// counters; the timer and the pings are subscribe-session.ts's.
-
-/** The counters of a `net.Socket`. */
-export interface SocketCounters {
-  readonly bytesRead: number;
-  /** Bytes accepted, those still waiting included. */
-  readonly bytesWritten: number;
-  /** Bytes that wait. */
-  readonly writableLength: number;
-}
+// Whether a subscriber still lives and still reads, judged by what its socket has moved. Pure arithmetic over counters;
+// the clock, the pings and the counters are subscribe-session.ts's.
 
 /** Intervals without a sign of life after which a subscriber is dead. */
 const silentIntervalsMax = 2;
@@ -17,31 +8,42 @@ const silentIntervalsMax = 2;
 const pingBytes = 4;
 
 /**
- * A sign of life is anything the client sent (a pong at least), or data taken since the last ping: behind a slow
- * client's full socket pings wait, so its pongs do too. A client that takes less than one write per interval and sends
- * nothing is dead as well.
+ * Two questions. Dead is who sends nothing, takes no data and leaves two pings unanswered. Stalled is who leaves bytes
+ * waiting for a time without taking one. While bytes wait only the second is asked, for pings wait behind them.
  */
 export class Liveness {
-  readonly #socket: SocketCounters;
-  #readBytes: number;
-  #takenBytes: number;
-  /** The interval before the first ping asks for nothing, so it does not count. */
-  #silentIntervals = -1;
+  /** Of the last ping. The interval before the first one asks for nothing, but the handshake has been sent in it. */
+  #bytesRead = 0;
+  #bytesTaken = 0;
+  #silentIntervals = 0;
+  /** Of the last look for a stall. */
+  #bytesTakenThen = -1;
+  #quietSinceMs = 0;
 
-  constructor(socket: SocketCounters) {
-    this.#socket = socket;
-    this.#readBytes = socket.bytesRead;
-    this.#takenBytes = socket.bytesWritten - socket.writableLength;
+  /**
+   * Called when a ping is due; true when the client has been silent for too long.
+   * @param bytesRead from the client, since its start.
+   * @param bytesTaken by the system, to be sent to the client, since its start.
+   * @param bytesWaiting in this process until the system takes them.
+   */
+  silentAtPing(bytesRead: number, bytesTaken: number, bytesWaiting: number): boolean {
+    const silent =
+      bytesWaiting === 0 && bytesRead === this.#bytesRead && bytesTaken - this.#bytesTaken <= pingBytes;
+    this.#silentIntervals = silent ? this.#silentIntervals + 1 : 0;
+    this.#bytesRead = bytesRead;
+    this.#bytesTaken = bytesTaken;
+    return this.#silentIntervals >= silentIntervalsMax;
   }
 
-  /** Called right before each ping; true when the client has been silent for too long. */
-  silentAtPing(): boolean {
-    const { bytesRead, bytesWritten, writableLength } = this.#socket;
-    const takenBytes = bytesWritten - writableLength;
-    const silent = bytesRead === this.#readBytes && takenBytes - this.#takenBytes <= pingBytes;
-    this.#silentIntervals = silent ? this.#silentIntervals + 1 : 0;
-    this.#readBytes = bytesRead;
-    this.#takenBytes = takenBytes;
-    return this.#silentIntervals >= silentIntervalsMax;
+  /**
+   * Called again and again; true when bytes wait and the system has taken none for `timeoutMs`. It takes more when a third
+   * of its buffer is free, which is up to 4 MB on Linux: who reads less than 20 KB/s may show nothing for a minute.
+   */
+  stalledFor(timeoutMs: number, nowMs: number, bytesTaken: number, bytesWaiting: number): boolean {
+    if (bytesWaiting === 0 || bytesTaken !== this.#bytesTakenThen) {
+      this.#bytesTakenThen = bytesTaken;
+      this.#quietSinceMs = nowMs;
+    }
+    return nowMs - this.#quietSinceMs >= timeoutMs;
   }
 }

@@ -35,12 +35,14 @@ export function readClientMessage(text: string, current: Filter): ClientMessage 
   if (envelope.type !== 'options_update') return ignored;
   const options = readOptions(text, envelope.payloadAt);
   if ('error' in options) return failure(`failed to unmarshal subscriber options update: ${options.error}`);
-  const { collectionsAt, didsAt, limit } = options;
-  const filter = filterOf(
-    strings(text, collectionsAt),
-    strings(text, didsAt),
-    limit === undefined ? current.maxMessageSizeBytes : messageSizeLimit(limit),
-  );
+  const { at, limit } = options;
+  const filter = filterOf({
+    collections: strings(text, at.wantedCollections),
+    dids: strings(text, at.wantedDids),
+    kinds: strings(text, at.wantedKinds),
+    operations: strings(text, at.wantedOperations),
+    maxMessageSizeBytes: limit === undefined ? current.maxMessageSizeBytes : messageSizeLimit(limit),
+  });
   if (isFilterFault(filter)) return failure(`failed to parse subscriber options: ${filter.text}`);
   return { kind: 'update', filter };
 }
@@ -87,40 +89,36 @@ function readEnvelope(text: string): Envelope {
   return error === undefined ? { type, payloadAt } : { error };
 }
 
-/** The fields of an update, or the first thing wrong with them; a field that is absent or null is undefined. */
+const optionsType = 'SubscriberOptionsUpdatePayload';
+const arrayNames = ['wantedCollections', 'wantedDids', 'wantedKinds', 'wantedOperations'] as const;
+const arrayPatterns = arrayNames.map((name) => [name, new RegExp(`^${name}$`, 'iu')] as const);
+const limitName = /^maxMessageSizeBytes$/iu;
+
+/** Where the arrays of an update are, and its limit, or the first thing wrong; what is absent or null is undefined. */
 type Options =
   | {
-      readonly collectionsAt: number | undefined;
-      readonly didsAt: number | undefined;
+      readonly at: { readonly [N in (typeof arrayNames)[number]]?: number | undefined };
       readonly limit: string | undefined;
     }
   | { readonly error: string };
 
-const optionsType = 'SubscriberOptionsUpdatePayload';
-const collectionsName = /^wantedCollections$/iu;
-const didsName = /^wantedDids$/iu;
-const limitName = /^maxMessageSizeBytes$/iu;
-
 function readOptions(text: string, payloadAt: number | undefined): Options {
   if (payloadAt === undefined) return { error: 'unexpected end of JSON input' };
   const reader = new JsonReader(text, payloadAt);
-  let collectionsAt: number | undefined;
-  let didsAt: number | undefined;
+  const at: { [N in (typeof arrayNames)[number]]?: number | undefined } = {};
   let limit: string | undefined;
   let error: string | undefined;
   const kind = reader.kind();
-  if (kind === 'null') return { collectionsAt, didsAt, limit };
+  if (kind === 'null') return { at, limit };
   if (kind !== 'object') return { error: valueMismatch(kind, optionsType) };
   for (reader.enter(); reader.more(); ) {
     const name = reader.name();
-    const at = reader.kind() === 'null' ? undefined : reader.at;
-    if (collectionsName.test(name)) {
-      collectionsAt = at;
-      error ??= stringsMismatch(text, reader, `${optionsType}.wantedCollections`);
-    } else if (didsName.test(name)) {
-      didsAt = at;
-      error ??= stringsMismatch(text, reader, `${optionsType}.wantedDids`);
-    } else if (limitName.test(name) && at !== undefined) {
+    const valueAt = reader.kind() === 'null' ? undefined : reader.at;
+    const array = arrayPatterns.find(([, pattern]) => pattern.test(name))?.[0];
+    if (array !== undefined) {
+      at[array] = valueAt;
+      error ??= stringsMismatch(text, reader, `${optionsType}.${array}`);
+    } else if (limitName.test(name) && valueAt !== undefined) {
       const valueKind = reader.kind();
       const spelling = valueKind === 'number' ? reader.spelling() : undefined;
       if (spelling !== undefined && isInt64(spelling)) limit = spelling;
@@ -134,7 +132,7 @@ function readOptions(text: string, payloadAt: number | undefined): Options {
     }
     reader.skip();
   }
-  return error === undefined ? { collectionsAt, didsAt, limit } : { error };
+  return error === undefined ? { at, limit } : { error };
 }
 
 function numberShown(kind: string, spelling: string | undefined): string {

@@ -20,11 +20,14 @@ export const sessionEnds = [
   'client_gone',
   /** Neither a pong nor anything else came, and nothing was taken. */
   'client_silent',
+  /** It was behind and took nothing. */
+  'stalled',
   /** A client message that the wire answers with an error. */
   'bad_message',
   'message_too_large',
   'protocol_violation',
-  /** The pull loop closed it. */
+  /** The pull loop closed it: for want of room for its filter, or because the log could not be read. */
+  'no_room',
   'delivery_failed',
   'server_stopping',
 ] as const;

@@ -4,104 +4,134 @@
 
 import type { Socket } from 'node:net';
 import type { Filter } from '../event/filter.ts';
-import type { Encoding, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
+import type { Encoding, Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
 import type { ClosedBy, SubscriberSocket } from '../socket/subscriber-socket.ts';
-import { closeApplicationError, closeGoingAway, cutCloseReason } from './close-frame.ts';
+import { bytesTaken } from './bytes-taken.ts';
+import {
+  closeApplicationError,
+  closeGoingAway,
+  closePolicy,
+  closeTryAgainLater,
+  cutCloseReason,
+} from './close-frame.ts';
 import { Liveness } from './liveness.ts';
 import { readClientMessage } from './options-update.ts';
+import { progressFrame } from './progress-message.ts';
 import type { SessionCounts, SessionEnd } from './session-counts.ts';
+import type { SubscribeRequest } from './subscribe-query.ts';
 
 /** Intervals of a session, in milliseconds. */
 export interface SessionTiming {
   /** Between pings, from the handshake on. A client is silent after two of them without a sign of life. */
   readonly pingIntervalMs: number;
+  /** How long a client may leave bytes waiting without taking one; 0: for ever. */
+  readonly stallTimeoutMs: number;
   /** From the start of the end (a close frame of either side, or the client's FIN) until the socket is destroyed. */
   readonly closeTimeoutMs: number;
 }
 
 /** What a daemon runs with; the ping interval is the v1 wire's. */
-export const defaultSessionTiming: SessionTiming = { pingIntervalMs: 30_000, closeTimeoutMs: 5_000 };
+export const defaultSessionTiming: SessionTiming = {
+  pingIntervalMs: 30_000,
+  stallTimeoutMs: 60_000,
+  closeTimeoutMs: 5_000,
+};
+
+/** The shortest time that a session with this timing keeps, for lib/wire/session-rounds.ts. */
+export function shortestMsOf({ pingIntervalMs, stallTimeoutMs, closeTimeoutMs }: SessionTiming): number {
+  return Math.min(pingIntervalMs, stallTimeoutMs || Infinity, closeTimeoutMs);
+}
+
+/** What the sessions of a listener share. */
+export interface SessionHost {
+  readonly source: SubscriptionSource;
+  readonly timing: SessionTiming;
+  readonly counts: SessionCounts;
+  /** Called once for each session, when its socket is gone. */
+  gone(session: SubscribeSession): void;
+}
 
 /** What a session is made from. */
 export interface SessionOptions {
   readonly ws: SubscriberSocket;
   /** The socket under `ws`. */
   readonly socket: Socket;
-  readonly source: SubscriptionSource;
-  readonly encoding: Encoding;
-  readonly filter: Filter;
+  readonly host: SessionHost;
+  /** What the client asked for; where delivery starts is `afterTimeUs`. */
+  readonly request: SubscribeRequest;
+  /** The client's address, as limits count it. */
+  readonly remoteAddress: string;
   /** Where delivery starts; undefined is live. Fixed here, also when delivery waits for a hello. */
   readonly afterTimeUs: number | undefined;
-  /** Deliver nothing before the first valid options update, which replaces `filter`. */
-  readonly requireHello: boolean;
-  readonly timing: SessionTiming;
-  readonly counts: SessionCounts;
-  /** Called once, when the socket is gone. */
-  readonly onGone: (session: SubscribeSession) => void;
 }
-
-/** Bytes that may wait in the process for one client's socket before delivery to it pauses. */
-const unsentBytesMax = 128 * 1024;
 
 /** `WebSocket.OPEN`. */
 const open = 1;
 
+/** Where sockets keep their session, so that listeners are the same functions for all: ten closures would be 1 KB each. */
+const sessionKey = Symbol('session');
+
+function sessionOf(socket: object): SubscribeSession {
+  return (socket as { [sessionKey]: SubscribeSession })[sessionKey];
+}
+
 /**
  * See the file comment. Subscribes in the constructor unless a hello is required. Memory held for a client that reads
- * nothing: one `write` beyond `unsentBytesMax`, and one unfinished message of the client.
+ * nothing: one `write` beyond the socket's high-water mark (64 KiB), and one unfinished message of the client. It keeps
+ * no timer: its owner visits it (session-rounds.ts).
  */
 export class SubscribeSession implements Transport {
   readonly encoding: Encoding;
-  /** Address of the other end of the socket; headers that claim another are not believed. */
   readonly remoteAddress: string;
+  readonly wantsProgress: boolean;
   readonly #ws: SubscriberSocket;
   readonly #socket: Socket;
-  readonly #source: SubscriptionSource;
+  readonly #host: SessionHost;
   readonly #afterTimeUs: number | undefined;
-  readonly #timing: SessionTiming;
-  readonly #counts: SessionCounts;
-  readonly #onGone: (session: SubscribeSession) => void;
-  readonly #liveness: Liveness;
-  readonly #pingTimer: NodeJS.Timeout;
+  readonly #liveness = new Liveness();
   #filter: Filter;
   #subscription: Subscription | undefined;
   /** The pull loop was told to wait for `drained`. */
   #full = false;
-  /** Payload of the newest ping that could not be answered because the socket is full. */
+  /** A ping, and the payload of the newest pong, that wait for a full socket. */
+  #owesPing = false;
   #owedPong: Buffer | undefined;
   #ending: SessionEnd | undefined;
-  #closeTimer: NodeJS.Timeout | undefined;
+  /** When the next ping is due or, once the end has begun, the socket's end; of `performance.now()`. */
+  #dueMs: number;
 
-  constructor(options: SessionOptions) {
-    this.encoding = options.encoding;
-    this.remoteAddress = options.socket.remoteAddress ?? '';
-    this.#ws = options.ws;
-    this.#socket = options.socket;
-    this.#source = options.source;
-    this.#afterTimeUs = options.afterTimeUs;
-    this.#timing = options.timing;
-    this.#counts = options.counts;
-    this.#onGone = options.onGone;
-    this.#filter = options.filter;
-    this.#liveness = new Liveness(options.socket);
-    this.#counts.opened++;
+  constructor({ ws, socket, host, request, remoteAddress, afterTimeUs }: SessionOptions) {
+    this.encoding = request.encoding;
+    this.remoteAddress = remoteAddress;
+    this.wantsProgress = request.progress;
+    this.#ws = ws;
+    this.#socket = socket;
+    this.#host = host;
+    this.#afterTimeUs = afterTimeUs;
+    this.#filter = request.filter;
+    this.#dueMs = performance.now() + host.timing.pingIntervalMs;
+    host.counts.opened++;
     this.#listen();
-    this.#pingTimer = setInterval(() => this.#ping(), options.timing.pingIntervalMs);
-    if (!options.requireHello) this.#subscribe();
+    if (!request.requireHello) this.#subscribe();
   }
 
   /** Takes whole frames (see `Transport`). After the end has begun it takes nothing and says that it is full. */
   write(bytes: Uint8Array): boolean {
     if (this.#ws.readyState !== open) return false;
     this.#socket.write(bytes);
-    // What the kernel has taken at once no longer counts, so a fast reader is never found full.
-    this.#full = this.#socket.writableLength > unsentBytesMax;
+    // What the kernel has taken at once no longer counts, so a fast reader is never found full. Lower marks save nothing,
+    // a replay costs the same with any from 0 to 128 KiB, and no `drain` would follow.
+    this.#full = this.#socket.writableLength > this.#socket.writableHighWaterMark;
     return !this.#full;
+  }
+
+  progress(report: Progress): void {
+    if (this.#ws.readyState === open) this.#socket.write(progressFrame(report));
   }
 
   /** Ends the connection with a close frame; the pull loop's way out. */
   close(code: number, reason: string): void {
-    this.#close('delivery_failed', code, reason);
+    this.#close(code === closeTryAgainLater ? 'no_room' : 'delivery_failed', code, reason);
   }
 
   /** Ends the connection because the server stops. */
@@ -114,51 +144,108 @@ export class SubscribeSession implements Transport {
     this.#ws.terminate();
   }
 
-  #listen(): void {
-    const ws = this.#ws;
-    ws.on('message', (data, isBinary) => {
-      if (ws.readyState !== open) return;
-      if (isBinary) this.#counts.message('ignored_binary');
-      else this.#message(data.toString());
-    });
-    ws.on('error', (error) => ws.answerViolation(error));
-    ws.on('ping', (payload) => this.#pong(payload));
-    ws.onClosing = (by, code) => this.#begin(endOf(by, code));
-    ws.once('close', () => this.#gone());
-    this.#socket.once('end', () => this.#begin('client_gone'));
-    this.#socket.on('drain', () => this.#drained());
+  /** Does what is due. Called in short intervals, from the start until the session is gone. */
+  visit(nowMs: number): void {
+    const { stallTimeoutMs, pingIntervalMs } = this.#host.timing;
+    const { writableLength } = this.#socket;
+    const isStalled = this.#liveness.stalledFor(
+      stallTimeoutMs,
+      nowMs,
+      bytesTaken(this.#socket),
+      writableLength,
+    );
+    if (isStalled && stallTimeoutMs > 0) {
+      const seconds = stallTimeoutMs / 1000;
+      this.#close('stalled', closePolicy, `no progress for ${seconds}s: read faster, or filter more`);
+    }
+    if (nowMs < this.#dueMs) return;
+    if (this.#ending !== undefined) {
+      this.destroy();
+    } else {
+      this.#dueMs = nowMs + pingIntervalMs;
+      this.#ping();
+    }
   }
+
+  #listen(): void {
+    const [ws, socket, on] = [this.#ws, this.#socket, SubscribeSession.#listeners];
+    Object.assign(ws, { [sessionKey]: this });
+    Object.assign(socket, { [sessionKey]: this });
+    ws.onClosing = on.closing;
+    ws.on('message', on.message);
+    ws.on('error', on.error);
+    ws.on('ping', on.ping);
+    ws.on('close', on.close);
+    socket.on('end', on.end);
+    socket.on('drain', on.drain);
+  }
+
+  static readonly #listeners = {
+    message(this: object, data: { toString(): string }, isBinary: boolean): void {
+      sessionOf(this).#message(data, isBinary);
+    },
+    error(this: object, error: Error): void {
+      sessionOf(this).#ws.answerViolation(error);
+    },
+    ping(this: object, payload: Buffer): void {
+      sessionOf(this).#pong(payload);
+    },
+    close(this: object): void {
+      sessionOf(this).#gone();
+    },
+    closing(this: object, by: ClosedBy, code: number | undefined): void {
+      sessionOf(this).#begin(endOf(by, code));
+    },
+    end(this: object): void {
+      sessionOf(this).#begin('client_gone');
+    },
+    drain(this: object): void {
+      sessionOf(this).#drained();
+    },
+  };
 
   #subscribe(): void {
-    this.#subscription = this.#source.subscribe(this, this.#filter, this.#afterTimeUs);
+    this.#subscription = this.#host.source.subscribe(this, this.#filter, this.#afterTimeUs);
+    // The source may have closed this session before it returned.
+    if (this.#ending !== undefined) this.#subscription.end();
   }
 
-  #message(text: string): void {
-    const message = readClientMessage(text, this.#filter);
+  #message(data: { toString(): string }, isBinary: boolean): void {
+    const { counts } = this.#host;
+    if (this.#ws.readyState !== open) return;
+    if (isBinary) {
+      counts.message('ignored_binary');
+      return;
+    }
+    const message = readClientMessage(data.toString(), this.#filter);
     switch (message.kind) {
       case 'ignored':
-        this.#counts.message('ignored_type');
+        counts.message('ignored_type');
         return;
       case 'failure':
-        this.#counts.message('failure');
+        counts.message('failure');
         this.#close('bad_message', closeApplicationError, message.reason);
         return;
       case 'update':
-        this.#counts.message('update');
+        counts.message('update');
         this.#filter = message.filter;
         if (this.#subscription === undefined) this.#subscribe();
         else this.#subscription.setFilter(message.filter);
     }
   }
 
+  /** Sends a ping at once, or, to a client that takes nothing, one for all that are due until it does. */
   #ping(): void {
-    if (this.#ws.readyState !== open) return;
-    if (this.#liveness.silentAtPing()) {
+    const socket = this.#socket;
+    const { bytesRead, writableLength } = socket;
+    if (this.#liveness.silentAtPing(bytesRead, bytesTaken(socket), writableLength)) {
       this.#begin('client_silent');
-      this.#ws.terminate();
-      return;
+      this.destroy();
+    } else if (socket.writableNeedDrain) {
+      this.#owesPing = true;
+    } else {
+      this.#ws.ping();
     }
-    this.#ws.ping();
   }
 
   /** Answers at once, or, to a client that takes nothing, once with the newest payload: it cannot pile up pongs. */
@@ -171,6 +258,10 @@ export class SubscribeSession implements Transport {
     if (this.#owedPong !== undefined) {
       this.#ws.pong(this.#owedPong);
       this.#owedPong = undefined;
+    }
+    if (this.#owesPing) {
+      this.#ws.ping();
+      this.#owesPing = false;
     }
     if (!this.#full) return;
     this.#full = false;
@@ -187,16 +278,14 @@ export class SubscribeSession implements Transport {
   #begin(why: SessionEnd): void {
     if (this.#ending !== undefined) return;
     this.#ending = why;
-    clearInterval(this.#pingTimer);
-    this.#closeTimer = setTimeout(() => this.destroy(), this.#timing.closeTimeoutMs);
+    this.#dueMs = performance.now() + this.#host.timing.closeTimeoutMs;
     this.#subscription?.end();
   }
 
   #gone(): void {
     this.#begin('client_gone');
-    clearTimeout(this.#closeTimer);
-    this.#counts.end(this.#ending as SessionEnd);
-    this.#onGone(this);
+    this.#host.counts.end(this.#ending as SessionEnd);
+    this.#host.gone(this);
   }
 }
 

@@ -6,6 +6,7 @@ import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { PublicListener } from '../../lib/http/public-listener.ts';
 import { respondText } from '../../lib/http/respond.ts';
 import { allowGet } from '../../lib/http/routes.ts';
+import { addressTable } from '../support/addresses.ts';
 import { listening } from './listening.ts';
 import { type Answer, exchange, handshake, head, parseAnswer, telling } from './raw-client.ts';
 
@@ -203,6 +204,7 @@ describe('listen', () => {
       source: { subscribe: () => ({ setFilter() {}, drained() {}, end() {} }) },
       nowUs: () => 0,
       dictionaries: { list: () => [], get: () => undefined },
+      addresses: addressTable(),
     });
     const failure = other.listen({ host: '127.0.0.1', port });
     await expect(failure).rejects.toMatchObject({ code: 'HTTP_LISTEN_FAILED' });
@@ -215,6 +217,7 @@ describe('listen', () => {
       source: { subscribe: () => ({ setFilter() {}, drained() {}, end() {} }) },
       nowUs: () => 0,
       dictionaries: { list: () => [], get: () => undefined },
+      addresses: addressTable(),
     });
     await expect(other.listen({ host: '192.0.2.1', port: 0 })).rejects.toMatchObject({
       code: 'HTTP_LISTEN_FAILED',

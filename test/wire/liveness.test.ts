@@ -1,48 +1,65 @@
-// When a subscriber counts as dead.
+// When a subscriber counts as dead, and when as stalled.
 
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Liveness } from '../../lib/wire/liveness.ts';
 
-function watched() {
-  const socket = { bytesRead: 100, bytesWritten: 200, writableLength: 0 };
-  return { socket, liveness: new Liveness(socket) };
-}
+describe('silence', () => {
+  it('is given two intervals after the first ping', () => {
+    const liveness = new Liveness();
+    expect(liveness.silentAtPing(100, 200, 0)).toBe(false);
+    expect(liveness.silentAtPing(100, 202, 0)).toBe(false);
+    expect(liveness.silentAtPing(100, 204, 0)).toBe(true);
+  });
 
-it('gives a client two intervals after the first ping', () => {
-  const { socket, liveness } = watched();
-  expect(liveness.silentAtPing()).toBe(false);
-  socket.bytesWritten += 2;
-  expect(liveness.silentAtPing()).toBe(false);
-  socket.bytesWritten += 2;
-  expect(liveness.silentAtPing()).toBe(true);
+  it('is broken by anything received', () => {
+    const liveness = new Liveness();
+    for (let ping = 0; ping < 10; ping++)
+      expect(liveness.silentAtPing(100 + 6 * Math.floor(ping / 2), 200, 0)).toBe(false);
+  });
+
+  it('is broken by data that was taken, and not by pings', () => {
+    const liveness = new Liveness();
+    for (let ping = 0; ping < 10; ping++) expect(liveness.silentAtPing(100, 200 + 5 * ping, 0)).toBe(false);
+    expect(liveness.silentAtPing(100, 249, 0)).toBe(false);
+    expect(liveness.silentAtPing(100, 253, 0)).toBe(true);
+  });
+
+  it('is not judged while bytes wait, for pings wait behind them', () => {
+    const liveness = new Liveness();
+    liveness.silentAtPing(100, 200, 0);
+    for (let ping = 0; ping < 10; ping++) expect(liveness.silentAtPing(100, 200, 1)).toBe(false);
+    expect(liveness.silentAtPing(100, 200, 0)).toBe(false);
+    expect(liveness.silentAtPing(100, 200, 0)).toBe(true);
+  });
 });
 
-it('takes anything received for life', () => {
-  const { socket, liveness } = watched();
-  for (let ping = 0; ping < 10; ping++) {
-    expect(liveness.silentAtPing()).toBe(false);
-    if (ping % 2 === 0) socket.bytesRead += 6;
+describe('a stall', () => {
+  /** Looks at a socket every 100 ms; says when it stalled. */
+  function watch(socket: { taken: number; waiting: number }, step: (ms: number) => void = () => {}) {
+    const liveness = new Liveness();
+    for (let ms = 5000; ms < 15_000; ms += 100) {
+      step(ms);
+      if (liveness.stalledFor(1000, ms, socket.taken, socket.waiting)) return ms;
+    }
+    return undefined;
   }
-});
 
-it('takes data that was taken for life, and pings that went out not', () => {
-  const { socket, liveness } = watched();
-  socket.writableLength = 1_000_000;
-  socket.bytesWritten += 1_000_000;
-  for (let ping = 0; ping < 10; ping++) {
-    expect(liveness.silentAtPing()).toBe(false);
-    socket.writableLength -= 5;
-  }
-  expect(liveness.silentAtPing()).toBe(false);
-  expect(liveness.silentAtPing()).toBe(false);
-  expect(liveness.silentAtPing()).toBe(true);
-});
+  it('is bytes that wait while none is taken', () => {
+    expect(watch({ taken: 200, waiting: 1 })).toBe(6000);
+    expect(watch({ taken: 0, waiting: 1 })).toBe(6000);
+  });
 
-it('is not impressed by data that waits', () => {
-  const { socket, liveness } = watched();
-  liveness.silentAtPing();
-  socket.writableLength += 50_000;
-  socket.bytesWritten += 50_000;
-  expect(liveness.silentAtPing()).toBe(false);
-  expect(liveness.silentAtPing()).toBe(true);
+  it('is none when nothing waits, or something is taken now and then', () => {
+    expect(watch({ taken: 200, waiting: 0 })).toBeUndefined();
+    const socket = { taken: 200, waiting: 1 };
+    expect(watch(socket, (ms) => void (ms % 900 === 0 && socket.taken++))).toBeUndefined();
+  });
+
+  it('starts when bytes begin to wait', () => {
+    const socket = { taken: 200, waiting: 0 };
+    const later = (ms: number): void => {
+      if (ms === 8000) socket.waiting = 1;
+    };
+    expect(watch(socket, later)).toBe(8900);
+  });
 });

@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { eventKinds, operations } from '../../lib/event/event.ts';
 import { type Filter, passAll } from '../../lib/event/filter.ts';
 import { type ClientMessage, readClientMessage } from '../../lib/wire/options-update.ts';
 import { seededRandom } from '../support/events.ts';
@@ -66,12 +67,13 @@ describe('an update', () => {
     prefixes: ['d.'],
     dids: new Set(['did:web:a']),
     maxMessageSizeBytes: 500,
+    kinds: 1 << eventKinds.commit,
+    operations: 1 << operations.create,
   };
 
   it('replaces the whole filter', () => {
     expect(updated(update({ wantedDids: ['did:web:b'] }), current)).toEqual({
-      collections: new Set(),
-      prefixes: [],
+      ...passAll,
       dids: new Set(['did:web:b']),
       maxMessageSizeBytes: 500,
     });
@@ -100,6 +102,35 @@ describe('an update', () => {
     const text =
       '{"type":"options_update","payload":{"maxMessageSizeBytes":1,"MaxMessageSizeBytes":2,"maxMessageSizeBytes":null}}';
     expect(updated(text).maxMessageSizeBytes).toBe(2);
+  });
+});
+
+describe('kinds and operations', () => {
+  it('are taken from arrays, names in any case', () => {
+    const payload = { wantedKinds: ['identity', 'commit'], WANTEDOPERATIONS: ['update', 'update'] };
+    expect(updated(update(payload))).toEqual({
+      ...passAll,
+      kinds: (1 << eventKinds.commit) | (1 << eventKinds.identity),
+      operations: 1 << operations.update,
+    });
+    expect(updated(update({ wantedKinds: [], wantedOperations: null }))).toEqual(passAll);
+  });
+
+  const parse = 'failed to parse subscriber options: invalid subscriber options: invalid';
+  const mismatch = 'failed to unmarshal subscriber options update: json: cannot unmarshal';
+  it.each([
+    [{ wantedKinds: ['sync'] }, `${parse} kind: sync`],
+    [{ wantedOperations: ['create', null] }, `${parse} operation: `],
+    [
+      { wantedKinds: 'commit' },
+      `${mismatch} string into Go struct field SubscriberOptionsUpdatePayload.wantedKinds of type []string`,
+    ],
+    [
+      { wantedOperations: [1] },
+      `${mismatch} number into Go struct field SubscriberOptionsUpdatePayload.wantedOperations of type string`,
+    ],
+  ])('%j ends the connection', (payload, reason) => {
+    expect(readClientMessage(update(payload), passAll)).toEqual({ kind: 'failure', reason });
   });
 });
 

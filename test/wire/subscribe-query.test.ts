@@ -3,6 +3,9 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { eventKinds, operations } from '../../lib/event/event.ts';
+import { type Filter, passAll } from '../../lib/event/filter.ts';
+import { encodings } from '../../lib/fanout/transport.ts';
 import {
   isSubscribeFault,
   parseSubscribeQuery,
@@ -83,33 +86,40 @@ describe('limits', () => {
 describe('what is asked for', () => {
   it('is everything, live, as JSON, without parameters', () => {
     expect(accepted('')).toEqual({
-      filter: { collections: new Set(), prefixes: [], dids: new Set(), maxMessageSizeBytes: 0 },
+      filter: passAll,
       cursor: undefined,
-      encoding: 'json',
+      encoding: encodings.json,
       requireHello: false,
+      progress: false,
     });
   });
 
   it('is all of the filter', () => {
     const query =
       'wantedCollections=app.bsky.feed.post&wantedCollections=app.bsky.graph.*&wantedCollections=app.bsky.graph.*' +
-      '&wantedDids=did%3Aplc%3Aabc&wantedDids=did:web:a&maxMessageSizeBytes=1000&cursor=-5&requireHello=true';
+      '&wantedDids=did%3Aplc%3Aabc&wantedDids=did:web:a&maxMessageSizeBytes=1000&cursor=-5&requireHello=true' +
+      '&wantedKinds=commit&wantedKinds=account&wantedOperations=delete&wantedOperations=delete&progress=true';
     expect(accepted(query)).toEqual({
       filter: {
         collections: new Set(['app.bsky.feed.post']),
         prefixes: ['app.bsky.graph.'],
         dids: new Set(['did:plc:abc', 'did:web:a']),
         maxMessageSizeBytes: 1000,
-      },
+        kinds: (1 << eventKinds.commit) | (1 << eventKinds.account),
+        operations: 1 << operations.delete,
+      } satisfies Filter,
       cursor: -5,
-      encoding: 'json',
+      encoding: encodings.json,
       requireHello: true,
+      progress: true,
     });
   });
 
   it('takes the first of what counts once', () => {
-    const query = 'cursor=1&cursor=2&compress=true&compress=false&requireHello=false&requireHello=true';
-    expect(accepted(query)).toMatchObject({ cursor: 1, encoding: 'zstd', requireHello: false });
+    const query =
+      'cursor=1&cursor=2&compress=true&compress=false&requireHello=false&requireHello=true&progress=1&progress=true';
+    const { cursor, encoding, requireHello, progress } = accepted(query);
+    expect([cursor, encoding, requireHello, progress]).toEqual([1, encodings.zstd, false, false]);
     expect(accepted('cursor=%zz&cursor=2')).toMatchObject({ cursor: 2 });
     expect(accepted('maxMessageSizeBytes=&maxMessageSizeBytes=5').filter.maxMessageSizeBytes).toBe(0);
   });
@@ -125,7 +135,7 @@ describe('what is asked for', () => {
     ['', 'ZSTD', 'json'],
     ['compress=false', 'zstd', 'zstd'],
   ])('%s with Socket-Encoding %s is %s', (query, header, encoding) => {
-    expect(accepted(query, header).encoding).toBe(encoding);
+    expect(accepted(query, header).encoding.name).toBe(encoding);
   });
 
   it('reads bytes above ASCII as UTF-8, escaped or not', () => {
@@ -134,6 +144,30 @@ describe('what is asked for', () => {
     expect(accepted('wantedCollections=caf%C3%A9.*').filter.prefixes).toEqual([prefix]);
     expect(accepted(raw).filter.prefixes).toEqual([prefix]);
   });
+});
+
+describe('kinds and operations', () => {
+  it.each([
+    ['wantedKinds=commit', 1 << eventKinds.commit, 0],
+    ['wantedKinds=identity&wantedKinds=identity', 1 << eventKinds.identity, 0],
+    ['wantedOperations=create', 0, 1 << operations.create],
+    ['wantedOperations=update&wantedKinds=account', 1 << eventKinds.account, 1 << operations.update],
+  ])('%s', (query, kinds, wanted) => {
+    expect(accepted(query).filter).toEqual({ ...passAll, kinds, operations: wanted });
+  });
+
+  const invalid = 'invalid subscriber options: invalid';
+  it.each([
+    ['wantedKinds=', `${invalid} kind: `],
+    ['wantedKinds=Commit', `${invalid} kind: Commit`],
+    ['wantedKinds=commit,account', `${invalid} kind: commit,account`],
+    ['wantedKinds=sync', `${invalid} kind: sync`],
+    ['wantedOperations=none', `${invalid} operation: none`],
+    ['wantedOperations=create&wantedOperations=', `${invalid} operation: `],
+    ['wantedOperations=x&wantedKinds=y', `${invalid} kind: y`],
+    ['wantedKinds=x&wantedCollections=y', `${invalid} collection: y`],
+    ['wantedKinds=__proto__', `${invalid} kind: __proto__`],
+  ])('%s is refused', (query, body) => expect(refused(query)).toBe(body));
 });
 
 describe('hostile queries', () => {
@@ -190,5 +224,37 @@ describe('hostile queries', () => {
       parseSubscribeQuery(prefix + piece.repeat(mebibyte / piece.length), undefined);
       expect(performance.now() - start).toBeLessThan(1_000);
     }
+  });
+});
+
+describe('zstdDictionary', () => {
+  const other = { name: 'zstd 9', stored: 'json' } as const;
+  const byId = new Map([
+    [7, encodings.zstd],
+    [9, other],
+  ]);
+  const encodingOf = (query: string, header?: string) => {
+    const result = parseSubscribeQuery(query, header, byId);
+    return isSubscribeFault(result) ? [result.reason, result.body] : result.encoding;
+  };
+
+  it('names the dictionary of a compressed connection', () => {
+    expect(encodingOf('compress=true')).toBe(encodings.zstd);
+    expect(encodingOf('compress=true&zstdDictionary=')).toBe(encodings.zstd);
+    expect(encodingOf('compress=true&zstdDictionary=7')).toBe(encodings.zstd);
+    expect(encodingOf('zstdDictionary=9&compress=true&zstdDictionary=7')).toBe(other);
+    expect(encodingOf('zstdDictionary=9', 'zstd')).toBe(other);
+  });
+
+  it('says nothing without compression', () => {
+    expect(encodingOf('zstdDictionary=9')).toBe(encodings.json);
+    expect(encodingOf('zstdDictionary=x')).toBe(encodings.json);
+  });
+
+  it.each(['8', '0', '09', '9e0', '0x9', '-9', ' 9', '9.', '99999999999', 'x'])('%j is unknown', (id) => {
+    expect(encodingOf(`compress=true&zstdDictionary=${id}`)).toEqual([
+      'bad_dictionary',
+      `unknown zstd dictionary: ${id}: give one of 7, 9`,
+    ]);
   });
 });

@@ -5,9 +5,10 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { passAll } from '../../lib/event/filter.ts';
+import { encodings } from '../../lib/fanout/transport.ts';
 import type { SubscriberSocket } from '../../lib/socket/subscriber-socket.ts';
 import type { WebSocket } from '../../lib/socket/websocket.ts';
-import { SessionCounts } from '../../lib/wire/session-counts.ts';
+import { SessionCounts, sessionEnds } from '../../lib/wire/session-counts.ts';
 import { defaultSessionTiming, SubscribeSession } from '../../lib/wire/subscribe-session.ts';
 import { FakeSource, type FakeSubscription, textFrame } from '../http/fake-source.ts';
 import { closeOf, listening } from '../http/listening.ts';
@@ -102,19 +103,22 @@ describe('delivery', () => {
       bytesRead: 0,
       bytesWritten: 0,
       writableLength: 0,
+      writableHighWaterMark: 65_536,
     });
     const ws = Object.assign(new EventEmitter(), { readyState: 1, terminate: () => ws.emit('close') });
     const session = new SubscribeSession({
       ws: ws as unknown as SubscriberSocket,
       socket: socket as unknown as Socket,
-      source,
-      encoding: 'json',
-      filter: passAll,
+      host: { source, timing: defaultSessionTiming, counts: new SessionCounts(), gone: () => {} },
+      request: {
+        filter: passAll,
+        cursor: undefined,
+        encoding: encodings.json,
+        requireHello: false,
+        progress: false,
+      },
+      remoteAddress: '192.0.2.1',
       afterTimeUs: undefined,
-      requireHello: false,
-      timing: defaultSessionTiming,
-      counts: new SessionCounts(),
-      onGone: () => {},
     });
     onTestFinished(() => session.destroy());
     const [subscription] = source.subscriptions;
@@ -130,6 +134,115 @@ describe('delivery', () => {
   });
 });
 
+describe('progress', () => {
+  it('is a text message, on a compressed connection too', async () => {
+    for (const query of ['?progress=true', '?progress=true&compress=true']) {
+      const server = await oneSession();
+      const client = await server.client(`/subscribe${query}`);
+      const received = messages(client);
+      const { transport } = server.subscription;
+      expect(transport.wantsProgress).toBe(true);
+      transport.progress({ positionUs: 1000, tipUs: 3000, live: false });
+      transport.write(textFrame('{}'));
+      transport.progress({ positionUs: 3000, tipUs: 3000, live: true });
+      await expect.poll(() => received.length).toBe(3);
+      expect(received).toEqual([
+        'text {"kind":"progress","time_us":1000,"progress":{"cursor":1001,"lag_us":2000,"live":false}}',
+        'text {}',
+        'text {"kind":"progress","time_us":3000,"progress":{"cursor":3001,"lag_us":0,"live":true}}',
+      ]);
+    }
+  });
+
+  it('is nothing after the end', async () => {
+    const server = await oneSession();
+    const client = await server.raw('/subscribe?progress=true');
+    const { transport } = server.subscription;
+    transport.close(1000, 'over');
+    transport.progress({ positionUs: 1, tipUs: 1, live: true });
+    client.send(close, Buffer.from([0x03, 0xe8]));
+    await expect.poll(() => client.closed).toBe(true);
+    expect(client.frames.map(({ firstByte }) => firstByte)).toEqual([close]);
+  });
+});
+
+describe('a stall', () => {
+  /** Keeps the client's socket full from now on. */
+  function keepFull(subscription: FakeSubscription, framesPerWrite = 1): void {
+    const frames = Buffer.concat(Array<Buffer>(framesPerWrite).fill(textFrame('z'.repeat(60_000))));
+    subscription.onDrained = () => {
+      while (subscription.transport.write(frames));
+    };
+    subscription.onDrained();
+  }
+
+  it('ends with a reason that the client finds when it reads on', async () => {
+    const server = await oneSession({ timing: { stallTimeoutMs: 200, closeTimeoutMs: 20_000 } });
+    const client = await server.raw();
+    client.socket.pause();
+    keepFull(server.subscription);
+    await expect.poll(() => server.subscription.ends).toBe(1);
+    client.socket.resume();
+    await expect
+      .poll(() => client.closeFrame)
+      .toEqual({ code: 1008, reason: 'no progress for 0.2s: read faster, or filter more' });
+    client.send(close, Buffer.from([0x03, 0xf0]));
+    await expect.poll(() => server.counts.ended.get('stalled')).toBe(1);
+  });
+
+  it('ends, also when the client never reads again and answers pings', async () => {
+    const server = await oneSession({ timing: { stallTimeoutMs: 100, closeTimeoutMs: 50 } });
+    const client = await server.raw();
+    client.socket.pause();
+    keepFull(server.subscription);
+    const pongs = setInterval(() => client.send(pong, ''), 20);
+    await expect.poll(() => server.counts.ended.get('stalled')).toBe(1);
+    clearInterval(pongs);
+    expect(server.listener.subscribe.sessions.size).toBe(0);
+  });
+
+  it('is not a matter of who has nothing to read', async () => {
+    const server = await oneSession({ timing: { stallTimeoutMs: 50 } });
+    const client = await server.raw();
+    client.socket.pause();
+    server.subscription.transport.write(textFrame('in the kernel'));
+    await sleep(500);
+    expect(server.counts.ended.get('stalled')).toBe(0);
+    expect(server.subscription.ends).toBe(0);
+  });
+
+  it.each([1, 400])('is not a slow reader that goes on reading, %i frames a write', async (frameCount) => {
+    const server = await oneSession({ timing: { stallTimeoutMs: 1000, pingIntervalMs: 100 } });
+    const client = await server.raw();
+    client.socket.pause();
+    keepFull(server.subscription, frameCount);
+    // At most 6.5 MB a second: the kernel takes more when a third of its buffer is free, a megabyte or two.
+    const reading = setInterval(() => {
+      client.socket.once('data', () => client.socket.pause());
+      client.socket.resume();
+    }, 10);
+    const { bytesRead } = client.socket;
+    const read = () => client.socket.bytesRead - bytesRead;
+    await expect.poll(read, { timeout: 20_000 }).toBeGreaterThan(13_000_000);
+    clearInterval(reading);
+    expect([...server.counts.ended.values()]).toEqual(sessionEnds.map(() => 0));
+    expect(server.subscription.ends).toBe(0);
+  });
+
+  it('is for ever with a timeout of 0, and pings do not pile up meanwhile', async () => {
+    const server = await oneSession({ timing: { stallTimeoutMs: 0, pingIntervalMs: 20 } });
+    const client = await server.raw();
+    client.socket.pause();
+    keepFull(server.subscription);
+    await sleep(500);
+    expect(server.subscription.ends).toBe(0);
+    client.socket.resume();
+    await expect.poll(() => frames(client, ping).length).toBeGreaterThan(0);
+    const kinds = client.frames.map(({ firstByte }) => (firstByte === ping ? 'ping' : 'data')).join();
+    expect(kinds).not.toContain('ping,ping');
+  });
+});
+
 describe('control frames', () => {
   it('answers a ping with its payload', async () => {
     const server = await oneSession();
@@ -142,14 +255,14 @@ describe('control frames', () => {
 
   it('pings with an empty payload every 30 s', async () => {
     expect(defaultSessionTiming.pingIntervalMs).toBe(30_000);
-    const server = await oneSession({ timing: { ...defaultSessionTiming, pingIntervalMs: 20 } });
+    const server = await oneSession({ timing: { pingIntervalMs: 20 } });
     const client = await server.raw();
     await expect.poll(() => frames(client, ping).length).toBeGreaterThan(0);
     expect(frames(client, ping)[0]).toBe('');
   });
 
   it('pings while it waits for a hello', async () => {
-    const server = await oneSession({ timing: { ...defaultSessionTiming, pingIntervalMs: 20 } });
+    const server = await oneSession({ timing: { pingIntervalMs: 20 } });
     const client = await server.client('/subscribe?requireHello=true');
     let pings = 0;
     client.on('ping', () => pings++);
@@ -158,7 +271,7 @@ describe('control frames', () => {
   });
 
   it('gives up a client that is silent', async () => {
-    const server = await oneSession({ timing: { ...defaultSessionTiming, pingIntervalMs: 20 } });
+    const server = await oneSession({ timing: { pingIntervalMs: 20 } });
     const client = await server.raw();
     await expect.poll(() => client.closed).toBe(true);
     expect(client.closeFrame).toBeUndefined();
@@ -167,7 +280,7 @@ describe('control frames', () => {
   });
 
   it('keeps a client that answers, and one that only takes data', async () => {
-    const server = await oneSession({ timing: { ...defaultSessionTiming, pingIntervalMs: 20 } });
+    const server = await oneSession({ timing: { pingIntervalMs: 20 } });
     const answering = await server.client();
     let pings = 0;
     answering.on('ping', () => pings++);
@@ -200,8 +313,8 @@ describe('client messages', () => {
     client.send(update({ maxMessageSizeBytes: 10 }));
     await expect.poll(() => server.subscription.filters.length).toBe(3);
     expect(server.subscription.filters.slice(1)).toEqual([
-      { collections: new Set(), prefixes: ['a.b.'], dids: new Set(), maxMessageSizeBytes: 50 },
-      { collections: new Set(), prefixes: [], dids: new Set(), maxMessageSizeBytes: 10 },
+      { ...passAll, prefixes: ['a.b.'], maxMessageSizeBytes: 50 },
+      { ...passAll, maxMessageSizeBytes: 10 },
     ]);
     expect(server.counts.messages.get('update')).toBe(2);
   });
@@ -275,9 +388,7 @@ describe('requireHello', () => {
     client.send(update({ wantedDids: ['did:web:new'] }));
     await expect.poll(() => server.source.subscriptions.length).toBe(1);
     expect(server.subscription.afterTimeUs).toBe(999);
-    expect(server.subscription.filters).toEqual([
-      { collections: new Set(), prefixes: [], dids: new Set(['did:web:new']), maxMessageSizeBytes: 0 },
-    ]);
+    expect(server.subscription.filters).toEqual([{ ...passAll, dids: new Set(['did:web:new']) }]);
     client.send(update({}));
     await expect.poll(() => server.subscription.filters.length).toBe(2);
     expect(server.source.subscriptions).toHaveLength(1);
@@ -384,8 +495,23 @@ describe('the end', () => {
     await expect.poll(() => server.counts.ended.get('delivery_failed')).toBe(1);
   });
 
+  it('may come from the pull loop before it has let the session in', async () => {
+    const server = await listening();
+    const subscribe = server.source.subscribe.bind(server.source);
+    server.source.subscribe = (transport, ...rest) => {
+      transport.close(1013, 'no room');
+      return subscribe(transport, ...rest);
+    };
+    const client = await server.raw();
+    await expect.poll(() => client.closeFrame).toEqual({ code: 1013, reason: 'no room' });
+    expect(server.source.subscriptions[0].ends).toBe(1);
+    client.send(close, Buffer.from([0x03, 0xf5]));
+    const { ended } = server.listener.subscribe.sessionCounts;
+    await expect.poll(() => ended.get('no_room')).toBe(1);
+  });
+
   it('does not wait for ever for an answer to its close', async () => {
-    const server = await oneSession({ timing: { ...defaultSessionTiming, closeTimeoutMs: 30 } });
+    const server = await oneSession({ timing: { closeTimeoutMs: 30 } });
     const client = await server.raw();
     server.subscription.transport.close(1000, 'over');
     await expect.poll(() => client.closed).toBe(true);
@@ -394,7 +520,7 @@ describe('the end', () => {
   });
 
   it.each(['close', 'shut'] as const)('is bounded behind a full socket (%s)', async (how) => {
-    const server = await oneSession({ timing: { ...defaultSessionTiming, closeTimeoutMs: 50 } });
+    const server = await oneSession({ timing: { closeTimeoutMs: 50 } });
     const client = await server.raw();
     client.socket.pause();
     const { subscription } = server;
@@ -410,7 +536,7 @@ describe('the end', () => {
 
 describe('hostile clients', () => {
   it('never bring the server down', async () => {
-    const server = await oneSession({ timing: { ...defaultSessionTiming, closeTimeoutMs: 20 } });
+    const server = await oneSession({ timing: { closeTimeoutMs: 20 } });
     const seed = 20_260_707;
     let state = seed;
     const next = () => {
