@@ -1,23 +1,36 @@
 // Live delivery to many unfiltered subscribers at a given rate of events: what arrives, what it costs the server, and
 // how late one more subscriber sees events whose only job is to look at their time.
 
-import type { LatencyResult, LoadResult } from './load-client.ts';
-import { Process, TemporaryDirectory } from './processes.ts';
-import { type Figure, figureOf, type Sample } from './report.ts';
-import { Server, type ServerKind, startRelay } from './servers.ts';
-import type { Session } from './session.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { LoadClient, loadOf, rateOf, sampleOf } from './load.ts';
+import { type Figure, figureOf, pick, type Rounds, type Sample } from './report.ts';
+import { Rig } from './rig.ts';
+import type { Session, SideKind } from './session.ts';
 
-const loads = [
-  { subscribers: 100, rate: 500 },
-  { subscribers: 100, rate: 2000 },
-  { subscribers: 1000, rate: 500 },
-  { subscribers: 1000, rate: 2000 },
-] as const;
-const quickLoads = [{ subscribers: 20, rate: 500 }] as const;
-const answerMsMax = 120_000;
+/** A crowd and the events that it is sent. */
+export interface LiveLoad {
+  readonly subscribers: number;
+  /** Events a second. */
+  readonly rate: number;
+  readonly encoding: Encoding;
+}
+
+export type Encoding = 'JSON' | 'zstd';
+
+/** The part of a subscription's URL that asks for an encoding. */
+export const encodingQueries: Readonly<Record<Encoding, string>> = { JSON: '', zstd: 'compress=true' };
+
+const loads: readonly LiveLoad[] = [
+  { subscribers: 100, rate: 500, encoding: 'JSON' },
+  { subscribers: 100, rate: 2000, encoding: 'JSON' },
+  { subscribers: 1000, rate: 500, encoding: 'JSON' },
+  { subscribers: 1000, rate: 2000, encoding: 'JSON' },
+  { subscribers: 1000, rate: 2000, encoding: 'zstd' },
+];
+const quickLoads: readonly LiveLoad[] = [{ subscribers: 20, rate: 500, encoding: 'zstd' }];
 
 /** What one run says. */
-interface Run {
+export interface LiveRun {
   readonly deliveries: Sample;
   readonly p50: Sample;
   readonly p99: Sample;
@@ -26,64 +39,60 @@ interface Run {
 /** Deliveries a second and latency under each load. */
 export async function fanoutFigures(session: Session): Promise<Figure[]> {
   const figures: Figure[] = [];
-  for (const { subscribers, rate } of session.quick ? quickLoads : loads) {
-    const name = `live, ${subscribers} subscribers x ${rate} events/s`;
-    const runs = { ours: [] as Run[], baseline: [] as Run[] };
-    const measure = async (kind: ServerKind, into: Run[]): Promise<Sample> => {
-      const run = await deliver(session, kind, subscribers, rate);
-      into.push(run);
-      return run.deliveries;
-    };
-    const deliveries = await session.alternate(
-      name,
-      () => measure('native', runs.ours),
-      () => measure('baseline', runs.baseline),
-    );
-    figures.push(figureOf(name, 'deliveries/s', 'higher', deliveries));
-    for (const quantile of ['p50', 'p99'] as const) {
-      const of = (side: Run[]): Sample[] => side.map((run) => run[quantile]);
-      const latency = { ours: of(runs.ours), baseline: of(runs.baseline) };
-      figures.push(figureOf(`  latency, ${quantile}`, 'ms', 'lower', latency));
-    }
+  for (const load of session.quick ? quickLoads : loads) {
+    const { subscribers, rate, encoding } = load;
+    const name = `live ${encoding}, ${subscribers} x ${rate} events/s`;
+    const runs = await session.eachSide(name, (kind) => deliver(session, kind, load));
+    figures.push(...liveFigures(name, runs));
   }
   session.note("live: a row's cpu µs/event are of the server, for one delivery; ingest is in them");
   session.note(
-    'live: latency begins where a server stamps an event; what it leaves with the relay is not in it',
+    'live: latency is that of one JSON subscriber more; it begins where a server stamps an event, so what a server leaves with the relay is not in it',
   );
   return figures;
 }
 
-async function deliver(session: Session, kind: ServerKind, subscribers: number, rate: number): Promise<Run> {
-  const [warmup, seconds] = session.quick ? [0.5, 2] : [3, 8];
-  const timing = ['--warmup-seconds', String(warmup), '--seconds', String(seconds)];
-  const frames = await session.frames();
-  await using directory = await TemporaryDirectory.make();
-  await using relay = await startRelay(frames, { rate: frames.framesFor(rate) });
-  await using server = await Server.start(kind, { relay, dataDir: directory.path });
-  const url = ['--url', server.url];
-  await using crowd = Process.start('bench/load-client.ts', [
-    ...[...url, '--connections', String(subscribers), ...timing],
-  ]);
-  await crowd.take((line) => (line === 'counting' ? line : undefined), answerMsMax);
-  const cpuBefore = server.process.cpuSeconds();
-  // The looker warms up while the crowd is counted, and looks at the rest of that time.
-  await using looker = Process.start('bench/load-client.ts', [
-    ...[...url, '--latency', '--warmup-seconds', '0.5', '--seconds', String(seconds - 1)],
-  ]);
-  const load = await crowd.json<LoadResult>(answerMsMax);
-  const cpuSeconds = server.process.cpuSeconds() - cpuBefore;
-  const peakRssBytes = server.process.peakRssBytes();
-  const latency = await looker.json<LatencyResult>(answerMsMax);
-  const sampled = { events: latency.messages };
-  return {
-    deliveries: {
-      value: load.messages / load.seconds,
-      events: load.messages,
-      bytes: load.bytes,
-      cpuUsPerEvent: (cpuSeconds * 1e6) / load.messages,
-      peakRssBytes,
-    },
-    p50: { value: latency.p50Ms, ...sampled },
-    p99: { value: latency.p99Ms, ...sampled },
-  };
+/** The rows of one load. */
+export function liveFigures(name: string, runs: Rounds<LiveRun>): Figure[] {
+  return [
+    figureOf(
+      name,
+      'deliveries/s',
+      'higher',
+      pick(runs, (run) => run.deliveries),
+    ),
+    figureOf(
+      '  latency, p50',
+      'ms',
+      'lower',
+      pick(runs, (run) => run.p50),
+    ),
+    figureOf(
+      '  latency, p99',
+      'ms',
+      'lower',
+      pick(runs, (run) => run.p99),
+    ),
+  ];
+}
+
+/** Puts a load on a server. @param workers of our daemon, in place of those of the session. */
+export async function deliver(
+  session: Session,
+  kind: SideKind,
+  { subscribers, rate, encoding }: LiveLoad,
+  workers?: number,
+): Promise<LiveRun> {
+  const [warmup, seconds] = session.quick ? [0.5, 1.5] : [3, 8];
+  await using rig = await Rig.start(session, kind, { rate, ...(workers !== undefined && { workers }) });
+  const { target } = rig;
+  const query = encodingQueries[encoding];
+  await using clients = await LoadClient.crowdAndLooker(target, { connections: subscribers, query });
+  const { crowd, looker } = clients;
+  await delay(warmup * 1000);
+  const latency = looker.count(seconds);
+  const load = await loadOf(target, () => crowd.count(seconds));
+  const { p50Ms, p99Ms } = await latency;
+  if (load.ended > 0) session.note(`live: ${kind} ended ${load.ended} of ${subscribers} connections`);
+  return { deliveries: sampleOf(load, rateOf(load)), p50: sampleOf(load, p50Ms), p99: sampleOf(load, p99Ms) };
 }

@@ -4,7 +4,7 @@
 import { TemporaryDirectory } from './processes.ts';
 import { startCursor } from './relay-frames.ts';
 import { type Figure, figureOf, type Sample } from './report.ts';
-import { Server, type ServerKind, startRelay } from './servers.ts';
+import { Relay, type ServerKind } from './servers.ts';
 import type { Session } from './session.ts';
 
 /** The baseline gets fewer events: its log is then the smaller one, which is to its advantage. */
@@ -12,6 +12,7 @@ const baselineShare = 1 / 8;
 
 /** Ingest with either compressor against the baseline. */
 export async function ingestFigures(session: Session): Promise<Figure[]> {
+  session.note("ingest: bytes are those of the relay's frames");
   const events = session.events(400_000, 10_000);
   const figures: Figure[] = [];
   for (const kind of ['native', 'wasm'] as const) {
@@ -31,8 +32,8 @@ async function ingest(session: Session, kind: ServerKind, aboutEvents: number): 
   const backlog = frames.framesFor(aboutEvents);
   const events = frames.eventsOf(backlog);
   await using directory = await TemporaryDirectory.make();
-  await using relay = await startRelay(frames, { backlog });
-  await using server = await Server.start(kind, { relay, dataDir: directory.path, cursor: startCursor });
+  await using relay = await Relay.start(frames, { backlog });
+  await using server = await session.start(kind, { relay, dataDir: directory.path, cursor: startCursor });
   const cpuBefore = server.process.cpuSeconds();
   await server.stored(events);
   const endMs = Date.now();
@@ -41,6 +42,7 @@ async function ingest(session: Session, kind: ServerKind, aboutEvents: number): 
   return {
     value: events / ((endMs - startMs) / 1000),
     events,
+    bytes: frames.bytesOf(backlog),
     cpuUsPerEvent: (cpuSeconds * 1e6) / events,
     peakRssBytes: server.process.peakRssBytes(),
   };

@@ -4,7 +4,8 @@
 
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DidHasher, DidHashSet } from '../lib/event/did-hash.ts';
+import { DidHasher } from '../lib/event/did-hash.ts';
+import { hashDids } from '../lib/fanout/did-hash-list.ts';
 import {
   blockKey,
   blockKeysEnd,
@@ -16,16 +17,17 @@ import {
 import { Chapter, type ReadFilter, wants } from '../lib/log/chapter.ts';
 import { openDatabase } from '../lib/log/database.ts';
 import { type ExpectedFrame, eventsOf } from '../lib/simulator/synthetic-frame.ts';
+import { replay, sampleOf } from './load.ts';
 import { TemporaryDirectory } from './processes.ts';
 import { type RelayFrames, startCursor } from './relay-frames.ts';
 import { type Figure, figureOf, type Measured, type Sample, short } from './report.ts';
-import { replay, Server, type ServerKind, startRelay } from './servers.ts';
+import { Relay, type Server, type ServerKind } from './servers.ts';
 import type { Session } from './session.ts';
 
 /** Largest log; the others are a quarter and a sixteenth of it. */
 const usualEvents = 4_000_000;
 const logShares = [1 / 16, 1 / 4, 1];
-const quickLogShares = [1 / 4, 1];
+const quickLogShares = [1];
 /** Larger logs take the baseline too long to fill: its cost is a scan, so it grows with the log. */
 const baselineEventsMax = 1_000_000;
 /** One event of the rare collection in each round through these frames. */
@@ -119,8 +121,8 @@ async function filled(
 ): Promise<Server> {
   const events = frames.eventsOf(backlog);
   session.progress(`filling a log with ${short(events)} events (${kind})`);
-  await using relay = await startRelay(frames, { backlog });
-  const server = await Server.start(kind, { relay, dataDir, cursor: startCursor });
+  await using relay = await Relay.start(frames, { backlog });
+  const server = await session.start(kind, { relay, dataDir, cursor: startCursor });
   await server.stored(events);
   return server;
 }
@@ -132,20 +134,16 @@ async function sparseReplay(
   logEvents: number,
   times: number,
 ): Promise<Sample> {
-  const { seconds, bytes, cpuSeconds } = await replay(server, `cursor=0&${query}`, matches, times);
-  return {
-    value: (seconds * 1000) / times,
-    events: logEvents,
-    bytes: bytes / times,
-    // Of the log: what skipping saves is the point.
-    cpuUsPerEvent: (cpuSeconds * 1e6) / times / logEvents,
-  };
+  const load = await replay(server, `cursor=0&${query}`, matches, times);
+  // Of the log: what skipping saves is the point.
+  const perLog = { ...load, messages: logEvents * times };
+  return sampleOf(perLog, (load.seconds * 1000) / times);
 }
 
 /** The collection with the fewest events, at least one. Events without a collection pass its filter, as in v1. */
 function rareCollection(frames: RelayFrames): Wanted {
   const counts = new Map<string, number>();
-  for (const frame of onceThrough(frames)) {
+  for (const frame of frames.once()) {
     for (const { collection } of frame.ops) counts.set(collection, (counts.get(collection) ?? 0) + 1);
   }
   const [rare] = rarest(counts, 1);
@@ -163,7 +161,7 @@ function rareCollection(frames: RelayFrames): Wanted {
 /** The accounts with the fewest events, at least one each. */
 function quietAccounts(frames: RelayFrames): Wanted {
   const counts = new Map<string, number>();
-  for (const frame of onceThrough(frames)) {
+  for (const frame of frames.once()) {
     const events = eventsOf(frame);
     if (events > 0) counts.set(frame.did, (counts.get(frame.did) ?? 0) + events);
   }
@@ -172,12 +170,8 @@ function quietAccounts(frames: RelayFrames): Wanted {
     name: `${wantedDids} DIDs`,
     query: dids.map((did) => `wantedDids=${did}`).join('&'),
     count: (frame) => (dids.includes(frame.did) ? eventsOf(frame) : 0),
-    readFilter: (hasher) => ({ didHashes: new DidHashSet(dids, hasher).hashes }),
+    readFilter: (hasher) => ({ didHashes: hashDids(new Set(dids), hasher) }),
   };
-}
-
-function* onceThrough({ pool }: RelayFrames): Generator<ExpectedFrame> {
-  for (let at = 0; at < pool.size; at++) yield pool.expectedAt(at);
 }
 
 function rarest(counts: ReadonlyMap<string, number>, count: number): string[] {
@@ -197,7 +191,7 @@ interface LogShape {
 
 /** Looks into a block store that no process has open. Reads its chapters and heads, not its payloads. */
 async function measureLog(location: string, wanted: readonly Wanted[]): Promise<LogShape> {
-  const db = await openDatabase(location, memtableBytes, false);
+  const db = await openDatabase(location, { writeBufferBytes: memtableBytes, createIfMissing: false });
   try {
     const description = JSON.parse(Buffer.from((await db.get(descriptionKey)) ?? []).toString());
     const hasher = new DidHasher(Buffer.from(description.didHashKey, 'hex'));

@@ -1,20 +1,24 @@
 // The load generator: one process, many raw connections, bytes read and frame headers counted; or one connection whose
-// events are looked at, for how late they are. It prints JSON lines; servers.ts and figure-fanout.ts start it.
+// events are looked at, for how late they are. It says `open` when the server has agreed to all, then answers each line
+// `count SECONDS` on its standard input with a line of JSON, and ends with its input. load.ts starts it.
 
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { WebSocket } from '../lib/socket/websocket.ts';
 import { FrameCounter } from './frame-counter.ts';
+import { Looker } from './looker.ts';
 
 /** Big enough that the kernel's socket buffer is emptied in a few reads. */
 const readBytes = 1024 * 1024;
 /** Shared by all connections: what is read is counted before the next read. */
 const readBuffer = Buffer.allocUnsafeSlow(readBytes);
-/** Connections opened at a time. */
+/** Connections opened at a time: a listener's queue has room for 511 as a rule. */
 const connectsMax = 100;
+/** Of a client, so masked; what a ping said is not repeated. */
+const pong = Uint8Array.of(0x8a, 0x80, 0, 0, 0, 0);
 
 /** What was received, over all connections. */
 export interface LoadResult {
@@ -22,16 +26,18 @@ export interface LoadResult {
   readonly bytes: number;
   /** Replays: from the request to the last message, summed. Live: how long was counted. */
   readonly seconds: number;
+  /** Processor time that the load generator took, as a share of one core. */
+  readonly coreShare: number;
+  /** Connections that the server has ended before they had what they wanted, since the start. */
+  readonly ended: number;
 }
 
-/**
- * How late live events came, in milliseconds: from their `time_us`, in which a millisecond is cut to its start, to their
- * arrival as text.
- */
-export interface LatencyResult {
-  readonly messages: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
+/** When a subscription stops to read. */
+interface ReadLimits {
+  /** Closes when that many messages have come. */
+  readonly messagesMax?: number;
+  /** Reads the server's answer and nothing after it. */
+  readonly stalled?: boolean;
 }
 
 /** One subscription, counted. */
@@ -41,33 +47,42 @@ class Subscription {
   /** The server has agreed; rejects when it refuses. */
   readonly open: Promise<void>;
   readonly closed: Promise<void>;
-  readonly socket: Socket;
+  isClosed = false;
+  readonly #socket: Socket;
   #isOpen = false;
+  #pongs = 0;
   readonly #messagesMax: number;
+  readonly #stalled: boolean;
   readonly #opened = Promise.withResolvers<void>();
 
-  /** @param messagesMax closes when that many have come. */
-  constructor(url: URL, messagesMax: number) {
+  constructor(url: URL, { messagesMax = Number.POSITIVE_INFINITY, stalled = false }: ReadLimits) {
     this.#messagesMax = messagesMax;
+    this.#stalled = stalled;
     this.open = this.#opened.promise;
-    this.socket = connect({
+    this.#socket = connect({
       host: url.hostname,
       port: Number(url.port),
       onread: { buffer: readBuffer, callback: (length) => this.#read(length) },
     });
-    this.socket.on('connect', () => {
-      this.socket.write(
+    this.#socket.on('connect', () => {
+      this.#socket.write(
         `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
           `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
       );
     });
     this.closed = new Promise((resolve) => {
-      this.socket.on('close', () => {
+      this.#socket.on('close', () => {
+        this.isClosed = true;
         this.#opened.reject(new Error('the server closed before it answered'));
         resolve();
       });
     });
-    this.socket.on('error', this.#opened.reject);
+    this.#socket.on('error', this.#opened.reject);
+  }
+
+  /** All messages that it wants have come. */
+  get isDone(): boolean {
+    return this.counter.messages >= this.#messagesMax;
   }
 
   #read(length: number): boolean {
@@ -78,7 +93,7 @@ class Subscription {
       start = head.indexOf('\r\n\r\n') + 4;
       if (start < 4 || !head.startsWith('HTTP/1.1 101')) {
         this.#opened.reject(new Error(`the server answered: ${head}`));
-        this.socket.destroy();
+        this.#socket.destroy();
         return false;
       }
       this.#isOpen = true;
@@ -86,19 +101,31 @@ class Subscription {
     }
     this.counter.take(readBuffer, start, length);
     this.bytes += length - start;
-    if (this.counter.messages >= this.#messagesMax || this.counter.closed) this.socket.destroy();
-    return true;
+    for (; this.#pongs < this.counter.pings; this.#pongs++) this.#socket.write(pong);
+    if (this.isDone || this.counter.closed) this.#socket.destroy();
+    return !this.#stalled;
   }
+}
+
+/** How much of a core this process has taken; call the result for the share since then. */
+function coreShareFromNow(): () => number {
+  const before = process.cpuUsage();
+  const startMs = performance.now();
+  return () => {
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1000 / (performance.now() - startMs);
+  };
 }
 
 /** Reads `messages` events, `repeat` times one after the other. */
 async function runReplay(url: URL, messages: number, repeat: number): Promise<LoadResult> {
+  const coreShare = coreShareFromNow();
   let bytes = 0;
   let received = 0;
   let milliseconds = 0;
   for (let run = 0; run < repeat; run++) {
     const startMs = performance.now();
-    const subscription = new Subscription(url, messages);
+    const subscription = new Subscription(url, { messagesMax: messages });
     await subscription.open;
     await subscription.closed;
     milliseconds += performance.now() - startMs;
@@ -106,79 +133,89 @@ async function runReplay(url: URL, messages: number, repeat: number): Promise<Lo
     bytes += subscription.bytes;
     if (subscription.counter.messages < messages) throw new Error(`only ${received} of ${messages} events`);
   }
-  return { messages: received, bytes, seconds: milliseconds / 1000 };
+  return { messages: received, bytes, seconds: milliseconds / 1000, coreShare: coreShare(), ended: 0 };
 }
 
-/** Reads on many connections, and counts for `seconds` once all are open and have run for `warmupSeconds`. */
-async function runLive(
-  url: URL,
-  connections: number,
-  warmupSeconds: number,
-  seconds: number,
-): Promise<LoadResult> {
+/** Opens a subscription for each of the URLs, some at a time. */
+async function openAll(urls: readonly URL[], limits: ReadLimits): Promise<Subscription[]> {
   const subscriptions: Subscription[] = [];
-  while (subscriptions.length < connections) {
-    const count = Math.min(connectsMax, connections - subscriptions.length);
-    const batch = Array.from({ length: count }, () => new Subscription(url, Infinity));
+  for (let at = 0; at < urls.length; at += connectsMax) {
+    const batch = urls.slice(at, at + connectsMax).map((url) => new Subscription(url, limits));
     await Promise.all(batch.map(({ open }) => open));
     subscriptions.push(...batch);
   }
+  return subscriptions;
+}
+
+/** Opens `one` anew each time it is done; those that are done stay in the crowd. */
+async function repeatIn(
+  crowd: Subscription[],
+  one: Subscription,
+  url: URL,
+  limits: ReadLimits,
+): Promise<void> {
+  for (let current = one; ; crowd.push(current)) {
+    await current.closed;
+    if (!current.isDone) return;
+    current = new Subscription(url, limits);
+    await current.open;
+  }
+}
+
+/** What a crowd receives within `seconds`. */
+async function countCrowd(crowd: readonly Subscription[], seconds: number): Promise<LoadResult> {
   const sum = (read: (one: Subscription) => number): number =>
-    subscriptions.reduce((total, one) => total + read(one), 0);
-  await delay(warmupSeconds * 1000);
-  console.log('counting');
+    crowd.reduce((total, one) => total + read(one), 0);
   const startMs = performance.now();
+  const coreShare = coreShareFromNow();
   const before = { messages: sum((one) => one.counter.messages), bytes: sum((one) => one.bytes) };
   await delay(seconds * 1000);
-  const result = {
+  return {
     messages: sum((one) => one.counter.messages) - before.messages,
     bytes: sum((one) => one.bytes) - before.bytes,
     seconds: (performance.now() - startMs) / 1000,
+    coreShare: coreShare(),
+    ended: sum((one) => Number(one.isClosed && !one.isDone)),
   };
-  for (const { socket } of subscriptions) socket.destroy();
-  return result;
 }
 
-/** Looks at the `time_us` of every event that comes within `seconds`, after `warmupSeconds`. */
-async function runLatency(url: URL, warmupSeconds: number, seconds: number): Promise<LatencyResult> {
-  const latenciesMs: number[] = [];
-  let counting = false;
-  const socket = new WebSocket(url);
-  const failed = new Promise<never>((_, reject) => socket.once('error', reject));
-  socket.on('message', (data) => {
-    if (!counting) return;
-    const timeUs = /"time_us":(\d+)/.exec(data.toString())?.[1];
-    latenciesMs.push(performance.timeOrigin + performance.now() - Number(timeUs) / 1000);
-  });
-  await Promise.race([once(socket, 'open'), failed]);
-  await Promise.race([delay(warmupSeconds * 1000), failed]);
-  counting = true;
-  await Promise.race([delay(seconds * 1000), failed]);
-  socket.terminate();
-  latenciesMs.sort((a, b) => a - b);
-  const quantile = (share: number): number =>
-    latenciesMs[Math.floor(latenciesMs.length * share)] ?? Number.NaN;
-  return { messages: latenciesMs.length, p50Ms: quantile(0.5), p99Ms: quantile(0.99) };
+/** A subscription's URL for each line of a file of queries, or `connections` times the same one. */
+function urlsOf(url: URL, connections: number, queriesFile: string | undefined): URL[] {
+  if (queriesFile === undefined) return Array.from({ length: connections }, () => url);
+  const queries = readFileSync(queriesFile, 'utf8').split('\n');
+  return queries.map((query) => new URL(`?${query}`, url));
 }
 
-if (import.meta.main) {
+async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       url: { type: 'string' },
       messages: { type: 'string' },
       repeat: { type: 'string', default: '1' },
       connections: { type: 'string', default: '1' },
-      'warmup-seconds': { type: 'string', default: '1' },
-      seconds: { type: 'string' },
+      'queries-file': { type: 'string' },
+      stalled: { type: 'boolean', default: false },
+      'again-after': { type: 'string' },
       latency: { type: 'boolean', default: false },
     },
   });
   const url = new URL(values.url as string);
-  const [warmup, seconds] = [Number(values['warmup-seconds']), Number(values.seconds)];
-  const result = values.latency
-    ? await runLatency(url, warmup, seconds)
-    : values.messages !== undefined
-      ? await runReplay(url, Number(values.messages), Number(values.repeat))
-      : await runLive(url, Number(values.connections), warmup, seconds);
-  console.log(JSON.stringify(result));
+  if (values.messages !== undefined) {
+    console.log(JSON.stringify(await runReplay(url, Number(values.messages), Number(values.repeat))));
+    return;
+  }
+  const looker = values.latency ? await Looker.open(url) : undefined;
+  const urls = looker ? [] : urlsOf(url, Number(values.connections), values['queries-file']);
+  const againAfter = values['again-after'];
+  const limits = { stalled: values.stalled, ...(againAfter && { messagesMax: Number(againAfter) }) };
+  const crowd = await openAll(urls, limits);
+  for (const [at, one] of [...crowd.entries()]) void repeatIn(crowd, one, urls[at], limits);
+  console.log('open');
+  for await (const line of createInterface({ input: process.stdin })) {
+    const seconds = Number(line.slice('count '.length));
+    console.log(JSON.stringify(await (looker ? looker.count(seconds) : countCrowd(crowd, seconds))));
+  }
+  process.exit();
 }
+
+await main();

@@ -1,18 +1,18 @@
-// Starts the processes of a benchmark, reads what Linux knows of them, and leaves nothing behind: whatever ends this
-// process, the ones started here and the temporary directories made here go with it. It knows no server.
+// Starts the processes of a benchmark, talks to them by lines, and leaves nothing behind: whatever ends this process, the
+// ones started here and the temporary directories made here go with it. It knows no server.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { LocalProcess } from './local-process.ts';
 
 /** Processes can be measured here: figures that start some are skipped elsewhere. */
 export const isLinux = process.platform === 'linux';
-/** Of `/proc/<pid>/stat`: Linux reports times to user space in these on every architecture. */
-const ticksPerSecond = 100;
 /** Longest wait for a line of a process, unless its caller knows better. */
 const lineMsMax = 60_000;
 const stopMsMax = 10_000;
@@ -40,20 +40,22 @@ function kill(pid: number): void {
 }
 
 /** A Node process that runs one of the project's files. Its standard error is ours. */
-export class Process implements AsyncDisposable {
-  readonly pid: number;
+export class Process extends LocalProcess implements AsyncDisposable {
   readonly #name: string;
-  readonly #child: ChildProcess;
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: string[] = [];
   #onLine: () => void = () => {};
   readonly #gone: Promise<void>;
 
   private constructor(script: string, args: readonly string[]) {
-    this.#name = script;
     const path = fileURLToPath(new URL(`../${script}`, import.meta.url));
-    this.#child = spawn(process.execPath, [path, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-    this.pid = this.#child.pid ?? 0;
-    createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+    const child = spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    super(child.pid ?? 0);
+    this.#name = script;
+    this.#child = child;
+    // A process that has ended is noticed where its answer is waited for.
+    child.stdin.on('error', () => {});
+    createInterface({ input: child.stdout }).on('line', (line) => {
       this.#lines.push(line);
       this.#onLine();
     });
@@ -102,18 +104,9 @@ export class Process implements AsyncDisposable {
     return this.take((line) => (line.startsWith('{') ? (JSON.parse(line) as T) : undefined), msMax);
   }
 
-  /** Seconds of processor time that all its threads, also ended ones, have had: to 10 ms, user and system. */
-  cpuSeconds(): number {
-    const stat = readFileSync(`/proc/${this.pid}/stat`, 'latin1');
-    // The name in parentheses may hold spaces. `utime` and `stime` are fields 14 and 15, the first behind it is 3.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-  }
-
-  /** The most memory that it has had resident, in bytes. */
-  peakRssBytes(): number {
-    const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, 'latin1'))?.[1];
-    return Number(kibibytes) * 1024;
+  /** Writes a line to its standard input. */
+  say(line: string): void {
+    this.#child.stdin.write(`${line}\n`);
   }
 
   /** Asks it to end, makes it end if it does not, and waits until it has. */

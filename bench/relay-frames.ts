@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { FramePool } from '../lib/simulator/frame-pool.ts';
 import { readFrames, writeFrames } from '../lib/simulator/frames-file.ts';
-import { SyntheticNetwork } from '../lib/simulator/network.ts';
+import { type NetworkOptions, SyntheticNetwork } from '../lib/simulator/network.ts';
 import { defaultFirstSeq } from '../lib/simulator/sequence-plan.ts';
 import type { ExpectedFrame } from '../lib/simulator/synthetic-frame.ts';
 
@@ -13,11 +13,8 @@ import type { ExpectedFrame } from '../lib/simulator/synthetic-frame.ts';
 export const startCursor = defaultFirstSeq - 1;
 
 /** What a network of frames is made from. */
-export interface FrameOptions {
+export interface FrameOptions extends Pick<NetworkOptions, 'accounts' | 'historyRecords' | 'mix'> {
   readonly frames: number;
-  readonly accounts?: number;
-  /** Records that a repository holds at first. */
-  readonly historyRecords?: number;
 }
 
 /** See the file comment. */
@@ -37,9 +34,21 @@ export class RelayFrames {
     return new RelayFrames(path, FramePool.fromFrames(await readFrames(path)));
   }
 
+  /** Every frame once. */
+  *once(): Generator<ExpectedFrame> {
+    for (let at = 0; at < this.pool.size; at++) yield this.pool.expectedAt(at);
+  }
+
   /** Events of a relay's first `frames` frames. */
   eventsOf(frames: number): number {
     return this.pool.firstEventOf(defaultFirstSeq + frames) - this.pool.firstEventOf(defaultFirstSeq);
+  }
+
+  /** Bytes of a relay's first `frames` frames. */
+  bytesOf(frames: number): number {
+    let bytes = 0;
+    for (let at = 0; at < frames; at++) bytes += this.pool.bytesAt(at);
+    return bytes;
   }
 
   /** How many frames lead to about that many events. */

@@ -16,6 +16,8 @@ export interface Sample {
   /** Microseconds of processor time of the measured process, all threads, for one event (or one delivery). */
   readonly cpuUsPerEvent?: number;
   readonly peakRssBytes?: number;
+  /** Processor time of the load generator, as a share of one core. */
+  readonly loadCoreShare?: number;
 }
 
 /** All rounds of one side. */
@@ -32,7 +34,11 @@ export interface Side {
   readonly cpuUsPerEvent?: number;
   /** Largest of the rounds. */
   readonly peakRssBytes?: number;
+  /** Largest of the rounds: above {@link loadCoreShareMax} the load generator may be what was measured. */
+  readonly loadCoreShare?: number;
 }
+
+const loadCoreShareMax = 0.9;
 
 /** One line of the report. */
 export interface Figure {
@@ -43,44 +49,55 @@ export interface Figure {
   readonly baseline?: Side;
   /** How many times better than the baseline: above 1 is better, whichever way `better` points. */
   readonly ratio?: number;
+  readonly peer?: Side;
+  /** As `ratio`, of the peer. */
+  readonly peerRatio?: number;
 }
 
-/** Samples of both sides, in the order in which they were taken; a side without a baseline has none there. */
-export interface Measured {
-  readonly ours: readonly Sample[];
-  readonly baseline: readonly Sample[];
+/** What the rounds of each side gave, in the order in which they were measured; none of a side that takes no part. */
+export interface Rounds<Result> {
+  readonly ours: readonly Result[];
+  readonly baseline?: readonly Result[];
+  readonly peer?: readonly Result[];
+}
+
+/** The rounds of one figure. */
+export type Measured = Rounds<Sample>;
+
+/** Takes one figure out of rounds that measured several. */
+export function pick<Result>(rounds: Rounds<Result>, sample: (result: Result) => Sample): Measured {
+  const { ours, baseline = [], peer = [] } = rounds;
+  return { ours: ours.map(sample), baseline: baseline.map(sample), peer: peer.map(sample) };
 }
 
 /** Makes a figure of what was measured. */
-export function figureOf(
-  name: string,
-  unit: string,
-  better: Figure['better'],
-  { ours, baseline }: Measured,
-): Figure {
-  const us = sideOf(ours);
-  if (baseline.length === 0) return { name, unit, better, ours: us };
-  const them = sideOf(baseline);
-  const ratio = better === 'higher' ? us.median / them.median : them.median / us.median;
-  return { name, unit, better, ours: us, baseline: them, ratio };
+export function figureOf(name: string, unit: string, better: Figure['better'], measured: Measured): Figure {
+  const ours = sideOf(measured.ours);
+  const ratioTo = ({ median }: Side): number =>
+    better === 'higher' ? ours.median / median : median / ours.median;
+  const baseline = measured.baseline?.length ? sideOf(measured.baseline) : undefined;
+  const peer = measured.peer?.length ? sideOf(measured.peer) : undefined;
+  return {
+    ...{ name, unit, better, ours },
+    ...(baseline && { baseline, ratio: ratioTo(baseline) }),
+    ...(peer && { peer, peerRatio: ratioTo(peer) }),
+  };
 }
 
 function sideOf(samples: readonly Sample[]): Side {
   const values = samples.map(({ value }) => value);
-  const { events, bytes, peakRssBytes } = samples[0];
+  const present = (key: keyof Sample): number[] =>
+    samples.map((sample) => sample[key]).filter((value) => value !== undefined);
+  const cpu = present('cpuUsPerEvent');
+  const rss = present('peakRssBytes');
+  const load = present('loadCoreShare');
+  const { events, bytes } = samples[0];
   return {
-    median: medianOf(values),
-    min: Math.min(...values),
-    max: Math.max(...values),
-    values,
-    events,
+    ...{ median: medianOf(values), min: Math.min(...values), max: Math.max(...values), values, events },
     ...(bytes !== undefined && { bytes }),
-    ...(samples[0].cpuUsPerEvent !== undefined && {
-      cpuUsPerEvent: medianOf(samples.map((sample) => sample.cpuUsPerEvent as number)),
-    }),
-    ...(peakRssBytes !== undefined && {
-      peakRssBytes: Math.max(...samples.map((sample) => sample.peakRssBytes as number)),
-    }),
+    ...(cpu.length > 0 && { cpuUsPerEvent: medianOf(cpu) }),
+    ...(rss.length > 0 && { peakRssBytes: Math.max(...rss) }),
+    ...(load.length > 0 && { loadCoreShare: Math.max(...load) }),
   };
 }
 
@@ -90,49 +107,52 @@ function medianOf(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Left and right edges of the table's columns, at most 110 characters a line. */
-const widths = { name: 42, unit: 12, ours: 14, baseline: 14, ratio: 7, cpu: 13 };
+/** Of the table's columns, in characters; at most 110 a line. */
+const widths = [42, 12, 14, 14, 7, 13] as const;
 
 /** The head of the table. */
 export function tableHead(): string {
-  return row('figure', 'unit', 'ours', 'baseline', 'ratio', 'cpu µs/event', '');
+  return row(['figure', 'unit', 'ours', 'baseline', 'ratio', 'cpu µs/event']);
 }
 
-/** A line of the table: median and half of the range in percent, ours and the baseline's. */
-export function tableRow({ name, unit, ours, baseline, ratio }: Figure): string {
-  return row(
-    name,
-    unit,
-    spread(ours),
-    baseline === undefined ? '-' : spread(baseline),
-    ratio === undefined ? '-' : `${short(ratio)}x`,
-    pair(ours.cpuUsPerEvent, baseline?.cpuUsPerEvent, short),
-    ours.peakRssBytes === undefined
-      ? ''
-      : `RSS ${pair(ours.peakRssBytes, baseline?.peakRssBytes, (bytes) => (bytes / 2 ** 20).toFixed(0))}`,
-  );
-}
-
-function row(
-  name: string,
-  unit: string,
-  ours: string,
-  baseline: string,
-  ratio: string,
-  cpu: string,
-  rss: string,
-): string {
-  const cells = [
-    name.padEnd(widths.name),
-    unit.padEnd(widths.unit),
-    ours.padStart(widths.ours),
-    baseline.padStart(widths.baseline),
-    ratio.padStart(widths.ratio),
-    cpu.padStart(widths.cpu),
+/**
+ * A line of the table: median and half of the range in percent, ours and the baseline's. Under it what else is known of
+ * the processes, and the peer; a figure whose name is indented comes from the same processes as the one above.
+ */
+export function tableRow({ name, unit, ours, baseline, ratio, peer, peerRatio }: Figure): string {
+  const isFirst = !name.startsWith(' ');
+  const lines = [
+    row([
+      ...[name, unit, spread(ours), baseline ? spread(baseline) : '-', ratio ? `${short(ratio)}x` : '-'],
+      isFirst ? pair(ours.cpuUsPerEvent, baseline?.cpuUsPerEvent, short) : '',
+    ]),
   ];
-  const line = cells.join(' ');
-  // Resident memory stands under its figure: most figures have none.
-  return rss === '' ? line : `${line}\n${''.padEnd(widths.name + 1)}${rss} MiB`;
+  const indented = (text: string): void => void lines.push(`${''.padEnd(widths[0] + 1)}${text}`);
+  const processes = processText(ours, baseline);
+  if (isFirst && processes !== '') indented(processes);
+  if (peer !== undefined) {
+    const parts = [`peer ${spread(peer)}, ${short(peerRatio ?? 0)}x`];
+    if (isFirst && peer.cpuUsPerEvent !== undefined) parts.push(`cpu ${short(peer.cpuUsPerEvent)}`);
+    if (isFirst) parts.push(processText(peer, undefined));
+    indented(parts.filter((part) => part !== '').join(', '));
+  }
+  return lines.join('\n');
+}
+
+function processText(one: Side, other: Side | undefined): string {
+  const parts: string[] = [];
+  const rss = pair(one.peakRssBytes, other?.peakRssBytes, (bytes) => (bytes / 2 ** 20).toFixed(0));
+  if (rss !== '') parts.push(`RSS ${rss} MiB`);
+  const load = pair(one.loadCoreShare, other?.loadCoreShare, (share) => (share * 100).toFixed(0));
+  const atLimit = Math.max(one.loadCoreShare ?? 0, other?.loadCoreShare ?? 0) > loadCoreShareMax;
+  if (load !== '') parts.push(`load generator ${load} % of a core${atLimit ? ': MAY BE THE LIMIT' : ''}`);
+  return parts.join(', ');
+}
+
+function row([name, unit, ...numbers]: readonly string[]): string {
+  const [nameWidth, unitWidth, ...numberWidths] = widths;
+  const cells = numbers.map((text, at) => text.padStart(numberWidths[at]));
+  return [name.padEnd(nameWidth), unit.padEnd(unitWidth), ...cells].join(' ').trimEnd();
 }
 
 function spread({ median, min, max }: Side): string {

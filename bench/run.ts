@@ -4,11 +4,16 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { fanoutFigures } from './figure-fanout.ts';
+import { filterFigures } from './figure-filters.ts';
 import { ingestFigures } from './figure-ingest.ts';
 import { isolationFigures } from './figure-isolation.ts';
+import { memoryFigures } from './figure-memory.ts';
 import { replayFigures } from './figure-replay.ts';
 import { sparseFigures } from './figure-sparse.ts';
 import { stageFigures } from './figure-stages.ts';
+import { sustainedFigures } from './figure-sustained.ts';
+import { workerFigures } from './figure-workers.ts';
+import type { PeerOptions } from './peer.ts';
 import { isLinux } from './processes.ts';
 import { type Figure, readOrigin, tableHead, tableRow, writeReport } from './report.ts';
 import { Session } from './session.ts';
@@ -20,6 +25,10 @@ const groups = [
   { name: 'replay', about: 'a whole log to one reader', run: replayFigures },
   { name: 'sparse', about: 'a log to readers of very little, and its size', run: sparseFigures },
   { name: 'fanout', about: 'live events to 100 and 1,000 subscribers', run: fanoutFigures },
+  { name: 'sustained', about: 'the highest rate for 1,000 subscribers', run: sustainedFigures },
+  { name: 'filters', about: 'live events to 100, 1,000 and 10,000 filters', run: filterFigures },
+  { name: 'memory', about: 'of 10,000 idle and 1,000 stalled subscribers', run: memoryFigures },
+  { name: 'workers', about: 'live delivery and ingest with 0, 1 and 2 workers', run: workerFigures },
   { name: 'isolation', about: 'live latency and ingest beside 100 replays', run: isolationFigures },
 ] as const;
 
@@ -28,22 +37,39 @@ const help = `bench: what Slipstream takes, beside a plain server for the same j
 usage: npm run bench -- [flags]
 
   --only NAME[,NAME]   figures to measure (default: all)
-  --rounds N           times that ours and the baseline take turns (default 5; 2 with --quick)
+  --rounds N           times that the sides take turns (default 5; 1 with --quick)
   --events N           events of each figure's log, in place of its own number
+  --workers N          fan-out workers of our daemon (default: the daemon's)
   --quick              a small run, to see that the benchmark works; the numbers mean little
   --out DIR            where the file goes (default bench/results)
   --no-write           print the table only
   --list               name the figures
   --help               this text
 
+another server of the v1 wire, beside ours in the figures fanout, sustained and replay
+
+  --peer URL           ws://HOST:PORT[/subscribe]; it runs already, or is started while this waits for it
+  --peer-pid N         its process on this machine: its processor time and memory are measured too
+  --relay-port N       keeps a relay for it on that port, at the rate of each figure; without it the peer
+                       reads a relay of its own, at that one's rate
+
+  A peer that waits for its relay, and is then the process that it was started as:
+    (until curl -sf 127.0.0.1:7012/xrpc/_health; do sleep 1; done; exec PEER --ws-url ws://127.0.0.1:7012/…) &
+    npm run bench -- --only fanout,sustained,replay --relay-port 7012 --peer ws://127.0.0.1:6008 --peer-pid $!
+
 Ours and baseline: median, and half of the range over the rounds. Ratio: how many times better than the baseline.
-CPU is that of the measured process, all threads, for an event; RSS its peak.
+CPU is that of the measured process, all threads, for an event; RSS its peak. A load generator that takes more than
+90 % of a core may be the limit of what it measures.
 `;
 
 const flags = {
   only: { type: 'string' },
   rounds: { type: 'string' },
   events: { type: 'string' },
+  workers: { type: 'string' },
+  peer: { type: 'string' },
+  'peer-pid': { type: 'string' },
+  'relay-port': { type: 'string' },
   quick: { type: 'boolean', default: false },
   out: { type: 'string', default: fileURLToPath(new URL('results', import.meta.url)) },
   'no-write': { type: 'boolean', default: false },
@@ -60,7 +86,13 @@ type Flags = ReturnType<typeof readFlags>;
 /** A mistake in the flags: told in a line. */
 class UsageError extends Error {}
 
-function wholeNumber(flag: string, text: string, low: number): number {
+function wholeNumber<Text extends string | undefined>(
+  flag: string,
+  text: Text,
+  low: number,
+): Text extends undefined ? undefined : number;
+function wholeNumber(flag: string, text: string | undefined, low: number): number | undefined {
+  if (text === undefined) return undefined;
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < low) {
     throw new UsageError(`--${flag} ${text}: must be a whole number from ${low} on`);
@@ -77,6 +109,21 @@ function chosenGroups({ only }: Flags): readonly (typeof groups)[number][] {
   });
 }
 
+function peerOf(values: Flags): PeerOptions | undefined {
+  const pid = wholeNumber('peer-pid', values['peer-pid'], 1);
+  const relayPort = wholeNumber('relay-port', values['relay-port'], 1);
+  const { peer: url } = values;
+  if (url === undefined) {
+    if (pid !== undefined || relayPort !== undefined)
+      throw new UsageError('--peer-pid and --relay-port need --peer');
+    return undefined;
+  }
+  if (!URL.canParse(url) || new URL(url).protocol !== 'ws:') {
+    throw new UsageError(`--peer ${url}: must be a URL that begins with ws://`);
+  }
+  return { url, pid, relayPort };
+}
+
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
   else process.stderr.write(`bench: ${text}\n`);
@@ -87,12 +134,15 @@ async function measure(values: Flags): Promise<void> {
   const origin = readOrigin();
   const session = new Session(
     {
-      rounds: wholeNumber('rounds', values.rounds ?? (values.quick ? '2' : '5'), 1),
-      events: values.events === undefined ? undefined : wholeNumber('events', values.events, 1_000),
+      rounds: wholeNumber('rounds', values.rounds ?? (values.quick ? '1' : '5'), 1),
+      events: wholeNumber('events', values.events, 1_000),
+      workers: wholeNumber('workers', values.workers, 0),
       quick: values.quick,
     },
     progress,
   );
+  const peer = peerOf(values);
+  if (peer !== undefined) await session.meet(peer);
   const { machine } = origin;
   console.log(`${origin.commit}${origin.dirty ? ' with changes' : ''}, node ${origin.node}`);
   console.log(
@@ -119,7 +169,7 @@ async function measure(values: Flags): Promise<void> {
 try {
   const values = readFlags();
   if (values.help) process.stdout.write(help);
-  else if (values.list) for (const { name, about } of groups) console.log(`${name.padEnd(8)} ${about}`);
+  else if (values.list) for (const { name, about } of groups) console.log(`${name.padEnd(9)} ${about}`);
   else await measure(values);
   process.exit();
 } catch (error) {

@@ -1,44 +1,82 @@
 // The servers of a benchmark, each a process of its own: the simulated relay, our daemon and the baseline, the last two
-// behind one interface. It starts them, reads their counters and runs the load client against them; what a figure
-// makes of it is the figure's.
+// behind one interface. It starts them and reads their counters; what a figure makes of it is the figure's.
 
+import { spawnSync } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LoadResult } from './load-client.ts';
+import { fileURLToPath } from 'node:url';
+import type { LocalProcess } from './local-process.ts';
 import { Process } from './processes.ts';
 import type { RelayFrames } from './relay-frames.ts';
 
 const pollMs = 100;
 const ingestMsMax = 30 * 60_000;
-const replayMsMax = 10 * 60_000;
+const daemon = 'cmd/slipstream.ts';
+/** A benchmark comes from one address and wants everything; only the flags that the daemon has are given. */
+const noLimits: Readonly<Record<string, string>> = {
+  '--max-subscribers-per-address': '0',
+  '--max-sub-rate': '0',
+};
 
 /** What a relay does. */
 export interface RelayOptions {
-  /** Frames a second, from the start on. */
+  /** Frames a second, from the start on; Infinity: as many as are taken. */
   readonly rate?: number;
   /** Frames that are there at the start. */
   readonly backlog?: number;
+  /** Default: a free one. */
+  readonly port?: number;
 }
 
-/** A running relay. */
-export interface Relay extends AsyncDisposable {
+/** A running relay. It ends when disposed of. */
+export class Relay implements AsyncDisposable {
   readonly url: string;
+  readonly #process: Process;
+  readonly #frames: RelayFrames;
+
+  private constructor(url: string, process: Process, frames: RelayFrames) {
+    this.url = url;
+    this.#process = process;
+    this.#frames = frames;
+  }
+
+  static async start(frames: RelayFrames, options: RelayOptions): Promise<Relay> {
+    const { rate = 0, backlog = 0, port = 0 } = options;
+    const process = Process.start('bench/relay.ts', [
+      ...['--frames-file', frames.path, '--port', String(port)],
+      ...['--rate', String(rate), '--backlog', String(backlog)],
+    ]);
+    const url = await process.take((line) => /^relay listening (\S+)$/.exec(line)?.[1]);
+    return new Relay(url, process, frames);
+  }
+
+  /** Frames a second from now on; Infinity: as many as are taken. */
+  async setRate(rate: number): Promise<void> {
+    await this.#ask(`rate ${rate}`);
+  }
+
+  /** Events of the frames that have been published so far. */
+  async publishedEvents(): Promise<number> {
+    return this.#frames.eventsOf(await this.#ask('head'));
+  }
+
+  #ask(line: string): Promise<number> {
+    this.#process.say(line);
+    return this.#process.take((answer) => {
+      const head = /^head (\d+)$/.exec(answer)?.[1];
+      return head === undefined ? undefined : Number(head);
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#process.stop();
+  }
 }
 
-/** Starts a relay. It ends when disposed of. */
-export async function startRelay(
-  frames: RelayFrames,
-  { rate = 0, backlog = 0 }: RelayOptions,
-): Promise<Relay> {
-  const flags = ['--frames-file', frames.path, '--pool', String(frames.pool.size)];
-  const process = Process.start('cmd/relay-sim.ts', [
-    ...flags,
-    '--rate',
-    String(rate),
-    '--backlog',
-    String(backlog),
-  ]);
-  const url = await process.take((line) => /^relay-sim listening (\S+)$/.exec(line)?.[1]);
-  return { url, [Symbol.asyncDispose]: () => process.stop() };
+/** What load is put on: it listens, and its process can be looked at where that is known. */
+export interface Target extends AsyncDisposable {
+  /** `ws://…/subscribe`. */
+  readonly url: string;
+  readonly process: LocalProcess | undefined;
 }
 
 /** Our daemon with one of its compressors, or the plain server that it is compared with. */
@@ -50,12 +88,25 @@ export interface ServerOptions {
   readonly dataDir: string;
   /** Sequence at the relay to start after; live, or after what the log has, without. */
   readonly cursor?: number;
+  /** Further flags of our daemon. */
+  readonly flags?: readonly string[];
+}
+
+/** The names of our daemon's flags, with their dashes. */
+export function daemonFlagNames(): ReadonlySet<string> {
+  const path = fileURLToPath(new URL(`../${daemon}`, import.meta.url));
+  const { stdout } = spawnSync(process.execPath, [path, '--help'], { encoding: 'utf8' });
+  return new Set(Array.from(stdout.matchAll(/^ +(--[a-z-]+)/gm), ([, name]) => name));
+}
+
+/** Flags that take the limits on subscribers off, of those that the daemon has. */
+export function unlimitedFlags(names: ReadonlySet<string>): string[] {
+  return Object.entries(noLimits).flatMap(([name, value]) => (names.has(name) ? [name, value] : []));
 }
 
 /** A running server. */
-export class Server implements AsyncDisposable {
+export class Server implements Target {
   readonly process: Process;
-  /** `ws://…/subscribe`. */
   readonly url: string;
   readonly #metricsUrl: string;
 
@@ -72,12 +123,13 @@ export class Server implements AsyncDisposable {
 
   static async #startOurs(
     compressor: ServerKind,
-    { relay, dataDir, cursor }: ServerOptions,
+    { relay, dataDir, cursor, flags = [] }: ServerOptions,
   ): Promise<Server> {
-    const process = Process.start('cmd/slipstream.ts', [
+    const process = Process.start(daemon, [
       ...['--ws-url', relay.url, '--data-dir', dataDir, '--compressor', compressor, '--log-format', 'json'],
       ...['--listen-addr', '127.0.0.1:0', '--metrics-listen-addr', '127.0.0.1:0'],
       ...(cursor === undefined ? [] : ['--override-relay-cursor', String(cursor)]),
+      ...flags,
     ]);
     const started = await process.take((line) => {
       const entry = JSON.parse(line);
@@ -95,13 +147,13 @@ export class Server implements AsyncDisposable {
     return new Server(process, address, address);
   }
 
-  /** A metric without labels; NaN when there is none of that name. */
+  /** A metric without labels, `slipstream_` left out; NaN when there is none of that name. */
   async metric(name: string): Promise<number> {
     const response = await fetch(this.#metricsUrl).catch((cause) => {
       throw new Error(`${this.#metricsUrl} does not answer: has the server ended?`, { cause });
     });
     const text = await response.text();
-    const value = new RegExp(`^slipstream_${name} (\\S+)$`, 'm').exec(text)?.[1];
+    const value = new RegExp(`^(?:slipstream_)?${name} (\\S+)$`, 'm').exec(text)?.[1];
     return Number(value ?? Number.NaN);
   }
 
@@ -119,25 +171,4 @@ export class Server implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.process.stop();
   }
-}
-
-/** One run of the load client that ends with the last event. */
-export interface Replay extends LoadResult {
-  /** Of the server, meanwhile. */
-  readonly cpuSeconds: number;
-}
-
-/** Replays a server's log to one client, `repeat` times one after the other. @param messages that come each time. */
-export async function replay(
-  server: Server,
-  query: string,
-  messages: number,
-  repeat: number,
-): Promise<Replay> {
-  const before = server.process.cpuSeconds();
-  await using client = Process.start('bench/load-client.ts', [
-    ...['--url', `${server.url}?${query}`, '--messages', String(messages), '--repeat', String(repeat)],
-  ]);
-  const result = await client.json<LoadResult>(replayMsMax);
-  return { ...result, cpuSeconds: server.process.cpuSeconds() - before };
 }

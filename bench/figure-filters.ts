@@ -1,0 +1,189 @@
+// Live delivery to many subscribers who each want something else: a few accounts, or one collection, at the network's rate.
+// What it costs should follow what is delivered; so beside it stands what the same events cost without subscribers.
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { CollectionMix, defaultWeights } from '../lib/simulator/collection-mix.ts';
+import { eventsOf } from '../lib/simulator/synthetic-frame.ts';
+import { LoadClient, loadOf, rateOf, sampleOf } from './load.ts';
+import type { RelayFrames } from './relay-frames.ts';
+import { type Figure, figureOf, pick, type Sample } from './report.ts';
+import { Rig } from './rig.ts';
+import type { Session, SideKind } from './session.ts';
+
+/** Events a second. */
+const rate = 500;
+/** Times through the frames, while it is counted: 9 seconds. */
+const rounds = 2;
+const quickRounds = 1;
+const counts = [100, 1_000, 10_000] as const;
+const quickCounts = [200] as const;
+const wantedDids = 3;
+/** Accounts enough that each is quiet, and collections enough for everybody to want one of their own. */
+const network = { accounts: 2_000, historyRecords: 10 };
+const quickNetwork = { accounts: 100, historyRecords: 5 };
+const madeUpCollections = 10_000;
+/** Of all writes, how many go to those. */
+const madeUpShare = 0.5;
+/** Of what matches; below, a note says so. */
+const deliveredShareMin = 0.95;
+
+/** One way to want something of one's own. */
+interface Wish {
+  readonly name: string;
+  /** Queries of `count` subscribers, each with another filter. */
+  queries(count: number): string[];
+  /** Events that match, summed over the subscribers, of each event that there is. */
+  matchesPerEvent(count: number): number;
+}
+
+interface Run {
+  /** Milliseconds of the server's processor time a second. */
+  readonly cpu: Sample;
+  readonly deliveries: Sample;
+}
+
+/** Cost of an idle server, then of growing crowds of both kinds. */
+export async function filterFigures(session: Session): Promise<Figure[]> {
+  const mix = new CollectionMix(manyCollections());
+  const frames = await session.makeFrames(
+    session.quick ? { frames: 300, mix, ...quickNetwork } : { frames: 2_000, mix, ...network },
+  );
+  const idle = `filters, no subscriber, ${rate} events/s`;
+  const idleRuns = await session.alternate(
+    idle,
+    () => measure(session, 'native', frames, [], 0),
+    () => measure(session, 'baseline', frames, [], 0),
+  );
+  const figures = [
+    figureOf(
+      idle,
+      'cpu ms/s',
+      'lower',
+      pick(idleRuns, ({ cpu }) => cpu),
+    ),
+  ];
+  for (const wish of [didWish(frames), collectionWish(frames)]) {
+    for (const count of session.quick ? quickCounts : counts) {
+      const name = `filters, ${count} x ${wish.name}`;
+      const queries = wish.queries(count);
+      const expected = wish.matchesPerEvent(count) * rate;
+      const runs = await session.alternate(
+        name,
+        () => measure(session, 'native', frames, queries, expected),
+        () => measure(session, 'baseline', frames, queries, expected),
+      );
+      figures.push(
+        figureOf(
+          name,
+          'cpu ms/s',
+          'lower',
+          pick(runs, ({ cpu }) => cpu),
+        ),
+        figureOf(
+          '  delivered',
+          'deliveries/s',
+          'higher',
+          pick(runs, ({ deliveries }) => deliveries),
+        ),
+      );
+    }
+  }
+  session.note(
+    `filters: ${rate} events/s; cpu ms/s is all of the server's, ingest included, and cpu µs/event the same for one delivery; the row without subscribers is for one event`,
+  );
+  session.note('filters: events without a collection pass every collection filter, as in v1');
+  return figures;
+}
+
+async function measure(
+  session: Session,
+  kind: SideKind,
+  frames: RelayFrames,
+  queries: readonly string[],
+  expected: number,
+): Promise<Run> {
+  const warmup = session.quick ? 0.5 : 3;
+  // Every frame as often as every other: the rare ones go to everybody.
+  const seconds = ((session.quick ? quickRounds : rounds) * frames.pool.eventsPerRound) / rate;
+  await using rig = await Rig.start(session, kind, { rate, frames });
+  // Nobody at all is nobody who connects: the idle server is looked at for as long.
+  await using crowd = queries.length > 0 ? await LoadClient.crowd(rig.target, { queries }) : undefined;
+  await delay(warmup * 1000);
+  const load = await loadOf(rig.target, async () => {
+    if (crowd !== undefined) return crowd.count(seconds);
+    await delay(seconds * 1000);
+    return { messages: Math.round(rate * seconds), bytes: 0, seconds, coreShare: 0, ended: 0 };
+  });
+  const deliveries = rateOf(load);
+  if (deliveries < expected * deliveredShareMin) {
+    session.note(
+      `filters: ${kind} delivered ${deliveries.toFixed(0)} of ${expected.toFixed(0)} a second that match for ${queries.length} subscribers`,
+    );
+  }
+  const cpuMs = ((load.cpuSeconds ?? Number.NaN) * 1000) / load.seconds;
+  return { cpu: sampleOf(load, cpuMs), deliveries: sampleOf(load, deliveries) };
+}
+
+/** The usual collections, and made-up ones that nearly nobody writes to. */
+function manyCollections(): Record<string, number> {
+  const weights = defaultWeights();
+  const usual = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
+  const each = (usual * madeUpShare) / (1 - madeUpShare) / madeUpCollections;
+  for (let at = 0; at < madeUpCollections; at++) weights[madeUpCollection(at)] = each;
+  return weights;
+}
+
+function madeUpCollection(at: number): string {
+  return `test.sim.wish${at}.entry`;
+}
+
+/** Three accounts each, every set another one. */
+function didWish(frames: RelayFrames): Wish {
+  const events = new Map<string, number>();
+  for (const frame of frames.once()) {
+    if (eventsOf(frame) > 0) events.set(frame.did, (events.get(frame.did) ?? 0) + eventsOf(frame));
+  }
+  const dids = [...events.keys()];
+  // Neighbours for the first ones, then every second, every third and so on: no set comes twice.
+  const wantedBy = (at: number): string[] =>
+    Array.from({ length: wantedDids }, (_, nth) => {
+      const stride = 1 + Math.floor(at / dids.length);
+      return dids[(at + nth * stride) % dids.length];
+    });
+  const sum = (names: readonly string[]): number =>
+    names.reduce((total, did) => total + (events.get(did) ?? 0), 0);
+  return {
+    name: `${wantedDids} DIDs`,
+    queries: (count) =>
+      Array.from({ length: count }, (_, at) =>
+        wantedBy(at)
+          .map((did) => `wantedDids=${did}`)
+          .join('&'),
+      ),
+    matchesPerEvent: (count) =>
+      Array.from({ length: count }, (_, at) => sum(wantedBy(at))).reduce((total, one) => total + one, 0) /
+      frames.pool.eventsPerRound,
+  };
+}
+
+/** One collection each: those in the frames first, then others, for which only events without a collection come. */
+function collectionWish(frames: RelayFrames): Wish {
+  const events = new Map<string, number>();
+  let uncollected = 0;
+  for (const frame of frames.once()) {
+    for (const { collection } of frame.ops) events.set(collection, (events.get(collection) ?? 0) + 1);
+    if (frame.kind !== 'commit') uncollected += eventsOf(frame);
+  }
+  for (let at = 0; at < madeUpCollections; at++) {
+    const name = madeUpCollection(at);
+    if (!events.has(name)) events.set(name, 0);
+  }
+  const wanted = [...events];
+  return {
+    name: 'one collection',
+    queries: (count) => wanted.slice(0, count).map(([name]) => `wantedCollections=${name}`),
+    matchesPerEvent: (count) =>
+      wanted.slice(0, count).reduce((total, [, one]) => total + one + uncollected, 0) /
+      frames.pool.eventsPerRound,
+  };
+}
