@@ -19,6 +19,7 @@ import {
   parseInteger,
   parseList,
   parseListenAddress,
+  parseNetworks,
   parseText,
 } from './setting-value.ts';
 import { type Setting, type SettingName, type SettingValues, settingNames, settings } from './settings.ts';
@@ -37,10 +38,20 @@ export interface Config {
   /** Bytes of events from which on the oldest go; 0: no limit, and then `retentionMs` is one. */
   readonly retentionBytes: number;
   readonly fsync: boolean;
+  /** Threads that serve subscribers; 0: none but the one that does everything, undefined: as many as fit the machine. */
+  readonly workers: number | undefined;
+  /** Subscribers at a time. */
+  readonly subscribersMax: number;
+  /** Subscribers at a time of one client address; 0: no limit. */
+  readonly subscribersPerAddressMax: number;
   /** Events a second to one client address; 0: no limit. */
   readonly maxSubRate: number;
-  /** Dictionary file; undefined: the one that comes with the package. */
-  readonly zstdDictionaryPath: string | undefined;
+  /** How long a subscriber that is behind may take nothing, in milliseconds; 0: for ever. */
+  readonly stallTimeoutMs: number;
+  /** Addresses and CIDR ranges whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
+  /** Dictionary files, the first the one that events are stored with; none: the one that comes with the package. */
+  readonly zstdDictionaryPaths: readonly string[];
   readonly zstdLevel: number;
   readonly compressor: SettingValues['compressor'];
   readonly logLevel: SettingValues['log-level'];
@@ -101,7 +112,10 @@ function readValue(name: SettingName, given: GivenText | undefined): unknown {
 function parseValue(setting: Setting, text: string): unknown {
   switch (setting.kind) {
     case 'urls':
+    case 'paths':
       return parseList(text);
+    case 'networks':
+      return parseNetworks(text);
     case 'address':
       return parseListenAddress(text);
     case 'duration':
@@ -176,8 +190,13 @@ function toConfig(values: SettingValues, notices: readonly string[]): Config {
     retentionMs: values['event-ttl'],
     retentionBytes: values['retention-bytes'],
     fsync: values.fsync,
+    workers: values.workers,
+    subscribersMax: values['max-subscribers'],
+    subscribersPerAddressMax: values['max-subscribers-per-address'],
     maxSubRate: values['max-sub-rate'],
-    zstdDictionaryPath: values['zstd-dictionary'],
+    stallTimeoutMs: values['stall-timeout'],
+    trustedProxies: values['trusted-proxies'] ?? [],
+    zstdDictionaryPaths: values['zstd-dictionary'] ?? [],
     zstdLevel: values['zstd-level'],
     compressor: values.compressor,
     logLevel: values['log-level'],

@@ -10,6 +10,8 @@ const indent = 34;
 /** What stands for a value after a flag. */
 const placeholders: Record<SettingKind, string> = {
   urls: 'URL',
+  networks: 'ADDRESSES',
+  paths: 'FILES',
   address: '[HOST]:PORT',
   duration: 'DURATION',
   bytes: 'BYTES',

@@ -29,8 +29,8 @@ export interface IngestOptions {
   readonly clock: Clock;
   readonly compressor: FrameCompressor;
   readonly totals: IngestTotals;
-  /** Called with each stored block, in order. */
-  readonly publish: (block: Block) => void;
+  /** Called with each stored block, in order. A promise is waited for before the next is stored. */
+  readonly publish: (block: Block) => Promise<void> | undefined;
   /** Relay `#info` and error frames, for the log file and for {@link Ingest.forget}. */
   readonly notice: (relay: Relay, type: FrameType, name: string, message: string) => void;
   /** Stops and restarts reading from the relay. */
@@ -57,14 +57,26 @@ export class Ingest {
   #windowOver = false;
   #paused = false;
   #stopped = false;
-  /** The log waits for room on the disk. */
-  #isStalled = false;
+  /** Why the log waits for room on the disk, while it does. */
+  #stalledBy: CodedError | undefined;
 
   constructor(options: IngestOptions) {
     this.#options = options;
     const { clock, log, totals } = options;
     this.#builder = new BlockBuilder(clock, new DidHasher(log.didHashKey), log.positions);
     this.#writer = new EventWriter(this.#builder, (reason) => totals.drop(reason));
+  }
+
+  /** Code of the error for which nothing is stored at the moment; undefined while all is well. */
+  get stalledBy(): string | undefined {
+    return this.#stalledBy?.code;
+  }
+
+  /** The time that the newest frame carries, in microseconds since 1970; undefined when it carries none. */
+  get newestFrameTimeUs(): number | undefined {
+    const { bytes, timeStart, timeEnd } = this.#frame;
+    const timeMs = Date.parse(Buffer.prototype.latin1Slice.call(bytes, timeStart, timeEnd));
+    return Number.isNaN(timeMs) ? undefined : timeMs * 1000;
   }
 
   /** The last sequence taken from that relay. */
@@ -116,7 +128,7 @@ export class Ingest {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    if (this.#isStalled) return;
+    if (this.#stalledBy !== undefined) return;
     if (!this.#builder.isEmpty) this.#seal();
     await this.#storing;
   }
@@ -157,7 +169,8 @@ export class Ingest {
         await this.#append(block);
         this.#pendingBytes -= block.json.length + block.zstd.length;
         if (this.#paused && this.#pendingBytes < pendingBytesLow) this.#setPaused(false);
-        publish(block);
+        const wait = publish(block);
+        if (wait !== undefined) await wait;
       }
     } catch (error) {
       this.#stopped = true;
@@ -177,10 +190,10 @@ export class Ingest {
         return await log.append(block);
       } catch (error) {
         if (!(error instanceof CodedError) || !error.retryable) throw error;
-        this.#isStalled = true;
+        this.#stalledBy = error;
         stalled(error);
         await log.recover();
-        this.#isStalled = false;
+        this.#stalledBy = undefined;
         if (!this.#stopped) stalled(undefined);
         if (log.lastTimeUs >= block.index.lastTimeUs) return;
       }

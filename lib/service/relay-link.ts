@@ -16,6 +16,8 @@ export class RelayLink implements UpstreamHandler {
   ingest!: Ingest;
   /** The relay that is connected, if one is. */
   relay: Relay | undefined;
+  /** Since when, in microseconds since 1970. */
+  connectedSinceUs: number | undefined;
   readonly #totals: IngestTotals;
   readonly #logger: Logger;
 
@@ -31,6 +33,7 @@ export class RelayLink implements UpstreamHandler {
 
   connected(relay: Relay, cursor: number | undefined): void {
     this.relay = relay;
+    this.connectedSinceUs = Date.now() * 1000;
     this.#logger.info({ relay: relay.id, cursor: cursor ?? 'live' }, 'connected to the relay');
   }
 
@@ -44,6 +47,7 @@ export class RelayLink implements UpstreamHandler {
 
   disconnected(relay: Relay, reason: DisconnectReason, detail: string, retryInMs: number): void {
     this.relay = undefined;
+    this.connectedSinceUs = undefined;
     this.disconnects.set(reason, (this.disconnects.get(reason) ?? 0) + 1);
     this.#logger.warn({ relay: relay.id, reason, detail, retryInMs }, 'the relay is gone');
   }

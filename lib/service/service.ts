@@ -1,19 +1,19 @@
 // The composition root: builds every stage from a configuration, starts them from the log outwards to the relay, and
 // stops them in the opposite order. The only file that knows all stages; it holds no logic of any of them.
 
-import { chooseCompressor } from '../codec/choose-compressor.ts';
+import { availableParallelism } from 'node:os';
 import type { Compressor } from '../codec/compressor.ts';
-import { DictionaryStore, defaultDictionaryPath, readDictionary } from '../codec/dictionary.ts';
 import { Clock } from '../event/clock.ts';
 import type { CodedError } from '../event/coded-error.ts';
-import { DeliveryRates } from '../fanout/delivery-rate.ts';
-import { Fanout } from '../fanout/fanout.ts';
+import { AddressTable } from '../fanout/address-table.ts';
 import { formatListenAddress, type ListenAddress } from '../http/listen-address.ts';
 import { MetricsListener } from '../http/metrics-listener.ts';
-import { PublicListener } from '../http/public-listener.ts';
 import { LevelLog } from '../log/level-log.ts';
 import { parseRelayUrl, type Relay } from '../upstream/relay-url.ts';
+import { type Codec, openCodec } from './codec.ts';
 import type { Config } from './config.ts';
+import { Front, type FrontLogEntry, type Fronts } from './front.ts';
+import { FrontPool } from './front-pool.ts';
 import { packageVersion } from './help.ts';
 import { Ingest } from './ingest.ts';
 import { IngestTotals } from './ingest-totals.ts';
@@ -21,9 +21,14 @@ import type { Logger } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import { RelayLink } from './relay-link.ts';
 import { Retention } from './retention.ts';
+import { Status } from './status.ts';
 
 /** Newest blocks kept in memory: a minute of the network at 1,000 events a second, both encodings. */
 const tailBytesMax = 48 * 1024 * 1024;
+/** Workers that are started unless it is set: one core is for ingest, and more than these have not been needed. */
+const workersMax = 4;
+/** Reads of the log at a time without workers. Node has four threads for them, and ingest writes on them too. */
+const readsMax = 4;
 /** Time that clients get to answer the close frame at shutdown; the whole stop stays under 10 s. */
 const sessionsStopMs = 4_000;
 
@@ -56,8 +61,8 @@ export class Service {
     const opened: (() => Promise<void>)[] = [];
     try {
       const parts = await assemble(config, logger, opened);
-      const publicAddress = await parts.publicListener.listen(config.listen);
-      opened.push(() => parts.publicListener.stop(0));
+      const publicAddress = await parts.fronts.listen(config.listen);
+      opened.push(() => parts.fronts.stop(0));
       const metricsAddress = await parts.metricsListener.listen(config.metricsListen);
       parts.link.upstream.start();
       const addresses = { public: publicAddress, metrics: metricsAddress };
@@ -66,6 +71,7 @@ export class Service {
           listen: formatListenAddress(publicAddress),
           metrics: formatListenAddress(metricsAddress),
           relays: parts.relays.map((relay) => relay.id),
+          workers: parts.workers,
           compressor: parts.compressor.name,
           dictionary: parts.compressor.dictionaryId,
           ...parts.log.stats(),
@@ -86,11 +92,12 @@ export class Service {
   }
 
   async #stop(): Promise<void> {
-    const { link, publicListener, metricsListener, retention, log, compressor } = this.#parts;
+    const { link, fronts, metricsListener, retention, status, log, compressor } = this.#parts;
+    status.stop();
     await link.upstream.stop();
     await link.ingest.stop();
     await retention.stop();
-    await publicListener.stop(sessionsStopMs);
+    await fronts.stop(sessionsStopMs);
     await metricsListener.stop();
     await log.close();
     compressor.close();
@@ -99,44 +106,39 @@ export class Service {
 
 interface Parts {
   readonly relays: readonly Relay[];
+  readonly workers: number;
   readonly compressor: Compressor;
   readonly log: LevelLog;
   readonly link: RelayLink;
-  readonly publicListener: PublicListener;
+  readonly fronts: Fronts;
   readonly metricsListener: MetricsListener;
   readonly retention: Retention;
+  readonly status: Status;
   readonly failed: Promise<unknown>;
 }
 
-async function assemble(config: Config, logger: Logger, opened: (() => Promise<void>)[]): Promise<Parts> {
-  const relays = config.relayUrls.map(parseRelayUrl);
-  const dictionary = readDictionary(config.zstdDictionaryPath ?? defaultDictionaryPath());
-  const compressor = await chooseCompressor(config.compressor, dictionary, config.zstdLevel, (reason) =>
-    logger.info({ code: reason.code }, reason.message),
-  );
-  opened.push(async () => compressor.close());
-  const { dataDir, retentionBytes, fsync } = config;
-  const log = await LevelLog.open({ dataDir, retentionBytes, fsync, tailBytesMax, compressor });
-  opened.push(() => log.close());
-  if (log.lostBlocks > 0) {
-    logger.warn(
-      { blocks: log.lostBlocks, lastTimeUs: log.lastTimeUs },
-      'the end of the log was damaged, as by a power failure, and has been cut off: its events come again from the relay',
-    );
-  }
+/** What has to be closed when a later step of the start fails. */
+type Opened = (() => Promise<void>)[];
 
+async function assemble(config: Config, logger: Logger, opened: Opened): Promise<Parts> {
+  const relays = config.relayUrls.map(parseRelayUrl);
+  const codec = await openCodec(config, (reason) => logger.info({ code: reason.code }, reason.message));
+  const { compressor } = codec;
+  opened.push(async () => compressor.close());
+  const failure = Promise.withResolvers<unknown>();
+  const { log, fronts, workers } = await openLog(config, codec, logger, opened, failure.resolve);
   const clock = new Clock(log.lastTimeUs);
   const totals = new IngestTotals();
-  const rates = new DeliveryRates(config.maxSubRate);
-  const fanout = new Fanout(log, rates, (error) => logger.error({ error }, 'a replay failed'));
-  const failure = Promise.withResolvers<unknown>();
   const link = new RelayLink(relays, `slipstream/${packageVersion()}`, totals, logger);
   link.ingest = new Ingest({
     log,
     clock,
     compressor,
     totals,
-    publish: (block) => fanout.publish(block),
+    publish(block) {
+      status.count(block);
+      return fronts.publish(block);
+    },
     setPaused: (paused) => (paused ? link.upstream.pause() : link.upstream.resume()),
     stalled: (why) => logStall(logger, why),
     failed: failure.resolve,
@@ -144,30 +146,79 @@ async function assemble(config: Config, logger: Logger, opened: (() => Promise<v
   });
   const { overrideRelayCursor, retentionMs } = config;
   if (overrideRelayCursor !== undefined) link.ingest.overridePosition(relays[0], overrideRelayCursor);
-  const publicListener = new PublicListener({
-    source: fanout,
-    dictionaries: new DictionaryStore(dictionary),
-    nowUs: () => clock.nowUs(),
-  });
   const oldestUs = (): number => (retentionMs === 0 ? 0 : clock.nowUs() - retentionMs * 1000);
+  const sources = {
+    ...config,
+    version: packageVersion(),
+    workers,
+    relays,
+    compressor,
+    totals,
+    log,
+    link,
+    ingest: link.ingest,
+    nowUs: () => clock.nowUs(),
+    counts: () => fronts.counts(),
+  };
+  const status = new Status({ ...sources, report: (report) => fronts.report(report) });
+  opened.push(async () => status.stop());
   const retention = new Retention(log, oldestUs, failure.resolve);
   opened.push(() => retention.stop());
-  const { subscribe } = publicListener;
-  const version = packageVersion();
-  const metrics = new Metrics({ version, compressor, relays, totals, log, fanout, link, subscribe });
+  const metrics = new Metrics(sources);
   return {
     relays,
+    workers,
     compressor,
     log,
     link,
-    publicListener,
+    fronts,
     metricsListener: new MetricsListener(
       () => metrics.read(),
       (error) => logger.error({ error }, 'metrics failed'),
     ),
     retention,
+    status,
     failed: failure.promise,
   };
+}
+
+/** Opens the log, and what serves it to subscribers: in this thread, or in workers. */
+async function openLog(
+  config: Config,
+  codec: Codec,
+  logger: Logger,
+  opened: Opened,
+  failed: (error: unknown) => void,
+): Promise<{ log: LevelLog; fronts: Fronts; workers: number }> {
+  const { dataDir, retentionBytes, fsync, subscribersMax, subscribersPerAddressMax, maxSubRate } = config;
+  const workers = config.workers ?? Math.min(workersMax, availableParallelism() - 1);
+  const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate };
+  const addresses = AddressTable.memoryFor(limits);
+  const options = { dataDir, retentionBytes, fsync, compressor: codec.compressor };
+  const writeLog = (entry: FrontLogEntry): void => logger[entry.level](entry.fields, entry.message);
+  if (workers === 0) {
+    const log = await LevelLog.open({ ...options, tailBytesMax });
+    opened.push(() => log.close());
+    logLostBlocks(log, logger);
+    const fronts = new Front({ config, log, codec, addresses, readsMax, writeLog });
+    return { log, fronts, workers };
+  }
+  const fronts = new FrontPool({ config, workers, tailBytesMax, addresses, writeLog, failed });
+  // Nobody reads in this thread.
+  const log = await LevelLog.open({ ...options, tailBytesMax: 0, follower: fronts });
+  opened.push(() => log.close());
+  logLostBlocks(log, logger);
+  opened.push(() => fronts.terminate());
+  await fronts.start(log);
+  return { log, fronts, workers };
+}
+
+function logLostBlocks({ lostBlocks, lastTimeUs }: LevelLog, logger: Logger): void {
+  if (lostBlocks === 0) return;
+  logger.warn(
+    { blocks: lostBlocks, lastTimeUs },
+    'the end of the log was damaged, as by a power failure, and has been cut off: its events come again from the relay',
+  );
 }
 
 function logStall(logger: Logger, why: CodedError | undefined): void {

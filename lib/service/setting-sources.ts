@@ -2,9 +2,9 @@
 // It owns names and their precedence; what the texts mean is config.ts. Pure. Throws CodedErrors of CONFIG_ codes.
 import { CodedError } from '../event/coded-error.ts';
 import { nearestName } from './nearest-name.ts';
-import { type Setting, type SettingName, settingNames, settings } from './settings.ts';
+import { type Setting, type SettingKind, type SettingName, settingNames, settings } from './settings.ts';
 
-/** A text that was given for a setting, and by which name; a repeated flag of kind `urls` is joined by commas. */
+/** A text that was given for a setting, and by which name; a repeated flag of a kind of lists is joined by commas. */
 export interface GivenText {
   readonly text: string;
   /** As the operator wrote it: `--event-ttl` or `JETSTREAM_EVENT_TTL`. */
@@ -15,6 +15,8 @@ export type GivenTexts = ReadonlyMap<SettingName, GivenText>;
 
 /** Longest text of an operator that is repeated in a message, in characters. */
 const shownTextMax = 80;
+
+const lists: readonly SettingKind[] = ['urls', 'networks', 'paths'];
 
 const table: Record<SettingName, Setting> = settings;
 const namesByFlag = new Map<string, SettingName>();
@@ -64,7 +66,7 @@ export function readCommandLine(argv: readonly string[]): GivenTexts | 'help' | 
       text = argv[++index];
       if (text === undefined || isFlag(text)) throw missingValue(source, text);
     }
-    const earlier = table[name].kind === 'urls' ? given.get(name) : undefined;
+    const earlier = lists.includes(table[name].kind) ? given.get(name) : undefined;
     given.set(name, { text: earlier === undefined ? text : `${earlier.text},${text}`, source });
   }
   return given;

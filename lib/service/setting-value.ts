@@ -2,7 +2,7 @@
 // without names: which setting has which kind is settings.ts, where texts come from and what they mean together is
 // config.ts. A text that does not fit is answered with a `Problem`, which says what to write instead.
 
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import type { ListenAddress } from '../http/listen-address.ts';
 
 /** Why a text is not a value of its kind; `why` continues a sentence that starts with the text in quotes. */
@@ -121,6 +121,21 @@ export function parseListenAddress(text: string): ListenAddress | Problem {
 export function parseList(text: string): readonly string[] | Problem {
   const names = text.split(',').map((name) => name.trim());
   return names.includes('') ? new Problem('has an empty entry') : names;
+}
+
+/** IP addresses and CIDR ranges: `10.0.0.0/8, 192.0.2.1, fd00::/8`. */
+export function parseNetworks(text: string): readonly string[] | Problem {
+  const networks = parseList(text);
+  if (networks instanceof Problem) return networks;
+  for (const network of networks) {
+    const [, address, bits] = /^([^/%]*)(?:\/(\d{1,3}))?$/.exec(network) ?? [];
+    const version = isIP(address ?? '');
+    if (version === 0 || Number(bits ?? 0) > (version === 4 ? 32 : 128))
+      return new Problem(
+        `has ${network}, which is no address or range: write one like "10.0.0.0/8" or "::1"`,
+      );
+  }
+  return networks;
 }
 
 /** Text that is not empty. */

@@ -29,11 +29,12 @@ function lifetime(random: SeededRandom): { from: 'spawn' | 'listening'; ms: numb
   return { from: 'listening', ms: random.between(2000, 3500) };
 }
 
-/** A life in four has another time of day. */
-function clockOf(random: SeededRandom): LifeOptions {
-  if (random.chance(0.75)) return {};
+/** Each life has its own number of workers, and one in four another time of day. */
+function lifeOf(random: SeededRandom): LifeOptions {
+  const flags = ['--workers', String(random.between(0, 2))];
+  if (random.chance(0.75)) return { flags };
   const offsetMs = random.between(-clockStepMsMax, clockStepMsMax);
-  return { preloads: [{ file: clockPreload, env: { CRASH_CLOCK_MS: String(offsetMs) } }] };
+  return { flags, preloads: [{ file: clockPreload, env: { CRASH_CLOCK_MS: String(offsetMs) } }] };
 }
 
 it(`stores every event once over ${kills} kills at random moments`, async () => {
@@ -49,7 +50,7 @@ it(`stores every event once over ${kills} kills at random moments`, async () => 
     if (from === 'listening') await run.daemon?.started;
     await delay(ms);
     await run.kill();
-    run.start(clockOf(random));
+    run.start(lifeOf(random));
   }
   const figures = await run.finish();
   console.log(`random kills: ${kills} kills, ${figures}`);

@@ -29,9 +29,14 @@ const defaults: Config = {
   retentionMs: 86_400_000,
   retentionBytes: 10 * 2 ** 30,
   fsync: false,
-  maxSubRate: 0,
-  zstdDictionaryPath: undefined,
-  zstdLevel: 3,
+  workers: undefined,
+  subscribersMax: 50_000,
+  subscribersPerAddressMax: 1000,
+  maxSubRate: 1_000_000,
+  stallTimeoutMs: 60_000,
+  trustedProxies: [],
+  zstdDictionaryPaths: [],
+  zstdLevel: 5,
   compressor: 'auto',
   logLevel: 'info',
   logFormat: 'auto',
@@ -54,9 +59,16 @@ const flags: [string, string, Partial<Config>][] = [
   ['retention-bytes', '0', { retentionBytes: 0 }],
   ['fsync', 'true', { fsync: true }],
   ['fsync', 'false', {}],
+  ['workers', '0', { workers: 0 }],
+  ['workers', '8', { workers: 8 }],
+  ['max-subscribers', '7', { subscribersMax: 7 }],
+  ['max-subscribers-per-address', '0', { subscribersPerAddressMax: 0 }],
+  ['stall-timeout', '0', { stallTimeoutMs: 0 }],
+  ['stall-timeout', '2m', { stallTimeoutMs: 120_000 }],
+  ['trusted-proxies', '10.0.0.0/8, ::1', { trustedProxies: ['10.0.0.0/8', '::1'] }],
   ['max-sub-rate', '5000', { maxSubRate: 5000 }],
   ['max-sub-rate', '0.5', { maxSubRate: 0.5 }],
-  ['zstd-dictionary', '/x.zdict', { zstdDictionaryPath: '/x.zdict' }],
+  ['zstd-dictionary', '/x.zdict, y.zdict', { zstdDictionaryPaths: ['/x.zdict', 'y.zdict'] }],
   ['zstd-level', '1', { zstdLevel: 1 }],
   ['compressor', 'wasm', { compressor: 'wasm' }],
   ['log-level', 'debug', { logLevel: 'debug' }],
@@ -116,7 +128,7 @@ describe('readConfig', () => {
   test('v1: the dictionary path is used, and says so', () => {
     const expected = {
       ...defaults,
-      zstdDictionaryPath: '/d',
+      zstdDictionaryPaths: ['/d'],
       notices: [expect.stringMatching(/is used here/)],
     };
     expect(configOf(['--zstd-dictionary-path', '/d'])).toEqual(expected);
@@ -152,6 +164,11 @@ describe('readConfig', () => {
   test('relays add up over repeated flags', () => {
     const argv = ['--ws-url', 'wss://a.example', '--ws-url=wss://b.example?x=1,wss://c.example'];
     expect(configOf(argv).relayUrls).toEqual(['wss://a.example', 'wss://b.example?x=1', 'wss://c.example']);
+  });
+
+  test('trusted proxies add up over repeated flags', () => {
+    const argv = ['--trusted-proxies', '10.0.0.1', '--trusted-proxies=fd00::/8'];
+    expect(configOf(argv).trustedProxies).toEqual(['10.0.0.1', 'fd00::/8']);
   });
 
   test('a flag wins over both variables, even when those disagree', () => {
@@ -211,9 +228,13 @@ describe('a failure is one line that says what to write', () => {
     [['--retention-bytes', '10'], 'CONFIG_OUT_OF_RANGE', 'at least 64MiB'],
     [['--retention-bytes', '10G'], 'CONFIG_BAD_VALUE', 'write "10GiB" or "10GB"'],
     [['--max-sub-rate', '-1'], 'CONFIG_OUT_OF_RANGE', 'no limit'],
-    [['--zstd-level', '10'], 'CONFIG_OUT_OF_RANGE', '1 to 9'],
+    [['--workers', '65'], 'CONFIG_OUT_OF_RANGE', 'give 0 to 64'],
+    [['--max-subscribers', '0'], 'CONFIG_OUT_OF_RANGE', 'give 1 to 1000000'],
+    [['--stall-timeout', '500ms'], 'CONFIG_OUT_OF_RANGE', 'give 0 (never), or 1s to 24h'],
+    [['--trusted-proxies', 'proxy.example'], 'CONFIG_BAD_VALUE', 'has proxy.example, which is no address'],
+    [['--zstd-level', '10'], 'CONFIG_OUT_OF_RANGE', '1 to 6'],
     [['--zstd-level', '2.5'], 'CONFIG_BAD_VALUE', 'is not a whole number'],
-    [['--compressor', 'gpu'], 'CONFIG_BAD_VALUE', 'is none of auto, wasm, native'],
+    [['--compressor', 'gpu'], 'CONFIG_BAD_VALUE', 'is none of auto, native, node, wasm'],
     [['--listen-addr', '6008'], 'CONFIG_BAD_VALUE', 'write ":6008"'],
     [['--override-relay-cursor', '1.5'], 'CONFIG_BAD_VALUE', 'is not a whole number'],
     [['--data-dir', 'x'.repeat(5000), '--fsync=maybe'], 'CONFIG_BAD_VALUE', 'is neither "true" nor "false"'],

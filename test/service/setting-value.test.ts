@@ -10,6 +10,7 @@ import {
   parseInteger,
   parseList,
   parseListenAddress,
+  parseNetworks,
   parseText,
 } from '../../lib/service/setting-value.ts';
 
@@ -113,6 +114,29 @@ describe('listen addresses', () => {
     ['[abc]:1', 'has no IPv6 address'],
   ])('%j is refused', (text, why) => {
     expect(parseListenAddress(text)).toMatchObject({ why: expect.stringContaining(why) });
+  });
+});
+
+describe('networks', () => {
+  test('are addresses and ranges of both versions', () => {
+    const networks = ['10.0.0.0/8', '192.0.2.1', '0.0.0.0/0', '::1', 'fd00::/8', '2001:db8::1/128'];
+    expect(parseNetworks(networks.join(', '))).toEqual(networks);
+  });
+
+  test.each([
+    ['10.0.0.0/33', 'has 10.0.0.0/33, which is no'],
+    ['::/129', 'has ::/129, which is no'],
+    ['10.0.0', 'is no address'],
+    ['10.0.0.0/', 'is no address'],
+    ['10.0.0.0/8/8', 'is no address'],
+    ['10.0.0.0/-1', 'is no address'],
+    ['[::1]', 'is no address'],
+    ['fe80::1%eth0', 'is no address'],
+    ['localhost', 'is no address'],
+    ['', 'has an empty entry'],
+    ['10.0.0.1,', 'has an empty entry'],
+  ])('%j is refused', (text, why) => {
+    expect(parseNetworks(text)).toMatchObject({ why: expect.stringContaining(why) });
   });
 });
 

@@ -1,0 +1,132 @@
+// A worker thread that serves subscribers: a replica of the log and a front on it. It does what it is told by
+// front-pool.ts, in order, and several blocks at once when it is behind. The only file that runs as a worker.
+
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { CodedError } from '../event/coded-error.ts';
+import type { Block } from '../log/block.ts';
+import { LogReplica } from '../log/log-replica.ts';
+import { openCodec } from './codec.ts';
+import { Front, type FrontLogEntry } from './front.ts';
+import {
+  type Ask,
+  type AskKind,
+  type Asks,
+  type FromWorker,
+  messageBytesOf,
+  type Tell,
+  type WorkerStart,
+} from './front-messages.ts';
+
+/** See the file comment. */
+class FrontWorker {
+  readonly #port: MessagePort;
+  readonly #start: WorkerStart;
+  readonly #replica: LogReplica;
+  readonly #front: Front;
+  #takenBytes = 0;
+
+  constructor(port: MessagePort, start: WorkerStart, replica: LogReplica, front: Front) {
+    this.#port = port;
+    this.#start = start;
+    this.#replica = replica;
+    this.#front = front;
+    port.on('message', (message: Tell | Ask) => this.take(message));
+  }
+
+  /** Takes a message and all that wait behind it: a thread that is behind sends several blocks with one write. */
+  take(first?: Tell | Ask): void {
+    const blocks: Block[] = [];
+    let message = first ?? this.#next();
+    for (; message !== undefined; message = this.#next()) {
+      if ('id' in message) void this.#answer(message);
+      else this.#apply(message, blocks);
+    }
+    if (blocks.length === 0) return;
+    const { takenBytes, place } = this.#start;
+    Atomics.store(takenBytes, place, BigInt(this.#takenBytes));
+    this.#front.publishAll(blocks);
+  }
+
+  #next(): Tell | Ask | undefined {
+    return receiveMessageOnPort(this.#port)?.message;
+  }
+
+  #apply(tell: Tell, blocks: Block[]): void {
+    switch (tell.kind) {
+      case 'block': {
+        const block = withBuffers(tell.block);
+        this.#takenBytes += messageBytesOf(block);
+        this.#replica.append(block);
+        blocks.push(block);
+        return;
+      }
+      case 'folded':
+        this.#takenBytes += messageBytesOf(tell.folded);
+        this.#replica.folded(withBuffers(tell.folded), tell.count);
+        return;
+      case 'trimming':
+        this.#replica.trimming(tell.throughUs);
+        return;
+      case 'status':
+        this.#front.report(tell.report);
+        return;
+    }
+  }
+
+  async #answer(ask: Ask): Promise<void> {
+    const { id } = ask;
+    try {
+      send(this.#port, { kind: 'answer', id, answer: await this.#do(ask) });
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      send(this.#port, { kind: 'failure', id, code: error.code, message: error.message });
+    }
+  }
+
+  async #do(ask: Ask): Promise<Asks[AskKind]['answer']> {
+    switch (ask.kind) {
+      case 'suspend':
+        await this.#replica.suspend();
+        return;
+      case 'resume':
+        await this.#replica.resume(ask.log);
+        return;
+      case 'listen':
+        return this.#front.listen(ask.address, ask.isShared);
+      case 'counts':
+        return this.#front.counts();
+      case 'stop':
+        await this.#front.stop(ask.deadlineMs);
+        await this.#replica.close();
+        return;
+    }
+  }
+}
+
+/** A block whose bytes are Buffers again: what sockets would otherwise make of them at every write. */
+function withBuffers(block: Block): Block {
+  return { ...block, json: bufferOf(block.json), zstd: bufferOf(block.zstd) };
+}
+
+function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
+}
+
+function send(port: MessagePort, message: FromWorker): void {
+  port.postMessage(message);
+}
+
+async function run(port: MessagePort, start: WorkerStart): Promise<void> {
+  const { config, addresses, readsMax, tailBytesMax } = start;
+  const codec = await openCodec(config, () => {});
+  const replica = await LogReplica.open(
+    { dataDir: config.dataDir, tailBytesMax, compressor: codec.compressor, catchUp: () => worker.take() },
+    start.log,
+  );
+  const writeLog = (entry: FrontLogEntry): void => send(port, { kind: 'log', entry });
+  const front = new Front({ config, log: replica, codec, addresses, readsMax, writeLog });
+  const worker = new FrontWorker(port, start, replica, front);
+  send(port, { kind: 'ready' });
+}
+
+await run(parentPort as MessagePort, workerData as WorkerStart);
