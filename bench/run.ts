@@ -8,6 +8,7 @@ import { filterFigures } from './figure-filters.ts';
 import { ingestFigures } from './figure-ingest.ts';
 import { isolationFigures } from './figure-isolation.ts';
 import { memoryFigures } from './figure-memory.ts';
+import { ratioFigures } from './figure-ratio.ts';
 import { replayFigures } from './figure-replay.ts';
 import { sparseFigures } from './figure-sparse.ts';
 import { stageFigures } from './figure-stages.ts';
@@ -21,6 +22,7 @@ import { Session } from './session.ts';
 /** What can be measured, in the order in which it is. */
 const groups = [
   { name: 'stages', about: 'the stages of ingest one by one, in this process', run: stageFigures },
+  { name: 'ratio', about: 'size and cost of compressed events, by level and dictionary', run: ratioFigures },
   { name: 'ingest', about: 'relay to log, events a second', run: ingestFigures },
   { name: 'replay', about: 'a whole log to one reader', run: replayFigures },
   { name: 'sparse', about: 'a log to readers of very little, and its size', run: sparseFigures },

@@ -9,6 +9,7 @@ import { helpText, versionText } from '../lib/service/help.ts';
 import { createLogger } from '../lib/service/logger.ts';
 import { Service } from '../lib/service/service.ts';
 import { inspect } from './inspect.ts';
+import { train } from './train-dictionary.ts';
 
 /** From the signal to the exit; a stop that hangs is cut off here. */
 const stopMsMax = 9_500;
@@ -17,9 +18,16 @@ const stopMsMax = 9_500;
 // with this flag they count like everything else.
 setFlagsFromString('--external-memory-accounted-in-global-limit');
 
-const [command, ...rest] = process.argv.slice(2);
-const outcome = command === 'inspect' ? undefined : readConfig(process.argv.slice(2), process.env);
-if (outcome === undefined) process.exitCode = await inspect(rest);
+/** What else the program does; each resolves with an exit code. */
+const commands = new Map([
+  ['inspect', inspect],
+  ['train-dictionary', train],
+]);
+
+const [name = '', ...rest] = process.argv.slice(2);
+const command = commands.get(name);
+const outcome = command === undefined ? readConfig(process.argv.slice(2), process.env) : undefined;
+if (outcome === undefined) process.exitCode = await command?.(rest);
 else if (outcome.kind === 'help') console.log(helpText());
 else if (outcome.kind === 'version') console.log(versionText());
 else if (outcome.kind === 'failure') refuse(outcome.error);
@@ -65,7 +73,9 @@ async function run(config: Config): Promise<void> {
 
 /** Errors of starting that only the settings can mend. */
 function isSetting(error: CodedError): boolean {
-  return /^(CONFIG|UPSTREAM_BAD_URL|CODEC_DICTIONARY|CODEC_NATIVE_MISSING|CODEC_LEVEL)/.test(error.code);
+  return /^(CONFIG|UPSTREAM_BAD_URL|CODEC_DICTIONARY|CODEC_NATIVE_MISSING|CODEC_NODE_MISSING|CODEC_LEVEL)/.test(
+    error.code,
+  );
 }
 
 function refuse(error: CodedError): never {

@@ -1,172 +1,132 @@
-// Shell of the dictionary trainer: events from the built-in simulator or a file of frames in, a zstd dictionary and its
-// card out. Training and measuring are lib/codec/dictionary-training.ts; frames become events as in the daemon.
-import { mkdir } from 'node:fs/promises';
+// Shell of the dictionary trainer: flags in; a zstd dictionary, its card and a table of what it is worth out. What it does
+// is lib/training. A command of cmd/slipstream.ts.
+
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { compressionLevels } from '../lib/codec/compressor.ts';
-import {
-  measureWorth,
-  trainDictionary,
-  trainedBytesMax,
-  trainerVersion,
-  trainingEventsMin,
-  writeDictionary,
-} from '../lib/codec/dictionary-training.ts';
-import { ByteWriter } from '../lib/decode/byte-writer.ts';
-import { Frame, frameTypes } from '../lib/decode/frame.ts';
+import { defaultDictionaryPath, readDictionary } from '../lib/codec/dictionary.ts';
 import { CodedError } from '../lib/event/coded-error.ts';
-import { EventWriter } from '../lib/event/event-writer.ts';
-import { readFrames } from '../lib/simulator/frames-file.ts';
+import { parseBytes } from '../lib/service/setting-value.ts';
+import { cardText, makeCard, writeDictionary } from '../lib/training/dictionary-card.ts';
+import { EventSample, type SplitSample } from '../lib/training/event-sample.ts';
+import { type ReadProgress, readEvents, sourceName } from '../lib/training/event-source.ts';
+import {
+  privateIds,
+  trainDictionary,
+  trainedBytes,
+  trainerName,
+  trainingEventsMin,
+} from '../lib/training/trainer.ts';
 
 const help = `train-dictionary: makes a zstd dictionary for events, and the card that describes it
 
-usage: node cmd/train-dictionary.ts [flags]
+usage: slipstream train-dictionary --from SOURCE [flags]
 
-  --frames FILE   train on recorded frames ([u32 little-endian length][frame], repeated); every
-                  tenth event is held out. Default: the built-in simulator, whose content is made up
-  --seed TEXT     seed of the simulator (default dictionary)
-  --events N      events to train on at most (default 12000)
-  --bytes N       size of the dictionary, 1024 to 65536 (default 16384)
-  --level N       compression level to measure at (default 3)
-  --out FOLDER    where <id>.zdict and <id>.json go (default dictionaries)
-  --help          this text
+  --from SOURCE    ws:// or wss:// address of a Jetstream v1 server: live events, or with "?cursor=…"
+                   in it a sample of everything from there to now; or a file with an event a line,
+                   as "slipstream inspect export" writes
+  --events N       events to sample, 1000 to 1000000 (default 100000); those of a tenth of the
+                   accounts are not trained on, but measured with
+  --minutes N      longest time to read from a server (default 30); then what has come is used
+  --out FOLDER     where <id>.zdict and <id>.json go (default: the current folder)
+  --size BYTES     of the dictionary, 1KiB to 128KiB (default 16KiB)
+  --id N           of the dictionary, ${privateIds.min} to ${privateIds.max}; default: made from the events
+  --against FILE   dictionary to compare with (default: the one in the package)
+  --seed TEXT      which events are sampled and held out (default 1)
+  --help           this text
 
-It runs the zstd command line (apt-get install zstd). The same events give the same dictionary.
+It runs the zstd command line (apt-get install zstd). The same file and flags give the same dictionary.
+Give the file to "slipstream --zstd-dictionary". Exit code: 0 done, 2 something to correct.
 `;
 
 const flags = {
-  frames: { type: 'string' },
-  seed: { type: 'string', default: 'dictionary' },
-  events: { type: 'string', default: '12000' },
-  bytes: { type: 'string', default: '16384' },
-  level: { type: 'string', default: String(compressionLevels.default) },
-  out: { type: 'string', default: join(import.meta.dirname, '../dictionaries') },
-  help: { type: 'boolean', default: false },
+  from: { type: 'string' },
+  events: { type: 'string', default: '100000' },
+  minutes: { type: 'string', default: '30' },
+  out: { type: 'string', default: '.' },
+  size: { type: 'string', default: '16KiB' },
+  id: { type: 'string' },
+  against: { type: 'string' },
+  seed: { type: 'string', default: '1' },
+  help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
-/** Events held out for measuring, of those that the simulator makes: one for so many that are trained on. */
-const heldOutShare = 10;
-/** Simulated time between frames, in microseconds: the events spread over a year, so that no day is learned. */
-const stepUs = 2_600_000_000;
-const firstTimeUs = Date.UTC(2026, 0, 1) * 1000;
+/** Fewest events to measure with. */
+const heldOutEventsMin = 10;
 
-/** Events for training and others for measuring, and where they came from. */
-interface Samples {
-  readonly train: Buffer[];
-  readonly heldOut: Buffer[];
-  readonly source: string;
-}
-
-/** Turns frames into the JSON of their events; takes the place of the block builder in the daemon. */
-class EventCollector {
-  readonly events: Buffer[] = [];
-  readonly writer = new ByteWriter();
-  readonly #frame = new Frame();
-  readonly #eventWriter = new EventWriter(this, () => {});
-  #timeUs = firstTimeUs;
-
-  take(bytes: Uint8Array): void {
-    const dropped = this.#frame.read(bytes);
-    if (dropped === undefined && this.#frame.type <= frameTypes.account) this.#eventWriter.write(this.#frame);
-  }
-
-  begin(): number {
-    this.writer.length = 0;
-    this.#timeUs += stepUs - (this.events.length % 997);
-    return this.#timeUs;
-  }
-
-  end(): void {
-    this.events.push(Buffer.from(this.writer.buffer.subarray(0, this.writer.length)));
-  }
-
-  abandon(): void {
-    this.writer.length = 0;
+/** Runs the command; resolves with the exit code. */
+export async function train(argv: readonly string[]): Promise<number> {
+  try {
+    const { values } = parseArgs({ args: [...argv], options: flags, allowPositionals: false });
+    if (values.help) process.stdout.write(help);
+    else await run(values);
+    return 0;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    console.error(`train-dictionary: ${error.message.split('\n')[0]}`);
+    return 2;
   }
 }
 
-async function simulate(seed: string, count: number): Promise<Buffer[]> {
-  // Its packages are development dependencies: whoever trains on a file does without them.
-  const { SyntheticNetwork } = await import('../lib/simulator/network.ts');
-  // An account for every event and no history: an identifier that comes back would be learned.
-  const network = new SyntheticNetwork({ seed, accounts: count, historyRecords: 0, stepUs });
-  const collector = new EventCollector();
-  while (collector.events.length < count) collector.take((await network.next()).bytes);
-  return collector.events.slice(0, count);
+async function run(values: ReturnType<typeof parseArgs<{ options: typeof flags }>>['values']): Promise<void> {
+  const { from, seed, out } = values;
+  if (from === undefined || from === '')
+    throw new CodedError('CONFIG_MISSING_VALUE', '--from is missing: give a server or a file');
+  const eventsMax = wholeNumber('events', values.events, 1_000, 1_000_000);
+  const timeoutMs = wholeNumber('minutes', values.minutes, 1, 1_440) * 60_000;
+  const size = parseBytes(values.size);
+  if (typeof size !== 'number' || size < trainedBytes.min || size > trainedBytes.max)
+    throw invalid('size', values.size, '1KiB to 128KiB');
+  const id =
+    values.id === undefined ? undefined : wholeNumber('id', values.id, privateIds.min, privateIds.max);
+  const against = readDictionary(values.against ?? defaultDictionaryPath());
+  const trainer = await trainerName();
+  const sample = new EventSample(eventsMax, seed);
+  await readEvents(from, sample, { timeoutMs, liveEventsMax: eventsMax, onProgress: showProgress });
+  const { train, heldOut } = enough(sample, from);
+  showStep(`training on ${train.length} events, ${heldOut.length} are held out`);
+  const dictionary = await trainDictionary(train, size, id);
+  showStep('measuring');
+  const created = new Date().toISOString().slice(0, 10);
+  const source = sourceName(from);
+  const card = await makeCard({ dictionary, against, train, heldOut, source, seed, trainer, created });
+  const path = await writeDictionary(out, dictionary, card);
+  console.log(`${cardText(card)}\n\n${path}\n${join(out, `${dictionary.id}.json`)}`);
 }
 
-async function readSamples(path: string, count: number): Promise<Samples> {
-  const collector = new EventCollector();
-  for (const frame of await readFrames(path)) collector.take(frame);
-  const { events } = collector;
-  const isHeldOut = (_: Buffer, at: number): boolean => at % heldOutShare === heldOutShare - 1;
-  return {
-    train: events.filter((event, at) => !isHeldOut(event, at)).slice(0, count),
-    heldOut: events.filter(isHeldOut),
-    source: 'a file of recorded frames',
-  };
+/** @throws CodedError `TRAINING_TOO_FEW`. */
+function enough(sample: EventSample, from: string): SplitSample {
+  const split = sample.split();
+  if (split.train.length >= trainingEventsMin && split.heldOut.length >= heldOutEventsMin) return split;
+  throw new CodedError(
+    'TRAINING_TOO_FEW',
+    `${sourceName(from)} has too few events: of ${sample.offered} that came, ${split.train.length} are to train on and ${split.heldOut.length}, of other accounts, to measure with; ${trainingEventsMin} and ${heldOutEventsMin} are needed, 10,000 are better`,
+  );
 }
 
-async function makeSamples(seed: string, count: number): Promise<Samples> {
-  return {
-    train: await simulate(seed, count),
-    heldOut: await simulate(`${seed}, held out`, Math.ceil(count / heldOutShare)),
-    source: `the simulator of this package, seed "${seed}": content is made up`,
-  };
+function showProgress({ events, kept, bytes, seconds }: ReadProgress): void {
+  const rate = Math.round(events / seconds).toLocaleString('en-US');
+  const mebibytes = (bytes / 2 ** 20).toFixed(0);
+  showStep(`${events} events, ${mebibytes} MiB, ${rate} a second; ${kept} in the sample`);
+}
+
+function showStep(text: string): void {
+  process.stderr.write(`train-dictionary: ${text}\n`);
 }
 
 /** @throws CodedError `CONFIG_FLAG_INVALID`. */
 function wholeNumber(flag: string, text: string, low: number, high: number): number {
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= low && value <= high) return value;
-  throw new CodedError(
-    'CONFIG_FLAG_INVALID',
-    `--${flag} ${text}: must be a whole number from ${low} to ${high}`,
-  );
+  throw invalid(flag, text, `a whole number from ${low} to ${high}`);
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: flags, allowPositionals: false });
-  if (values.help) {
-    process.stdout.write(help);
-    return;
-  }
-  const count = wholeNumber('events', values.events, trainingEventsMin, 1_000_000);
-  const bytes = wholeNumber('bytes', values.bytes, 1024, trainedBytesMax);
-  const level = wholeNumber('level', values.level, compressionLevels.min, compressionLevels.max);
-  const trainer = `zstd ${await trainerVersion()}`;
-  const { train, heldOut, source } =
-    values.frames === undefined
-      ? await makeSamples(values.seed, count)
-      : await readSamples(values.frames, count);
-  const dictionary = await trainDictionary(train, bytes);
-  const worth = await measureWorth(dictionary, heldOut, level);
-  await mkdir(values.out, { recursive: true });
-  const path = await writeDictionary(values.out, dictionary, {
-    id: dictionary.id,
-    bytes: dictionary.bytes.length,
-    sha256: dictionary.sha256,
-    created: new Date().toISOString().slice(0, 10),
-    source,
-    trainer,
-    trainedOn: { events: train.length, bytes: train.reduce((sum, event) => sum + event.length, 0) },
-    heldOut: worth,
-  });
-  console.log(
-    `${path}: id ${dictionary.id}, ${dictionary.bytes.length} bytes; ${worth.events} other events shrink to ${worth.ratio} of their size, without it to ${worth.ratioWithoutDictionary}`,
-  );
+function invalid(flag: string, text: string, what: string): CodedError {
+  return new CodedError('CONFIG_FLAG_INVALID', `--${flag} ${text}: must be ${what}`);
 }
 
-/** Errors of whoever called us: a flag, a file that is not there, a program that is not installed. */
-function isUsageError(error: unknown): error is Error {
+/** Errors that end in a line and exit code 2: of whoever called us, of reading, of the trainer. */
+function isRefusal(error: unknown): error is Error {
+  if (error instanceof CodedError) return true;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return /^(ERR_PARSE_ARGS|CONFIG_|SIMULATOR_|CODEC_TRAIN|ENOENT|EACCES|EISDIR)/.test(code);
-}
-
-try {
-  await main();
-} catch (error) {
-  if (!isUsageError(error)) throw error;
-  console.error(`train-dictionary: ${error.message.split('\n')[0]}`);
-  process.exit(2);
+  return /^(ERR_PARSE_ARGS|ENOENT|EACCES|ENOTDIR|EROFS|ENOSPC)/.test(code);
 }

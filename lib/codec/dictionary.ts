@@ -13,6 +13,12 @@ const dictionaryBytesMin = 32;
 /** Largest dictionary accepted, in bytes: every client loads it, and content beyond the 128 KiB window is rarely reached. */
 export const dictionaryBytesMax = 1024 * 1024;
 
+/**
+ * Most dictionaries beside the one that events are stored with: each that is in use costs a compression of every event
+ * in every thread that serves subscribers.
+ */
+export const furtherDictionariesMax = 4;
+
 /** Id of the dictionary that comes with the package, trained on synthetic events by `cmd/train-dictionary.ts`. */
 export const defaultDictionaryId = 53328;
 
@@ -82,16 +88,18 @@ export interface DictionaryEntry {
   readonly default: boolean;
 }
 
-/** The dictionaries that clients can download: the one frames are made with, and others that may still be asked for. */
+/** The dictionaries that clients can download and ask for: the one that events are stored with, and others. */
 export class DictionaryStore {
   readonly default: Dictionary;
+  /** The others, each once. */
+  readonly further: readonly Dictionary[];
   readonly #byId = new Map<number, Dictionary>();
   readonly #entries: readonly DictionaryEntry[];
 
   /**
-   * @param current the one that frames are made with.
+   * @param current the one that events are stored with.
    * @param others further ones, in the order to list them. The same dictionary twice counts once; the same id with
-   * other bytes throws CODEC_DICTIONARY_CONFLICT.
+   * other bytes throws CODEC_DICTIONARY_CONFLICT, more than `furtherDictionariesMax` CODEC_DICTIONARY_TOO_MANY.
    */
   constructor(current: Dictionary, others: readonly Dictionary[] = []) {
     this.default = current;
@@ -104,6 +112,13 @@ export class DictionaryStore {
         );
       }
       if (known === undefined) this.#byId.set(dictionary.id, dictionary);
+    }
+    this.further = [...this.#byId.values()].slice(1);
+    if (this.further.length > furtherDictionariesMax) {
+      throw new CodedError(
+        'CODEC_DICTIONARY_TOO_MANY',
+        `${this.further.length + 1} zstd dictionaries are given: at most ${furtherDictionariesMax + 1} are served at once`,
+      );
     }
     this.#entries = [...this.#byId.values()].map(({ id, bytes, sha256 }) => ({
       id,

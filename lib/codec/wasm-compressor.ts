@@ -1,68 +1,36 @@
-// zstd compiled to WebAssembly: works everywhere, nothing to build. It owns the library's heap buffers and repairs two
-// things that the library's one-call API cannot do: the checksum, which is appended here, and the window limit, for
-// which events above 128 KiB take node:zlib's one-shot call. The only importer of @bokuweb/zstd-wasm.
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { constants, zstdCompressSync } from 'node:zlib';
+// zstd compiled to WebAssembly: works everywhere, nothing to build. It owns the library's heap buffers and repairs what
+// its one-call API cannot do: keep a dictionary digested, and the window limit, for which events above 128 KiB take
+// node:zlib's one-shot call. The library is loaded by wasm-module.ts.
+import { zstdCompressSync } from 'node:zlib';
 import type { ByteWriter } from '../decode/byte-writer.ts';
 import { CodedError } from '../event/coded-error.ts';
-import { type Compressor, windowBytesMax, windowLogMax } from './compressor.ts';
+import { closed, compressFailed, corruptFrame, refusedDictionary } from './codec-errors.ts';
+import { type Compressor, hurriedLevel, windowBytesMax } from './compressor.ts';
 import type { Dictionary } from './dictionary.ts';
 import { dictionaryTail } from './dictionary-layout.ts';
-import { frameChecksum } from './xxhash64.ts';
+import { frameParameters } from './frame-parameters.ts';
+import { loadZstdModule, type ZstdModule } from './wasm-module.ts';
 
 /**
- * Bytes of dictionary content that the library digests on each call. Measured on real events with the official
- * dictionary at level 3: 12 µs and ratio 0.461 with 4 KiB, 14 µs and 0.464 with 8 KiB, 66 µs and 0.460 with all 110
- * KiB; over more events 8 KiB are the better of the first two by 1 to 3 %.
+ * What a level is here, from level 1 on: a level of zstd, and the bytes of dictionary content that it digests anew for
+ * each event. Of 11 µs at level 2 about 7 are the dictionary's entropy tables, which no call of the library spares, 1 is
+ * its content; all 110 KiB of the official one would be 52. Chosen on real and on synthetic events: greedy levels gain
+ * more from a longer tail, lazy ones pay more for it.
  */
-const digestedTailBytes = 8192;
+const levels = [
+  { zstdLevel: 1, tailBytes: 3072 },
+  { zstdLevel: 3, tailBytes: 4096 },
+  { zstdLevel: 3, tailBytes: 8192 },
+  { zstdLevel: 4, tailBytes: 4096 },
+  { zstdLevel: 5, tailBytes: 4096 },
+  { zstdLevel: 6, tailBytes: 8192 },
+] as const;
 
-/** The part of the library's module that is used here. `HEAPU8` is replaced whenever the heap grows. */
-interface ZstdModule {
-  readonly HEAPU8: Uint8Array<ArrayBuffer>;
-  readonly calledRun?: boolean;
-  _malloc(bytes: number): number;
-  _free(pointer: number): void;
-  _ZSTD_isError(code: number): number;
-  _ZSTD_compressBound(bytes: number): number;
-  _ZSTD_createCCtx(): number;
-  _ZSTD_freeCCtx(context: number): void;
-  _ZSTD_compress_usingDict(
-    context: number,
-    target: number,
-    targetBytes: number,
-    source: number,
-    sourceBytes: number,
-    dictionary: number,
-    dictionaryBytes: number,
-    level: number,
-  ): number;
-  _ZSTD_createDCtx(): number;
-  _ZSTD_freeDCtx(context: number): void;
-  _ZSTD_decompress_usingDict(
-    context: number,
-    target: number,
-    targetBytes: number,
-    source: number,
-    sourceBytes: number,
-    dictionary: number,
-    dictionaryBytes: number,
-  ): number;
-}
-
-let loading: Promise<ZstdModule> | undefined;
-
-/** Loads the library once per process: its module is a singleton, and a second `init` would mix two instances. */
-function loadModule(): Promise<ZstdModule> {
-  loading ??= (async () => {
-    const require = createRequire(import.meta.url);
-    const entry = require.resolve('@bokuweb/zstd-wasm');
-    const { Module } = require(join(dirname(entry), 'module.js')) as { Module: ZstdModule };
-    if (Module.calledRun !== true) await (require(entry) as { init(): Promise<void> }).init();
-    return Module;
-  })();
-  return loading;
+/** A part of the dictionary on the library's heap, and the level to use it at. */
+interface Digest {
+  readonly zstdLevel: number;
+  readonly pointer: number;
+  readonly bytes: number;
 }
 
 /**
@@ -70,17 +38,7 @@ function loadModule(): Promise<ZstdModule> {
  * Throws CODEC_WASM_FAILED when the library does not load, CODEC_DICTIONARY_INVALID when it refuses the dictionary.
  */
 export async function openWasmCompressor(dictionary: Dictionary, level: number): Promise<Compressor> {
-  let module: ZstdModule;
-  try {
-    module = await loadModule();
-  } catch (cause) {
-    throw new CodedError(
-      'CODEC_WASM_FAILED',
-      `@bokuweb/zstd-wasm does not load: ${(cause as Error).message}. Install the package's dependencies again.`,
-      { cause },
-    );
-  }
-  return new WasmCompressor(module, dictionary, level);
+  return new WasmCompressor(await loadZstdModule(), dictionary, level);
 }
 
 class WasmCompressor implements Compressor {
@@ -89,15 +47,14 @@ class WasmCompressor implements Compressor {
   readonly level: number;
   readonly #module: ZstdModule;
   readonly #dictionary: Uint8Array;
-  readonly #digestedBytes: number;
-  readonly #digested: number;
+  readonly #unhurried: Digest;
+  readonly #hurried: Digest;
   readonly #context: number;
   readonly #source: number;
   readonly #target: number;
   readonly #targetBytes: number;
-  /** Views of the whole heap, renewed when it has grown. */
+  /** A view of the whole heap, renewed when it has grown. */
   #heap: Buffer<ArrayBuffer>;
-  #view: DataView;
   #open = true;
 
   constructor(module: ZstdModule, dictionary: Dictionary, level: number) {
@@ -105,44 +62,33 @@ class WasmCompressor implements Compressor {
     this.level = level;
     this.#module = module;
     this.#dictionary = dictionary.bytes;
-    const digested = dictionaryTail(dictionary.bytes, digestedTailBytes);
-    this.#digestedBytes = digested.length;
     this.#targetBytes = module._ZSTD_compressBound(windowBytesMax);
     this.#context = module._ZSTD_createCCtx();
-    this.#digested = this.#allocate(digested.length);
     this.#source = this.#allocate(windowBytesMax);
     this.#target = this.#allocate(this.#targetBytes);
+    this.#unhurried = this.#place(level);
+    this.#hurried = hurriedLevel(level) === level ? this.#unhurried : this.#place(hurriedLevel(level));
     this.#heap = Buffer.from(module.HEAPU8.buffer);
-    this.#view = new DataView(module.HEAPU8.buffer);
-    this.#heap.set(digested, this.#digested);
-    if (module._ZSTD_isError(this.#compressHeap(0)) === 0) return;
+    if (module._ZSTD_isError(this.#compressHeap(0, this.#unhurried)) === 0) return;
     this.close();
-    throw new CodedError(
-      'CODEC_DICTIONARY_INVALID',
-      `zstd refuses the dictionary ${dictionary.id} (sha256 ${dictionary.sha256}): its tables are damaged. Give an intact file.`,
-    );
+    throw refusedDictionary(dictionary);
   }
 
-  compress(source: Uint8Array, start: number, end: number, out: ByteWriter): void {
+  compress(source: Uint8Array, start: number, end: number, out: ByteWriter, inHurry = false): void {
     this.#requireOpen();
     const bytes = end - start;
     if (bytes > windowBytesMax) {
       out.bytes(this.#compressLarge(source.subarray(start, end)));
       return;
     }
-    this.#renewViews();
+    this.#renewHeap();
     Buffer.prototype.copy.call(source, this.#heap, this.#source, start, end);
-    const frameBytes = this.#compressHeap(bytes);
+    const frameBytes = this.#compressHeap(bytes, inHurry ? this.#hurried : this.#unhurried);
     if (this.#module._ZSTD_isError(frameBytes) !== 0) throw compressFailed(bytes, `code ${frameBytes}`);
-    this.#renewViews();
-    out.reserve(frameBytes + 4);
-    const { buffer, length } = out;
-    this.#heap.copy(buffer, length, this.#target, this.#target + frameBytes);
-    // Bit 2 of the frame header descriptor announces the checksum after the last block.
-    buffer[length + 4] |= 0b100;
-    const checksum = frameChecksum(this.#view, this.#source, this.#source + bytes);
-    buffer.writeUInt32LE(checksum, length + frameBytes);
-    out.length = length + frameBytes + 4;
+    this.#renewHeap();
+    out.reserve(frameBytes);
+    this.#heap.copy(out.buffer, out.length, this.#target, this.#target + frameBytes);
+    out.length += frameBytes;
   }
 
   decompress(frame: Uint8Array, maxBytes: number): Uint8Array {
@@ -168,57 +114,62 @@ class WasmCompressor implements Compressor {
       if (module._ZSTD_isError(bytes) !== 0) throw new Error(`code ${bytes}`);
       return module.HEAPU8.slice(target, target + bytes);
     } catch (cause) {
-      throw new CodedError(
-        'CODEC_CORRUPT_FRAME',
-        `a frame of ${frame.length} bytes is not zstd with dictionary ${this.dictionaryId}, or holds more than ${maxBytes} bytes`,
-        { cause },
-      );
+      throw corruptFrame(frame, this.dictionaryId, maxBytes, cause);
     } finally {
       module._ZSTD_freeDCtx(context);
       for (const pointer of pointers) module._free(pointer);
     }
   }
 
+  withDictionary(dictionary: Dictionary): Compressor {
+    this.#requireOpen();
+    return new WasmCompressor(this.#module, dictionary, this.level);
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;
     this.#module._ZSTD_freeCCtx(this.#context);
-    for (const pointer of [this.#digested, this.#source, this.#target]) this.#module._free(pointer);
+    const digests = new Set([this.#unhurried.pointer, this.#hurried.pointer]);
+    for (const pointer of [...digests, this.#source, this.#target]) this.#module._free(pointer);
+  }
+
+  /** Copies what a level digests to the heap. */
+  #place(level: number): Digest {
+    const { zstdLevel, tailBytes } = levels[level - 1];
+    const tail = dictionaryTail(this.#dictionary, tailBytes);
+    const pointer = this.#allocate(tail.length);
+    this.#module.HEAPU8.set(tail, pointer);
+    return { zstdLevel, pointer, bytes: tail.length };
   }
 
   /** Compresses the first `bytes` of the heap's source into its target: bytes of the frame, or the library's code. */
-  #compressHeap(bytes: number): number {
+  #compressHeap(bytes: number, digest: Digest): number {
     return this.#module._ZSTD_compress_usingDict(
       this.#context,
       this.#target,
       this.#targetBytes,
       this.#source,
       bytes,
-      this.#digested,
-      this.#digestedBytes,
-      this.level,
+      digest.pointer,
+      digest.bytes,
+      digest.zstdLevel,
     );
   }
 
   /** For events above the window limit: 0.3 ms of dictionary loading do not count against their size. */
   #compressLarge(content: Uint8Array): Uint8Array {
-    const params = {
-      [constants.ZSTD_c_compressionLevel]: this.level,
-      [constants.ZSTD_c_windowLog]: windowLogMax,
-      [constants.ZSTD_c_checksumFlag]: 1,
-    };
     try {
+      const params = frameParameters(hurriedLevel(this.level));
       return zstdCompressSync(content, { dictionary: this.#dictionary, params });
     } catch (cause) {
       throw compressFailed(content.length, (cause as Error).message, cause);
     }
   }
 
-  #renewViews(): void {
+  #renewHeap(): void {
     const { buffer } = this.#module.HEAPU8;
-    if (buffer === this.#heap.buffer) return;
-    this.#heap = Buffer.from(buffer);
-    this.#view = new DataView(buffer);
+    if (buffer !== this.#heap.buffer) this.#heap = Buffer.from(buffer);
   }
 
   #allocate(bytes: number): number {
@@ -228,10 +179,6 @@ class WasmCompressor implements Compressor {
   }
 
   #requireOpen(): void {
-    if (!this.#open) throw new CodedError('CODEC_CLOSED', 'the compressor is closed');
+    if (!this.#open) throw closed();
   }
-}
-
-function compressFailed(bytes: number, why: string, cause?: unknown): CodedError {
-  return new CodedError('CODEC_COMPRESS_FAILED', `zstd did not compress ${bytes} bytes: ${why}`, { cause });
 }

@@ -1,89 +1,173 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
-import { readDictionary } from '../../lib/codec/dictionary.ts';
-import { writeFrames } from '../../lib/simulator/frames-file.ts';
-import { SyntheticNetwork } from '../../lib/simulator/network.ts';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
+import { defaultDictionaryPath, readDictionary } from '../../lib/codec/dictionary.ts';
+import { WebSocketServer } from '../../lib/socket/websocket.ts';
+import { likeText } from '../training/made-events.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'slipstream-train-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const installed = spawnSync('zstd', ['--version']).status === 0;
 if (!installed) console.warn('skipped: the training command, because "zstd" is not installed');
 
-function train(flags: string[], env: NodeJS.ProcessEnv = process.env) {
-  const program = resolve(import.meta.dirname, '../../cmd/train-dictionary.ts');
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...flags], {
-    env,
-    encoding: 'utf8',
+const events = Array.from({ length: 1_200 }, (_, at) => likeText(at, at));
+const eventsPath = join(folder, 'events.jsonl');
+writeFileSync(eventsPath, `${events.join('\n')}\n`);
+
+interface Run {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(args: string[], env = process.env): Promise<Run> {
+  const path = resolve(import.meta.dirname, '../../cmd/slipstream.ts');
+  return new Promise((done) => {
+    const child = execFile(
+      process.execPath,
+      [path, 'train-dictionary', ...args],
+      { env, cwd: folder },
+      (_error, stdout, stderr) => {
+        done({ status: child.exitCode ?? -1, stdout, stderr });
+      },
+    );
   });
-  return { status, stdout, stderr };
+}
+
+const common = ['--events', '1000', '--size', '4KiB'];
+
+/** The one dictionary in a folder, and its card. */
+function made(out: string) {
+  const files = readdirSync(out).toSorted();
+  const dictionary = readDictionary(join(out, files[1]));
+  expect(files).toEqual([`${dictionary.id}.json`, `${dictionary.id}.zdict`]);
+  return { dictionary, card: JSON.parse(readFileSync(join(out, files[0]), 'utf8')) };
 }
 
 describe.skipIf(!installed)('train-dictionary', () => {
-  test('trains on the simulator, the same for the same seed', () => {
-    const outs = ['one', 'two'].map((name) => join(folder, name));
-    for (const out of outs) {
-      const run = train(['--events', '300', '--bytes', '4096', '--seed', 'test', '--out', out]);
-      expect(run).toMatchObject({ status: 0, stderr: '' });
+  test('trains on a file, the same for the same seed', async () => {
+    const outs = ['one', 'two', 'other'].map((name) => join(folder, name));
+    for (const [at, out] of outs.entries()) {
+      const { status, stdout } = await run([
+        ...common,
+        '--from',
+        eventsPath,
+        '--out',
+        out,
+        '--seed',
+        `${at >> 1}`,
+      ]);
+      expect([status, stdout]).toEqual([0, expect.stringContaining(`${out}/`)]);
     }
-    const files = readdirSync(outs[0]).toSorted();
-    expect(readdirSync(outs[1]).toSorted()).toEqual(files);
-    const path = join(outs[0], files.find((file) => file.endsWith('.zdict'))!);
-    const dictionary = readDictionary(path);
-    expect(readDictionary(path.replace(outs[0], outs[1]))).toEqual(dictionary);
-    expect(files).toEqual([`${dictionary.id}.json`, `${dictionary.id}.zdict`]);
-    const card = JSON.parse(readFileSync(path.replace(/zdict$/, 'json'), 'utf8'));
-    expect(card).toMatchObject({
-      id: dictionary.id,
-      sha256: dictionary.sha256,
-      bytes: dictionary.bytes.length,
-      source: expect.stringContaining('seed "test"'),
-      trainedOn: { events: 300 },
-      heldOut: { events: 30, level: 3 },
+    const [one, two, other] = outs.map(made);
+    expect(two.dictionary).toEqual(one.dictionary);
+    expect(other.dictionary).not.toEqual(one.dictionary);
+    const { id, bytes, sha256 } = one.dictionary;
+    expect(bytes.length).toBeLessThanOrEqual(4096);
+    const own = readDictionary(defaultDictionaryPath());
+    expect(one.card).toMatchObject({
+      id,
+      sha256,
+      bytes: bytes.length,
+      source: 'events.jsonl',
+      seed: '0',
+      trainer: expect.stringMatching(/^zstd /),
+      against: { id: own.id, sha256: own.sha256 },
     });
-    expect(card.heldOut.ratio).toBeLessThan(0.8 * card.heldOut.ratioWithoutDictionary);
-    expect(Buffer.from(dictionary.bytes).toString('latin1')).toContain('"kind":"commit"');
+    const { trainedOn, heldOut, levels } = one.card;
+    expect(trainedOn.events + heldOut.events).toBe(1_000);
+    expect(heldOut.events).toBeGreaterThan(50);
+    for (const row of levels) expect(row.ratio).toBeLessThan(0.8 * row.ratioWithoutDictionary);
+    // Made for these events alone, it beats the one in the package.
+    expect(levels[4].ratio).toBeLessThan(levels[4].against.ratio);
+    expect(Buffer.from(bytes).toString('latin1')).toContain('"kind":"commit"');
   });
 
-  test('trains on recorded frames and holds a tenth of them out', async () => {
-    const path = join(folder, 'frames.bin');
-    const network = new SyntheticNetwork({ seed: 'frames', accounts: 300, historyRecords: 0 });
-    await writeFrames(
-      path,
-      (async function* () {
-        for (let at = 0; at < 400; at++) yield (await network.next()).bytes;
-      })(),
-    );
-    const out = join(folder, 'recorded');
-    expect(train(['--frames', path, '--bytes', '4096', '--out', out])).toMatchObject({
-      status: 0,
-      stderr: '',
+  test('is a command of slipstream, and takes an id and a dictionary to compare with', async () => {
+    const out = join(folder, 'named');
+    const flags = [
+      '--from',
+      eventsPath,
+      '--out',
+      out,
+      '--id',
+      '2000000000',
+      '--against',
+      defaultDictionaryPath(),
+    ];
+    const { status } = await run([...common, ...flags]);
+    expect(status).toBe(0);
+    expect(made(out).card).toMatchObject({ id: 2_000_000_000, against: { id: expect.any(Number) } });
+  });
+
+  test('trains on the live events of a server', async () => {
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
+    onTestFinished(() => {
+      for (const client of server.clients) client.terminate();
+      server.close();
     });
-    const card = JSON.parse(
-      readFileSync(join(out, readdirSync(out).find((file) => file.endsWith('.json'))!), 'utf8'),
-    );
-    const { trainedOn, heldOut } = card;
-    expect(trainedOn.events + heldOut.events).toBeGreaterThan(350);
-    expect(heldOut.events).toBe(Math.floor((trainedOn.events + heldOut.events) / 10));
+    server.on('connection', (client) => {
+      for (const text of events) client.send(text);
+    });
+    await new Promise((listening) => server.once('listening', listening));
+    const out = join(folder, 'live');
+    const { port } = server.address() as AddressInfo;
+    const from = `ws://127.0.0.1:${port}/subscribe?wantedCollections=app.bsky.feed.like`;
+    const { status, stderr } = await run([...common, '--from', from, '--out', out]);
+    expect([status, stderr]).toEqual([0, expect.stringContaining('training on')]);
+    expect(made(out).card.source).toBe(`127.0.0.1:${port}`);
+  });
+
+  test.each([
+    ['nothing', ''],
+    ['no events', '{"a":1}\n'.repeat(500)],
+    ['too few events', `${events.slice(0, 90).join('\n')}\n`],
+    ['one account', `${Array.from({ length: 500 }, (_, at) => likeText(at, 1)).join('\n')}\n`],
+  ])('%s in the file is said', async (name, content) => {
+    const path = join(folder, `${name}.jsonl`);
+    writeFileSync(path, content);
+    const { status, stderr } = await run([...common, '--from', path]);
+    expect([status, stderr]).toEqual([2, expect.stringContaining(`${name}.jsonl has too few events`)]);
+  });
+
+  test.each([
+    ['/nonexistent/events.jsonl', 'no such file'],
+    ['ws://127.0.0.1:1/subscribe', 'cannot subscribe at 127.0.0.1:1'],
+    ['ws://[', 'no address'],
+  ])('%s is refused in one line', async (from, text) => {
+    const { status, stderr } = await run([...common, '--from', from]);
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/^train-dictionary: [^\n]+\n$/)]);
+    expect(stderr).toContain(text);
   });
 });
 
 test.each([
-  [['--bytes', '70000'], '--bytes 70000: must be a whole number from 1024 to 65536'],
-  [['--frames', '/nonexistent/frames.bin'], 'no such file'],
+  [[], '--from is missing'],
+  [['--from', 'x', '--size', '129KiB'], '--size 129KiB: must be 1KiB to 128KiB'],
+  [['--from', 'x', '--size', 'large'], '--size large: must be'],
+  [['--from', 'x', '--events', '999'], '--events 999: must be a whole number from 1000 to 1000000'],
+  [['--from', 'x', '--id', '7'], '--id 7: must be a whole number from 32768 to 2147483647'],
+  [['--from', 'x', '--minutes', '0'], '--minutes 0: must be'],
+  [['--from', 'x', '--against', '/nonexistent'], 'cannot read the zstd dictionary /nonexistent'],
   [['--nonsense'], '--nonsense'],
   [['stray'], 'stray'],
-])('%j is refused in one line', (flags, text) => {
-  const { status, stderr } = train(flags);
-  expect(status).toBe(2);
-  expect(stderr).toMatch(/^train-dictionary: [^\n]+\n$/);
-  if (installed || !text.startsWith('no such')) expect(stderr).toContain(text);
+])('%j is refused in one line', async (flags, text) => {
+  const { status, stderr } = await run(flags);
+  expect([status, stderr]).toEqual([2, expect.stringMatching(/^train-dictionary: [^\n]+\n$/)]);
+  expect(stderr).toContain(text);
 });
 
-test('without the zstd command line, says what to install', () => {
-  const { status, stderr } = train([], { ...process.env, PATH: '/nonexistent' });
-  expect(status).toBe(2);
-  expect(stderr).toMatch(/^train-dictionary: .*install zstd/);
+test('without the zstd command line, says what to install', async () => {
+  const { status, stderr } = await run(['--from', eventsPath], { ...process.env, PATH: '/nonexistent' });
+  expect([status, stderr]).toEqual([2, expect.stringMatching(/^train-dictionary: .*install zstd/)]);
+});
+
+test('the help names every flag', async () => {
+  const { status, stdout } = await run(['--help']);
+  expect(status).toBe(0);
+  for (const flag of ['from', 'events', 'minutes', 'out', 'size', 'id', 'against', 'seed'])
+    expect(stdout).toContain(`--${flag} `);
 });

@@ -7,12 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Compressor } from '../../lib/codec/compressor.ts';
+import { type Compressor, compressionLevels } from '../../lib/codec/compressor.ts';
 import type { Dictionary } from '../../lib/codec/dictionary.ts';
-import { parseDictionary } from '../../lib/codec/dictionary.ts';
+import { parseDictionary, readDictionary } from '../../lib/codec/dictionary.ts';
 import { openNativeCompressor } from '../../lib/codec/native-compressor.ts';
+import { openNodeCompressor } from '../../lib/codec/node-compressor.ts';
 import { openWasmCompressor } from '../../lib/codec/wasm-compressor.ts';
 import { ByteWriter } from '../../lib/decode/byte-writer.ts';
+import { corpusLines, hasShared, officialDictionaryPath, sharedNote } from '../support/shared.ts';
 import { eventText, noise, sampleDictionaries, seededIntegers } from './sample-dictionaries.ts';
 
 type Open = (dictionary: Dictionary, level: number) => Compressor | Promise<Compressor>;
@@ -28,7 +30,10 @@ function nativeLoads(): boolean {
   }
 }
 
-const builds: [string, Open][] = [['wasm', openWasmCompressor]];
+const builds: [string, Open][] = [
+  ['wasm', openWasmCompressor],
+  ['node', openNodeCompressor],
+];
 if (nativeLoads()) builds.push(['native', openNativeCompressor]);
 const cases = builds.flatMap(([build, open]) =>
   sampleDictionaries.map(([name, dictionary]) => [build, name, open, dictionary] as const),
@@ -77,11 +82,11 @@ describe.each(cases)('%s compressor, %s dictionary', (build, _name, open, dictio
     expect(compressor).toMatchObject({ name: build, dictionaryId: dictionary.id, level: 3 });
   });
 
-  test('frames carry magic, id, checksum, content size and a window of at most 128 KiB', () => {
+  test('frames carry magic, id, content size, no checksum and a window of at most 128 KiB', () => {
     for (const content of [...boundaries, 300_000, 1 << 20].map((bytes) => eventText(bytes, bytes))) {
       expect(readHeader(frameOf(compressor, content)), `${content.length} bytes`).toMatchObject({
         magic: 0xfd2fb528,
-        checksum: true,
+        checksum: false,
         dictionaryId: dictionary.id,
         size: content.length,
       });
@@ -171,12 +176,12 @@ describe.each(cases)('%s compressor, %s dictionary', (build, _name, open, dictio
     );
   });
 
-  test('a damaged frame is an error or the same content, and the next frame is unharmed', () => {
+  test('a damaged frame is an error or some content within the bound, and the next frame is unharmed', () => {
     const seed = 77;
     const next = seededIntegers(seed);
     const content = eventText(700, seed);
     const frame = frameOf(compressor, content);
-    const attempt = (damaged: Buffer, what: string) => {
+    const attempt = (damaged: Buffer, what: string): void => {
       let back: Uint8Array;
       try {
         back = compressor.decompress(damaged, 4096);
@@ -184,20 +189,55 @@ describe.each(cases)('%s compressor, %s dictionary', (build, _name, open, dictio
         expect(error, `${what}, seed ${seed}`).toMatchObject({ code: 'CODEC_CORRUPT_FRAME' });
         return;
       }
-      // The checksum has 32 bits: what passes is the content, but for one case in 2^32.
-      expect(content.equals(back), `${what}, seed ${seed}`).toBe(true);
+      expect(back.length, `${what}, seed ${seed}`).toBeLessThanOrEqual(4096);
     };
     for (let length = 0; length < frame.length; length++)
       attempt(Buffer.from(frame.subarray(0, length)), `cut at ${length}`);
     for (let round = 0; round < 1500; round++) {
       const damaged = Buffer.from(frame);
-      // Bit 2 of byte 4 turns the checksum off; without it damage can pass.
       const at = next() % damaged.length;
-      damaged[at] ^= at === 4 ? 1 << (3 + (next() % 5)) : 1 << (next() & 7);
+      damaged[at] ^= 1 << (next() & 7);
       attempt(damaged, `flip at ${at}`);
     }
     expect(content.equals(compressor.decompress(frame, 700))).toBe(true);
     expect(frameOf(compressor, content)).toEqual(frame);
+  });
+
+  test('in a hurry it makes the frames of a lower level', async () => {
+    const fast = await open(dictionary, compressionLevels.hurried);
+    const slow = await open(dictionary, compressionLevels.max);
+    const inHurry = (from: Compressor, content: Uint8Array): Buffer => {
+      const out = new ByteWriter();
+      from.compress(content, 0, content.length, out, true);
+      return out.buffer.subarray(0, out.length);
+    };
+    let [slowBytes, hurriedBytes] = [0, 0];
+    for (let seed = 0; seed < 40; seed++) {
+      const content = eventText(500, seed);
+      const hurried = inHurry(slow, content);
+      expect(hurried).toEqual(frameOf(fast, content));
+      expect(inHurry(fast, content)).toEqual(hurried);
+      expect(zstdDecompressSync(hurried, { dictionary: dictionary.bytes })).toEqual(content);
+      slowBytes += frameOf(slow, content).length;
+      hurriedBytes += hurried.length;
+    }
+    expect(slowBytes).toBeLessThan(hurriedBytes);
+    fast.close();
+    slow.close();
+  });
+
+  test('makes one for another dictionary, which outlives it', async () => {
+    const [, otherDictionary] = sampleDictionaries.at(-1)!;
+    const first = await open(dictionary, 4);
+    const other = first.withDictionary(otherDictionary);
+    first.close();
+    expect(other).toMatchObject({ name: build, dictionaryId: otherDictionary.id, level: 4 });
+    const content = eventText(600, 3);
+    const frame = frameOf(other, content);
+    expect(zstdDecompressSync(frame, { dictionary: otherDictionary.bytes })).toEqual(content);
+    expect(content.equals(other.decompress(frame, 600))).toBe(true);
+    other.close();
+    expect(() => first.withDictionary(dictionary)).toThrow(expect.objectContaining({ code: 'CODEC_CLOSED' }));
   });
 
   test('is closed for good, and closing twice is once', async () => {
@@ -217,6 +257,33 @@ describe.each(cases)('%s compressor, %s dictionary', (build, _name, open, dictio
       code: 'CODEC_DICTIONARY_INVALID',
     });
   });
+});
+
+describe.each(builds)('levels of the %s build', (build, open) => {
+  test.skipIf(!hasShared)(
+    `real events with the official dictionary, smaller at each level${sharedNote}`,
+    async () => {
+      const official = readDictionary(officialDictionaryPath);
+      const events = corpusLines().map((line) => Buffer.from(line));
+      const jsonBytes = events.reduce((sum, event) => sum + event.length, 0);
+      const ratios: number[] = [];
+      for (let level: number = compressionLevels.min; level <= compressionLevels.max; level++) {
+        const compressor = await open(official, level);
+        let bytes = 0;
+        for (const event of events) {
+          const frame = frameOf(compressor, event);
+          expect(zstdDecompressSync(frame, { dictionary: official.bytes })).toEqual(event);
+          bytes += frame.length;
+        }
+        ratios.push(bytes / jsonBytes);
+        compressor.close();
+      }
+      expect(ratios[compressionLevels.default - 1]).toBeLessThan(build === 'wasm' ? 0.445 : 0.44);
+      // Of few events, the levels of the wasm build that differ little may come in another order.
+      if (build !== 'wasm') expect(ratios).toEqual(ratios.toSorted((a, b) => b - a));
+      expect(ratios.at(-1)).toBeLessThan(ratios[0] - 0.01);
+    },
+  );
 });
 
 describe('the zstd command line', () => {

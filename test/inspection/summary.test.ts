@@ -61,7 +61,7 @@ test('counts what was written, in the store and in the journal', async () => {
     upstreamPositions: { 'relay.test': 8 },
     dictionaries: [{ id: compressor.dictionaryId, events: events.length, blocks: 3 + journalled.length }],
     kinds: countsOf(events, ({ kind }) => kind),
-    operations: { create: commits, update: 0, delete: 0 },
+    operations: countsOf(events, ({ commit }) => commit?.operation),
     collections: {
       names: byCollection.length,
       isPartial: false,

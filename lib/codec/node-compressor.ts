@@ -1,0 +1,128 @@
+// The zstd that is inside of Node: as fast as the native build, with nothing to install. Node's public calls are one-shot
+// (the dictionary is digested each time) or go through the thread pool, so this one drives the handle beneath a stream,
+// as the tar of npm does; what it relies on is checked when it opens. choose-compressor.ts decides whether it is used.
+import { constants, createZstdCompress, zstdDecompressSync } from 'node:zlib';
+import type { ByteWriter } from '../decode/byte-writer.ts';
+import { CodedError } from '../event/coded-error.ts';
+import { closed, compressFailed, corruptFrame, refusedDictionary } from './codec-errors.ts';
+import { type Compressor, compressBound, hurriedLevel } from './compressor.ts';
+import type { Dictionary } from './dictionary.ts';
+import { frameParameters } from './frame-parameters.ts';
+
+/** The parts of a compressing stream that are not in Node's documentation. */
+interface OpenStream {
+  /** Null once the stream is closed, which it does by itself on an error. */
+  readonly _handle: {
+    writeSync(
+      flush: number,
+      source: Uint8Array,
+      start: number,
+      bytes: number,
+      target: Uint8Array,
+      targetStart: number,
+      targetBytes: number,
+    ): void;
+  } | null;
+  /** After a write: bytes left in the target, bytes left in the source. */
+  readonly _writeState: Uint32Array;
+  on(event: 'error', listener: (error: Error) => void): void;
+  close(): void;
+}
+
+/**
+ * A compressor on Node's own zstd, the dictionary digested once. Throws CODEC_NODE_MISSING when this Node has not what it
+ * takes, CODEC_DICTIONARY_INVALID when zstd refuses the dictionary.
+ */
+export function openNodeCompressor(dictionary: Dictionary, level: number): Compressor {
+  return new NodeCompressor(dictionary, level);
+}
+
+class NodeCompressor implements Compressor {
+  readonly name = 'node';
+  readonly dictionaryId: number;
+  readonly level: number;
+  readonly #dictionary: Uint8Array;
+  readonly #unhurried: OpenStream;
+  readonly #hurried: OpenStream;
+
+  constructor(dictionary: Dictionary, level: number) {
+    this.dictionaryId = dictionary.id;
+    this.level = level;
+    this.#dictionary = dictionary.bytes;
+    this.#unhurried = openStream(dictionary, level);
+    this.#hurried =
+      hurriedLevel(level) === level ? this.#unhurried : openStream(dictionary, hurriedLevel(level));
+  }
+
+  compress(source: Uint8Array, start: number, end: number, out: ByteWriter, inHurry = false): void {
+    const stream = inHurry ? this.#hurried : this.#unhurried;
+    const bytes = end - start;
+    out.reserve(compressBound(bytes));
+    const frameBytes = writeFrame(stream, source, start, bytes, out.buffer, out.length);
+    if (frameBytes === 0) throw compressFailed(bytes, 'the stream failed');
+    out.length += frameBytes;
+  }
+
+  decompress(frame: Uint8Array, maxBytes: number): Uint8Array {
+    if (this.#unhurried._handle === null) throw closed();
+    try {
+      // Zero bytes are zero frames to the zstd of Node 22, and 0 is no bound to any.
+      if (frame.length === 0) throw new Error('no bytes');
+      const options = { dictionary: this.#dictionary, maxOutputLength: Math.max(1, maxBytes) };
+      const content = zstdDecompressSync(frame, options);
+      if (content.length > maxBytes) throw new Error(`it holds ${content.length} bytes`);
+      return content;
+    } catch (cause) {
+      throw corruptFrame(frame, this.dictionaryId, maxBytes, cause);
+    }
+  }
+
+  withDictionary(dictionary: Dictionary): Compressor {
+    if (this.#unhurried._handle === null) throw closed();
+    return new NodeCompressor(dictionary, this.level);
+  }
+
+  close(): void {
+    for (const stream of [this.#unhurried, this.#hurried]) if (stream._handle !== null) stream.close();
+  }
+}
+
+/** Appends one frame to `target` and tells its bytes; 0 when the stream has failed. Throws CODEC_CLOSED. */
+function writeFrame(
+  stream: OpenStream,
+  source: Uint8Array,
+  start: number,
+  bytes: number,
+  target: Uint8Array,
+  targetStart: number,
+): number {
+  const handle = stream._handle;
+  if (handle === null) throw closed();
+  const room = target.length - targetStart;
+  handle.writeSync(constants.ZSTD_e_end, source, start, bytes, target, targetStart, room);
+  return stream._handle === null ? 0 : room - stream._writeState[0];
+}
+
+function openStream(dictionary: Dictionary, level: number): OpenStream {
+  const stream = createZstdCompress({
+    dictionary: dictionary.bytes,
+    params: frameParameters(level),
+    // The stream's own buffer, which is not used.
+    chunkSize: 64,
+  }) as unknown as OpenStream;
+  let failure: unknown;
+  // An error that nobody listens to would end the process; it is seen by the handle that is gone.
+  stream.on('error', (error) => {
+    failure = error;
+  });
+  if (typeof stream._handle?.writeSync !== 'function' || !(stream._writeState instanceof Uint32Array)) {
+    throw new CodedError(
+      'CODEC_NODE_MISSING',
+      `the zstd of Node ${process.version} cannot be used frame by frame: use "--compressor auto"`,
+    );
+  }
+  // The dictionary is digested by the first frame.
+  if (writeFrame(stream, Buffer.alloc(1), 0, 1, Buffer.alloc(compressBound(1)), 0) === 0)
+    throw refusedDictionary(dictionary, failure);
+  return stream;
+}

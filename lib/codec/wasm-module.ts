@@ -1,0 +1,114 @@
+// The WebAssembly build of zstd: loaded once per process, and the two ways into it. The low-level module is for Node and
+// for wasm-compressor.ts; reading frames goes through what the library exports to everyone, so it works in browsers as
+// well, and is what lib/client uses. The only importer of @bokuweb/zstd-wasm, and only when it is asked for.
+import { CodedError } from '../event/coded-error.ts';
+import { readFrameHeader } from './frame-header.ts';
+
+/** The part of the library's module that is used here. `HEAPU8` is replaced whenever the heap grows. */
+export interface ZstdModule {
+  readonly HEAPU8: Uint8Array<ArrayBuffer>;
+  _malloc(bytes: number): number;
+  _free(pointer: number): void;
+  _ZSTD_isError(code: number): number;
+  _ZSTD_compressBound(bytes: number): number;
+  _ZSTD_createCCtx(): number;
+  _ZSTD_freeCCtx(context: number): void;
+  _ZSTD_compress_usingDict(
+    context: number,
+    target: number,
+    targetBytes: number,
+    source: number,
+    sourceBytes: number,
+    dictionary: number,
+    dictionaryBytes: number,
+    level: number,
+  ): number;
+  _ZSTD_createDCtx(): number;
+  _ZSTD_freeDCtx(context: number): void;
+  _ZSTD_decompress_usingDict(
+    context: number,
+    target: number,
+    targetBytes: number,
+    source: number,
+    sourceBytes: number,
+    dictionary: number,
+    dictionaryBytes: number,
+  ): number;
+}
+
+type Library = typeof import('@bokuweb/zstd-wasm');
+
+let loading: Promise<Library> | undefined;
+
+/** Loads the library once per process: its module is a singleton, and a second `init` would mix two instances. */
+function loadLibrary(): Promise<Library> {
+  loading ??= (async () => {
+    try {
+      const library = await import('@bokuweb/zstd-wasm');
+      await library.init();
+      return library;
+    } catch (cause) {
+      throw new CodedError(
+        'CODEC_WASM_FAILED',
+        `@bokuweb/zstd-wasm does not load: ${(cause as Error).message}. Install the package's dependencies again.`,
+        { cause },
+      );
+    }
+  })();
+  return loading;
+}
+
+/** The library's own module, for Node alone: it is not among the exports. Throws CODEC_WASM_FAILED. */
+export async function loadZstdModule(): Promise<ZstdModule> {
+  await loadLibrary();
+  // Asked of the process, and not imported, so that bundlers for browsers find nothing of Node in this file.
+  const { createRequire } = process.getBuiltinModule('node:module');
+  const require = createRequire(import.meta.url);
+  const entry = require.resolve('@bokuweb/zstd-wasm');
+  return (require(entry.replace(/[^/\\]+$/, 'module.js')) as { Module: ZstdModule }).Module;
+}
+
+/** Reads frames made with one dictionary. Not re-entrant, synchronous. */
+export interface WasmDecompressor {
+  /**
+   * The content of one frame, in memory that belongs to the caller; 17 µs for an event and a dictionary of 110 KiB.
+   * Throws CODEC_CORRUPT_FRAME when the frame is not one made with this dictionary, is damaged, or holds more than
+   * `maxBytes`; CODEC_CLOSED.
+   */
+  decompress(frame: Uint8Array, maxBytes: number): Uint8Array;
+  /** Frees the library's memory. Idempotent. */
+  close(): void;
+}
+
+/**
+ * Opens a decompressor, in Node or in a browser. `dictionary` is kept and must not change; undefined: frames that name
+ * none. Throws CODEC_WASM_FAILED.
+ */
+export async function openWasmDecompressor(dictionary: Uint8Array | undefined): Promise<WasmDecompressor> {
+  const { createDCtx, decompressUsingDict, freeDCtx } = await loadLibrary();
+  const bytes = dictionary ?? new Uint8Array(0);
+  let context: number | undefined = createDCtx();
+  return {
+    decompress(frame, maxBytes) {
+      if (context === undefined) throw new CodedError('CODEC_CLOSED', 'the decompressor is closed');
+      try {
+        const header = readFrameHeader(frame);
+        if (header === undefined) throw new Error('it has no header');
+        // The library allocates what the header declares, without a look at whether it got it.
+        if ((header.contentBytes ?? 0) > maxBytes)
+          throw new Error(`it declares ${header.contentBytes} bytes`);
+        return decompressUsingDict(context, frame, bytes, { defaultHeapSize: maxBytes });
+      } catch (cause) {
+        throw new CodedError(
+          'CODEC_CORRUPT_FRAME',
+          `a frame of ${frame.length} bytes is not zstd with the dictionary given, or holds more than ${maxBytes} bytes`,
+          { cause },
+        );
+      }
+    },
+    close() {
+      if (context !== undefined) freeDCtx(context);
+      context = undefined;
+    },
+  };
+}
