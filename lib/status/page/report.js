@@ -1,0 +1,184 @@
+// Draws a status report into the page. Called with each one; keeps nothing between two.
+
+/** @import { NamedRate, StatusReport } from '../status-report.ts' */
+
+import { drawChart } from './chart.js';
+import { byId, element, fillList, fitChildren, setText } from './elements.js';
+import { bytes, clock, count, duration, moment, percent, rate, words } from './format.js';
+
+/** Behind the relay by more than this is catching up. */
+const liveLagMs = 30_000;
+
+/** @param {StatusReport} report */
+export function drawReport(report) {
+  const { events, upstream } = report;
+  setText(byId('rate'), rate(events.perSecond));
+  document.title = `${rate(events.perSecond)}/s · Slipstream`;
+  drawChart(events.history);
+  fillList(byId('kinds'), events.kinds.map(pair));
+  fillList(byId('operations'), events.operations.map(pair));
+  drawState(upstream);
+  drawTiles(report);
+  drawCollections(report);
+  drawFacts(report);
+  drawDrops(report.drops);
+  const threads = report.workers === 0 ? '' : ` · ${report.workers} worker${report.workers === 1 ? '' : 's'}`;
+  setText(
+    byId('about'),
+    `Slipstream ${report.version} · up ${duration(report.uptimeMs)} · ${bytes(report.memoryBytes)} of memory${threads}`,
+  );
+}
+
+/**
+ * Shows how it goes in a word.
+ * @param {'good' | 'wait' | 'bad'} level
+ * @param {string} text
+ */
+export function showState(level, text) {
+  byId('state').dataset.level = level;
+  setText(byId('state-text'), text);
+}
+
+/**
+ * @param {NamedRate} named
+ * @returns {[string, string]}
+ */
+function pair({ name, perSecond }) {
+  return [name, rate(perSecond)];
+}
+
+/** @param {StatusReport['upstream']} upstream */
+function drawState({ relay, lagMs, stalled }) {
+  if (stalled !== null)
+    showState('bad', stalled === 'LOG_DISK_FULL' ? 'Disk full: waiting' : 'Waiting to store');
+  else if (relay === null) showState('bad', 'No relay');
+  else if (lagMs !== null && lagMs > liveLagMs) showState('wait', 'Catching up');
+  else showState('good', 'Live');
+}
+
+/** @param {StatusReport} report */
+function drawTiles({ upstream, subscribers, log, compression }) {
+  setText(byId('tile-lag'), upstream.lagMs === null ? '–' : duration(upstream.lagMs));
+  setText(byId('tile-relay'), upstream.relay ?? 'not connected');
+  setText(byId('tile-subscribers'), count(subscribers.connected));
+  setText(byId('tile-live'), liveness(subscribers));
+  setText(byId('tile-window'), log.events === 0 ? '–' : duration((log.lastTimeUs - log.firstTimeUs) / 1000));
+  setText(byId('tile-events'), `${count(log.events)} events`);
+  setText(byId('tile-ratio'), compression.ratio === null ? '–' : percent(compression.ratio));
+}
+
+/** @param {StatusReport['subscribers']} subscribers */
+function liveness({ connected, catchingUp }) {
+  if (connected === 0) return 'none connected';
+  return catchingUp === 0 ? 'none behind' : `${count(catchingUp)} catching up`;
+}
+
+/** @param {StatusReport} report */
+function drawCollections({ events }) {
+  const { collections, otherCollectionsPerSecond: others } = events;
+  const rows = [...collections, ...(others > 0 ? [{ name: 'all others', perSecond: others }] : [])];
+  const total = rows.reduce((sum, { perSecond }) => sum + perSecond, 0);
+  const body = byId('collections');
+  if (rows.length === 0) return;
+  if (body.querySelector('.empty')) body.replaceChildren();
+  fitChildren(body, rows.length, collectionRow);
+  rows.forEach(({ name, perSecond }, at) => {
+    const row = /** @type {HTMLElement} */ (body.children[at]);
+    const [nameCell, rateCell, shareCell] = row.children;
+    row.classList.toggle('rest', at === collections.length);
+    setName(/** @type {Element} */ (nameCell.firstElementChild), name);
+    setText(rateCell, rate(perSecond));
+    setText(shareCell, percent(perSecond / total));
+    row.style.setProperty('--share', `${((perSecond / rows[0].perSecond) * 100).toFixed(1)}%`);
+  });
+}
+
+/**
+ * Sets a dotted name, which may be broken after its dots.
+ * @param {Element} place
+ * @param {string} name
+ */
+function setName(place, name) {
+  if (place.textContent === name) return;
+  place.replaceChildren(...name.split(/(?<=\.)/).flatMap((part) => [part, element('wbr')]));
+}
+
+function collectionRow() {
+  const row = element('tr');
+  const name = element('th');
+  name.setAttribute('scope', 'row');
+  name.append(element('bdi'));
+  row.append(name, element('td', '', 'number'), element('td', '', 'number'));
+  return row;
+}
+
+/** @param {StatusReport} report */
+function drawFacts({ upstream, log, compression, subscribers, timeUs }) {
+  const { connectedSinceUs, relays, sequence } = upstream;
+  fillList(byId('relay'), [
+    ['Connected to', upstream.relay ?? 'none'],
+    ['Since', since(connectedSinceUs, timeUs)],
+    ['Sequence', sequence === null ? '–' : String(sequence)],
+    ...others(
+      'In turn with',
+      relays.filter((id) => id !== upstream.relay),
+    ),
+  ]);
+  fillList(byId('log'), [
+    ['Oldest event', log.firstTimeUs === 0 ? '–' : moment(log.firstTimeUs)],
+    ['Newest event', log.lastTimeUs === 0 ? '–' : clock(log.lastTimeUs)],
+    ['Stored', `${bytes(log.bytes)}${log.retentionBytes === 0 ? '' : ` of ${bytes(log.retentionBytes)}`}`],
+    ['Kept for', log.retentionMs === 0 ? 'as long as there is room' : duration(log.retentionMs)],
+    ['Compressed by', `${compression.compressor} zstd, dictionary ${compression.dictionaryId}`],
+  ]);
+  fillList(byId('subscribers'), [
+    ['Live', `${count(subscribers.live)} of ${count(subscribers.connected)}`],
+    ['Slowest is behind', subscribers.slowestLagMs === 0 ? 'nothing' : duration(subscribers.slowestLagMs)],
+    ['Sent', `${rate(subscribers.eventsPerSecond)} events/s, ${bytes(subscribers.bytesPerSecond)}/s`],
+    ['Sent since start', `${count(subscribers.events)} events, ${bytes(subscribers.bytes)}`],
+    ...others('Refused', subscribers.refusals.map(reasonText)),
+  ]);
+}
+
+/**
+ * @param {number | null} us
+ * @param {number} nowUs
+ */
+function since(us, nowUs) {
+  return us === null ? '–' : `${moment(us)} (${duration((nowUs - us) / 1000)})`;
+}
+
+/**
+ * A row, unless there is nothing in it.
+ * @param {string} term
+ * @param {readonly string[]} values
+ * @returns {[string, string][]}
+ */
+function others(term, values) {
+  return values.length === 0 ? [] : [[term, values.join(', ')]];
+}
+
+/** @param {StatusReport['drops']['reasons'][number]} reason */
+function reasonText({ reason, count: times }) {
+  return `${count(times)} ${words(reason)}`;
+}
+
+/** @param {StatusReport['drops']} drops */
+function drawDrops({ total, reasons, last }) {
+  const what =
+    total === 0 ? 'Nothing: the log holds all that the relay sent.' : reasons.map(reasonText).join(', ');
+  setText(byId('drops-total'), total === 0 ? what : `${count(total)} since start: ${what}.`);
+  byId('drops-table').hidden = last.length === 0;
+  const body = byId('drops');
+  fitChildren(body, last.length, () => {
+    const row = element('tr');
+    row.append(element('td'), element('td'), element('td', '', 'number'));
+    return row;
+  });
+  last.forEach(({ timeUs, reason, count: times }, at) => {
+    const cells = body.children[at].children;
+    setText(cells[0], clock(timeUs));
+    setText(cells[1], words(reason));
+    setText(cells[2], count(times));
+  });
+}

@@ -1,0 +1,101 @@
+// What is chosen in "Try it", as the address to connect to and the command that does the same. Pure.
+
+/**
+ * @typedef {object} Choice
+ * @property {string[]} collections
+ * @property {string[]} dids
+ * @property {string[]} kinds those that are wanted; all and none are the same
+ * @property {string[]} operations those that are wanted
+ * @property {string} cursor empty for now
+ * @property {boolean} compress
+ */
+
+const nsid =
+  /^[a-zA-Z](-*[a-zA-Z0-9]){0,62}(\.[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})+\.[a-zA-Z][a-zA-Z0-9]{0,62}$/;
+const did = /^did:[a-z]+:[a-zA-Z0-9._:%-]*[a-zA-Z0-9._-]$/;
+/** Most that the server takes. */
+const collectionsMax = 100;
+
+/**
+ * The words of a text field: one a line, or with commas or spaces between them; each once.
+ * @param {string} text
+ */
+export function listOf(text) {
+  return [...new Set(text.split(/[\s,]+/).filter((word) => word !== ''))];
+}
+
+/**
+ * What is wrong with a list of collections; empty when nothing is.
+ * @param {string[]} collections
+ */
+export function collectionsProblem(collections) {
+  if (collections.length > collectionsMax) return `At most ${collectionsMax}.`;
+  const bad = collections.find((text) => !text.endsWith('.*') && !nsid.test(text));
+  return bad === undefined ? '' : `“${bad}” is no collection, such as app.bsky.feed.post.`;
+}
+
+/**
+ * What is wrong with a list of accounts; empty when nothing is.
+ * @param {string[]} dids
+ */
+export function didsProblem(dids) {
+  const bad = dids.find((text) => !did.test(text));
+  return bad === undefined ? '' : `“${bad}” is no DID: they begin with did:plc: or did:web:.`;
+}
+
+/**
+ * What is wrong with a cursor; empty when nothing is.
+ * @param {string} cursor
+ */
+export function cursorProblem(cursor) {
+  return /^[0-9]{1,18}$/.test(cursor) ? '' : 'A whole number: 10 digits are seconds, 16 microseconds.';
+}
+
+/**
+ * The address of the subscription.
+ * @param {string} page the address of the page, which the server may have under a path of its own
+ * @param {Choice} choice
+ */
+export function subscribeUrl(page, choice) {
+  const url = new URL('subscribe', page);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  const pairs = [
+    ...choice.collections.map((value) => ['wantedCollections', value]),
+    ...choice.dids.map((value) => ['wantedDids', value]),
+    ...subset(choice.kinds).map((value) => ['wantedKinds', value]),
+    ...subset(choice.operations).map((value) => ['wantedOperations', value]),
+    ...(choice.cursor === '' ? [] : [['cursor', choice.cursor]]),
+    ...(choice.compress ? [['compress', 'true']] : []),
+  ];
+  const query = pairs.map(([name, value]) => `${name}=${escaped(value)}`).join('&');
+  return query === '' ? url.href : `${url.href}?${query}`;
+}
+
+/**
+ * The command that prints what the address gives.
+ * @param {string} page
+ * @param {Choice} choice
+ * @param {number | undefined} dictionaryId of the compressed copy
+ */
+export function command(page, choice, dictionaryId) {
+  const url = subscribeUrl(page, choice);
+  if (!choice.compress) return `websocat '${url}'`;
+  const dictionary = new URL(`dictionaries/${dictionaryId ?? ''}`, page);
+  return `curl -so slipstream.zdict '${dictionary.href}'\nwebsocat -b '${url}' | zstd -dcq -D slipstream.zdict`;
+}
+
+/**
+ * All three of three is no condition, and so is none.
+ * @param {string[]} values
+ */
+function subset(values) {
+  return values.length === 3 ? [] : values;
+}
+
+/**
+ * Percent escapes where they are needed, in a query and between single quotes; colons stay readable.
+ * @param {string} value
+ */
+function escaped(value) {
+  return encodeURIComponent(value).replaceAll('%3A', ':').replaceAll("'", '%27');
+}

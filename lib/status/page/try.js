@@ -1,0 +1,183 @@
+// "Try it": the form, the address and command for what is chosen, and the stream that follows it.
+
+/** @import { StatusReport } from '../status-report.ts' */
+
+import { byId, element, setText } from './elements.js';
+import { EventStream } from './stream.js';
+import {
+  collectionsProblem,
+  command,
+  cursorProblem,
+  didsProblem,
+  listOf,
+  subscribeUrl,
+} from './subscription.js';
+
+const suggestionsMax = 7;
+/** From the last of several changes to the stream that follows them. */
+const restartMs = 300;
+
+const form = byId('form');
+const collections = /** @type {HTMLTextAreaElement} */ (byId('wanted-collections'));
+const dids = /** @type {HTMLTextAreaElement} */ (byId('wanted-dids'));
+const start = /** @type {HTMLSelectElement} */ (byId('cursor'));
+const custom = /** @type {HTMLInputElement} */ (byId('custom'));
+const compress = /** @type {HTMLInputElement} */ (byId('compress'));
+const url = /** @type {HTMLTextAreaElement} */ (byId('url'));
+const commandLine = /** @type {HTMLTextAreaElement} */ (byId('command'));
+const suggestions = byId('suggestions');
+const stream = new EventStream();
+/** @type {number | undefined} */
+let dictionaryId;
+let restartTimer = 0;
+
+/** Makes the panel work. */
+export function startTry() {
+  form.addEventListener('input', showChoice);
+  form.addEventListener('change', () => {
+    showChoice();
+    clearTimeout(restartTimer);
+    restartTimer = setTimeout(() => {
+      if (stream.isOpen && showChoice()) stream.open(url.value);
+    }, restartMs);
+  });
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    clearTimeout(restartTimer);
+    if (stream.isOpen) stream.close();
+    else if (showChoice()) stream.open(url.value);
+    else form.querySelector('[aria-invalid="true"]')?.dispatchEvent(new CustomEvent('wanted'));
+  });
+  for (const field of [collections, dids, custom]) field.addEventListener('wanted', () => field.focus());
+  stream.onOpenChange = () => setText(byId('start'), stream.isOpen ? 'Stop' : 'Start');
+  for (const button of document.querySelectorAll('[data-copies]')) {
+    button.addEventListener('click', () => {
+      showChoice();
+      void copy(/** @type {HTMLElement} */ (button));
+    });
+  }
+  showChoice();
+}
+
+/**
+ * Takes what the panel needs of a report.
+ * @param {StatusReport} report
+ */
+export function offer({ events, compression, timeUs }) {
+  stream.clockOffsetMs = timeUs / 1000 - Date.now();
+  if (dictionaryId !== compression.dictionaryId) {
+    dictionaryId = compression.dictionaryId;
+    byId('dictionary').setAttribute('href', `dictionaries/${dictionaryId}`);
+    showChoice();
+  }
+  suggest(events.collections.map(({ name }) => name));
+}
+
+/** @returns {import('./subscription.js').Choice} */
+function choice() {
+  return {
+    collections: listOf(collections.value),
+    dids: listOf(dids.value),
+    kinds: checked('kind'),
+    operations: checked('operation'),
+    cursor: cursor(),
+    compress: compress.checked,
+  };
+}
+
+/** @param {string} name */
+function checked(name) {
+  const boxes = form.querySelectorAll(`input[name=${name}]:checked`);
+  return [...boxes].map((box) => /** @type {HTMLInputElement} */ (box).value);
+}
+
+/** Of now, because all but a cursor of one's own is told from now. */
+function cursor() {
+  if (start.value === 'now') return '';
+  if (start.value === 'all') return '0';
+  if (start.value === 'custom') return custom.value.trim();
+  const nowMs = Date.now() + stream.clockOffsetMs;
+  return String(Math.floor((nowMs - Number(start.value) * 1000) * 1000));
+}
+
+/** Shows address and command, or what is wrong; says whether all is right. */
+function showChoice() {
+  const chosen = choice();
+  byId('custom-field').hidden = start.value !== 'custom';
+  byId('compress-hint').hidden = !chosen.compress;
+  const isRight = [
+    judge(collections, 'collections-problem', collectionsProblem(chosen.collections)),
+    judge(dids, 'dids-problem', didsProblem(chosen.dids)),
+    judge(custom, 'cursor-problem', start.value === 'custom' ? cursorProblem(chosen.cursor) : ''),
+  ].every(Boolean);
+  for (const button of suggestions.children) {
+    button.setAttribute('aria-pressed', String(chosen.collections.includes(button.textContent ?? '')));
+  }
+  if (isRight) {
+    url.value = subscribeUrl(location.href, chosen);
+    commandLine.value = command(location.href, chosen, dictionaryId);
+  }
+  return isRight;
+}
+
+/**
+ * @param {HTMLElement} field
+ * @param {string} id of the element that says what is wrong
+ * @param {string} problem
+ */
+function judge(field, id, problem) {
+  setText(byId(id), problem);
+  field.setAttribute('aria-invalid', String(problem !== ''));
+  return problem === '';
+}
+
+/**
+ * Offers the busiest collections. A button stays where it is while its collection is busy: it may be under a finger.
+ * @param {readonly string[]} busiest
+ */
+function suggest(busiest) {
+  const shown = [...suggestions.children].filter((button) => {
+    const stays = busiest.includes(button.textContent ?? '') || button === document.activeElement;
+    if (!stays) button.remove();
+    return stays;
+  });
+  const names = new Set(shown.map((button) => button.textContent));
+  for (const name of busiest) {
+    if (names.size >= suggestionsMax) break;
+    if (names.has(name)) continue;
+    names.add(name);
+    const button = element('button', name);
+    button.setAttribute('type', 'button');
+    button.setAttribute('aria-pressed', String(listOf(collections.value).includes(name)));
+    button.addEventListener('click', () => toggle(name));
+    suggestions.append(button);
+  }
+}
+
+/** @param {string} name */
+function toggle(name) {
+  const names = listOf(collections.value);
+  const left = names.filter((other) => other !== name);
+  collections.value = (left.length < names.length ? left : [...names, name]).join('\n');
+  form.dispatchEvent(new Event('change'));
+}
+
+/** @param {HTMLElement} button */
+async function copy(button) {
+  const source = button.dataset.copies === 'url' ? url : commandLine;
+  const said = byId('said');
+  try {
+    await navigator.clipboard.writeText(source.value);
+    setText(said, 'Copied');
+    setText(button, 'Copied');
+  } catch {
+    // Only secure pages have a clipboard: what is selected can be copied by hand.
+    source.select();
+    setText(said, 'Selected: copy it with the keyboard');
+    setText(button, 'Selected');
+  }
+  setTimeout(() => {
+    setText(button, 'Copy');
+    setText(said, '');
+  }, 2000);
+}

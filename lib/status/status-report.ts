@@ -1,0 +1,118 @@
+// What the daemon tells about itself to whoever looks: one plain object, made once a second by lib/service/status.ts,
+// served as `/status.json`, drawn by the page. It can be cloned to worker threads and written as JSON. It names no client
+// and no account: relays, collections and reasons are the only texts in it.
+
+/** The state of the daemon at one moment. Rates are per second; those without another word forget over half a minute. */
+export interface StatusReport {
+  /** When it was made, in microseconds since 1970, on the clock that events are stamped with. */
+  readonly timeUs: number;
+  readonly version: string;
+  readonly uptimeMs: number;
+  /** Threads that serve subscribers; 0: the main thread does. */
+  readonly workers: number;
+  /** Resident memory of the process. */
+  readonly memoryBytes: number;
+  readonly events: EventReport;
+  readonly upstream: UpstreamReport;
+  readonly log: LogReport;
+  readonly compression: CompressionReport;
+  readonly subscribers: SubscriberReport;
+  readonly drops: DropReport;
+}
+
+/** Events as they come in. */
+export interface EventReport {
+  /** Since start. */
+  readonly total: number;
+  /** Mean of the last five seconds. */
+  readonly perSecond: number;
+  /** Events of each of the last seconds, at most sixty, oldest first. */
+  readonly history: readonly number[];
+  /** Every kind, in the order of their numbers. */
+  readonly kinds: readonly NamedRate[];
+  /** Every operation of commits. */
+  readonly operations: readonly NamedRate[];
+  /** The busiest collections, at most twenty, busiest first. */
+  readonly collections: readonly NamedRate[];
+  /** Events with a collection that is not among them. */
+  readonly otherCollectionsPerSecond: number;
+}
+
+/** Something that is counted, and how often it comes. */
+export interface NamedRate {
+  readonly name: string;
+  readonly perSecond: number;
+}
+
+/** The relay that is followed. */
+export interface UpstreamReport {
+  /** Relays that are tried in turn; never empty. */
+  readonly relays: readonly string[];
+  /** The one that is connected; null while none is. */
+  readonly relay: string | null;
+  readonly connectedSinceUs: number | null;
+  /** Last stored sequence of the relay that is connected, or was last; null when it has none yet. */
+  readonly sequence: number | null;
+  /** Now minus the time that the newest frame carries; null before the first. */
+  readonly lagMs: number | null;
+  /** Why nothing is stored at the moment, as an error code (LOG_DISK_FULL); null while all is well. */
+  readonly stalled: string | null;
+}
+
+/** What can be replayed. */
+export interface LogReport {
+  /** `time_us` of the oldest and of the newest event; 0 in an empty log. */
+  readonly firstTimeUs: number;
+  readonly lastTimeUs: number;
+  readonly events: number;
+  readonly bytes: number;
+  /** What is kept at most; 0 is no limit. */
+  readonly retentionMs: number;
+  readonly retentionBytes: number;
+}
+
+/** The compressed copy of the events. */
+export interface CompressionReport {
+  /** zstd bytes for a byte of JSON, in recent blocks; null before the first event. */
+  readonly ratio: number | null;
+  readonly compressor: string;
+  /** Id of the dictionary, as in `/dictionaries/<id>`. */
+  readonly dictionaryId: number;
+}
+
+/** Everyone who is connected, together. */
+export interface SubscriberReport {
+  readonly connected: number;
+  /** Of those, at the tip of the log. */
+  readonly live: number;
+  /** Of those, behind it; what is left has not said hello yet. */
+  readonly catchingUp: number;
+  /** How far the slowest is behind the newest event; 0 when all are live. */
+  readonly slowestLagMs: number;
+  readonly eventsPerSecond: number;
+  readonly bytesPerSecond: number;
+  /** Since start. */
+  readonly events: number;
+  readonly bytes: number;
+  /** Requests that were refused since start, by reason; reasons without any are left out. */
+  readonly refusals: readonly ReasonCount[];
+}
+
+/** What came from the relay and is not in the log. */
+export interface DropReport {
+  /** Since start. */
+  readonly total: number;
+  /** Since start, most frequent first; reasons without any are left out. */
+  readonly reasons: readonly ReasonCount[];
+  /** The last ones, newest first, at most twenty: how many for one reason within a second. */
+  readonly last: readonly Drop[];
+}
+
+export interface ReasonCount {
+  readonly reason: string;
+  readonly count: number;
+}
+
+export interface Drop extends ReasonCount {
+  readonly timeUs: number;
+}

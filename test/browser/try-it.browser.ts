@@ -1,0 +1,247 @@
+// The lower half of the page: choosing, copying, streaming, and keeping up.
+
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { FramePool } from '../../lib/simulator/frame-pool.ts';
+import { SyntheticNetwork } from '../../lib/simulator/network.ts';
+import { RelayServer } from '../../lib/simulator/relay-server.ts';
+import { textFrame } from '../http/fake-source.ts';
+import { sampleReport } from '../status/sample-report.ts';
+import { Daemon } from '../support/daemon.ts';
+import { chromiumNote, chromiumPath, type Page } from './chromium.ts';
+import { rowsOf, visitDaemon, visitWith, withChromium } from './visiting.ts';
+
+withChromium();
+const skip = chromiumPath === undefined;
+
+const number = async (page: Page, id: string): Promise<number> =>
+  Number((await page.text(`#${id}`)).replaceAll(',', ''));
+
+function event(at: number, text = 'text'): string {
+  const commit = { operation: 'create', collection: 'app.bsky.feed.post', rkey: `${at}`, record: { text } };
+  return JSON.stringify({ did: 'did:plc:a', time_us: Date.now() * 1000 + at, kind: 'commit', commit });
+}
+
+test.skipIf(skip)(`what is chosen is what comes${chromiumNote}`, async () => {
+  const pool = await FramePool.generate(new SyntheticNetwork({ seed: 'try it', accounts: 20 }), 200);
+  const relay = await RelayServer.listen({ source: pool, framesPerSecond: 200 });
+  await using daemon = await Daemon.start(['--ws-url', relay.url]);
+  const page = await visitDaemon(daemon);
+  const like = '#suggestions button:nth-child(1)';
+  await expect
+    .poll(() => page.value(`document.querySelector('${like}')?.textContent`))
+    .toBe('app.bsky.feed.like');
+  await page.click(like);
+  expect(await page.value(`document.querySelector('${like}').ariaPressed`)).toBe('true');
+  const url = `${daemon.url}?wantedCollections=app.bsky.feed.like&wantedKinds=commit`;
+  await page.click('input[value=identity]');
+  await page.click('input[value=account]');
+  expect(await page.value<string>('url.value')).toBe(url);
+  expect(await page.value<string>('command.value')).toBe(`websocat '${url}'`);
+  await page.click('#start');
+  await expect.poll(() => page.text('#stream-state')).toBe('Connected');
+  await expect.poll(async () => (await rowsOf(page)).length).toBeGreaterThan(10);
+  for (const [time, action, collection] of await rowsOf(page)) {
+    expect([time, action, collection]).toEqual([
+      expect.stringMatching(/^\d\d:\d\d:\d\d$/),
+      expect.stringMatching(/^(create|update|delete)$/),
+      'app.bsky.feed.like',
+    ]);
+  }
+  // A change applies at once, without a hand on the button.
+  await page.click(like);
+  await page.click('#suggestions button:nth-child(2)');
+  const [second] = await page.value<string[]>(
+    `document.getElementById('wanted-collections').value.split('\\n')`,
+  );
+  const shown = async () => [...new Set((await rowsOf(page)).map(([, , collection]) => collection))];
+  await expect.poll(shown).toEqual([second]);
+  await page.click('#start');
+  expect(await page.text('#stream-state')).toBe('Stopped');
+  expect(await page.text('#start')).toBe('Start');
+  await expect.poll(() => daemon.metric('slipstream_subscribers')).toBe(0);
+  await relay.close();
+});
+
+test.skipIf(skip)(`a keyboard is enough${chromiumNote}`, async () => {
+  const { page, source } = await visitWith(() => sampleReport());
+  const focused = () => page.value<string>('document.activeElement.id || document.activeElement.textContent');
+  await page.press('Tab');
+  expect(await focused()).toBe('Skip to “Try it”');
+  await page.press('Enter');
+  await page.press('Tab');
+  expect(await focused()).toBe('wanted-collections');
+  await page.type('app.bsky.graph.*');
+  for (let steps = 0; (await focused()) !== 'start'; steps++) {
+    expect(steps).toBeLessThan(40);
+    await page.press('Tab');
+  }
+  await page.press('Enter');
+  await expect.poll(() => source.subscriptions.length).toBe(1);
+  expect(source.subscriptions[0].filters[0].prefixes).toEqual(['app.bsky.graph.']);
+  source.subscriptions[0].transport.write(textFrame(event(1, 'the first')));
+  await expect.poll(async () => (await rowsOf(page)).length).toBe(1);
+  // Pause, the list itself, then the row.
+  for (let steps = 0; !(await page.value<boolean>(`document.activeElement.matches('summary')`)); steps++) {
+    expect(steps).toBeLessThan(5);
+    await page.press('Tab');
+  }
+  await page.press('Enter');
+  const whole = () => page.value<string>(`document.querySelector('#stream pre')?.textContent ?? ''`);
+  await expect.poll(whole).toContain('"text": "the first"');
+  expect(await page.text('#pause')).toBe('Resume');
+  source.subscriptions[0].transport.write(textFrame(event(2)));
+  await expect.poll(() => number(page, 'count-events')).toBe(2);
+  expect(await rowsOf(page)).toHaveLength(1);
+});
+
+test.skipIf(skip)(`events are text, whatever is in them${chromiumNote}`, async () => {
+  const { page, source } = await visitWith(() => sampleReport());
+  await page.click('#start');
+  await expect.poll(() => source.subscriptions.length).toBe(1);
+  const evil = '</pre><img src=x onerror="window.hit=1"><script>window.hit=1</script>\u202e\u0000';
+  const commit = { operation: evil, collection: evil, rkey: evil, record: { text: evil } };
+  const messages = [
+    JSON.stringify({ did: evil, time_us: 1_780_000_000_000_000, kind: evil, commit }),
+    JSON.stringify({ did: evil, time_us: 1, kind: 'identity', identity: { handle: evil } }),
+    JSON.stringify({ did: evil, time_us: 8e15, kind: 'account', account: { active: false, status: evil } }),
+    JSON.stringify({ time_us: 1e300, commit: null }),
+    evil,
+    '[]',
+    'null',
+  ];
+  for (const [at, message] of messages.entries()) {
+    source.subscriptions[0].transport.write(textFrame(message));
+    await expect.poll(async () => (await rowsOf(page)).length).toBe(at + 1);
+  }
+  expect((await rowsOf(page)).at(-1)?.slice(1)).toEqual([evil, evil, evil]);
+  await page.value(
+    `for (const details of document.querySelectorAll('#stream details')) details.open = true;`,
+  );
+  await expect
+    .poll(() => page.value(`document.querySelectorAll('#stream pre').length`))
+    .toBe(messages.length);
+  expect(await page.value(`document.querySelectorAll('#stream img, #stream script').length`)).toBe(0);
+  expect(await page.value('window.hit ?? 0')).toBe(0);
+});
+
+test.skipIf(skip)(`it counts all and draws some, at any rate${chromiumNote}`, async () => {
+  const { page, source } = await visitWith(() => sampleReport());
+  await page.click('#start');
+  await expect.poll(() => source.subscriptions.length).toBe(1);
+  await page.value(`
+    window.slowestMs = 0;
+    let before = performance.now();
+    const step = (now) => {
+      window.slowestMs = Math.max(window.slowestMs, now - before);
+      before = now;
+      requestAnimationFrame(step);
+    };
+    requestAnimationFrame(step);
+  `);
+  const { transport } = source.subscriptions[0];
+  const ticks = 60;
+  const perTick = 200;
+  // 4,000 events a second and more, for three seconds.
+  for (let tick = 0; tick < ticks; tick++) {
+    const frames = Array.from({ length: perTick }, (_, at) => textFrame(event(at, 'x'.repeat(300))));
+    transport.write(Buffer.concat(frames));
+    await delay(50);
+  }
+  await expect.poll(() => number(page, 'count-events')).toBe(ticks * perTick);
+  const rows = await rowsOf(page);
+  expect(rows.length).toBeLessThanOrEqual(60);
+  expect(rows.length).toBeGreaterThan(20);
+  expect(await number(page, 'count-hidden')).toBeGreaterThan(ticks * perTick * 0.9);
+  // A frame takes 16 ms; one that takes half a second is a page that hangs.
+  expect(await page.value('window.slowestMs')).toBeLessThan(500);
+});
+
+test.skipIf(skip)(`a paused list stays, and the count goes on${chromiumNote}`, async () => {
+  const { page, source } = await visitWith(() => sampleReport());
+  await page.click('#start');
+  await expect.poll(() => source.subscriptions.length).toBe(1);
+  const { transport } = source.subscriptions[0];
+  transport.write(textFrame(event(1, 'first')));
+  await expect.poll(async () => (await rowsOf(page)).length).toBe(1);
+  await page.click('#pause');
+  for (let at = 0; at < 5; at++) transport.write(textFrame(event(at, 'hidden')));
+  await expect.poll(() => number(page, 'count-events')).toBe(6);
+  expect((await rowsOf(page)).map(([, , , text]) => text)).toEqual(['first']);
+  await page.click('#pause');
+  transport.write(textFrame(event(9, 'last')));
+  await expect.poll(async () => (await rowsOf(page)).map(([, , , text]) => text)).toEqual(['last', 'first']);
+  expect(await number(page, 'count-hidden')).toBe(5);
+});
+
+test.skipIf(skip)(`compressed frames are counted${chromiumNote}`, async () => {
+  const { page, source } = await visitWith(() => sampleReport());
+  await page.click('#compress');
+  await expect.poll(() => page.value<string>('command.value')).toContain('dictionaries/53328');
+  await page.click('#start');
+  await expect.poll(() => source.subscriptions.length).toBe(1);
+  expect(source.subscriptions[0].transport.encoding.stored).toBe('zstd');
+  source.subscriptions[0].transport.write(Buffer.from([0x82, 3, 1, 2, 3, 0x82, 2, 1, 2]));
+  await expect.poll(() => number(page, 'count-events')).toBe(2);
+  expect(await page.text('#count-bytes')).toBe('5 B');
+  expect(await rowsOf(page)).toEqual([]);
+});
+
+test.skipIf(skip)(`a cursor is asked for${chromiumNote}`, async () => {
+  const { page, source } = await visitWith(() => sampleReport());
+  const choose = (value: string) =>
+    page.value(`
+      document.getElementById('cursor').value = '${value}';
+      document.getElementById('cursor').dispatchEvent(new Event('input', { bubbles: true }));
+    `);
+  const cursor = async () => new URL(await page.value<string>('url.value')).searchParams.get('cursor');
+  await choose('3600');
+  const agoUs = Date.now() * 1000 - Number(await cursor());
+  expect(Math.abs(agoUs / 1e6 - 3600)).toBeLessThan(10);
+  await choose('all');
+  expect(await cursor()).toBe('0');
+  await choose('custom');
+  expect(await page.text('#cursor-problem')).toContain('whole number');
+  await page.click('#start');
+  expect(await page.value('document.activeElement.id')).toBe('custom');
+  expect(source.subscriptions).toHaveLength(0);
+  await page.type('1780000000');
+  await page.press('Enter');
+  await expect.poll(() => source.subscriptions.length).toBe(1);
+  // The fake server's clock stands there: a second later is a position, not live.
+  expect(source.subscriptions[0].afterTimeUs).toBe(1_780_000_000_000_000 - 1);
+});
+
+test.skipIf(skip)(`the server’s goodbye and refusals are told${chromiumNote}`, async () => {
+  const { page, source } = await visitWith(() => sampleReport());
+  await page.click('#start');
+  await expect.poll(() => source.subscriptions.length).toBe(1);
+  source.subscriptions[0].transport.close(1000, 'failed to replay events');
+  await expect
+    .poll(() => page.text('#stream-state'))
+    .toBe('Closed by the server: failed to replay events (1000)');
+  expect(await page.text('#start')).toBe('Start');
+  // What only the server knows.
+  await page.value(`
+    document.getElementById('wanted-dids').value =
+      Array.from({ length: 10_001 }, (_, at) => 'did:plc:' + at).join('\\n');
+  `);
+  await page.click('#start');
+  await expect.poll(() => page.text('#stream-state')).toContain('too many wanted DIDs');
+  expect(page.problems.splice(0)).not.toEqual([]);
+});
+
+test.skipIf(skip)(`what is copied is what is shown${chromiumNote}`, async () => {
+  const { page } = await visitWith(() => sampleReport());
+  await page.value(`navigator.clipboard.writeText = async (text) => { window.copied = text; }`);
+  await page.click('[data-copies=command]');
+  await expect.poll(() => page.text('#said')).toBe('Copied');
+  expect(await page.value('window.copied')).toBe(await page.value<string>('command.value'));
+  // As on a page that is not secure.
+  await page.value('navigator.clipboard.writeText = () => Promise.reject(new Error())');
+  await page.click('[data-copies=url]');
+  await expect.poll(() => page.text('#said')).toContain('Selected');
+  expect(await page.value('url.value.slice(url.selectionStart, url.selectionEnd)')).toBe(
+    await page.value<string>('url.value'),
+  );
+});

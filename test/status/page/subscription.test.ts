@@ -1,0 +1,124 @@
+// What "Try it" makes of a choice, read by the server's own parser and by a shell.
+
+import { execFileSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { isNsid } from '../../../lib/event/nsid.ts';
+import { isSubscribeFault, parseSubscribeQuery } from '../../../lib/wire/subscribe-query.ts';
+import { pageModule } from './modules.ts';
+
+const { collectionsProblem, command, cursorProblem, didsProblem, listOf, subscribeUrl } =
+  await pageModule('subscription.js');
+
+const everything = {
+  collections: [],
+  dids: [],
+  kinds: ['commit', 'identity', 'account'],
+  operations: ['create', 'update', 'delete'],
+  cursor: '',
+  compress: false,
+};
+
+function read(url: string) {
+  const request = parseSubscribeQuery(new URL(url).search.slice(1), undefined);
+  if (isSubscribeFault(request)) throw new Error(request.body);
+  return request;
+}
+
+describe('the address', () => {
+  it('is without a query for everything', () => {
+    expect(subscribeUrl('http://localhost:6008/', everything)).toBe('ws://localhost:6008/subscribe');
+  });
+
+  it('is beside the page, secure if the page is', () => {
+    expect(subscribeUrl('https://a.example/jet/?x=1#try', everything)).toBe('wss://a.example/jet/subscribe');
+  });
+
+  it('says to the server what was chosen', () => {
+    const url = subscribeUrl('http://localhost/', {
+      ...everything,
+      collections: ['app.bsky.feed.post', 'app.bsky.graph.*'],
+      dids: ['did:web:example.com%3A8080', 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa'],
+      cursor: '1780000000000000',
+      compress: true,
+    });
+    const { filter, cursor } = read(url);
+    expect([...filter.collections, ...filter.prefixes]).toEqual(['app.bsky.feed.post', 'app.bsky.graph.']);
+    expect([...filter.dids]).toEqual(['did:web:example.com%3A8080', 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa']);
+    expect(cursor).toBe(1780000000000000);
+    expect(new URL(url).searchParams.get('compress')).toBe('true');
+    expect(url).toContain('wantedDids=did:plc:aaaa');
+  });
+
+  it('names kinds and operations if they are some', () => {
+    const some = { ...everything, kinds: ['identity', 'account'], operations: ['delete'] };
+    const { searchParams } = new URL(subscribeUrl('http://localhost/', some));
+    expect(searchParams.getAll('wantedKinds')).toEqual(['identity', 'account']);
+    expect(searchParams.getAll('wantedOperations')).toEqual(['delete']);
+    const none = { ...everything, kinds: [], operations: [] };
+    expect(subscribeUrl('http://localhost/', none)).toBe('ws://localhost/subscribe');
+  });
+});
+
+describe('the command', () => {
+  it.each(["a'; touch /tmp/x; echo '", 'a"b', '$(id)', '`id`', 'a\nb', 'a\\', 'a&b#c%d', 'é\u202e'])(
+    'is one word for a shell, whatever is in it: %j',
+    (text) => {
+      const line: string = command('http://localhost/', { ...everything, collections: [text] }, 1);
+      const script = line.replace(/^websocat /, "printf '%s\\n' ");
+      const url = execFileSync('sh', ['-c', script], { encoding: 'utf8' }).trimEnd();
+      expect(url.split('\n')).toHaveLength(1);
+      expect(new URL(url).searchParams.getAll('wantedCollections')).toEqual([text]);
+    },
+  );
+
+  it('fetches the dictionary for what is compressed', () => {
+    expect(command('https://a.example/jet/', { ...everything, compress: true }, 53328)).toBe(
+      [
+        "curl -so slipstream.zdict 'https://a.example/jet/dictionaries/53328'",
+        "websocat -b 'wss://a.example/jet/subscribe?compress=true' | zstd -dcq -D slipstream.zdict",
+      ].join('\n'),
+    );
+  });
+});
+
+describe('fields', () => {
+  it('are lists, however they are written', () => {
+    expect(listOf(' a, b\n\nc\ta  ')).toEqual(['a', 'b', 'c']);
+    expect(listOf(' \n ')).toEqual([]);
+  });
+
+  it.each([
+    'app.bsky.feed.post',
+    'app.bsky.*',
+    'a.b.c',
+    'com.example-one.x1',
+    'a.b',
+    'a..b.c',
+    'app.bsky.feed.post-it',
+    '1a.b.c',
+    'a.-b.c',
+    'a.b.1',
+    `${'a'.repeat(64)}.b.c`,
+    `${'a'.repeat(63)}.b.c`,
+    '<img>',
+  ])('judge the collection %j as the server does', (text) => {
+    expect(collectionsProblem([text]) === '').toBe(isNsid(text) || text.endsWith('.*'));
+  });
+
+  it('take time that is linear in what is typed', () => {
+    const started = performance.now();
+    for (const text of [`${'a-'.repeat(50_000)}!`, 'a.'.repeat(50_000), `${'-'.repeat(100_000)}a`]) {
+      collectionsProblem([text]);
+      didsProblem([`did:plc:${text}`]);
+    }
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
+
+  it('say what is wrong with an account or a cursor', () => {
+    expect(didsProblem(['did:plc:abc', 'did:web:example.com'])).toBe('');
+    expect(didsProblem(['alice.example.com'])).toContain('alice.example.com');
+    expect(cursorProblem('1780000000')).toBe('');
+    for (const text of ['', '-1', '1e9', '1 000', '9'.repeat(19)]) expect(cursorProblem(text)).not.toBe('');
+    expect(collectionsProblem(Array.from({ length: 101 }, (_, at) => `a.b.c${at}`))).toBe('At most 100.');
+  });
+});
