@@ -9,6 +9,7 @@ import { helpText, versionText } from '../lib/service/help.ts';
 import { createLogger } from '../lib/service/logger.ts';
 import { Service } from '../lib/service/service.ts';
 import { inspect } from './inspect.ts';
+import { tail } from './tail.ts';
 import { train } from './train-dictionary.ts';
 
 /** From the signal to the exit; a stop that hangs is cut off here. */
@@ -21,6 +22,7 @@ setFlagsFromString('--external-memory-accounted-in-global-limit');
 /** What else the program does; each resolves with an exit code. */
 const commands = new Map([
   ['inspect', inspect],
+  ['tail', tail],
   ['train-dictionary', train],
 ]);
 

@@ -102,5 +102,5 @@ export function reasonOf(error: unknown): string {
 /** Text for a terminal: on one line, cut to a length, without what a terminal would act on. */
 export function printable(text: string, charactersMax: number): string {
   const cut = text.length <= charactersMax ? text : `${text.slice(0, charactersMax - 1)}~`;
-  return cut.replace(/\p{C}/gu, '?');
+  return cut.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
 }

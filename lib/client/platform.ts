@@ -1,0 +1,47 @@
+// What the client needs from where it runs: a WebSocket, plain HTTP, timers, a clock, chance. Node, browsers and workers
+// have them; others, and tests, hand in their own.
+
+/** The part of a WebSocket that is used. */
+export interface WebSocketLike {
+  binaryType: string;
+  readonly readyState: number;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onerror: ((event: never) => void) | null;
+  onclose: ((event: { code: number; reason: string }) => void) | null;
+  send(text: string): void;
+  close(code?: number): void;
+}
+
+/** The part of an HTTP answer that is used. */
+export interface ResponseLike {
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  text(): Promise<string>;
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
+/** See the file comment. */
+export interface Platform {
+  readonly WebSocket: new (url: string) => WebSocketLike;
+  fetch(url: string, options: { signal: AbortSignal }): Promise<ResponseLike>;
+  setTimeout(call: () => void, ms: number): unknown;
+  /** Takes what `setTimeout` gave, or undefined. */
+  clearTimeout(timer: unknown): void;
+  /** Milliseconds since 1970. */
+  nowMs(): number;
+  /** Uniform in [0, 1). */
+  random(): number;
+}
+
+/** What every runtime with web interfaces has. Read at use, so that a page can put a WebSocket of its own in place. */
+export function globalPlatform(): Platform {
+  return {
+    WebSocket: globalThis.WebSocket as unknown as Platform['WebSocket'],
+    fetch: (url, options) => globalThis.fetch(url, options),
+    setTimeout: (call, ms) => setTimeout(call, ms),
+    clearTimeout: (timer) => clearTimeout(timer as Parameters<typeof clearTimeout>[0]),
+    nowMs: Date.now,
+    random: Math.random,
+  };
+}

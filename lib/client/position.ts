@@ -1,0 +1,98 @@
+// How far a subscription has come, and what was delivered already: where the next connection has to start so that
+// nothing is missed, and which of its events have to be dropped so that nothing comes twice. Pure; `EventStream` asks.
+
+import { keyOf, type Progress, type StreamEvent } from './event.ts';
+
+/**
+ * How far a new connection to a server without progress reports goes back, in microseconds. Such a server can send
+ * events of the last second of a replay out of order, and two events may share a `time_us`.
+ */
+const rewindUs = 2_000_000;
+
+/**
+ * Newest events that are remembered, with some 200 bytes each. More than those of that span: a v1 server that crashes takes
+ * its last five seconds in anew, with new times. When the span has more, a new connection goes back less far.
+ */
+const rememberedMax = 32_768;
+
+/**
+ * See the file comment. A server that reports progress counts as exact: `time_us` always rises, and nothing is lost. For
+ * others, the newest events are remembered, and a new connection starts before the last of them.
+ */
+export class Position {
+  /** Asked for by the caller, and the answer until something has arrived. */
+  readonly #start: number | undefined;
+  #exact = false;
+  /** Greatest `time_us` that has been reached. */
+  #newestUs: number | undefined;
+  /** `time_us` by key. */
+  readonly #remembered = new Map<string, number>();
+  /** Every delivered event that the filter wanted from here on is remembered. */
+  #floorUs: number;
+
+  /** @param start the first cursor, in microseconds; undefined is live. */
+  constructor(start: number | undefined) {
+    this.#start = start;
+    this.#floorUs = start ?? 0;
+  }
+
+  /** Whether the server is known to send everything once and in order. */
+  get isExact(): boolean {
+    return this.#exact;
+  }
+
+  /** Greatest `time_us` that has been reached; undefined before the first message. */
+  get newestUs(): number | undefined {
+    return this.#newestUs;
+  }
+
+  /** Where the next connection starts; undefined is live. */
+  get nextCursor(): number | undefined {
+    if (this.#newestUs === undefined) return this.#start;
+    return this.#exact ? this.#newestUs + 1 : Math.max(this.#floorUs, this.#newestUs - rewindUs);
+  }
+
+  /**
+   * Where a consumer starts anew that remembers nothing but has handled all that has arrived. An inexact server gets
+   * its last `time_us` once more: another event may share it, and some replay everything when nothing is left to send.
+   */
+  get safeCursor(): number | undefined {
+    return this.#newestUs !== undefined && !this.#exact ? this.#newestUs : this.nextCursor;
+  }
+
+  /** Whether the event is new; it then counts as delivered. */
+  take(event: StreamEvent): boolean {
+    const { time_us } = event;
+    const newestUs = this.#newestUs ?? -1;
+    if (this.#exact) {
+      if (time_us <= newestUs) return false;
+    } else {
+      const key = keyOf(event);
+      if (this.#remembered.has(key)) return false;
+      this.#remembered.set(key, time_us);
+      if (this.#remembered.size > rememberedMax) this.#forgetOldest();
+    }
+    this.#newestUs = Math.max(newestUs, time_us);
+    return true;
+  }
+
+  /** Takes a report of progress. */
+  advance({ cursor }: Progress): void {
+    this.#exact = true;
+    this.#remembered.clear();
+    this.#newestUs = Math.max(this.#newestUs ?? 0, cursor - 1);
+  }
+
+  /** The filter is another: what it lets through from before now is not wanted. */
+  filterChanged(): void {
+    this.#floorUs = Math.max(this.#floorUs, this.#newestUs ?? 0);
+  }
+
+  #forgetOldest(): void {
+    for (const [key, timeUs] of this.#remembered) {
+      this.#remembered.delete(key);
+      this.#floorUs = Math.max(this.#floorUs, timeUs + 1);
+      return;
+    }
+  }
+}

@@ -1,0 +1,52 @@
+// Why a handshake failed: a WebSocket does not tell the status of the answer, so the same address is asked over plain
+// HTTP. v1 servers check parameters before they look for a handshake, so bad ones are named in the answer. Never rejects.
+
+import { httpUrl } from './filter.ts';
+import type { Platform } from './platform.ts';
+
+/** What a server said. */
+export interface Refusal {
+  readonly status: number;
+  /** What is wrong with the parameters, in the server's words: no attempt will succeed. */
+  readonly fault: string | undefined;
+  /** How long it asks to stay away, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+}
+
+/** The server's words about a bad subscription. */
+const faultPattern = /^(subscribe: )?(invalid (cursor|subscriber options|options)|unknown zstd dictionary)/;
+/** Characters of an answer that are shown. */
+const shownCharsMax = 200;
+
+/** Asks; undefined when there is no answer, or a page may not see it. @param url of the handshake. */
+export async function askForRefusal(
+  url: string,
+  platform: Platform,
+  timeoutMs: number,
+): Promise<Refusal | undefined> {
+  const abort = new AbortController();
+  const timer = platform.setTimeout(() => abort.abort(), timeoutMs);
+  try {
+    const response = await platform.fetch(httpUrl(new URL(url)).href, { signal: abort.signal });
+    const { status } = response;
+    const text = status === 400 ? (await response.text()).slice(0, shownCharsMax).trim() : '';
+    const retryAfter = response.headers.get('retry-after');
+    return {
+      status,
+      fault: faultPattern.test(text) ? text : undefined,
+      retryAfterMs: retryAfter === null ? undefined : retryAfterMs(retryAfter, platform.nowMs()),
+    };
+  } catch {
+    return undefined;
+  } finally {
+    platform.clearTimeout(timer);
+    // Whatever is left of an endless answer.
+    abort.abort();
+  }
+}
+
+/** Milliseconds that a `Retry-After` header names, by seconds or date; undefined when it is neither. */
+export function retryAfterMs(text: string, nowMs: number): number | undefined {
+  const ms = /^\d+$/.test(text.trim()) ? Number(text) * 1000 : Date.parse(text) - nowMs;
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}

@@ -1,0 +1,317 @@
+// A subscription that lasts, behind one iterator. It owns what the consumer has and has finished, and the counts. What
+// was delivered is Position's to know, what waits EventQueue's, connections are Link's. Made by `subscribe`.
+
+import { CursorSaver, type CursorStore } from './cursor-saver.ts';
+import { type MalformedReason, malformedReasons, type Progress, type StreamEvent } from './event.ts';
+import { EventQueue, type QueueLimits } from './event-queue.ts';
+import { isWanted, optionsUpdate, type Request, requestOf, type StreamFilter } from './filter.ts';
+import { Link } from './link.ts';
+import { MessageReader } from './message-reader.ts';
+import type { StreamNotice, StreamStatus } from './notice.ts';
+import type { Platform } from './platform.ts';
+import { Position } from './position.ts';
+import type { ClientTiming } from './timing.ts';
+
+/** How close to the clock an event has to be, in microseconds, for a server without progress to count as live. */
+const liveWithinUs = 2_000_000;
+/** A server that is live this long after a moment, in microseconds, has nothing more from before it. */
+const untilGraceUs = 1_000_000;
+/** Longest time that a timer waits for it. */
+const untilTimerMsMax = 60_000;
+/** Characters of a malformed message that are shown. */
+const shownCharsMax = 200;
+
+/** What a stream is made from; everything is decided. */
+export interface StreamSetup<Value> {
+  readonly url: URL;
+  readonly filter: StreamFilter;
+  readonly cursor: number | undefined;
+  readonly untilUs: number;
+  readonly compress: boolean;
+  readonly dictionary: Uint8Array | undefined;
+  readonly store: CursorStore | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onNotice: (notice: StreamNotice) => void;
+  readonly transform: (event: StreamEvent, text: string) => Value;
+  readonly limits: QueueLimits;
+  readonly timing: ClientTiming;
+  readonly platform: Platform;
+}
+
+interface Entry<Value> {
+  readonly value: Value;
+  /** Characters of its JSON text, nearly all of them a byte. */
+  readonly bytes: number;
+  /** Safe once the consumer has finished it. */
+  cursor: number | undefined;
+}
+
+/** See the file comment. Nothing happens before the first `next()`. */
+export class EventStream<Value> implements AsyncIterableIterator<Value> {
+  readonly #setup: StreamSetup<Value>;
+  readonly #queue: EventQueue<Entry<Value>>;
+  readonly #saver: CursorSaver | undefined;
+  readonly #reader: MessageReader;
+  readonly #link: Link;
+  #filter: StreamFilter;
+  /** What the newest connection was asked for. */
+  #requested: StreamFilter;
+  #position: Position;
+  /** The store was asked. */
+  #loaded = false;
+  #live = false;
+  /** The entry that the consumer has, until it asks for the next. */
+  #inHand: Entry<Value> | undefined;
+  /** The newest entry that the consumer has not finished. */
+  #newest: Entry<Value> | undefined;
+  #cursor: number | undefined;
+  #untilTimer: unknown;
+  #delivered = 0;
+  #repeated = 0;
+  readonly #malformed = Object.fromEntries(malformedReasons.map((reason) => [reason, 0])) as Record<
+    MalformedReason,
+    number
+  >;
+
+  constructor(setup: StreamSetup<Value>) {
+    this.#setup = setup;
+    this.#filter = setup.filter;
+    this.#requested = setup.filter;
+    this.#position = new Position(setup.cursor);
+    this.#queue = new EventQueue(setup.limits);
+    this.#reader = new MessageReader(setup.dictionary);
+    if (setup.store !== undefined) {
+      this.#saver = new CursorSaver(setup.store, setup.platform, setup.timing.saveIntervalMs, (error) =>
+        this.#notice({ kind: 'save_failed', error }),
+      );
+    }
+    const host = {
+      prepare: () => this.#prepare(),
+      opened: (request: Request) => this.#opened(request),
+      message: (data: unknown) => this.#message(data),
+      lost: () => {
+        this.#live = false;
+      },
+      room: () => {
+        this.#notice({ kind: 'paused' });
+        return this.#queue.room();
+      },
+      disconnected: (notice: StreamNotice) => this.#notice(notice),
+    };
+    this.#link = new Link(host, setup.platform, setup.timing);
+  }
+
+  /** A snapshot of where it is. */
+  get status(): StreamStatus {
+    const { newestUs } = this.#position;
+    const behindUs = newestUs === undefined ? undefined : Math.max(0, this.#nowUs() - newestUs);
+    return {
+      state: this.#link.state,
+      cursor: this.#cursor,
+      newestUs,
+      live: this.#live,
+      lagUs: this.#live ? 0 : behindUs,
+      queuedEvents: this.#queue.events,
+      queuedBytes: this.#queue.bytes,
+      delivered: this.#delivered,
+      repeated: this.#repeated,
+      malformed: { ...this.#malformed },
+      connections: this.#link.connections,
+      pauses: this.#link.pauses,
+    };
+  }
+
+  /**
+   * Replaces the whole filter: what is left out is no condition any more. Events that are on their way were chosen by the
+   * old one.
+   */
+  update(filter: StreamFilter): void {
+    this.#filter = filter;
+    this.#position.filterChanged();
+    if (this.#link.state !== 'open') return;
+    this.#requested = filter;
+    this.#link.send(optionsUpdate(filter));
+  }
+
+  /** Ends the stream; what waits is not delivered. Fulfilled when the cursor is saved. Idempotent. */
+  async close(): Promise<void> {
+    this.#setup.signal?.removeEventListener('abort', this.#onAbort);
+    this.#queue.clear();
+    this.#finish();
+    await this.#saver?.flush();
+  }
+
+  /**
+   * The next event; the one before counts as finished from now on. Rejects with what ends the stream: `CLIENT_REFUSED`
+   * (the server refuses the subscription), `CLIENT_NO_DICTIONARY`, `CLIENT_WRONG_DICTIONARY`, `CLIENT_BAD_DICTIONARY`,
+   * `CLIENT_CONCURRENT_NEXT`, `CODEC_WASM_FAILED`, an error of the cursor store's `load`, of `transform` or `onNotice`.
+   */
+  async next(): Promise<IteratorResult<Value, undefined>> {
+    const finished = this.#inHand;
+    this.#inHand = undefined;
+    if (finished !== undefined) this.#finished(finished);
+    if (this.#link.state === 'idle') void this.#run();
+    try {
+      const entry = await this.#queue.take();
+      if (entry === undefined) return this.return();
+      this.#inHand = entry;
+      this.#delivered++;
+      return { value: entry.value, done: false };
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** What a loop calls that is left early. The event at hand does not count as finished: it comes again. */
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    await this.close();
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  readonly #onAbort = (): void => void this.close();
+
+  async #run(): Promise<void> {
+    const { signal } = this.#setup;
+    signal?.addEventListener('abort', this.#onAbort);
+    if (signal?.aborted) this.#finish();
+    try {
+      await this.#link.run();
+      this.#finish();
+    } catch (error) {
+      this.#finish(error);
+    }
+  }
+
+  /** No more connections; the queue ends, with `error` if there is one, once it is empty. */
+  #finish(error?: unknown): void {
+    this.#setup.platform.clearTimeout(this.#untilTimer);
+    this.#queue.end(error);
+    this.#link.stop();
+    this.#reader.close();
+  }
+
+  async #prepare(): Promise<Request> {
+    const { url, compress, store, platform, timing } = this.#setup;
+    if (!this.#loaded) {
+      const stored = await store?.load();
+      if (stored !== undefined) this.#position = new Position(stored);
+      this.#loaded = true;
+      this.#cursor = this.#position.nextCursor;
+    }
+    if (compress) await this.#reader.prepare(url, platform, timing.connectTimeoutMs);
+    this.#requested = this.#filter;
+    const cursor = this.#position.nextCursor;
+    return requestOf(url, this.#filter, { cursor, compress, dictionaryId: this.#reader.givenId });
+  }
+
+  #opened({ hello }: Request): void {
+    if (hello !== undefined) this.#link.send(hello);
+    // The filter was replaced while the connection was being made.
+    if (this.#filter !== this.#requested) this.update(this.#filter);
+    this.#notice({ kind: 'connected' });
+  }
+
+  /** Never throws: what is wrong with a message is counted, what is wrong here ends the stream. */
+  #message(data: unknown): void {
+    try {
+      const message = this.#reader.read(data);
+      if (message === undefined) this.#link.end('dictionary_changed');
+      else if ('event' in message) this.#event(message.event, message.text);
+      else if ('progress' in message) this.#progress(message.progress);
+      else this.#leaveOut(message.malformed, message.text);
+    } catch (error) {
+      this.#finish(error);
+    }
+  }
+
+  #event(event: StreamEvent, text: string): void {
+    if (event.time_us >= this.#setup.untilUs) {
+      this.#finish();
+      return;
+    }
+    if (!this.#position.take(event)) {
+      this.#repeated++;
+      return;
+    }
+    if (isWanted(event, this.#filter)) {
+      const value = this.#setup.transform(event, text);
+      this.#newest = { value, bytes: text.length, cursor: this.#position.safeCursor };
+      this.#queue.add(this.#newest);
+      if (this.#queue.isFull) this.#link.end('paused');
+    } else {
+      this.#passed();
+    }
+    if (!this.#position.isExact) this.#setLive(this.#nowUs() - event.time_us < liveWithinUs);
+  }
+
+  #progress(progress: Progress): void {
+    this.#link.watch();
+    this.#position.advance(progress);
+    this.#passed();
+    this.#setLive(progress.live);
+    this.#notice({ kind: 'progress', ...progress });
+    if (progress.cursor >= this.#setup.untilUs) this.#finish();
+    else if (progress.live) this.#awaitUntil();
+  }
+
+  /** Ends a live stream some time after `untilUs`: with nothing going on, no event and no progress comes to end it. */
+  #awaitUntil(): void {
+    const { untilUs, platform } = this.#setup;
+    const leftMs = (untilUs + untilGraceUs - this.#nowUs()) / 1000;
+    // Progress is told again and again: a moment that is far is looked at later.
+    if (this.#untilTimer !== undefined || leftMs > untilTimerMsMax) return;
+    this.#untilTimer = platform.setTimeout(
+      () => {
+        this.#untilTimer = undefined;
+        if (this.#live) this.#finish();
+      },
+      Math.max(0, leftMs),
+    );
+  }
+
+  #leaveOut(reason: MalformedReason, text: string): void {
+    this.#malformed[reason]++;
+    this.#notice({ kind: 'malformed', reason, text: text.slice(0, shownCharsMax) });
+  }
+
+  /** The position has moved on without an event for the consumer. */
+  #passed(): void {
+    const cursor = this.#position.safeCursor;
+    if (this.#newest === undefined) this.#reached(cursor);
+    else this.#newest.cursor = cursor;
+  }
+
+  #finished(entry: Entry<Value>): void {
+    if (this.#newest === entry) this.#newest = undefined;
+    this.#reached(entry.cursor);
+  }
+
+  #reached(cursor: number | undefined): void {
+    if (cursor === undefined) return;
+    this.#cursor = cursor;
+    this.#saver?.note(cursor);
+  }
+
+  #setLive(live: boolean): void {
+    const isNew = live && !this.#live;
+    this.#live = live;
+    if (isNew) this.#notice({ kind: 'caught_up' });
+  }
+
+  #notice(notice: StreamNotice): void {
+    try {
+      this.#setup.onNotice(notice);
+    } catch (error) {
+      this.#finish(error);
+    }
+  }
+
+  #nowUs(): number {
+    return this.#setup.platform.nowMs() * 1000;
+  }
+}
