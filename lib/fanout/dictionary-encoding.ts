@@ -43,6 +43,7 @@ function dictionaryEncoding(id: number, open: () => ClosableCompressor, scratch:
   return {
     name: `zstd ${id}`,
     stored: 'json',
+    compressed: true,
     recode({ jsonEnd }, json): Frames {
       compressor ??= open();
       if (idle === undefined) idle = setTimeout(close, idleMs).unref();

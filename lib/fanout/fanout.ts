@@ -14,12 +14,10 @@ import { ProgressTimer } from './progress-timer.ts';
 import { Round } from './round.ts';
 import { refuse, Subscriber } from './subscriber.ts';
 import type { SubscriberHost } from './subscriber-host.ts';
-import type { Subscription, SubscriptionSource, Transport } from './transport.ts';
+import type { Encoding, Subscription, SubscriptionSource, Transport } from './transport.ts';
 
 /** Turns given per event-loop round, so that sockets and ingest get their share between them: a few milliseconds. */
 const turnsPerRound = 8;
-/** JSON bytes of blocks that are sent by one write: as much as a full block, because a full socket keeps it all. */
-const roundBytesMax = 256 * 1024;
 
 export interface FanoutOptions {
   /** Reads of the log under way. Each delivers up to a megabyte when it is done. */
@@ -28,6 +26,13 @@ export interface FanoutOptions {
   readonly progressIntervalMs: number;
   /** Most wanted DIDs, of all distinct filters together: up to 45 bytes each. */
   readonly wantedDidsMax: number;
+  /**
+   * JSON bytes of blocks that are sent by one write, and before anything else gets its turn: as much as a full block,
+   * because a full socket keeps it all.
+   */
+  readonly roundBytesMax: number;
+  /** JSON bytes of blocks that may wait to be sent: with more coming in than goes out, everyone takes them from the log. */
+  readonly unsentBytesMax: number;
 }
 
 export const defaultFanoutOptions: FanoutOptions = {
@@ -35,6 +40,8 @@ export const defaultFanoutOptions: FanoutOptions = {
   readsMax: 4,
   progressIntervalMs: 5_000,
   wantedDidsMax: 10_000_000,
+  roundBytesMax: 256 * 1024,
+  unsentBytesMax: 8 * 1024 * 1024,
 };
 
 /** How the subscribers stand. */
@@ -42,14 +49,18 @@ export interface Standing {
   readonly subscribers: number;
   /** Those of them at the tip. */
   readonly live: number;
+  /** Those that receive zstd. */
+  readonly zstdSubscribers: number;
   /** How far the slowest is behind what has been published. */
   readonly slowestLagUs: number;
 }
 
-/** Sums since start. */
+/** Sums since start: of all, and of that what was zstd. */
 export interface FanoutTotals {
   events: number;
   bytes: number;
+  zstdEvents: number;
+  zstdBytes: number;
 }
 
 /** Delivers the log to its subscribers. */
@@ -59,7 +70,7 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   readonly groups: GroupIndex;
   readonly newest = new NewestBlock();
   readonly ahead = new Ahead();
-  readonly totals: FanoutTotals = { events: 0, bytes: 0 };
+  readonly totals: FanoutTotals = { events: 0, bytes: 0, zstdEvents: 0, zstdBytes: 0 };
   /**
    * Subscribers get the log up to here; what it holds beyond is about to be published. It is the position of everyone
    * who is live: they are not touched by a block that has nothing for them.
@@ -68,8 +79,13 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   readonly #progress: ProgressTimer;
   readonly #publishing: Round;
   readonly #onReadError: (error: unknown) => void;
-  readonly #readsMax: number;
+  readonly #options: FanoutOptions;
   readonly #subscribers = new Set<Subscriber>();
+  /** Blocks that are stored and not published, oldest first. */
+  #unsent: Block[] = [];
+  #unsentBytes = 0;
+  /** Another round is under way or comes soon. */
+  #isSending = false;
   #queue: Subscriber[] = [];
   #readQueue: Subscriber[] = [];
   #reads = 0;
@@ -83,7 +99,8 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     onReadError: (error: unknown) => void,
     options: Partial<FanoutOptions> = {},
   ) {
-    const { readsMax, progressIntervalMs, wantedDidsMax } = { ...defaultFanoutOptions, ...options };
+    this.#options = { ...defaultFanoutOptions, ...options };
+    const { progressIntervalMs, wantedDidsMax } = this.#options;
     this.log = log;
     this.rates = rates;
     this.groups = new GroupIndex(new DidHasher(log.didHashKey), wantedDidsMax);
@@ -91,18 +108,20 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     this.#progress = new ProgressTimer(progressIntervalMs);
     this.#publishing = new Round(this.groups, this.newest);
     this.#onReadError = onReadError;
-    this.#readsMax = readsMax;
   }
 
   /** Looks at every subscriber. */
   standing(): Standing {
     let live = 0;
+    let zstdSubscribers = 0;
     let slowestUs = this.publishedUs;
     for (const subscriber of this.#subscribers) {
       if (subscriber.isLive) live++;
+      if (subscriber.transport.encoding.compressed) zstdSubscribers++;
       slowestUs = Math.min(slowestUs, subscriber.positionUs);
     }
-    return { subscribers: this.#subscribers.size, live, slowestLagUs: this.publishedUs - slowestUs };
+    const subscribers = this.#subscribers.size;
+    return { subscribers, live, zstdSubscribers, slowestLagUs: this.publishedUs - slowestUs };
   }
 
   subscribe(transport: Transport, filter: Filter, afterTimeUs: number | undefined): Subscription {
@@ -119,24 +138,54 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   }
 
   /**
-   * Sends blocks that the log has just stored to the live subscribers that want something of them. They come in the
-   * log's order, and none that was stored after this object was made is left out; one that came before is passed over.
+   * Sends blocks that the log has just stored to the live subscribers that want something of them: a round's worth at
+   * once, the rest round by round. They come in the log's order, and none that was stored after this object was made is
+   * left out; one that came before is passed over.
    */
   publish(blocks: readonly Block[]): void {
-    for (let at = 0; at < blocks.length; ) {
-      let publishedUs = this.publishedUs;
-      for (let bytes = 0; at < blocks.length; at++) {
-        const { index, json } = blocks[at];
-        if (bytes > 0 && bytes + json.length > roundBytesMax) break;
-        bytes += json.length;
-        if (index.lastTimeUs <= publishedUs) continue;
-        this.#publishing.add(blocks[at], publishedUs);
+    for (const block of blocks) {
+      this.#unsent.push(block);
+      this.#unsentBytes += block.json.length;
+    }
+    if (this.#unsentBytes > this.#options.unsentBytesMax) this.#lapse();
+    else if (!this.#isSending) this.#sendRound();
+  }
+
+  #sendRound(): void {
+    let { publishedUs } = this;
+    let bytes = 0;
+    let taken = 0;
+    for (const { index, json } of this.#unsent) {
+      if (bytes > 0 && bytes + json.length > this.#options.roundBytesMax) break;
+      bytes += json.length;
+      if (index.lastTimeUs > publishedUs) {
+        this.#publishing.add(this.#unsent[taken], publishedUs);
         publishedUs = index.lastTimeUs;
       }
-      this.publishedUs = publishedUs;
-      this.#publishing.send();
-      this.ahead.published(publishedUs);
+      taken++;
     }
+    this.#unsent.splice(0, taken);
+    this.#unsentBytes -= bytes;
+    this.publishedUs = publishedUs;
+    this.#publishing.send();
+    this.ahead.published(publishedUs);
+    this.#isSending = this.#unsent.length > 0;
+    if (this.#isSending) setImmediate(this.#nextRound);
+  }
+
+  readonly #nextRound = (): void => {
+    if (this.#unsent.length > 0) this.#sendRound();
+    else this.#isSending = false;
+  };
+
+  /** Lets go of what waits to be sent: who is live falls behind, and takes it from the log in turn with the others. */
+  #lapse(): void {
+    for (const subscriber of this.#subscribers) subscriber.lapse();
+    const last = this.#unsent.at(-1) as Block;
+    this.publishedUs = Math.max(this.publishedUs, last.index.lastTimeUs);
+    this.#unsent = [];
+    this.#unsentBytes = 0;
+    this.ahead.published(this.publishedUs);
   }
 
   enqueue(subscriber: Subscriber): void {
@@ -151,9 +200,12 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     this.#startReads();
   }
 
-  delivered(batch: Batch): void {
-    this.totals.events += batch.events;
-    this.totals.bytes += batch.bytes.length;
+  delivered({ events, bytes }: Batch, encoding: Encoding): void {
+    this.totals.events += events;
+    this.totals.bytes += bytes.length;
+    if (!encoding.compressed) return;
+    this.totals.zstdEvents += events;
+    this.totals.zstdBytes += bytes.length;
   }
 
   ended(subscriber: Subscriber): void {
@@ -166,7 +218,7 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   }
 
   #startReads(): void {
-    while (this.#reads < this.#readsMax) {
+    while (this.#reads < this.#options.readsMax) {
       const subscriber = this.#readQueue.shift();
       if (subscriber === undefined) return;
       this.#reads++;

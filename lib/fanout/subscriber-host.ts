@@ -8,6 +8,7 @@ import type { Batch } from './batch.ts';
 import type { NewestBlock } from './encoded-block.ts';
 import type { GroupIndex } from './group-index.ts';
 import type { Subscriber } from './subscriber.ts';
+import type { Encoding } from './transport.ts';
 
 /** What a subscriber is doing; exactly one at any time. */
 export const phases = {
@@ -41,7 +42,7 @@ export interface SubscriberHost {
   /** Calls {@link Subscriber.read} once the log has time for it. */
   enqueueRead(subscriber: Subscriber): void;
   /** Called for every non-empty write. */
-  delivered(batch: Batch): void;
+  delivered(batch: Batch, encoding: Encoding): void;
   ended(subscriber: Subscriber): void;
   readFailed(error: unknown): void;
 }

@@ -109,6 +109,13 @@ export class Subscriber implements Subscription {
     if (next !== phases.queued) this.#leave(next);
   }
 
+  /** Called before blocks are published that are not pushed: a live member takes them from the log. */
+  lapse(): void {
+    if (this.phase !== phases.live) return;
+    this.#leave(phases.queued);
+    this.#waitForTurn();
+  }
+
   /** Called when the published position is no longer behind its own. */
   overtaken(): void {
     this.phase = phases.queued;
@@ -206,7 +213,7 @@ export class Subscriber implements Subscription {
   /** Sends a batch; says in which phase that leaves a subscriber who has more to come: queued, full or paced. */
   #write(batch: Batch): Phase {
     if (batch.events === 0) return phases.queued;
-    this.#host.delivered(batch);
+    this.#host.delivered(batch, this.transport.encoding);
     this.#rate?.take(batch.events);
     if (!this.transport.write(batch.bytes)) {
       this.#burstBytes = burstBytesMin;

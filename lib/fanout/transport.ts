@@ -15,6 +15,8 @@ export interface Encoding {
   readonly name: string;
   /** The stored copy that it is made from. */
   readonly stored: 'json' | 'zstd';
+  /** Present when what is sent is zstd: counted apart. */
+  readonly compressed?: true;
   /**
    * Makes other frames, one for each event, of the stored ones; absent: those are sent as they are. Called once for the
    * newest block, however many receive it, and once for each block that a replay reads. Must not throw.
@@ -25,7 +27,7 @@ export interface Encoding {
 /** The stored copies as they are. */
 export const encodings: Readonly<Record<'json' | 'zstd', Encoding>> = {
   json: { name: 'json', stored: 'json' },
-  zstd: { name: 'zstd', stored: 'zstd' },
+  zstd: { name: 'zstd', stored: 'zstd', compressed: true },
 };
 
 /** How far a subscriber has got. */

@@ -88,10 +88,29 @@ test('one block is sent without a copy, several by one write, and no more than a
     large.push(await append(50));
   fanout.publish(large);
   for (const client of clients) {
-    expect(client.texts).toEqual(textsOf());
+    await expect.poll(() => client.texts).toEqual(textsOf());
     expect(client.writes.length).toBe(4);
     for (const chunk of client.chunks) expect(chunk.length).toBeLessThanOrEqual(256 * 1024);
   }
+});
+
+test('who gets more than can be sent falls behind, and loses and repeats nothing', async () => {
+  const fanout = makeFanout({ roundBytesMax: 10_000, unsentBytesMax: 60_000 });
+  const filter = { ...passAll, collections: new Set(['com.example.rare']) };
+  const all = subscribe(fanout, new FakeClient(encodings.json));
+  const some = subscribe(fanout, new FakeClient(encodings.json), undefined, filter);
+  const blocks: Block[] = [];
+  while (sample.events.length < 900) blocks.push(await append(30));
+  fanout.publish(blocks.slice(0, 2));
+  fanout.publish(blocks.slice(2));
+  expect(fanout.publishedUs).toBe(log.lastTimeUs);
+  expect(fanout.standing()).toMatchObject({ live: 0 });
+  await expect.poll(() => all.texts).toEqual(textsOf());
+  const wanted = sample.events.filter((event) => matches(filter, event));
+  await expect.poll(() => some.texts).toEqual(wanted.map((event) => JSON.stringify(event)));
+  expect(fanout.standing()).toMatchObject({ live: 2 });
+  fanout.publish([await append(5)]);
+  expect(all.texts).toEqual(textsOf());
 });
 
 test('what a block has of the past is passed over: one that comes again, one that begins too early', async () => {
@@ -122,7 +141,7 @@ test('a position that is ahead waits until it is passed, and then gets what foll
   await nextRound();
   fanout.publish([first]);
   expect(clients.flatMap((client) => client.texts)).toEqual([]);
-  expect(fanout.standing()).toEqual({ subscribers: 3, live: 3, slowestLagUs: 0 });
+  expect(fanout.standing()).toMatchObject({ subscribers: 3, live: 3, slowestLagUs: 0 });
   fanout.publish([second, third]);
   expect(clients.map((client) => client.texts)).toEqual([textsOf(5), [], textsOf(8), []]);
   fanout.publish([await append(5)]);
