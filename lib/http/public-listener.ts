@@ -1,4 +1,4 @@
-// The public listener: one HTTP server with the v1 wire's routes, dictionaries for download, and WebSocket sessions. It
+// The public listener: one HTTP server with the v1 wire's routes, dictionaries for download, and subscribers' sessions. It
 // owns sockets and their bounds, from bind to the last goodbye; routes and sessions own the rest. Made by lib/service.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -14,6 +14,7 @@ import type { ListenAddress } from './listen-address.ts';
 import { respondText } from './respond.ts';
 import { allowGet, type Route, Routes } from './routes.ts';
 import { SubscribeRoute } from './subscribe-route.ts';
+import { TextRoutes } from './text-routes.ts';
 import { upgradeResponse } from './upgrade-response.ts';
 
 /** What the listener is made from. */
@@ -45,6 +46,9 @@ export const welcome: Route = {
   handle: (_request, response) => respondText(response, 200, 'Welcome to Jetstream'),
 };
 
+/** How often heads that are under way are looked at, in milliseconds. */
+const headsLookMs = 500;
+
 function destroy(this: Socket): void {
   this.destroy();
 }
@@ -53,39 +57,53 @@ function destroy(this: Socket): void {
 export class PublicListener {
   /** Sessions, and the counts of what they did and of what was refused. */
   readonly subscribe: SubscribeRoute;
-  /** Connections dropped because there were too many that are no subscribers. */
+  /** The same of those over plain HTTP. */
+  readonly text: TextRoutes;
+  /** Connections dropped because those that are no subscribers were too many, or had sent too much. */
   socketsRefused = 0;
   /** Connections that the system could not hand over, for want of file descriptors mostly. */
   acceptsFailed = 0;
   readonly #routes: Routes;
   readonly #server: Server;
-  readonly #plainSocketsMax: number;
+  readonly #limits: HttpLimits;
   readonly #sockets = new Set<Socket>();
-  /** Those of `#sockets` that are no sessions. */
+  /** Those of `#sockets` that are no subscriber's. */
   readonly #plainSockets = new Set<Socket>();
+  /** Those of `#plainSockets` that are not being answered, the one that has been waited for longest first. */
+  readonly #waiting = new Set<Socket>();
   /** Listens to every socket's close: one function for all costs a socket nothing. */
   readonly #forget: (this: Socket) => void;
+  #looking: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(options: PublicListenerOptions) {
     const limits = options.limits ?? publicHttpLimits;
-    this.#plainSocketsMax = limits.socketsMax;
-    const [sockets, plainSockets] = [this.#sockets, this.#plainSockets];
+    this.#limits = limits;
+    const sets = [this.#sockets, this.#plainSockets, this.#waiting];
     this.#forget = function () {
-      sockets.delete(this);
-      plainSockets.delete(this);
+      for (const set of sets) set.delete(this);
     };
-    const { addresses, trustedProxies = [], onAddressFull = () => {} } = options;
+    const { source, nowUs, addresses, trustedProxies = [], onAddressFull = () => {} } = options;
+    const admission = new Admission(addresses, trustedProxies, onAddressFull);
+    const timing = { ...defaultSessionTiming, ...options.timing };
     this.subscribe = new SubscribeRoute({
-      source: options.source,
-      admission: new Admission(addresses, trustedProxies, onAddressFull),
+      source,
+      admission,
       zstdEncodings: options.zstdEncodings ?? new Map(),
-      nowUs: options.nowUs,
-      timing: { ...defaultSessionTiming, ...options.timing },
+      nowUs,
+      timing,
     });
+    const onSubscriber = (socket: Socket, isSubscriber: boolean): void => {
+      if (isSubscriber) this.#plainSockets.delete(socket);
+      if (isSubscriber || socket.destroyed) return;
+      this.#plainSockets.add(socket);
+      this.#waiting.add(socket);
+    };
+    this.text = new TextRoutes({ source, admission, nowUs, timing, onSubscriber });
     this.#routes = new Routes([
       welcome,
       this.subscribe,
+      ...this.text.routes,
       ...dictionaryRoutes(options.dictionaries),
       ...(options.routes ?? []),
     ]);
@@ -98,12 +116,13 @@ export class PublicListener {
   async listen(address: ListenAddress, isShared = false): Promise<ListenAddress> {
     const bound = await bind(this.#server, address, isShared);
     this.#server.on('error', () => this.acceptsFailed++);
+    this.#looking = setInterval(() => this.#dropLargeHeads(), headsLookMs).unref();
     return bound;
   }
 
   /**
-   * Stops accepting at once and says goodbye to every session (close 1001). Resolves when all connections are gone; those
-   * left after `deadlineMs` are destroyed. Further calls wait for the first.
+   * Stops accepting at once and says goodbye to every session (close 1001, or the end of its answer). Resolves when all
+   * connections are gone; those left after `deadlineMs` are destroyed. Further calls wait for the first.
    */
   stop(deadlineMs: number): Promise<void> {
     this.#stopped ??= this.#stop(deadlineMs);
@@ -111,8 +130,9 @@ export class PublicListener {
   }
 
   async #stop(deadlineMs: number): Promise<void> {
+    clearInterval(this.#looking);
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    const sessionsGone = this.subscribe.stop();
+    const sessionsGone = Promise.all([this.subscribe.stop(), this.text.stop()]);
     const deadline = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, deadlineMs);
@@ -123,25 +143,49 @@ export class PublicListener {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     if (!this.#server.listening) response.shouldKeepAlive = false;
+    const { socket } = request;
+    this.#waiting.delete(socket);
+    response.once('close', () => {
+      if (this.#plainSockets.has(socket)) this.#waiting.add(socket);
+    });
     this.#routes.answer(request, response);
   }
 
   #connected(socket: Socket): void {
-    if (this.#plainSockets.size >= this.#plainSocketsMax) {
-      this.socketsRefused++;
-      this.#server.closeIdleConnections();
-      socket.destroy();
-      return;
+    if (this.#plainSockets.size >= this.#limits.socketsMax) {
+      // The one whose request is the slowest to come goes: what honest clients send is here in moments.
+      const [slowest = socket] = this.#waiting;
+      this.#drop(slowest);
+      if (slowest === socket) return;
     }
     this.#sockets.add(socket);
     this.#plainSockets.add(socket);
+    this.#waiting.add(socket);
     socket.on('close', this.#forget);
+  }
+
+  /** Makes room when heads that have not come to their end hold too much: those that began first have had their time. */
+  #dropLargeHeads(): void {
+    let bytes = 0;
+    for (const { bytesRead } of this.#waiting) bytes += bytesRead;
+    for (const socket of this.#waiting) {
+      if (bytes <= this.#limits.unansweredBytesMax) return;
+      bytes -= socket.bytesRead;
+      this.#drop(socket);
+    }
+  }
+
+  #drop(socket: Socket): void {
+    this.socketsRefused++;
+    socket.destroy();
+    this.#forget.call(socket);
   }
 
   /** A request with an `Upgrade` header, to whatever path and of whatever kind. */
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     // node:http has taken its own listener off; ws and the socket's close handle what an error means.
     socket.on('error', destroy);
+    this.#waiting.delete(socket);
     if (this.subscribe.upgrade(request, socket, head)) this.#plainSockets.delete(socket);
     else this.#routes.answer(request, upgradeResponse(request, socket));
   }

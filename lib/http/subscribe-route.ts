@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { positionOfCursor } from '../event/cursor.ts';
 import type { Encoding, SubscriptionSource } from '../fanout/transport.ts';
+import { MessageIntake } from '../wire/message-intake.ts';
 import { SessionCounts } from '../wire/session-counts.ts';
 import { SessionRounds } from '../wire/session-rounds.ts';
 import {
@@ -74,7 +75,13 @@ export class SubscribeRoute implements Route {
     this.#admission = admission;
     this.#zstdEncodings = zstdEncodings;
     this.#nowUs = nowUs;
-    this.#host = { source, timing, counts: this.sessionCounts, gone: (session) => this.#gone(session) };
+    this.#host = {
+      source,
+      timing,
+      counts: this.sessionCounts,
+      intake: new MessageIntake(),
+      gone: (session) => this.#gone(session),
+    };
     this.#rounds = new SessionRounds(this.sessions, shortestMsOf(timing));
   }
 

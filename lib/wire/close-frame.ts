@@ -5,9 +5,9 @@
 export const closeApplicationError = 1000;
 /** The server stops. */
 export const closeGoingAway = 1001;
-/** The client does not read. */
+/** The client does not read, or sends too much. */
 export const closePolicy = 1008;
-/** The pull loop's, for a filter that there is no room for. */
+/** There is no room for a filter, or for a message. */
 export const closeTryAgainLater = 1013;
 
 /** Longest reason in bytes of UTF-8: a control frame holds 125, two are the code. */

@@ -25,6 +25,10 @@ export const sessionEnds = [
   /** A client message that the wire answers with an error. */
   'bad_message',
   'message_too_large',
+  /** More messages a second than a client may send. */
+  'too_many_messages',
+  /** A message did not come to its end in time, or there was no room for the rest of it. */
+  'message_unfinished',
   'protocol_violation',
   /** The pull loop closed it: for want of room for its filter, or because the log could not be read. */
   'no_room',

@@ -15,6 +15,12 @@ import {
   cutCloseReason,
 } from './close-frame.ts';
 import { Liveness } from './liveness.ts';
+import {
+  clientBytesPerSecondMax,
+  type MessageIntake,
+  MessageRate,
+  messageTimeoutMs,
+} from './message-intake.ts';
 import { readClientMessage } from './options-update.ts';
 import { progressFrame } from './progress-message.ts';
 import type { SessionCounts, SessionEnd } from './session-counts.ts';
@@ -47,6 +53,7 @@ export interface SessionHost {
   readonly source: SubscriptionSource;
   readonly timing: SessionTiming;
   readonly counts: SessionCounts;
+  readonly intake: MessageIntake;
   /** Called once for each session, when its socket is gone. */
   gone(session: SubscribeSession): void;
 }
@@ -89,6 +96,7 @@ export class SubscribeSession implements Transport {
   readonly #host: SessionHost;
   readonly #afterTimeUs: number | undefined;
   readonly #liveness = new Liveness();
+  readonly #rate = new MessageRate();
   #filter: Filter;
   #subscription: Subscription | undefined;
   /** The pull loop was told to wait for `drained`. */
@@ -97,6 +105,8 @@ export class SubscribeSession implements Transport {
   #owesPing = false;
   #owedPong: Buffer | undefined;
   #ending: SessionEnd | undefined;
+  /** When the message that the client is sending began; `Infinity` between messages. */
+  #messageSinceMs = Infinity;
   /** When the next ping is due or, once the end has begun, the socket's end; of `performance.now()`. */
   #dueMs: number;
 
@@ -144,6 +154,11 @@ export class SubscribeSession implements Transport {
     this.#ws.terminate();
   }
 
+  /** The intake's way out: there is no room for a message of this client. */
+  shed(): void {
+    this.#abandon('message_unfinished', closeTryAgainLater, 'no room for this message: try again later');
+  }
+
   /** Does what is due. Called in short intervals, from the start until the session is gone. */
   visit(nowMs: number): void {
     const { stallTimeoutMs, pingIntervalMs } = this.#host.timing;
@@ -157,6 +172,10 @@ export class SubscribeSession implements Transport {
     if (isStalled && stallTimeoutMs > 0) {
       const seconds = stallTimeoutMs / 1000;
       this.#close('stalled', closePolicy, `no progress for ${seconds}s: read faster, or filter more`);
+    }
+    if (nowMs - this.#messageSinceMs >= messageTimeoutMs) {
+      const seconds = messageTimeoutMs / 1000;
+      this.#abandon('message_unfinished', closePolicy, `a message did not end within ${seconds}s`);
     }
     if (nowMs < this.#dueMs) return;
     if (this.#ending !== undefined) {
@@ -176,12 +195,14 @@ export class SubscribeSession implements Transport {
     ws.on('error', on.error);
     ws.on('ping', on.ping);
     ws.on('close', on.close);
+    // After the listener of ws, which has read the frames by then.
+    socket.on('data', on.data);
     socket.on('end', on.end);
     socket.on('drain', on.drain);
   }
 
   static readonly #listeners = {
-    message(this: object, data: { toString(): string }, isBinary: boolean): void {
+    message(this: object, data: Buffer, isBinary: boolean): void {
       sessionOf(this).#message(data, isBinary);
     },
     error(this: object, error: Error): void {
@@ -195,6 +216,9 @@ export class SubscribeSession implements Transport {
     },
     closing(this: object, by: ClosedBy, code: number | undefined): void {
       sessionOf(this).#begin(endOf(by, code));
+    },
+    data(this: object): void {
+      sessionOf(this).#received();
     },
     end(this: object): void {
       sessionOf(this).#begin('client_gone');
@@ -210,9 +234,10 @@ export class SubscribeSession implements Transport {
     if (this.#ending !== undefined) this.#subscription.end();
   }
 
-  #message(data: { toString(): string }, isBinary: boolean): void {
+  #message(data: Buffer, isBinary: boolean): void {
     const { counts } = this.#host;
-    if (this.#ws.readyState !== open) return;
+    this.#messageSinceMs = Infinity;
+    if (!this.#affords(data.length) || this.#ws.readyState !== open) return;
     if (isBinary) {
       counts.message('ignored_binary');
       return;
@@ -234,6 +259,30 @@ export class SubscribeSession implements Transport {
     }
   }
 
+  /** Looks at what is left of the client's bytes once all complete messages have been handled. */
+  #received(): void {
+    const bytes = this.#ws.unfinishedBytes;
+    if (bytes === 0) this.#messageSinceMs = Infinity;
+    else if (this.#messageSinceMs === Infinity) this.#messageSinceMs = performance.now();
+    this.#host.intake.holds(this, bytes);
+  }
+
+  /** Counts a message or ping; false when the client sends too much, which ends it. */
+  #affords(bytes: number): boolean {
+    if (this.#rate.take(bytes, performance.now())) return true;
+    const mostBytes = clientBytesPerSecondMax.toLocaleString('en');
+    const reason = `more than ${mostBytes} bytes of messages a second: send fewer, or shorter ones`;
+    this.#abandon('too_many_messages', closePolicy, reason);
+    return false;
+  }
+
+  /** Ends the connection and looks at nothing more that the client sends. */
+  #abandon(why: SessionEnd, code: number, reason: string): void {
+    this.#messageSinceMs = Infinity;
+    this.#close(why, code, reason);
+    this.#ws.dropInput();
+  }
+
   /** Sends a ping at once, or, to a client that takes nothing, one for all that are due until it does. */
   #ping(): void {
     const socket = this.#socket;
@@ -250,6 +299,7 @@ export class SubscribeSession implements Transport {
 
   /** Answers at once, or, to a client that takes nothing, once with the newest payload: it cannot pile up pongs. */
   #pong(payload: Buffer): void {
+    if (!this.#affords(payload.length) || this.#ws.readyState !== open) return;
     if (this.#socket.writableNeedDrain) this.#owedPong = Buffer.from(payload);
     else this.#ws.pong(payload);
   }
@@ -284,6 +334,7 @@ export class SubscribeSession implements Transport {
 
   #gone(): void {
     this.#begin('client_gone');
+    this.#host.intake.holds(this, 0);
     this.#host.counts.end(this.#ending as SessionEnd);
     this.#host.gone(this);
   }

@@ -1,14 +1,17 @@
 // The metrics listener, over raw sockets.
 
 import { expect, it, onTestFinished } from 'vitest';
-import { MetricsListener, type ReadMetrics } from '../../lib/http/metrics-listener.ts';
+import { MetricsListener, type MetricsListenerOptions } from '../../lib/http/metrics-listener.ts';
 import { exchange, head, telling } from './raw-client.ts';
 
-const text: ReadMetrics = async () => ({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' });
-
-async function listening(read: ReadMetrics = text) {
+async function listening(overrides: Partial<MetricsListenerOptions> = {}) {
   const errors: unknown[] = [];
-  const listener = new MetricsListener(read, (error) => errors.push(error));
+  const listener = new MetricsListener({
+    readMetrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' }),
+    readChecks: () => ({}),
+    onError: (error) => errors.push(error),
+    ...overrides,
+  });
   const { port } = await listener.listen({ host: '127.0.0.1', port: 0 });
   onTestFinished(() => listener.stop());
   return { port, errors, listener };
@@ -24,15 +27,17 @@ it('serves metrics', async () => {
 
 it('serves nothing else', async () => {
   const { port } = await listening();
-  for (const target of ['/', '/metrics/', '/debug/pprof/', '/subscribe']) {
+  for (const target of ['/', '/metrics/', '/debug/pprof/', '/subscribe', '/health', '/health/', '/_health']) {
     expect((await exchange(port, head(`GET ${target}`))).status).toBe(404);
   }
-  expect((await exchange(port, head('POST /metrics'))).status).toBe(405);
+  for (const target of ['/metrics', '/health/live', '/health/ready']) {
+    expect((await exchange(port, head(`POST ${target}`))).status).toBe(405);
+  }
 });
 
 it('answers 500 when there are none', async () => {
   const failure = new Error('no metrics today');
-  const { port, errors } = await listening(() => Promise.reject(failure));
+  const { port, errors } = await listening({ readMetrics: () => Promise.reject(failure) });
   expect((await exchange(port, head('GET /metrics'))).status).toBe(500);
   expect(errors).toEqual([failure]);
 });
@@ -42,12 +47,34 @@ it('stops under way', async () => {
   const wasAsked = new Promise<void>((resolve) => {
     asked = resolve;
   });
-  const { port, listener } = await listening(() => {
-    asked();
-    return new Promise(() => {});
+  const { port, listener } = await listening({
+    readMetrics() {
+      asked();
+      return new Promise(() => {});
+    },
   });
   const answer = exchange(port, head('GET /metrics')).catch(() => {});
   await wasAsked;
   await listener.stop();
   await answer;
+});
+
+it('lives as long as it answers', async () => {
+  const { port } = await listening({ readChecks: () => ({ log: { ok: false, detail: 'gone' } }) });
+  const answer = await exchange(port, head('GET /health/live'));
+  expect([answer.status, JSON.parse(answer.body)]).toEqual([200, { live: true }]);
+});
+
+it('is ready when every check holds, and says which does not', async () => {
+  const relay = { ok: true, detail: 'relay.example' };
+  const log = { ok: true, detail: 'it takes writes' };
+  const { port } = await listening({ readChecks: () => ({ relay, log }) });
+  const ready = await exchange(port, head('GET /health/ready'));
+  expect([ready.status, JSON.parse(ready.body)]).toEqual([200, { ready: true, checks: { relay, log } }]);
+  expect(telling(ready)).toContain('cache-control: no-store');
+  Object.assign(log, { ok: false, detail: 'LOG_DISK_FULL' });
+  const unready = await exchange(port, head('GET /health/ready'));
+  expect([unready.status, JSON.parse(unready.body)]).toEqual([503, { ready: false, checks: { relay, log } }]);
+  const brief = await exchange(port, head('HEAD /health/ready'));
+  expect([brief.status, brief.body]).toEqual([503, '']);
 });

@@ -1,11 +1,12 @@
 // The plain HTTP side of the public listener, over raw sockets: status, exact headers, exact body.
 
+import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { PublicListener } from '../../lib/http/public-listener.ts';
 import { respondText } from '../../lib/http/respond.ts';
-import { allowGet } from '../../lib/http/routes.ts';
+import { allowGet, type Route } from '../../lib/http/routes.ts';
 import { addressTable } from '../support/addresses.ts';
 import { listening } from './listening.ts';
 import { type Answer, exchange, handshake, head, parseAnswer, telling } from './raw-client.ts';
@@ -179,21 +180,55 @@ describe('bounds', () => {
     const idle = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
     const closes = idle.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
     await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
-    const third = connect(port, '127.0.0.1');
-    third.on('error', () => {});
-    await new Promise((resolve) => third.once('close', resolve));
+    // One more takes the place of the one that has been silent longest.
+    expect((await exchange(port, head('GET /'))).status).toBe(200);
+    await closes[0];
     expect(listener.socketsRefused).toBe(1);
     expect(listener.subscribe.sessions.size).toBe(3);
-    for (const socket of idle) socket.destroy();
-    await Promise.all(closes);
-    await expect
-      .poll(() =>
-        exchange(port, head('GET /')).then(
-          ({ status }) => status,
-          () => 0,
-        ),
-      )
-      .toBe(200);
+    expect(idle[1].destroyed).toBe(false);
+    idle[1].destroy();
+    await closes[1];
+    expect((await exchange(port, head('GET /'))).status).toBe(200);
+    expect(listener.socketsRefused).toBe(1);
+  });
+
+  it('lets go of heads that hold too much together', async () => {
+    const limits = { ...publicHttpLimits, unansweredBytesMax: 100_000 };
+    const { port, listener } = await listening({ limits });
+    const heads = Array.from({ length: 3 }, () => connect(port, '127.0.0.1'));
+    const closes = heads.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+    for (const socket of heads) {
+      socket.on('error', () => {});
+      socket.write(`GET /?${'x'.repeat(60_000)}`);
+      await new Promise((resolve) => socket.once('connect', resolve));
+    }
+    await Promise.all([closes[0], closes[1]]);
+    expect(listener.socketsRefused).toBe(2);
+    heads[2].end('&y HTTP/1.1\r\nHost: x\r\n\r\n');
+    heads[2].resume();
+    await closes[2];
+    expect(listener.socketsRefused).toBe(2);
+  });
+
+  it('drops no connection that is being answered', async () => {
+    const asked = Promise.withResolvers<ServerResponse>();
+    const slow: Route = {
+      path: '/slow',
+      allow: allowGet,
+      handle: (_request, response) => asked.resolve(response),
+    };
+    const { port, listener } = await listening({
+      limits: { ...publicHttpLimits, socketsMax: 1 },
+      routes: [slow],
+    });
+    const waiting = exchange(port, head('GET /slow'));
+    const response = await asked.promise;
+    const refused = connect(port, '127.0.0.1');
+    refused.on('error', () => {});
+    await new Promise((resolve) => refused.once('close', resolve));
+    expect(listener.socketsRefused).toBe(1);
+    respondText(response, 200, 'slow');
+    expect((await waiting).body).toBe('slow');
   });
 });
 

@@ -8,6 +8,7 @@ import { passAll } from '../../lib/event/filter.ts';
 import { encodings } from '../../lib/fanout/transport.ts';
 import type { SubscriberSocket } from '../../lib/socket/subscriber-socket.ts';
 import type { WebSocket } from '../../lib/socket/websocket.ts';
+import { MessageIntake } from '../../lib/wire/message-intake.ts';
 import { SessionCounts, sessionEnds } from '../../lib/wire/session-counts.ts';
 import { defaultSessionTiming, SubscribeSession } from '../../lib/wire/subscribe-session.ts';
 import { FakeSource, type FakeSubscription, textFrame } from '../http/fake-source.ts';
@@ -109,7 +110,13 @@ describe('delivery', () => {
     const session = new SubscribeSession({
       ws: ws as unknown as SubscriberSocket,
       socket: socket as unknown as Socket,
-      host: { source, timing: defaultSessionTiming, counts: new SessionCounts(), gone: () => {} },
+      host: {
+        source,
+        timing: defaultSessionTiming,
+        counts: new SessionCounts(),
+        intake: new MessageIntake(),
+        gone: () => {},
+      },
       request: {
         filter: passAll,
         cursor: undefined,
@@ -374,6 +381,38 @@ describe('client messages', () => {
     client.send(`{}${' '.repeat(9_999_999)}`);
     expect(await closed).toEqual({ code: 1009, reason: 'message too large' });
     await expect.poll(() => server.counts.ended.get('message_too_large')).toBe(1);
+  });
+
+  it('are too many at some point, and then no more of them is read', async () => {
+    const server = await oneSession();
+    const client = await server.client();
+    const closed = closeOf(client);
+    for (let index = 0; index < 10_200; index++) client.send(update({}));
+    expect(await closed).toEqual({
+      code: 1008,
+      reason: 'more than 1,000,000 bytes of messages a second: send fewer, or shorter ones',
+    });
+    expect(server.counts.messages.get('update')).toBeLessThan(10_200);
+    await expect.poll(() => server.counts.ended.get('too_many_messages')).toBe(1);
+  });
+
+  it('have to end in time', async () => {
+    const server = await oneSession();
+    const client = await server.raw();
+    client.send(0x01, '{"type":');
+    client.send(ping, 'begun');
+    await expect.poll(() => frames(client, pong)).toEqual(['begun']);
+    server.session.visit(performance.now() + 29_000);
+    client.send(0x80, '"x"}');
+    client.send(0x01, '{');
+    client.send(ping, 'begun again');
+    await expect.poll(() => frames(client, pong).length).toBe(2);
+    expect(server.counts.messages.get('ignored_type')).toBe(1);
+    server.session.visit(performance.now() + 30_000);
+    const reason = 'a message did not end within 30s';
+    await expect.poll(() => client.closeFrame).toEqual({ code: 1008, reason });
+    client.socket.destroy();
+    await expect.poll(() => server.counts.ended.get('message_unfinished')).toBe(1);
   });
 });
 

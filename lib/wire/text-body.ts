@@ -1,0 +1,22 @@
+// What the answer to a subscriber over plain HTTP is made of, event by event: the seam between its two forms
+// (event-stream-body.ts, pull-body.ts) and the session that sends it (lib/http/text-session.ts).
+
+import type { Encoding, Progress } from '../fanout/transport.ts';
+
+/** One answer under way; belongs to one session. */
+export interface TextBody {
+  readonly contentType: string;
+  readonly encoding: Encoding;
+  /** Whether the connection is worth keeping for another request when the answer has come to its end. */
+  readonly keepsConnection: boolean;
+  /** What comes first; may be empty. */
+  readonly opening: string;
+  /** Whether all has been said. */
+  readonly isComplete: boolean;
+  /** What to write of a batch of `encoding`, which is not empty; may share its memory. */
+  eventsOf(batch: Uint8Array): Uint8Array;
+  /** What to write about progress; may be empty. */
+  progressOf(report: Progress): string;
+  /** What to say at an end that is not the answer's own; undefined to break it off, so that nobody takes it for whole. */
+  farewell(reason: string): string | undefined;
+}

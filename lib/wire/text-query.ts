@@ -1,0 +1,116 @@
+// What `GET /events` and `GET /events.ndjson` ask for: the parameters of `GET /subscribe` as far as they make sense over
+// plain HTTP, and a few of their own, to a request or to the words for what is wrong. Pure.
+
+import { parseCursor, positionOfCursor } from '../event/cursor.ts';
+import type { Filter } from '../event/filter.ts';
+import { encodings } from '../fanout/transport.ts';
+import { EventStreamBody } from './event-stream-body.ts';
+import { PullBody } from './pull-body.ts';
+import { eachQueryPair } from './query-pairs.ts';
+import {
+  isSubscribeFault,
+  parseSubscribeQuery,
+  type SubscribeFault,
+  type SubscribeRequest,
+} from './subscribe-query.ts';
+import type { TextBody } from './text-body.ts';
+
+/** Events of a pull without a limit of its own. */
+const limitUsual = 10_000;
+/** Most that a pull can ask for. */
+const limitMax = 1_000_000;
+
+/** A valid request. */
+export interface TextRequest {
+  readonly filter: Filter;
+  /** Where delivery starts, as of `SubscriptionSource.subscribe`. */
+  readonly afterTimeUs: number | undefined;
+  readonly body: TextBody;
+}
+
+/** Why there is no request: a closed list, for counting. */
+export type TextFaultReason =
+  | SubscribeFault['reason']
+  | 'bad_last_event_id'
+  | 'bad_until'
+  | 'bad_limit'
+  /** Compression, or a hello. */
+  | 'needs_websocket';
+
+/** The answer to a bad request: always 400, `text/plain`, `body` without a newline at its end. */
+export interface TextFault {
+  readonly reason: TextFaultReason;
+  readonly status: 400;
+  readonly body: string;
+}
+
+/**
+ * Reads a request for server-sent events; `rawQuery` as in `parseSubscribeQuery`.
+ * @param lastEventId the value of the header, which says more than a cursor: the position of an event that has been seen.
+ */
+export function readEventStream(
+  rawQuery: string,
+  lastEventId: string,
+  nowUs: number,
+  pingIntervalMs: number,
+): TextRequest | TextFault {
+  const asked = readShared(rawQuery);
+  if (isTextFault(asked)) return asked;
+  const { filter, cursor, progress } = asked;
+  const body = new EventStreamBody(progress, pingIntervalMs);
+  if (lastEventId === '') {
+    const afterTimeUs = cursor === undefined ? undefined : positionOfCursor(cursor, nowUs);
+    return { filter, afterTimeUs, body };
+  }
+  const id = parseCursor(lastEventId);
+  if (id === undefined) return fault('bad_last_event_id', `invalid Last-Event-ID: ${lastEventId}`);
+  return { filter, afterTimeUs: id > nowUs ? undefined : Math.max(0, id), body };
+}
+
+/** Reads a request for lines; `rawQuery` as in `parseSubscribeQuery`. */
+export function readPull(rawQuery: string, nowUs: () => number): TextRequest | TextFault {
+  const asked = readShared(rawQuery);
+  if (isTextFault(asked)) return asked;
+  const { filter, cursor, progress } = asked;
+  const { until, limit } = readBounds(rawQuery);
+  const untilCursor = parseCursor(until || String(Number.MAX_SAFE_INTEGER));
+  if (untilCursor === undefined) return fault('bad_until', `invalid until: ${until}`);
+  const limitEvents = limit === '' ? limitUsual : /^[0-9]{1,7}$/.test(limit) ? Number(limit) : 0;
+  if (limitEvents < 1 || limitEvents > limitMax) {
+    return fault('bad_limit', `invalid limit: ${limit}: give a number from 1 to ${limitMax}`);
+  }
+  const startUs = nowUs();
+  // Without a cursor it is from the oldest event on: from now on there would be nothing.
+  const afterTimeUs = positionOfCursor(cursor ?? 0, startUs);
+  const throughUs = Math.max(afterTimeUs ?? 0, positionOfCursor(untilCursor, startUs) ?? startUs);
+  const body = new PullBody({ limit: limitEvents, throughUs, wantsProgress: progress, nowUs });
+  return { filter, afterTimeUs, body };
+}
+
+/** Whether there is a fault. */
+export function isTextFault<T extends object>(result: T | TextFault): result is TextFault {
+  return 'status' in result;
+}
+
+function fault(reason: TextFaultReason, body: string): TextFault {
+  return { reason, status: 400, body };
+}
+
+function readShared(rawQuery: string): SubscribeRequest | TextFault {
+  const asked = parseSubscribeQuery(rawQuery, undefined, new Map());
+  if (isSubscribeFault(asked)) return asked;
+  if (asked.encoding !== encodings.json || asked.requireHello) {
+    const name = asked.requireHello ? 'requireHello' : 'compress';
+    return fault('needs_websocket', `${name} needs a WebSocket: leave it out, or connect to /subscribe`);
+  }
+  return asked;
+}
+
+/** The first value of each; empty without. */
+function readBounds(rawQuery: string): { until: string; limit: string } {
+  const first = new Map<string, string>();
+  eachQueryPair(rawQuery, (name, value) => {
+    if ((name === 'until' || name === 'limit') && !first.has(name)) first.set(name, value);
+  });
+  return { until: first.get('until') ?? '', limit: first.get('limit') ?? '' };
+}

@@ -1,0 +1,345 @@
+// `GET /events` and `GET /events.ndjson` over real sockets, with a source that the test writes to.
+
+import { connect, type Socket } from 'node:net';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { textEncodings } from '../../lib/fanout/text-encodings.ts';
+import { publicHttpLimits } from '../../lib/http/http-limits.ts';
+import type { PublicListenerOptions } from '../../lib/http/public-listener.ts';
+import type { TextSession } from '../../lib/http/text-session.ts';
+import { addressTable } from '../support/addresses.ts';
+import { TestEventSource } from './event-source.ts';
+import type { FakeSource } from './fake-source.ts';
+import { listening, nowUs } from './listening.ts';
+import { exchange, head, telling } from './raw-client.ts';
+
+const streamHeaders = ['cache-control: no-store', 'vary: Origin', 'x-accel-buffering: no'];
+const line = (timeUs: number): string => `{"did":"did:web:a","time_us":${timeUs},"kind":"identity"}\n`;
+const event = (timeUs: number): string => `id: ${timeUs}\ndata: ${line(timeUs)}\n`;
+const atTip = { positionUs: nowUs, tipUs: nowUs, live: true };
+const get = (target: string): string => `GET ${target} HTTP/1.1\r\nHost: test\r\n\r\n`;
+
+/** A socket that has sent `text`, and what came back. */
+async function sent(port: number, text: string): Promise<{ socket: Socket; received: () => string }> {
+  const socket = connect(port, '127.0.0.1', () => socket.write(text));
+  onTestFinished(() => void socket.destroy());
+  let received = '';
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    received += chunk;
+  });
+  socket.on('error', () => {});
+  return { socket, received: () => received };
+}
+
+/** What was counted at all. */
+const counted = (counts: ReadonlyMap<string, number>) => [...counts].filter(([, count]) => count > 0);
+
+const subscribed = (source: FakeSource, count = 1) =>
+  vi.waitFor(() => {
+    expect(source.subscriptions).toHaveLength(count);
+    return source.subscriptions[count - 1];
+  });
+
+async function eventSource(port: number, target = '/events') {
+  const client = new TestEventSource();
+  await client.connect(`http://127.0.0.1:${port}${target}`);
+  onTestFinished(() => void client.answer?.destroy());
+  return client;
+}
+
+describe('what is asked for', () => {
+  it.each([
+    ['/events?wantedDids=did:web:a&wantedKinds=account&cursor=5', textEncodings.serverSentEvents],
+    ['/events.ndjson?wantedDids=did:web:a&wantedKinds=account&cursor=5', textEncodings.ndjson],
+  ])('reaches the pull loop: %s', async (target, encoding) => {
+    const { port, source } = await listening();
+    await sent(port, get(target));
+    const { transport, filters, afterTimeUs } = await subscribed(source);
+    expect([transport.encoding, transport.wantsProgress, afterTimeUs]).toEqual([encoding, true, 4]);
+    expect(filters).toMatchObject([{ dids: new Set(['did:web:a']), kinds: 4 }]);
+  });
+
+  it.each([
+    ['/events?cursor=x', 400, 'invalid cursor: x'],
+    ['/events?compress=true', 400, 'compress needs a WebSocket: leave it out, or connect to /subscribe'],
+    [
+      '/events.ndjson?requireHello=true',
+      400,
+      'requireHello needs a WebSocket: leave it out, or connect to /subscribe',
+    ],
+    ['/events.ndjson?limit=x', 400, 'invalid limit: x: give a number from 1 to 1000000'],
+    ['/events.ndjson?until=x', 400, 'invalid until: x'],
+    ['/events/', 404, '{"message":"Not Found"}\n'],
+  ])('is refused: %s', async (target, status, body) => {
+    const { port, source } = await listening();
+    const answer = await exchange(port, head(`GET ${target}`));
+    expect([answer.status, answer.body]).toEqual([status, body]);
+    expect(source.subscriptions).toEqual([]);
+  });
+
+  it.each([
+    ['/events', 'text/event-stream'],
+    ['/events.ndjson', 'application/x-ndjson'],
+  ])('HEAD %s is the head alone', async (target, type) => {
+    const { port, source } = await listening();
+    const answer = await exchange(port, head(`HEAD ${target}`, ['Origin: http://a.test']));
+    expect([answer.status, answer.body]).toEqual([200, '']);
+    const cors = 'access-control-allow-origin: *';
+    expect(telling(answer)).toEqual([...streamHeaders, `content-type: ${type}`, cors].sort());
+    expect(source.subscriptions).toEqual([]);
+    expect((await exchange(port, head(`POST ${target}`))).status).toBe(405);
+  });
+});
+
+describe('server-sent events', () => {
+  it('come as they are written, with positions between them', async () => {
+    const { port, source } = await listening();
+    const client = await eventSource(port);
+    const { transport } = await subscribed(source);
+    expect(client.answer?.headers).toMatchObject({
+      'content-type': 'text/event-stream',
+      connection: 'close',
+    });
+    transport.write(Buffer.from(event(7) + event(8)));
+    await vi.waitFor(() => expect(client.texts()).toEqual([7, 8].map((time) => line(time).trimEnd())));
+    expect([client.parser.lastEventId, client.parser.retryMs]).toEqual(['8', 3000]);
+    transport.progress({ positionUs: 9, tipUs: 9, live: true });
+    await vi.waitFor(() => expect(client.parser.lastEventId).toBe('9'));
+    expect(client.parser.comments).toEqual(['ping']);
+    expect(client.parser.events).toHaveLength(2);
+  });
+
+  it('tell of progress those who want it', async () => {
+    const { port, source } = await listening();
+    const client = await eventSource(port, '/events?progress=true');
+    (await subscribed(source)).transport.progress({ positionUs: 5, tipUs: 7, live: false });
+    const data = '{"kind":"progress","time_us":5,"progress":{"cursor":6,"lag_us":2,"live":false}}';
+    await vi.waitFor(() => expect(client.parser.events).toEqual([{ type: 'progress', id: '5', data }]));
+  });
+
+  it('say goodbye when the server stops, and take no more', async () => {
+    const { port, source, listener } = await listening();
+    const client = await eventSource(port);
+    const { transport } = await subscribed(source);
+    await listener.stop(5_000);
+    await vi.waitFor(() => expect(client.closes).toBe(1));
+    expect([client.answer?.complete, client.parser.comments]).toEqual([true, ['server shutting down']]);
+    expect(transport.write(Buffer.from(event(1)))).toBe(false);
+    expect(counted(listener.text.ended)).toEqual([['server_stopping', 1]]);
+    expect(source.subscriptions[0].ends).toBe(1);
+  });
+
+  it('outlive the idle timeout of plain requests', async () => {
+    const { port, source } = await listening({ limits: { ...publicHttpLimits, idleTimeoutMs: 20 } });
+    const client = await eventSource(port);
+    const idle = new Promise((resolve) => connect(port, '127.0.0.1').on('close', resolve).resume());
+    await idle;
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    (await subscribed(source)).transport.write(Buffer.from(event(1)));
+    await vi.waitFor(() => expect(client.texts()).toHaveLength(1));
+  });
+
+  it('reach clients of HTTP/1.0, and those that offer another protocol', async () => {
+    const { port, source } = await listening();
+    const old = await sent(port, 'GET /events HTTP/1.0\r\n\r\n');
+    const upgrading = await sent(
+      port,
+      'GET /events HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n',
+    );
+    await subscribed(source, 2);
+    for (const { transport } of source.subscriptions) transport.write(Buffer.from(event(1)));
+    await vi.waitFor(() => expect(old.received().endsWith(`\r\n\r\nretry: 3000\n\n${event(1)}`)).toBe(true));
+    await vi.waitFor(() => expect(upgrading.received()).toContain(event(1)));
+  });
+});
+
+describe('a pull', () => {
+  it('ends at the newest event, and its connection takes the next request', async () => {
+    const addresses = addressTable({ subscribersPerAddressMax: 1 });
+    const { port, source, listener } = await listening({ addresses });
+    const requests = get('/events.ndjson?progress=true') + get('/events.ndjson') + get('/');
+    const { received } = await sent(port, requests);
+    const first = await subscribed(source);
+    first.transport.write(Buffer.from(line(1)));
+    await vi.waitFor(() => expect(received()).toContain(line(1)));
+    first.transport.progress(atTip);
+    const second = await subscribed(source, 2);
+    expect(received()).not.toContain('Welcome');
+    expect(counted(listener.text.ended)).toEqual([['complete', 1]]);
+    second.transport.write(Buffer.from(line(3)));
+    second.transport.progress(atTip);
+    await vi.waitFor(() => expect(received()).toContain('Welcome'));
+    const texts = [line(1), '"live":true', '\r\n0\r\n\r\n', line(3), 'Welcome'];
+    const order = texts.map((text) => received().indexOf(text));
+    expect(order).toEqual([...order].sort((a, b) => a - b));
+    expect(order[0]).toBeGreaterThan(0);
+    expect(source.subscriptions.map(({ ends }) => ends)).toEqual([1, 1]);
+    await vi.waitFor(() => expect(listener.text.sessions.size).toBe(0));
+    expect(counted(listener.text.ended)).toEqual([['complete', 2]]);
+  });
+
+  it('leaves nothing on its connection', async () => {
+    const { port, source } = await listening();
+    await sent(port, get('/events.ndjson').repeat(3));
+    const listeners: number[][] = [];
+    for (const count of [1, 2, 3]) {
+      const { transport } = await subscribed(source, count);
+      const { socket } = transport as TextSession;
+      listeners.push(['drain', 'end', 'close'].map((name) => socket.listenerCount(name)));
+      transport.progress(atTip);
+    }
+    expect(listeners).toEqual([listeners[0], listeners[0], listeners[0]]);
+  });
+
+  it('that waits for another on its connection has no place when that is cut', async () => {
+    const { port, source, listener } = await listening();
+    const { socket } = await sent(port, get('/events') + get('/events.ndjson') + get('/events'));
+    await subscribed(source);
+    socket.destroy();
+    await vi.waitFor(() => expect(counted(listener.text.ended)).toEqual([['client_gone', 1]]));
+    expect(source.subscriptions).toHaveLength(1);
+  });
+
+  it('stops inside a batch, and says that it is full from then on', async () => {
+    const { port, source } = await listening();
+    const answer = exchange(port, head('GET /events.ndjson?limit=2'));
+    const { transport } = await subscribed(source);
+    expect(transport.write(Buffer.from(line(1) + line(2) + line(3)))).toBe(false);
+    expect(transport.write(Buffer.from(line(4)))).toBe(false);
+    transport.progress(atTip);
+    const { headers, body } = await answer;
+    expect(headers).toContainEqual(['content-type', 'application/x-ndjson']);
+    const text = line(1) + line(2);
+    expect(body).toBe(`${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`);
+    expect(source.subscriptions[0].ends).toBe(1);
+  });
+
+  it('is broken off when the server stops, so that it is not taken for whole', async () => {
+    const { port, source, listener } = await listening();
+    const client = await eventSource(port, '/events.ndjson');
+    await subscribed(source);
+    await listener.stop(5_000);
+    await vi.waitFor(() => expect(client.closes).toBe(1));
+    expect(client.answer?.complete).toBe(false);
+  });
+
+  it('is an error when the pull loop closes it before it has begun', async () => {
+    const options: Partial<PublicListenerOptions> = {
+      source: {
+        subscribe(transport) {
+          transport.close(1013, 'too many wanted DIDs on this server: try again later');
+          return { setFilter() {}, drained() {}, end() {} };
+        },
+      },
+    };
+    const { port, listener } = await listening(options);
+    const answer = await exchange(port, head('GET /events.ndjson'));
+    expect([answer.status, answer.body]).toEqual([
+      503,
+      '{"message":"Service Unavailable: too many wanted DIDs on this server: try again later"}\n',
+    ]);
+    expect(counted(listener.text.ended)).toEqual([['no_room', 1]]);
+  });
+
+  it('breaks off when the log cannot be read', async () => {
+    const { port, source, listener } = await listening();
+    const client = await eventSource(port, '/events.ndjson');
+    (await subscribed(source)).transport.close(1000, 'failed to replay events');
+    await vi.waitFor(() => expect(client.closes).toBe(1));
+    expect(client.answer?.complete).toBe(false);
+    await vi.waitFor(() => expect(counted(listener.text.ended)).toEqual([['delivery_failed', 1]]));
+  });
+});
+
+describe('a reader that is slow', () => {
+  /** Writes until the transport says that it is full. */
+  async function filled(target: string, options: Partial<PublicListenerOptions> = {}) {
+    const server = await listening(options);
+    const client = await sent(server.port, get(target));
+    client.socket.pause();
+    const subscription = await subscribed(server.source);
+    const batch = Buffer.from(line(1).repeat(1000));
+    let batches = 1;
+    while (subscription.transport.write(batch)) batches++;
+    return { ...server, ...client, subscription, batch, batches };
+  }
+
+  it.each(['/events.ndjson?limit=1000000', '/events'])('drains, and gets all: %s', async (target) => {
+    const { subscription, socket, received, batch, batches } = await filled(target);
+    // More than the kernel takes: a megabyte is what a connection to this machine holds at least.
+    expect(batches).toBeGreaterThan(2);
+    expect(subscription.drains).toBe(0);
+    socket.resume();
+    await vi.waitFor(() => expect(subscription.drains).toBe(1));
+    expect(subscription.transport.write(batch)).toBe(true);
+    const wanted = (batches + 1) * 1000;
+    await vi.waitFor(() => expect(received().split('"time_us":1,')).toHaveLength(wanted + 1));
+    expect(subscription.drains).toBe(1);
+  });
+
+  it('is let go when it takes nothing', async () => {
+    const { listener, socket } = await filled('/events', { timing: { stallTimeoutMs: 50 } });
+    await vi.waitFor(() => expect(counted(listener.text.ended)).toEqual([['stalled', 1]]));
+    expect(listener.text.sessions.size).toBe(0);
+    socket.destroy();
+  });
+});
+
+describe('places', () => {
+  it('are counted with those of WebSockets, and come free when a client goes', async () => {
+    const addresses = addressTable({ subscribersPerAddressMax: 2 });
+    const { port, source, listener, client } = await listening({ addresses });
+    await client();
+    const { socket } = await sent(port, get('/events'));
+    await subscribed(source, 2);
+    for (const target of ['/events', '/events.ndjson']) {
+      const refused = await exchange(port, head(`GET ${target}`));
+      expect([refused.status, refused.headers.find(([name]) => name === 'retry-after')?.[1]]).toEqual([
+        429,
+        '30',
+      ]);
+    }
+    expect((await exchange(port, head('GET /events?limit=x'))).status).toBe(429);
+    socket.destroy();
+    await vi.waitFor(() => expect(counted(listener.text.ended)).toEqual([['client_gone', 1]]));
+    expect(source.subscriptions[1].ends).toBe(1);
+    await eventSource(port);
+    expect(counted(listener.text.refusals)).toEqual([['too_many_of_address', 3]]);
+  });
+
+  it('are refused in all with 503', async () => {
+    const { port } = await listening({ addresses: addressTable({ subscribersMax: 1 }) });
+    await eventSource(port);
+    const refused = await exchange(port, head('GET /events.ndjson'));
+    expect([refused.status, refused.headers.find(([name]) => name === 'retry-after')?.[1]]).toEqual([
+      503,
+      '5',
+    ]);
+  });
+
+  it.each([
+    ['', ''],
+    ['Connection: Upgrade\r\nUpgrade: h2c\r\n', ''],
+    ['Content-Length: 1000000\r\n', 'x'.repeat(1_000_000)],
+  ])('come free when the client shuts its half; %j', async (headers, body) => {
+    const { port, source, listener } = await listening();
+    const { socket } = await sent(port, `GET /events HTTP/1.1\r\nHost: test\r\n${headers}\r\n${body}`);
+    await subscribed(source);
+    socket.end();
+    await vi.waitFor(() => expect(counted(listener.text.ended)).toEqual([['client_gone', 1]]));
+  });
+
+  it('are not those of plain connections, until an answer has ended', async () => {
+    const limits = { ...publicHttpLimits, socketsMax: 2 };
+    const { port, source, listener } = await listening({ limits });
+    for (let count = 0; count < 4; count++) await eventSource(port);
+    const { received } = await sent(port, get('/events.ndjson'));
+    const { transport } = await subscribed(source, 5);
+    expect((await exchange(port, head('GET /'))).status).toBe(200);
+    expect(listener.socketsRefused).toBe(0);
+    transport.progress(atTip);
+    await vi.waitFor(() => expect(received()).toContain('0\r\n\r\n'));
+    await sent(port, 'GET');
+    await sent(port, 'GET');
+    await vi.waitFor(() => expect(listener.socketsRefused).toBe(1));
+  });
+});
