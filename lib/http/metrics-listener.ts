@@ -1,24 +1,32 @@
-// The operator's listener: `GET /metrics` on a port of its own and nothing else. It makes no metrics; it asks for them.
+// The operator's listener, on a port of its own: `/metrics`, `/health/live`, `/health/ready`, and nothing else. It makes
+// no metrics and no checks; it asks for them.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { bind } from './bind.ts';
+import { answerLive, answerReady, type Checks } from './health.ts';
 import { metricsHttpLimits, serverWithin } from './http-limits.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { respond, respondError } from './respond.ts';
 import { pathOf } from './routes.ts';
 
-/** The text of all metrics, and its type. */
-export type ReadMetrics = () => Promise<{ contentType: string; body: string }>;
+/** What the listener asks. */
+export interface MetricsListenerOptions {
+  /** The text of all metrics, and its type. Its failure is answered with 500 and told to `onError`. */
+  readonly readMetrics: () => Promise<{ contentType: string; body: string }>;
+  readonly readChecks: () => Checks;
+  readonly onError: (error: unknown) => void;
+}
 
 /** See the file comment. */
 export class MetricsListener {
   readonly #server: Server;
+  readonly #options: MetricsListenerOptions;
 
-  /** @param read its failure is answered with 500 and told to `onError`. */
-  constructor(read: ReadMetrics, onError: (error: unknown) => void) {
+  constructor(options: MetricsListenerOptions) {
+    this.#options = options;
     this.#server = serverWithin(metricsHttpLimits, (request, response) => {
-      answer(read, request, response).catch((error: unknown) => {
-        onError(error);
+      this.#answer(request, response).catch((error: unknown) => {
+        options.onError(error);
         if (response.headersSent) response.destroy();
         else respondError(response, 500, 'Internal Server Error');
       });
@@ -38,14 +46,25 @@ export class MetricsListener {
       this.#server.closeAllConnections();
     });
   }
-}
 
-async function answer(read: ReadMetrics, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (pathOf(request.url ?? '') !== '/metrics') return respondError(response, 404, 'Not Found');
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    response.setHeader('Allow', 'GET, HEAD');
-    return respondError(response, 405, 'Method Not Allowed');
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const answer = this.#answers.get(pathOf(request.url ?? ''));
+    if (answer === undefined) return respondError(response, 404, 'Not Found');
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('Allow', 'GET, HEAD');
+      return respondError(response, 405, 'Method Not Allowed');
+    }
+    await answer(response);
   }
-  const { contentType, body } = await read();
-  respond(response, 200, contentType, body);
+
+  readonly #answers: ReadonlyMap<string, (response: ServerResponse) => Promise<void> | void> = new Map([
+    ['/metrics', (response: ServerResponse) => this.#answerMetrics(response)],
+    ['/health/live', answerLive],
+    ['/health/ready', (response: ServerResponse) => answerReady(response, this.#options.readChecks())],
+  ]);
+
+  async #answerMetrics(response: ServerResponse): Promise<void> {
+    const { contentType, body } = await this.#options.readMetrics();
+    respond(response, 200, contentType, body);
+  }
 }

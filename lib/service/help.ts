@@ -25,7 +25,7 @@ const placeholders: Record<SettingKind, string> = {
 const introduction = `The AT Protocol firehose as JSON over WebSocket, for every client of Jetstream v1.
 
 Usage: slipstream [--NAME VALUE]...           the daemon
-       slipstream tail [URL]                  events of any server of that protocol, for people and pipes
+       slipstream tail                        events of any such server, for people and pipes
        slipstream inspect [verify|export]     what a log holds, whether it is sound, its events
        slipstream train-dictionary            a zstd dictionary made of real events
 

@@ -35,6 +35,8 @@ export interface IngestOptions {
   readonly notice: (relay: Relay, type: FrameType, name: string, message: string) => void;
   /** Stops and restarts reading from the relay. */
   readonly setPaused: (paused: boolean) => void;
+  /** Told how long the log took to store a block. */
+  readonly written: (seconds: number) => void;
   /** The log waits for room on the disk: told why, and `undefined` once it goes on. */
   readonly stalled: (why: CodedError | undefined) => void;
   /** The log refused a block: nothing more can be taken. Called once. */
@@ -53,7 +55,9 @@ export class Ingest {
   #timer: NodeJS.Timeout | undefined;
   /** Whether `#timer` ends a window with events, and not just one with a position. */
   #timerIsWindow = false;
-  #sealedAtMs = 0;
+  #sealedAtMs = -Infinity;
+  #writingSinceMs: number | undefined;
+  #newestFrameTimeUs: number | undefined;
   #windowOver = false;
   #paused = false;
   #stopped = false;
@@ -72,11 +76,35 @@ export class Ingest {
     return this.#stalledBy?.code;
   }
 
-  /** The time that the newest frame carries, in microseconds since 1970; undefined when it carries none. */
+  /**
+   * The time that the newest frame carries, in microseconds since 1970. While that carries none it is what was answered
+   * before; undefined before the first.
+   */
   get newestFrameTimeUs(): number | undefined {
     const { bytes, timeStart, timeEnd } = this.#frame;
     const timeMs = Date.parse(Buffer.prototype.latin1Slice.call(bytes, timeStart, timeEnd));
-    return Number.isNaN(timeMs) ? undefined : timeMs * 1000;
+    if (!Number.isNaN(timeMs)) this.#newestFrameTimeUs = timeMs * 1000;
+    return this.#newestFrameTimeUs;
+  }
+
+  /** Bytes that are sealed and wait to be stored. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /** Whether the relay has to wait for the log. */
+  get isPaused(): boolean {
+    return this.#paused;
+  }
+
+  /** Milliseconds since something new came from a relay, to a few seconds; Infinity before there was anything. */
+  get idleMs(): number {
+    return performance.now() - this.#sealedAtMs;
+  }
+
+  /** Milliseconds that the write under way has taken; 0 while there is none. */
+  get writingMs(): number {
+    return this.#writingSinceMs === undefined ? 0 : performance.now() - this.#writingSinceMs;
   }
 
   /** The last sequence taken from that relay. */
@@ -184,11 +212,17 @@ export class Ingest {
 
   /** Stores a block, however long the disk is full. Meanwhile the queue grows to its bound and the relay waits. */
   async #append(block: Block): Promise<void> {
-    const { log, stalled } = this.#options;
+    const { log, written, stalled } = this.#options;
     for (;;) {
       try {
-        return await log.append(block);
+        const startedAtMs = performance.now();
+        this.#writingSinceMs = startedAtMs;
+        await log.append(block);
+        this.#writingSinceMs = undefined;
+        written((performance.now() - startedAtMs) / 1000);
+        return;
       } catch (error) {
+        this.#writingSinceMs = undefined;
         if (!(error instanceof CodedError) || !error.retryable) throw error;
         this.#stalledBy = error;
         stalled(error);

@@ -1,24 +1,20 @@
-// Prometheus metrics, read from plain totals when they are asked for: nothing here runs per event. Every label has a
-// closed set of values. The only importer of prom-client.
+// Prometheus text, made when it is asked for, from the tables of metrics and from what prom-client knows of the process.
+// What the metrics are is in the tables. The only importer of prom-client.
 
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { Compressor } from '../codec/compressor.ts';
-import { frameTypes } from '../decode/frame.ts';
-import type { EventLog } from '../log/event-log.ts';
-import { disconnectReasons } from '../upstream/disconnect-reason.ts';
-import type { Relay } from '../upstream/relay-url.ts';
-import { type FrontCounts, noCounts } from './front-counts.ts';
-import type { IngestTotals } from './ingest-totals.ts';
-import type { RelayLink } from './relay-link.ts';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type DaemonSources, daemonMetrics } from './daemon-metrics.ts';
+import type { DiskSpace } from './disk-space.ts';
+import { type FrontCounts, noCounts, readBusyMs } from './front-counts.ts';
+import { frontMetrics } from './front-metrics.ts';
+import type { Metric } from './metric.ts';
+import { v1Metrics } from './v1-metrics.ts';
+
+/** Seconds: a write is a millisecond, with --fsync that of a disk, and much more only when something is wrong. */
+const writeBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
 /** Where the numbers are. */
-export interface MetricSources {
-  readonly version: string;
-  readonly compressor: Compressor;
-  readonly relays: readonly Relay[];
-  readonly totals: IngestTotals;
-  readonly log: EventLog;
-  readonly link: RelayLink;
+export interface MetricSources extends DaemonSources {
+  readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes' | 'refresh'>;
   /** Of all threads that serve subscribers together. */
   readonly counts: () => Promise<FrontCounts>;
 }
@@ -26,118 +22,54 @@ export interface MetricSources {
 /** The daemon's metrics registry. */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #readCounts: () => Promise<FrontCounts>;
+  readonly #sources: MetricSources;
+  readonly #writes: Histogram;
   /** As of the read that is under way. */
   #counts: FrontCounts = noCounts;
 
   constructor(sources: MetricSources) {
+    this.#sources = sources;
     collectDefaultMetrics({ register: this.#registry });
-    this.#readCounts = sources.counts;
-    const { totals, log, link } = sources;
-    const info = this.#gauge('build_info', 'What runs; always 1', ['version', 'compressor']);
-    info.set({ version: sources.version, compressor: sources.compressor.name }, 1);
-    this.#counted('frames_total', 'Frames taken from the relay', 'type', () =>
-      Object.entries(frameTypes).map(([name, type]) => [name, totals.frames[type]]),
-    );
-    this.#counted('drops_total', 'Frames and ops that are not in the log', 'reason', () => totals.drops);
-    this.#sum('frame_bytes_total', 'Bytes of frames taken from the relay', () => totals.frameBytes);
-    this.#sum('events_total', 'Events made from frames', () => totals.events);
-    this.#sum('delivered_events_total', 'Events written to subscribers', () => this.#counts.deliveredEvents);
-    this.#sum('delivered_bytes_total', 'Bytes written to subscribers', () => this.#counts.deliveredBytes);
-    this.#level('subscribers', 'Subscribers connected', () => this.#counts.sessions);
-    this.#level('subscribers_live', 'Subscribers at the newest event', () => this.#counts.live);
-    this.#level(
-      'slowest_subscriber_lag_seconds',
-      'How far the slowest subscriber is behind',
-      () => this.#counts.slowestLagUs / 1e6,
-    );
-    this.#level('log_stored_events', 'Events in the log', () => log.stats().storedEvents);
-    this.#level('log_stored_bytes', 'Bytes of blocks in the log', () => log.stats().storedBytes);
-    this.#level('log_memory_bytes', 'Bytes of blocks held in memory', () => log.stats().memoryBytes);
-    this.#level('log_first_time_seconds', 'Time of the oldest event', () => log.stats().firstTimeUs / 1e6);
-    this.#level('log_last_time_seconds', 'Time of the newest event', () => log.stats().lastTimeUs / 1e6);
-    this.#labelled('upstream_connected', 'Whether this relay is the one connected', 'relay', () =>
-      sources.relays.map((relay) => [relay.id, relay === link.relay ? 1 : 0]),
-    );
-    this.#labelled('upstream_sequence', 'Last stored sequence of this relay', 'relay', () =>
-      sources.relays.flatMap((relay): [string, number][] => {
-        const seq = log.positions.get(relay.id);
-        return seq === undefined ? [] : [[relay.id, seq]];
-      }),
-    );
-    this.#counted('upstream_disconnects_total', 'Connections and attempts that ended', 'reason', () =>
-      disconnectReasons.map((reason) => [reason, link.disconnects.get(reason) ?? 0]),
-    );
-    this.#sum('sessions_total', 'Subscribers since start', () => this.#counts.sessionsOpened);
-    this.#counted('session_ends_total', 'Subscribers that ended', 'reason', () =>
-      Object.entries(this.#counts.sessionEnds),
-    );
-    this.#counted('refusals_total', 'Requests to subscribe that were refused', 'reason', () =>
-      Object.entries(this.#counts.refusals),
-    );
-    this.#counted('client_messages_total', 'Messages from subscribers', 'outcome', () =>
-      Object.entries(this.#counts.clientMessages),
-    );
-    this.#sum(
-      'sockets_refused_total',
-      'Connections dropped: too many that are no subscribers',
-      () => this.#counts.socketsRefused,
-    );
-    this.#sum(
-      'accepts_failed_total',
-      'Connections that the system could not hand over',
-      () => this.#counts.acceptsFailed,
-    );
+    const own = [...daemonMetrics(sources), ...frontMetrics(() => this.#counts)];
+    const relayIds = sources.relays.map(({ id }) => id);
+    for (const metric of [...own, ...v1Metrics(own, relayIds)]) this.#add(metric);
+    this.#writes = new Histogram({
+      name: 'slipstream_log_write_seconds',
+      help: 'How long the log took to store a block',
+      buckets: writeBuckets,
+      registers: [this.#registry],
+    });
+  }
+
+  /** The log has stored a block. */
+  written(seconds: number): void {
+    this.#writes.observe(seconds);
   }
 
   /** The text that Prometheus reads. */
   async read(): Promise<{ contentType: string; body: string }> {
-    this.#counts = await this.#readCounts();
+    const { counts, disk } = this.#sources;
+    const [current] = await Promise.all([counts(), disk.refresh()]);
+    // Without workers it is counted there already.
+    this.#counts = { ...current, busyMs: { ...readBusyMs(), ...current.busyMs } };
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
   }
 
-  #gauge<Label extends string>(
-    name: string,
-    help: string,
-    labelNames: Label[],
-    collect?: () => void,
-  ): Gauge<Label> {
-    const options = { name: `slipstream_${name}`, help, labelNames, registers: [this.#registry] };
-    return new Gauge(collect === undefined ? options : { ...options, collect });
-  }
-
-  #level(name: string, help: string, read: () => number): void {
-    const gauge: Gauge = this.#gauge(name, help, [], () => gauge.set(read()));
-  }
-
-  #labelled(name: string, help: string, label: string, read: () => Iterable<[string, number]>): void {
-    const gauge: Gauge<string> = this.#gauge(name, help, [label], () => {
-      for (const [value, number] of read()) gauge.set({ [label]: value }, number);
-    });
-  }
-
-  #sum(name: string, help: string, read: () => number): void {
-    const counter: Counter = new Counter({
-      name: `slipstream_${name}`,
-      help,
-      registers: [this.#registry],
-      collect: () => {
-        counter.reset();
-        counter.inc(read());
-      },
-    });
-  }
-
-  #counted(name: string, help: string, label: string, read: () => Iterable<[string, number]>): void {
-    const counter: Counter<string> = new Counter({
-      name: `slipstream_${name}`,
-      help,
-      labelNames: [label],
-      registers: [this.#registry],
-      collect: () => {
-        counter.reset();
-        for (const [value, number] of read()) counter.inc({ [label]: value }, number);
-      },
-    });
+  #add({ name, type, help, labels, read }: Metric): void {
+    const options = { name, help, labelNames: [...labels], registers: [this.#registry] };
+    const isCounter = type === 'counter';
+    const collect = (): void => {
+      metric.reset();
+      // Without labels, a reset leaves a zero that nobody has read.
+      if (labels.length === 0) metric.remove();
+      for (const [values, value] of read()) {
+        const named = Object.fromEntries(labels.map((label, at) => [label, values[at]]));
+        if (isCounter) metric.inc(named, value);
+        else (metric as Gauge).set(named, value);
+      }
+    };
+    const metric: Counter | Gauge = isCounter
+      ? new Counter({ ...options, collect })
+      : new Gauge({ ...options, collect });
   }
 }

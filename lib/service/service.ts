@@ -7,7 +7,6 @@ import { Clock } from '../event/clock.ts';
 import type { CodedError } from '../event/coded-error.ts';
 import { AddressTable } from '../fanout/address-table.ts';
 import { formatListenAddress, type ListenAddress } from '../http/listen-address.ts';
-import { MetricsListener } from '../http/metrics-listener.ts';
 import { LevelLog } from '../log/level-log.ts';
 import { parseRelayUrl, type Relay } from '../upstream/relay-url.ts';
 import { type Codec, openCodec } from './codec.ts';
@@ -18,10 +17,10 @@ import { packageVersion } from './help.ts';
 import { Ingest } from './ingest.ts';
 import { IngestTotals } from './ingest-totals.ts';
 import type { Logger } from './logger.ts';
-import { Metrics } from './metrics.ts';
+import { Monitor } from './monitor.ts';
 import { RelayLink } from './relay-link.ts';
+import { Repeats } from './repeats.ts';
 import { Retention } from './retention.ts';
-import { Status } from './status.ts';
 
 /** Newest blocks kept in memory: a minute of the network at 1,000 events a second, both encodings. */
 const tailBytesMax = 48 * 1024 * 1024;
@@ -56,14 +55,16 @@ export class Service {
    * Opens the log, listens, then connects to the relay. What was opened is closed again when a later step fails.
    * @throws CodedError of the stage that cannot start.
    */
-  static async start(config: Config, logger: Logger): Promise<Service> {
+  static async start(config: Config, everyLine: Logger): Promise<Service> {
+    const logger = new Repeats(everyLine);
     for (const notice of config.notices) logger.warn({}, notice);
     const opened: (() => Promise<void>)[] = [];
     try {
       const parts = await assemble(config, logger, opened);
       const publicAddress = await parts.fronts.listen(config.listen);
       opened.push(() => parts.fronts.stop(0));
-      const metricsAddress = await parts.metricsListener.listen(config.metricsListen);
+      const metricsAddress = await parts.monitor.listener.listen(config.metricsListen);
+      parts.monitor.readiness.isListening = true;
       parts.link.upstream.start();
       const addresses = { public: publicAddress, metrics: metricsAddress };
       logger.info(
@@ -81,6 +82,7 @@ export class Service {
       return new Service(parts, addresses);
     } catch (error) {
       for (const close of opened.reverse()) await close();
+      logger.flush();
       throw error;
     }
   }
@@ -92,35 +94,37 @@ export class Service {
   }
 
   async #stop(): Promise<void> {
-    const { link, fronts, metricsListener, retention, status, log, compressor } = this.#parts;
-    status.stop();
+    const { link, fronts, retention, monitor, log, compressor, logger } = this.#parts;
+    monitor.readiness.isListening = false;
+    monitor.stop();
     await link.upstream.stop();
     await link.ingest.stop();
     await retention.stop();
     await fronts.stop(sessionsStopMs);
-    await metricsListener.stop();
+    await monitor.listener.stop();
     await log.close();
     compressor.close();
+    logger.flush();
   }
 }
 
 interface Parts {
+  readonly logger: Repeats;
   readonly relays: readonly Relay[];
   readonly workers: number;
   readonly compressor: Compressor;
   readonly log: LevelLog;
   readonly link: RelayLink;
   readonly fronts: Fronts;
-  readonly metricsListener: MetricsListener;
   readonly retention: Retention;
-  readonly status: Status;
+  readonly monitor: Monitor;
   readonly failed: Promise<unknown>;
 }
 
 /** What has to be closed when a later step of the start fails. */
 type Opened = (() => Promise<void>)[];
 
-async function assemble(config: Config, logger: Logger, opened: Opened): Promise<Parts> {
+async function assemble(config: Config, logger: Repeats, opened: Opened): Promise<Parts> {
   const relays = config.relayUrls.map(parseRelayUrl);
   const codec = await openCodec(config, (reason) => logger.info({ code: reason.code }, reason.message));
   const { compressor } = codec;
@@ -136,10 +140,11 @@ async function assemble(config: Config, logger: Logger, opened: Opened): Promise
     compressor,
     totals,
     publish(block) {
-      status.count(block);
+      monitor.count(block);
       return fronts.publish(block);
     },
     setPaused: (paused) => (paused ? link.upstream.pause() : link.upstream.resume()),
+    written: (seconds) => monitor.written(seconds),
     stalled: (why) => logStall(logger, why),
     failed: failure.resolve,
     notice: (relay, type, name, message) => link.notice(relay, type, name, message),
@@ -147,7 +152,9 @@ async function assemble(config: Config, logger: Logger, opened: Opened): Promise
   const { overrideRelayCursor, retentionMs } = config;
   if (overrideRelayCursor !== undefined) link.ingest.overridePosition(relays[0], overrideRelayCursor);
   const oldestUs = (): number => (retentionMs === 0 ? 0 : clock.nowUs() - retentionMs * 1000);
-  const sources = {
+  const retention = new Retention(log, oldestUs, failure.resolve);
+  opened.push(() => retention.stop());
+  const monitor = new Monitor({
     ...config,
     version: packageVersion(),
     workers,
@@ -156,28 +163,21 @@ async function assemble(config: Config, logger: Logger, opened: Opened): Promise
     totals,
     log,
     link,
-    ingest: link.ingest,
+    fronts,
+    logger,
     nowUs: () => clock.nowUs(),
-    counts: () => fronts.counts(),
-  };
-  const status = new Status({ ...sources, report: (report) => fronts.report(report) });
-  opened.push(async () => status.stop());
-  const retention = new Retention(log, oldestUs, failure.resolve);
-  opened.push(() => retention.stop());
-  const metrics = new Metrics(sources);
+  });
+  opened.push(async () => monitor.stop());
   return {
+    logger,
     relays,
     workers,
     compressor,
     log,
     link,
     fronts,
-    metricsListener: new MetricsListener(
-      () => metrics.read(),
-      (error) => logger.error({ error }, 'metrics failed'),
-    ),
     retention,
-    status,
+    monitor,
     failed: failure.promise,
   };
 }

@@ -94,7 +94,7 @@ export const settings = {
     group: 'Listeners',
     env: ['SLIPSTREAM_METRICS_LISTEN_ADDR', 'JETSTREAM_METRICS_LISTEN_ADDR'],
     default: ':6009',
-    help: 'Address for operators: Prometheus metrics. Keep it from the public.',
+    help: 'Address for operators: Prometheus metrics and health. Keep it from the public.',
   },
   'data-dir': {
     kind: 'path',

@@ -59,8 +59,6 @@ export class Status {
   #lastDrops: Drop[] = [];
   /** Kept while no relay is connected, for its sequence. */
   #lastRelay: Relay | undefined;
-  /** Frames without a time leave it as it is. */
-  #newestFrameTimeUs: number | undefined;
   #lookedAtMs = performance.now();
   #isLooking = false;
   #isStopped = false;
@@ -161,15 +159,13 @@ export class Status {
     const { link, ingest, relays, log } = this.#sources;
     const { relay, connectedSinceUs } = link;
     this.#lastRelay = relay ?? this.#lastRelay ?? relays[0];
-    this.#newestFrameTimeUs = ingest.newestFrameTimeUs ?? this.#newestFrameTimeUs;
-    const lagUs = this.#newestFrameTimeUs === undefined ? undefined : timeUs - this.#newestFrameTimeUs;
+    const lagUs = upstreamLagUs(ingest, timeUs);
     return {
       relays: relays.map(({ id }) => id),
       relay: relay?.id ?? null,
       connectedSinceUs: connectedSinceUs ?? null,
       sequence: log.positions.get(this.#lastRelay.id) ?? null,
-      // A relay whose clock is ahead of ours is not behind.
-      lagMs: lagUs === undefined ? null : toMs(Math.max(0, lagUs)),
+      lagMs: lagUs === undefined ? null : toMs(lagUs),
       stalled: ingest.stalledBy ?? null,
     };
   }
@@ -204,6 +200,14 @@ class Total {
   perSecond(looks: Looks): number {
     return this.#meter.perSecond(looks);
   }
+}
+
+/** How old the newest frame is; undefined before the first. A relay whose clock is ahead of ours is not behind. */
+export function upstreamLagUs(
+  { newestFrameTimeUs }: Pick<Ingest, 'newestFrameTimeUs'>,
+  nowUs: number,
+): number | undefined {
+  return newestFrameTimeUs === undefined ? undefined : Math.max(0, nowUs - newestFrameTimeUs);
 }
 
 function counted(counts: Iterable<readonly [string, number]>): ReasonCount[] {

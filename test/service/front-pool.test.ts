@@ -83,7 +83,7 @@ test('whichever thread serves them, subscribers get the same events, each once a
     progress: { cursor: (times.at(-1) as number) + 1, lag_us: 0, live: true },
   });
   await expect.poll(() => daemon.metric('slipstream_subscribers_live')).toBe(clients.length + 1);
-  expect(await daemon.metric('slipstream_delivered_events_total')).toBe(
+  expect(await daemon.metric('slipstream_delivered_events_total{encoding="json"}')).toBe(
     events * clients.length + wanted.length,
   );
   await daemon.service.stop();
