@@ -89,6 +89,10 @@ export class Daemon {
     this.#read(this.#child.stderr as NodeJS.ReadableStream, () => {});
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   /** Ends it as a crash does. */
   kill(): Promise<Exit> {
     this.endExpected = true;

@@ -1,0 +1,112 @@
+// What is attacked: the daemon as a process, fed by a relay and watched by two subscribers in another. `under` runs an
+// attack and holds the daemon to its promises: every event comes, in time, and memory stays within a bound.
+
+import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { Daemon } from '../crash/daemon.ts';
+import type { Report } from './network-process.ts';
+
+/** Least events a second that the subscribers have to see meanwhile; the relay's frames make some 800. */
+const eventsPerSecondMin = 250;
+/** How late an event may be at worst: a daemon that hangs is later. What was seen is 0.2 to 1.3 s. */
+const lagMsMax = 10_000;
+/** How long a new subscriber may wait to be let in meanwhile: the same. */
+export const handshakeMsMax = 10_000;
+/** Shortest time that is measured. */
+const measureMsMin = 300;
+
+/** See the file comment. */
+export class Target implements AsyncDisposable {
+  readonly daemon: Daemon;
+  readonly port: number;
+  readonly #network: ChildProcess;
+  readonly #dataDir: string;
+
+  private constructor(daemon: Daemon, address: string, network: ChildProcess, dataDir: string) {
+    this.daemon = daemon;
+    this.port = Number(new URL(address).port);
+    this.#network = network;
+    this.#dataDir = dataDir;
+  }
+
+  static async start(flags: readonly string[]): Promise<Target> {
+    const dataDir = await mkdtemp(join(tmpdir(), 'slipstream-safety-'));
+    const network = fork(resolve(import.meta.dirname, 'network-process.ts'));
+    const relayUrl = await answer<string>(network);
+    const daemon = new Daemon({ dataDir, relayUrl, flags });
+    const address = await daemon.started;
+    if (address === undefined) throw new Error(`the daemon did not start: ${daemon.lines.join('\n')}`);
+    network.send({ subscribe: `${address}/subscribe` });
+    const target = new Target(daemon, address, network, dataDir);
+    // Everything has run once before memory is measured.
+    await sleep(500);
+    await target.#report();
+    return target;
+  }
+
+  /** Runs an attack. @param memoryBytesMax how much more memory it may cost at any moment. */
+  async under(memoryBytesMax: number, attack: () => Promise<void>): Promise<void> {
+    await this.#report();
+    const before = residentBytes(this.daemon.pid);
+    let most = before;
+    const watch = setInterval(() => {
+      most = Math.max(most, residentBytes(this.daemon.pid));
+    }, 20);
+    const startMs = performance.now();
+    try {
+      await attack();
+      await sleep(Math.max(0, measureMsMin - (performance.now() - startMs)));
+    } finally {
+      clearInterval(watch);
+      expect(this.daemon.exit, this.daemon.lines.join('\n')).toBeUndefined();
+    }
+    const seconds = (performance.now() - startMs) / 1000;
+    const { events, worstLagMs, problem } = await this.#report();
+    const grown = Math.round((most - before) / 2 ** 20);
+    const figures = `${events} events in ${seconds.toFixed(1)} s, at most ${Math.round(worstLagMs)} ms late, ${grown} MiB more`;
+    if (process.env.SAFETY_FIGURES) console.log(`${expect.getState().currentTestName}: ${figures}`);
+    expect(problem).toBeUndefined();
+    expect(events / seconds, figures).toBeGreaterThan(eventsPerSecondMin);
+    expect(worstLagMs, figures).toBeLessThan(lagMsMax);
+    expect(most - before, figures).toBeLessThan(memoryBytesMax);
+  }
+
+  /** Stops everything; every event of the relay has to have come, and the daemon ends as it should. */
+  async finish(): Promise<void> {
+    const finished = answer<Report>(this.#network);
+    this.#network.send('finish');
+    expect((await finished).problem).toBeUndefined();
+    expect(await this.daemon.stop()).toEqual({ code: 0, signal: null });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#network.kill('SIGKILL');
+    await this.daemon.kill();
+    await rm(this.#dataDir, { recursive: true, force: true });
+  }
+
+  #report(): Promise<Report> {
+    const reported = answer<Report>(this.#network);
+    this.#network.send('report');
+    return reported;
+  }
+}
+
+/** Resident memory of a process without mapped files; 0 where the system does not tell. */
+export function residentBytes(pid: number | undefined): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+function answer<T>(child: ChildProcess): Promise<T> {
+  return new Promise((done) => child.once('message', (message) => done(message as T)));
+}
