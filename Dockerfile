@@ -35,5 +35,5 @@ EXPOSE 6008 6009
 STOPSIGNAL SIGTERM
 # Asks where the metrics listener is by its variable. With the flag --metrics-listen-addr in its place, give the variable too.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=4 \
-  CMD ["node", "-e", "const { env } = process; const at = env.SLIPSTREAM_METRICS_LISTEN_ADDR || env.JETSTREAM_METRICS_LISTEN_ADDR || ':6009'; fetch(`http://127.0.0.1:${at.slice(at.lastIndexOf(':') + 1)}/health/ready`, { signal: AbortSignal.timeout(4000) }).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "const { env } = process; const at = env.SLIPSTREAM_METRICS_LISTEN_ADDR || env.JETSTREAM_METRICS_LISTEN_ADDR || ':6009'; fetch(`http://127.0.0.1:${at.slice(at.lastIndexOf(':') + 1)}/health/live`, { signal: AbortSignal.timeout(4000) }).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "dist/cmd/slipstream.js"]

@@ -26,6 +26,8 @@ import { Retention } from './retention.ts';
 const tailBytesMax = 48 * 1024 * 1024;
 /** Workers that are started unless it is set: one core is for ingest, and more than these have not been needed. */
 const workersMax = 4;
+/** Systems that spread the connections of one port over several listeners; elsewhere one worker is all there can be. */
+const portSharers: readonly NodeJS.Platform[] = ['linux', 'freebsd', 'sunos', 'aix'];
 /** Reads of the log at a time without workers. Node has four threads for them, and ingest writes on them too. */
 const readsMax = 4;
 /** Time that clients get to answer the close frame at shutdown; the whole stop stays under 10 s. */
@@ -191,7 +193,7 @@ async function openLog(
   failed: (error: unknown) => void,
 ): Promise<{ log: LevelLog; fronts: Fronts; workers: number }> {
   const { dataDir, retentionBytes, fsync, subscribersMax, subscribersPerAddressMax, maxSubRate } = config;
-  const workers = config.workers ?? Math.min(workersMax, availableParallelism() - 1);
+  const workers = config.workers ?? usualWorkers();
   const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate };
   const addresses = AddressTable.memoryFor(limits);
   const options = { dataDir, retentionBytes, fsync, compressor: codec.compressor };
@@ -211,6 +213,11 @@ async function openLog(
   opened.push(() => fronts.terminate());
   await fronts.start(log);
   return { log, fronts, workers };
+}
+
+function usualWorkers(): number {
+  const most = portSharers.includes(process.platform) ? workersMax : 1;
+  return Math.min(most, availableParallelism() - 1);
 }
 
 function logLostBlocks({ lostBlocks, lastTimeUs }: LevelLog, logger: Logger): void {

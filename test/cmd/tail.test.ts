@@ -44,6 +44,10 @@ async function run(flags: readonly string[], child = start(flags)): Promise<Run>
   return { code, ...texts };
 }
 
+/** A terminal with colours, whatever the tests run on: Node takes one under CI for a terminal without. */
+const { CI: _ci, NO_COLOR: _noColor, FORCE_COLOR: _forceColor, ...plainEnv } = process.env;
+const terminalEnv = { ...plainEnv, TERM: 'xterm-256color' };
+
 /** What a terminal of 120 columns receives. */
 async function runOnTerminal(flags: readonly string[], redirect = ''): Promise<string> {
   const command = `stty cols 120; ${process.execPath} ${program} --url ${server.url} ${flags.join(' ')} ${redirect}`;
@@ -52,6 +56,7 @@ async function runOnTerminal(flags: readonly string[], redirect = ''): Promise<s
   await writeFile(file, command);
   const child = spawn('script', ['-qec', `sh ${file}`, '/dev/null'], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: terminalEnv,
   });
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {

@@ -87,12 +87,12 @@ describe('the Dockerfile', () => {
     ).toEqual([]);
   });
 
-  test('asks for readiness where the metrics listener is', () => {
+  test('asks for health where the metrics listener is', () => {
     const [, command] = / CMD (\[.*\])$/.exec(instruction('HEALTHCHECK')[0]) ?? [];
     const [node, option, script] = JSON.parse(command) as string[];
     expect([node, option]).toEqual(['node', '-e']);
     expect(script).toContain(`'${settings['metrics-listen-addr'].default}'`);
-    expect(script).toContain('/health/ready');
+    expect(script).toContain('/health/live');
     // Nobody listens at port 1.
     const env = { ...process.env, SLIPSTREAM_METRICS_LISTEN_ADDR: '127.0.0.1:1' };
     expect(() => execFileSync(process.execPath, ['-e', script], { env, stdio: 'ignore' })).toThrow();
