@@ -1,12 +1,13 @@
-// A logger that does not repeat itself: of warnings and errors with the same message the first is written at once, and
-// what follows within a minute becomes one line that says how many there were. Other levels pass. Wrapped around the
+// A logger that does not repeat itself: of warnings and errors with the same message and the same name, code or reason in
+// their fields the first is written at once, and what follows within a minute becomes one line that says how many there
+// were. Other levels pass. Wrapped around the
 // process's logger by service.ts, so that no stage has to think of it.
 
 import type { LogFields, Logger } from './logger.ts';
 
 /** Shortest time between two lines of one message. */
 const quietMs = 60_000;
-/** Messages that are told apart at a time; all beyond them are one. Ours are some thirty. */
+/** Messages that are told apart at a time; all beyond them are one. Ours are some thirty, names are a relay's. */
 export const messagesMax = 128;
 
 type Level = 'error' | 'warn';
@@ -54,7 +55,7 @@ export class Repeats implements Logger {
   }
 
   #write(level: Level, fields: LogFields, message: string): void {
-    const own = `${level} ${message}`;
+    const own = `${level} ${message} ${fields.name ?? fields.code ?? fields.reason ?? ''}`;
     const key = this.#repeated.has(own) || this.#repeated.size < messagesMax - 1 ? own : level;
     const repeated = this.#repeated.get(key);
     if (repeated === undefined) {

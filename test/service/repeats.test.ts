@@ -34,6 +34,19 @@ test('the first is written at once, the rest as one line a minute', () => {
   expect(lines).toHaveLength(4);
 });
 
+test('another name, code or reason is another message', () => {
+  const { lines, logger } = recording();
+  for (let time = 0; time < 2; time++) {
+    for (const name of ['FutureCursor', 'ConsumerTooSlow']) logger.warn({ name }, 'relay error');
+    for (const reason of ['closed', 'unreachable']) logger.warn({ reason }, 'the relay is gone');
+    for (const code of ['LOG_CORRUPT', 'LOG_READ_FAILED'])
+      logger.error({ code, reason: `at ${time}` }, 'a replay failed');
+  }
+  expect(lines).toHaveLength(6);
+  logger.flush();
+  expect(lines.slice(6).map(([, , { repeats }]) => repeats)).toEqual([1, 1, 1, 1, 1, 1]);
+});
+
 test('after a quiet minute a message is news again', () => {
   const { lines, logger } = recording();
   logger.error({}, 'metrics failed');
