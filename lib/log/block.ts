@@ -19,6 +19,11 @@ export interface Block {
   readonly positions: UpstreamPositions;
 }
 
+/** Bytes of both copies. */
+export function blockBytesOf({ json, zstd }: Block): number {
+  return json.length + zstd.length;
+}
+
 /** One encoding of a block: what a replay reads. */
 export interface BlockSlice {
   readonly index: BlockIndex;

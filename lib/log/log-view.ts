@@ -2,7 +2,7 @@
 // holds what it is told has been stored, and writes nothing. level-log.ts has one beside its writer, log-replica.ts
 // one in each thread that only reads.
 
-import type { Block, BlockSlice } from './block.ts';
+import { type Block, type BlockSlice, blockBytesOf } from './block.ts';
 import type { ReadFilter } from './chapter.ts';
 import type { LogReader, ReadResult, SliceEncoding } from './event-log.ts';
 import { MemoryTail } from './memory-tail.ts';
@@ -63,7 +63,7 @@ export class LogView implements LogReader {
     }
     for (const small of this.#unfolded.splice(0, count)) {
       this.unfoldedEvents -= small.index.count;
-      this.unfoldedBytes -= bytesOf(small);
+      this.unfoldedBytes -= blockBytesOf(small);
     }
     if (count > 1) this.#tail.replace(count, block);
   }
@@ -132,11 +132,7 @@ export class LogView implements LogReader {
   #addUnfolded(block: Block): void {
     this.#unfolded.push(block);
     this.unfoldedEvents += block.index.count;
-    this.unfoldedBytes += bytesOf(block);
+    this.unfoldedBytes += blockBytesOf(block);
     this.lastTimeUs = block.index.lastTimeUs;
   }
-}
-
-function bytesOf(block: Block): number {
-  return block.json.length + block.zstd.length;
 }

@@ -1,7 +1,7 @@
 // The newest blocks, in memory, for subscribers near the tip. It holds what the log has stored and nothing else, and
 // never more than its bytes; whoever falls out of it reads LevelDB.
 
-import type { Block } from './block.ts';
+import { type Block, blockBytesOf } from './block.ts';
 
 /** Bytes that a block costs beside its payloads, roughly: columns, collection names, objects. */
 const blockOverheadBytes = 2048;
@@ -88,5 +88,5 @@ export class MemoryTail {
 }
 
 function costOf(block: Block): number {
-  return block.json.length + block.zstd.length + blockOverheadBytes;
+  return blockBytesOf(block) + blockOverheadBytes;
 }

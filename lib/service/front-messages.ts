@@ -66,8 +66,3 @@ export type FromWorker =
     }
   /** For the log file. */
   | { readonly kind: 'log'; readonly entry: FrontLogEntry };
-
-/** Bytes that a block counts for between threads. */
-export function messageBytesOf(block: Block): number {
-  return block.json.length + block.zstd.length;
-}

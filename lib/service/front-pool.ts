@@ -8,28 +8,18 @@ import { Worker } from 'node:worker_threads';
 import { CodedError } from '../event/coded-error.ts';
 import { bind } from '../http/bind.ts';
 import type { ListenAddress } from '../http/listen-address.ts';
-import type { Block } from '../log/block.ts';
+import { type Block, blockBytesOf } from '../log/block.ts';
 import type { LevelLog } from '../log/level-log.ts';
 import type { LogFollower } from '../log/log-follower.ts';
 import type { StatusReport } from '../status/status-report.ts';
 import type { Config } from './config.ts';
-import type { FrontLogEntry, Fronts } from './front.ts';
+import { type FrontLogEntry, type Fronts, readsMax } from './front.ts';
 import { type FrontCounts, sumOf } from './front-counts.ts';
-import {
-  type Ask,
-  type AskKind,
-  type Asks,
-  type FromWorker,
-  messageBytesOf,
-  type Tell,
-  type WorkerStart,
-} from './front-messages.ts';
+import type { Ask, AskKind, Asks, FromWorker, Tell, WorkerStart } from './front-messages.ts';
 
 /** Bytes of blocks that a worker may be behind before ingest waits for it: it has stopped, or nearly. */
 const behindBytesMax = 64 * 1024 * 1024;
 const behindPollMs = 5;
-/** Threads that Node has for reading the log, over all workers: ingest writes on them too. */
-const readsMax = 4;
 
 /** What the pool is made from. */
 export interface FrontPoolOptions {
@@ -86,7 +76,7 @@ export class FrontPool implements Fronts, LogFollower {
   }
 
   publish(block: Block): Promise<void> | undefined {
-    this.#sentBytes += messageBytesOf(block);
+    this.#sentBytes += blockBytesOf(block);
     this.#tell({ kind: 'block', block });
     return this.#behindBytes > behindBytesMax ? this.#waitForWorkers() : undefined;
   }
@@ -110,7 +100,7 @@ export class FrontPool implements Fronts, LogFollower {
   }
 
   folded(folded: Block, count: number): void {
-    this.#sentBytes += messageBytesOf(folded);
+    this.#sentBytes += blockBytesOf(folded);
     this.#tell({ kind: 'folded', folded, count });
   }
 

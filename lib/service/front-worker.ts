@@ -3,19 +3,11 @@
 
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { CodedError } from '../event/coded-error.ts';
-import type { Block } from '../log/block.ts';
+import { type Block, blockBytesOf } from '../log/block.ts';
 import { LogReplica } from '../log/log-replica.ts';
 import { openCodec } from './codec.ts';
 import { Front, type FrontLogEntry } from './front.ts';
-import {
-  type Ask,
-  type AskKind,
-  type Asks,
-  type FromWorker,
-  messageBytesOf,
-  type Tell,
-  type WorkerStart,
-} from './front-messages.ts';
+import type { Ask, AskKind, Asks, FromWorker, Tell, WorkerStart } from './front-messages.ts';
 
 /** See the file comment. */
 class FrontWorker {
@@ -55,13 +47,13 @@ class FrontWorker {
     switch (tell.kind) {
       case 'block': {
         const block = withBuffers(tell.block);
-        this.#takenBytes += messageBytesOf(block);
+        this.#takenBytes += blockBytesOf(block);
         this.#replica.append(block);
         blocks.push(block);
         return;
       }
       case 'folded':
-        this.#takenBytes += messageBytesOf(tell.folded);
+        this.#takenBytes += blockBytesOf(tell.folded);
         this.#replica.folded(withBuffers(tell.folded), tell.count);
         return;
       case 'trimming':

@@ -14,6 +14,9 @@ import type { Codec } from './codec.ts';
 import type { Config } from './config.ts';
 import { type FrontCounts, readCounts } from './front-counts.ts';
 
+/** Reads of the log at a time, in all threads together. Node has four threads for them, and ingest writes on them too. */
+export const readsMax = 4;
+
 /** Something for the daemon's log; can cross threads. */
 export interface FrontLogEntry {
   readonly level: 'error' | 'warn';

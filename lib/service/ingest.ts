@@ -7,7 +7,7 @@ import type { Clock } from '../event/clock.ts';
 import { CodedError } from '../event/coded-error.ts';
 import { DidHasher } from '../event/did-hash.ts';
 import { EventWriter } from '../event/event-writer.ts';
-import type { Block } from '../log/block.ts';
+import { type Block, blockBytesOf } from '../log/block.ts';
 import { BlockBuilder, type FrameCompressor } from '../log/block-builder.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Relay } from '../upstream/relay-url.ts';
@@ -185,7 +185,7 @@ export class Ingest {
     this.#sealedAtMs = performance.now();
     const block = this.#builder.seal(this.#options.compressor);
     this.#queue.push(block);
-    this.#pendingBytes += block.json.length + block.zstd.length;
+    this.#pendingBytes += blockBytesOf(block);
     if (!this.#paused && this.#pendingBytes > pendingBytesMax) this.#setPaused(true);
     this.#storing ??= this.#store();
   }
@@ -195,7 +195,7 @@ export class Ingest {
     try {
       for (let block = this.#queue.shift(); block !== undefined; block = this.#queue.shift()) {
         await this.#append(block);
-        this.#pendingBytes -= block.json.length + block.zstd.length;
+        this.#pendingBytes -= blockBytesOf(block);
         if (this.#paused && this.#pendingBytes < pendingBytesLow) this.#setPaused(false);
         const wait = publish(block);
         if (wait !== undefined) await wait;

@@ -11,7 +11,7 @@ import { LevelLog } from '../log/level-log.ts';
 import { parseRelayUrl, type Relay } from '../upstream/relay-url.ts';
 import { type Codec, openCodec } from './codec.ts';
 import type { Config } from './config.ts';
-import { Front, type FrontLogEntry, type Fronts } from './front.ts';
+import { Front, type FrontLogEntry, type Fronts, readsMax } from './front.ts';
 import { FrontPool } from './front-pool.ts';
 import { packageVersion } from './help.ts';
 import { Ingest } from './ingest.ts';
@@ -28,8 +28,6 @@ const tailBytesMax = 48 * 1024 * 1024;
 const workersMax = 4;
 /** Systems that spread the connections of one port over several listeners; elsewhere one worker is all there can be. */
 const portSharers: readonly NodeJS.Platform[] = ['linux', 'freebsd', 'sunos', 'aix'];
-/** Reads of the log at a time without workers. Node has four threads for them, and ingest writes on them too. */
-const readsMax = 4;
 /** Time that clients get to answer the close frame at shutdown; the whole stop stays under 10 s. */
 const sessionsStopMs = 4_000;
 
