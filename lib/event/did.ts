@@ -32,6 +32,13 @@ export function isDid(text: string): boolean {
   return end > start && last !== colon && last !== percent;
 }
 
+/** Where the DID-like run of `did:` and what an identifier may hold ends, which begins at `start`. */
+export function didEnd(source: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && source[at] < 128 && identifierCodes[source[at]] === 1) at++;
+  return at;
+}
+
 function isLowerCase(code: number): boolean {
   return code >= 0x61 && code <= 0x7a;
 }

@@ -10,6 +10,8 @@ export interface Filter {
   /** Prefixes with their final dot: `app.bsky.graph.` of the wire's `app.bsky.graph.*`. */
   readonly prefixes: readonly string[];
   readonly dids: ReadonlySet<string>;
+  /** DIDs and at-uris; only events that point at one of them, or at a record of one of the DIDs, are wanted. */
+  readonly subjects: ReadonlySet<string>;
   /** Events whose JSON payload is longer are left out; 0 is no limit. */
   readonly maxMessageSizeBytes: number;
   /** Bits of the wanted kinds, like `1 << eventKinds.identity`; 0 is no condition. */
@@ -23,6 +25,7 @@ export const passAll: Filter = {
   collections: new Set(),
   prefixes: [],
   dids: new Set(),
+  subjects: new Set(),
   maxMessageSizeBytes: 0,
   kinds: 0,
   operations: 0,

@@ -34,6 +34,8 @@ export const refusalReasons = [
   'too_many_collections',
   'bad_kind',
   'bad_operation',
+  'bad_subject',
+  'too_many_subjects',
   'bad_dictionary',
   'bad_handshake',
   /** As many subscribers as allowed, in all or of one address. */

@@ -22,6 +22,8 @@ export interface ReadFilter {
   readonly wantsCollection?: (collection: string) => boolean;
   /** DID hashes, two entries each: low, high. */
   readonly didHashes?: Uint32Array;
+  /** Wanted subjects, `referenceInts` entries each (lib/event/reference.ts); what has none of them is not wanted. */
+  readonly references?: Uint32Array;
 }
 
 /** What of a block a reader may want. */

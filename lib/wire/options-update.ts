@@ -41,6 +41,7 @@ export function readClientMessage(text: string, current: Filter): ClientMessage 
     dids: strings(text, at.wantedDids),
     kinds: strings(text, at.wantedKinds),
     operations: strings(text, at.wantedOperations),
+    subjects: strings(text, at.wantedSubjects),
     maxMessageSizeBytes: limit === undefined ? current.maxMessageSizeBytes : messageSizeLimit(limit),
   });
   if (isFilterFault(filter)) return failure(`failed to parse subscriber options: ${filter.text}`);
@@ -90,7 +91,13 @@ function readEnvelope(text: string): Envelope {
 }
 
 const optionsType = 'SubscriberOptionsUpdatePayload';
-const arrayNames = ['wantedCollections', 'wantedDids', 'wantedKinds', 'wantedOperations'] as const;
+const arrayNames = [
+  'wantedCollections',
+  'wantedDids',
+  'wantedKinds',
+  'wantedOperations',
+  'wantedSubjects',
+] as const;
 const arrayPatterns = arrayNames.map((name) => [name, new RegExp(`^${name}$`, 'iu')] as const);
 const limitName = /^maxMessageSizeBytes$/iu;
 

@@ -41,12 +41,14 @@ export function parseSubscribeQuery(
   const dids: string[] = [];
   const kinds: string[] = [];
   const operations: string[] = [];
+  const subjects: string[] = [];
   const first = new Map<string, string>();
   eachQueryPair(rawQuery, (name, value) => {
     if (name === 'wantedDids') dids.push(value);
     else if (name === 'wantedCollections') collections.push(value);
     else if (name === 'wantedKinds') kinds.push(value);
     else if (name === 'wantedOperations') operations.push(value);
+    else if (name === 'wantedSubjects') subjects.push(value);
     else if (singleValued.has(name) && !first.has(name)) first.set(name, value);
   });
   const cursorText = first.get('cursor') ?? '';
@@ -55,7 +57,7 @@ export function parseSubscribeQuery(
     return { reason: 'bad_cursor', status: 400, body: `invalid cursor: ${cursorText}` };
   }
   const maxMessageSizeBytes = messageSizeLimit(first.get('maxMessageSizeBytes') ?? '');
-  const filter = filterOf({ collections, dids, kinds, operations, maxMessageSizeBytes });
+  const filter = filterOf({ collections, dids, kinds, operations, subjects, maxMessageSizeBytes });
   if (isFilterFault(filter)) return { reason: filter.reason, status: 400, body: filter.text };
   const compressed = first.get('compress') === 'true' || socketEncoding?.includes('zstd') === true;
   const idText = compressed ? (first.get('zstdDictionary') ?? '') : '';

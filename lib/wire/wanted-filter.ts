@@ -1,4 +1,4 @@
-// The one place that turns wanted collections, DIDs, kinds and operations into a `Filter`: validation, limits, counting,
+// The one place that turns wanted collections, DIDs, kinds, operations and subjects into a `Filter`: validation, limits, counting,
 // and words for what is wrong, those of the v1 wire where it has them. Used for the query string and for updates sent by
 // clients, which share all of it.
 
@@ -6,11 +6,14 @@ import { isDid } from '../event/did.ts';
 import { eventKinds, operations } from '../event/event.ts';
 import type { Filter } from '../event/filter.ts';
 import { isNsid } from '../event/nsid.ts';
+import { isSubject } from '../event/reference.ts';
 
 /** Most collections in a filter: exact ones, each once, plus prefixes, repeated ones included. */
 export const collectionsMax = 100;
 /** Most distinct DIDs in a filter. */
 export const didsMax = 10_000;
+/** Most distinct subjects in a filter. */
+export const subjectsMax = 10_000;
 
 const invalidOptions = 'invalid subscriber options';
 
@@ -27,7 +30,9 @@ export type FilterFaultReason =
   | 'too_many_dids'
   | 'too_many_collections'
   | 'bad_kind'
-  | 'bad_operation';
+  | 'bad_operation'
+  | 'bad_subject'
+  | 'too_many_subjects';
 
 /** What is wrong with the wanted values; `text` is what the client is told. */
 export interface FilterFault {
@@ -41,12 +46,13 @@ export interface Wanted {
   readonly dids: Iterable<string>;
   readonly kinds: Iterable<string>;
   readonly operations: Iterable<string>;
+  readonly subjects: Iterable<string>;
   readonly maxMessageSizeBytes: number;
 }
 
 /**
  * Makes a filter, or the first fault in the order of the wire: each collection, each DID, the number of DIDs, the number
- * of collections; then each kind and each operation. The strings are kept. Holds no more than the limits, however many
+ * of collections; then each kind, each operation, each subject and their number. The strings are kept. Holds no more than the limits, however many
  * values come.
  */
 export function filterOf(wanted: Wanted): Filter | FilterFault {
@@ -79,8 +85,16 @@ export function filterOf(wanted: Wanted): Filter | FilterFault {
   const operations = bitsOf(wanted.operations, operationBits);
   if (typeof operations === 'string')
     return { reason: 'bad_operation', text: `${invalidOptions}: invalid operation: ${operations}` };
+  const subjects = new Set<string>();
+  for (const value of wanted.subjects) {
+    if (!isSubject(value))
+      return { reason: 'bad_subject', text: `${invalidOptions}: invalid subject: ${value}` };
+    if (subjects.size <= subjectsMax) subjects.add(value);
+  }
+  if (subjects.size > subjectsMax)
+    return { reason: 'too_many_subjects', text: `${invalidOptions}: too many wanted subjects` };
   const { maxMessageSizeBytes } = wanted;
-  return { collections, prefixes: [...prefixes], dids, maxMessageSizeBytes, kinds, operations };
+  return { collections, prefixes: [...prefixes], dids, subjects, maxMessageSizeBytes, kinds, operations };
 }
 
 /** The bits of all words together, or the first word that has none. */

@@ -134,6 +134,7 @@ export function randomFilter(random: () => number): Filter {
     collections: new Set(random() < 0.5 ? some(collections, 0.4) : []),
     prefixes: random() < 0.3 ? some(['app.bsky.feed.', 'app.bsky.', 'com.'], 0.5) : [],
     dids: new Set(random() < 0.4 ? some(dids, 0.2) : []),
+    subjects: new Set(),
     maxMessageSizeBytes: random() < 0.3 ? Math.floor(random() * 2000) : 0,
     kinds: random() < 0.2 ? Math.floor(random() * 8) : 0,
     operations: random() < 0.2 ? 2 * Math.floor(random() * 8) : 0,

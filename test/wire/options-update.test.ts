@@ -66,6 +66,7 @@ describe('an update', () => {
     collections: new Set(['a.b.c']),
     prefixes: ['d.'],
     dids: new Set(['did:web:a']),
+    subjects: new Set(['did:web:c']),
     maxMessageSizeBytes: 500,
     kinds: 1 << eventKinds.commit,
     operations: 1 << operations.create,

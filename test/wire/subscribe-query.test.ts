@@ -98,12 +98,14 @@ describe('what is asked for', () => {
     const query =
       'wantedCollections=app.bsky.feed.post&wantedCollections=app.bsky.graph.*&wantedCollections=app.bsky.graph.*' +
       '&wantedDids=did%3Aplc%3Aabc&wantedDids=did:web:a&maxMessageSizeBytes=1000&cursor=-5&requireHello=true' +
-      '&wantedKinds=commit&wantedKinds=account&wantedOperations=delete&wantedOperations=delete&progress=true';
+      '&wantedKinds=commit&wantedKinds=account&wantedOperations=delete&wantedOperations=delete&progress=true' +
+      '&wantedSubjects=did:web:c&wantedSubjects=at://did:web:c/a.b.c/1&wantedSubjects=did:web:c';
     expect(accepted(query)).toEqual({
       filter: {
         collections: new Set(['app.bsky.feed.post']),
         prefixes: ['app.bsky.graph.'],
         dids: new Set(['did:plc:abc', 'did:web:a']),
+        subjects: new Set(['did:web:c', 'at://did:web:c/a.b.c/1']),
         maxMessageSizeBytes: 1000,
         kinds: (1 << eventKinds.commit) | (1 << eventKinds.account),
         operations: 1 << operations.delete,
