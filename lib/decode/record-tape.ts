@@ -60,6 +60,11 @@ export class RecordTape {
     return this.#walk(this.#joined.buffer, 0, this.#joined.length);
   }
 
+  /** Where the nodes end: those of the record lie before it, in the order of its bytes. */
+  get end(): number {
+    return this.#used;
+  }
+
   #giveBack(): void {
     this.nodes = new Int32Array(usualNodes * nodeInts);
     this.cids.shrink(256);

@@ -15,7 +15,9 @@ import { writeRecord } from '../decode/record-json.ts';
 import { isRecordPath, slashAt } from '../decode/record-path.ts';
 import { RecordTape, recordBytesMax } from '../decode/record-tape.ts';
 import { isRfc3339 } from '../decode/rfc3339.ts';
+import { kindMask, nodeFields, nodeInts, nodeKinds } from '../decode/tape-nodes.ts';
 import { type EventKind, eventKinds, type Operation, operations } from './event.ts';
+import { mayBeReference } from './reference.ts';
 
 /** Takes events one by one. Every `begin` is followed by an `end`: what is dropped is dropped before. */
 export interface EventSink {
@@ -23,9 +25,12 @@ export interface EventSink {
   readonly writer: ByteWriter;
   /** Starts an event. Returns its `time_us`: microseconds since 1970, an integer below 2^53. */
   begin(): number;
+  /** A text of the event's record that may point at something (reference.ts). The span stays as it is until the next call. */
+  reference(source: Uint8Array, start: number, end: number): void;
   /**
    * The event's JSON is complete in `writer`. The spans point into `source`, which is the frame's and stays as it is
-   * until its next `read`: the account's DID, and the collection, empty when the event has none.
+   * until its next `read`: the account's DID, and the record's path, whose first part is the collection. Both are empty
+   * when the event has none.
    */
   end(
     kind: EventKind,
@@ -33,8 +38,9 @@ export interface EventSink {
     source: Uint8Array,
     didStart: number,
     didEnd: number,
-    collectionStart: number,
+    pathStart: number,
     collectionEnd: number,
+    pathEnd: number,
   ): void;
 }
 
@@ -44,6 +50,7 @@ export interface EventSink {
  */
 const frameRecordBytesMax = 8 * archiveBytesMax;
 
+const { kind, first, second } = nodeFields;
 const comma = 0x2c;
 const closeBrace = 0x7d;
 
@@ -158,6 +165,7 @@ export class EventWriter {
     if (withRecord) {
       out.bytes(recordText);
       writeRecord(out, this.#tape);
+      this.#tellReferences();
       out.bytes(cidText);
       writeCidText(out, bytes, ops[at + 3], ops[at + 4]);
       out.bytes(closeCidText);
@@ -166,8 +174,27 @@ export class EventWriter {
       out.byte(closeBrace);
     }
     const { didStart, didEnd } = frame;
-    this.#sink.end(eventKinds.commit, operationOf[action], bytes, didStart, didEnd, pathStart, slash);
+    this.#sink.end(
+      eventKinds.commit,
+      operationOf[action],
+      bytes,
+      didStart,
+      didEnd,
+      pathStart,
+      slash,
+      pathEnd,
+    );
     return undefined;
+  }
+
+  #tellReferences(): void {
+    const { nodes, source, end } = this.#tape;
+    for (let node = 0; node < end; node += nodeInts) {
+      if ((nodes[node + kind] & kindMask) !== nodeKinds.text) continue;
+      const from = nodes[node + first];
+      const to = nodes[node + second];
+      if (mayBeReference(source, from, to)) this.#sink.reference(source, from, to);
+    }
   }
 
   /** Puts the record of a create or update on the tape. */
@@ -229,6 +256,6 @@ export class EventWriter {
     writeText(out, frame.bytes, frame.timeStart, frame.timeEnd);
     out.byte(closeBrace);
     out.byte(closeBrace);
-    this.#sink.end(kind, operations.none, frame.bytes, frame.didStart, frame.didEnd, 0, 0);
+    this.#sink.end(kind, operations.none, frame.bytes, frame.didStart, frame.didEnd, 0, 0, 0);
   }
 }

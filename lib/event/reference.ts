@@ -44,7 +44,8 @@ export class ReferenceHasher {
     const didStart = isUri ? start + atScheme.length : start;
     if (!startsWith(source, didStart, end, didScheme)) return false;
     const didStop = didEnd(source, didStart, end);
-    if (didStop - didStart > didBytesMax || (didStop < end && !isUri)) return false;
+    const didBytes = didStop - didStart;
+    if (didBytes === didScheme.length || didBytes > didBytesMax || (didStop < end && !isUri)) return false;
     const pathEnd = didStop < end ? uriPathEnd(source, didStop, end) : end;
     if (didStop < pathEnd && slashAt(source, didStop, pathEnd) !== didStop) return false;
     this.#hasher.hash(source, didStart, didStop);

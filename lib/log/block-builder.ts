@@ -8,6 +8,7 @@ import type { EventKind, Operation } from '../event/event.ts';
 import { binaryMessage, closeMessage, openMessage, textMessage } from '../event/message-frame.ts';
 import type { Block, UpstreamPositions } from './block.ts';
 import { type BlockIndex, noCollection } from './block-index.ts';
+import { SubjectBuilder } from './subject-builder.ts';
 
 /** Compresses an event's JSON to one zstd frame; the part of a `Compressor` that blocks need. */
 export interface FrameCompressor {
@@ -58,6 +59,7 @@ export class BlockBuilder {
   readonly #clock: Clock;
   readonly #hasher: DidHasher;
   readonly #columns = new Columns();
+  readonly #subjects: SubjectBuilder;
   readonly #collectionIds = new Map<string, number>();
   #positions: Map<string, number>;
   #positionsChanged = false;
@@ -69,6 +71,7 @@ export class BlockBuilder {
   constructor(clock: Clock, hasher: DidHasher, positions: UpstreamPositions) {
     this.#clock = clock;
     this.#hasher = hasher;
+    this.#subjects = new SubjectBuilder(hasher);
     this.#positions = new Map(positions);
   }
 
@@ -97,14 +100,19 @@ export class BlockBuilder {
     return this.#openTimeUs;
   }
 
+  reference(source: Uint8Array, start: number, end: number): void {
+    this.#subjects.add(source, start, end);
+  }
+
   end(
     kind: EventKind,
     operation: Operation,
     source: Uint8Array,
     didStart: number,
     didEnd: number,
-    collectionStart: number,
+    pathStart: number,
     collectionEnd: number,
+    pathEnd: number,
   ): void {
     closeMessage(this.writer, this.#openStart, textMessage);
     const columns = this.#columns;
@@ -114,12 +122,13 @@ export class BlockBuilder {
     columns.jsonEnd[at] = this.writer.length;
     columns.kindAndOperation[at] = kind | (operation << 4);
     columns.collection[at] =
-      collectionStart === collectionEnd
+      pathStart === collectionEnd
         ? noCollection
-        : this.#collectionId(Buffer.prototype.utf8Slice.call(source, collectionStart, collectionEnd));
+        : this.#collectionId(Buffer.prototype.utf8Slice.call(source, pathStart, collectionEnd));
     this.#hasher.hash(source, didStart, didEnd);
     columns.didHash[at * 2] = this.#hasher.low;
     columns.didHash[at * 2 + 1] = this.#hasher.high;
+    this.#subjects.end(source, pathStart, collectionEnd + 1, pathEnd);
   }
 
   /** Everything of that relay up to `seq` is in this block or before it. */
@@ -138,18 +147,22 @@ export class BlockBuilder {
     if (this.#positions.delete(relayId)) this.#positionsChanged = true;
   }
 
-  /** Compresses the gathered events, makes the block and starts the next one. Call when not {@link isEmpty}. */
-  seal(compressor: FrameCompressor): Block {
+  /**
+   * Compresses the gathered events, makes the block and starts the next one. Call when not {@link isEmpty}.
+   * @param lagUs how late the relay is: its events were made that long ago.
+   */
+  seal(compressor: FrameCompressor, lagUs = 0): Block {
     const count = this.#count;
     const columns = this.#columns;
     const firstTimeUs = count > 0 ? columns.timeUs[0] : this.#clock.next();
     const jsonEnd = columns.jsonEnd.slice(0, count);
     const json = this.writer.copy();
     const { zstd, zstdEnd } = compressFrames(json, jsonEnd, compressor, this.#zstdWriter);
+    const lastTimeUs = count > 0 ? columns.timeUs[count - 1] : firstTimeUs;
     const index: BlockIndex = {
       count,
       firstTimeUs,
-      lastTimeUs: count > 0 ? columns.timeUs[count - 1] : firstTimeUs,
+      lastTimeUs,
       timeUs: columns.timeUs.slice(0, count),
       jsonEnd,
       zstdEnd,
@@ -157,6 +170,7 @@ export class BlockBuilder {
       collection: columns.collection.slice(0, count),
       kindAndOperation: columns.kindAndOperation.slice(0, count),
       collections: [...this.#collectionIds.keys()],
+      subjects: this.#subjects.take(firstTimeUs - lagUs, lastTimeUs - lagUs),
     };
     this.writer.shrink(writerBytes);
     this.#count = 0;

@@ -7,22 +7,39 @@
 //   b <lastTimeUs, 8 bytes big-endian> 2   zstd frames
 //   b <lastTimeUs, 8 bytes big-endian> 3   chapter.ts, behind the last block that it describes
 //   b <lastTimeUs, 8 bytes big-endian> 4   a chapter's events without a collection, as one packed block
+//   b <lastTimeUs, 8 bytes big-endian> 5   subject-columns.ts, of a block whose events point at something
+//   b <lastTimeUs, 8 bytes big-endian> 6   subject-filter.ts, of a chapter
 //   a format                                this description's version and the log's DID hash key
+//
+// Version 2 added parts 5 and 6; heads kept theirs. A log of version 1 is read, and becomes one of version 2.
 //
 // Head, little-endian: 88 fixed bytes, then the columns widest first so that each is aligned, then a UTF-8 JSON text
 // with collections and positions, then nothing. Its own CRC-32 covers all bytes after the CRC field.
 
 import { crc32 } from 'node:zlib';
 import type { Block, UpstreamPositions } from './block.ts';
-import type { BlockIndex } from './block-index.ts';
+import type { BlockIndex, SubjectColumns } from './block-index.ts';
 import { damaged } from './damage.ts';
+import { readSubjects, writeSubjects } from './subject-columns.ts';
 
-/** Version of everything in this file. A log of another version is refused. */
-export const formatVersion = 1;
+/** Version of a log as a whole. A log of a later one is refused. */
+export const formatVersion = 2;
+/** Version of heads. */
+const headVersion = 1;
 /** Key of the description value. */
 export const descriptionKey = Buffer.from('aformat');
 
-export const parts = { head: 0, json: 1, zstd: 2, chapter: 3, uncollected: 4 } as const;
+export const parts = {
+  head: 0,
+  json: 1,
+  zstd: 2,
+  chapter: 3,
+  uncollected: 4,
+  subjects: 5,
+  subjectFilter: 6,
+} as const;
+/** The highest of them. */
+export const lastPart = parts.subjectFilter;
 export type Part = (typeof parts)[keyof typeof parts];
 
 const keyPrefix = 0x62;
@@ -76,19 +93,26 @@ export interface BlockHead extends BlockPlace {
   /** Of the JSON part as stored. */
   readonly jsonBytes: number;
   readonly zstdBytes: number;
+  /** Of the subjects as stored; 0 when there are none. */
+  readonly subjectBytes: number;
   readonly jsonCrc: number;
   readonly zstdCrc: number;
 }
 
-/** The head value of a block whose JSON frames are stored as `storedJson`. */
-export function writeHead(block: Block, storedJson: Uint8Array, place: BlockPlace): Buffer {
+/** The head value of a block whose JSON frames are stored as `storedJson`, and its subjects as `storedSubjects`. */
+export function writeHead(
+  block: Block,
+  storedJson: Uint8Array,
+  place: BlockPlace,
+  storedSubjects?: Uint8Array,
+): Buffer {
   const { index } = block;
   const { count } = index;
   const text = Buffer.from(
     JSON.stringify({ collections: index.collections, positions: Object.fromEntries(block.positions) }),
   );
   const bytes = Buffer.alloc(headBytes + count * columnBytesPerEvent + text.length);
-  bytes.writeUInt32LE(formatVersion, 4);
+  bytes.writeUInt32LE(headVersion, 4);
   bytes.writeUInt32LE(count, 8);
   bytes.writeUInt32LE(text.length, 12);
   bytes.writeDoubleLE(index.firstTimeUs, 16);
@@ -98,6 +122,7 @@ export function writeHead(block: Block, storedJson: Uint8Array, place: BlockPlac
   bytes.writeUInt32LE(crc32(storedJson), 40);
   bytes.writeUInt32LE(crc32(block.zstd), 44);
   bytes.writeUInt32LE(block.dictionaryId, 48);
+  bytes.writeUInt32LE(storedSubjects?.length ?? 0, 52);
   bytes.writeDoubleLE(place.before.bytes, 56);
   bytes.writeDoubleLE(place.before.events, 64);
   bytes.writeDoubleLE(place.chapterUs, 72);
@@ -132,7 +157,7 @@ export function readHead(bytes: Uint8Array): BlockHead {
     throw damaged(`a block head of ${bytes.length} bytes has a wrong checksum`);
   }
   const version = view.getUint32(4, true);
-  if (version !== formatVersion) throw damaged(`a block head has format ${version}, not ${formatVersion}`);
+  if (version !== headVersion) throw damaged(`a block head has format ${version}, not ${headVersion}`);
   const count = view.getUint32(8, true);
   const textBytes = view.getUint32(12, true);
   if (bytes.length !== headBytes + count * columnBytesPerEvent + textBytes) {
@@ -157,11 +182,13 @@ export function readHead(bytes: Uint8Array): BlockHead {
   const before = { bytes: view.getFloat64(56, true), events: view.getFloat64(64, true) };
   const jsonBytes = view.getUint32(32, true);
   const zstdBytes = view.getUint32(36, true);
+  const subjectBytes = view.getUint32(52, true);
+  const storedBytes = bytes.length + jsonBytes + zstdBytes + subjectBytes;
   return {
     before,
     chapterUs: view.getFloat64(72, true),
     previousUs: view.getFloat64(80, true),
-    after: { bytes: before.bytes + bytes.length + jsonBytes + zstdBytes, events: before.events + count },
+    after: { bytes: before.bytes + storedBytes, events: before.events + count },
     index: {
       count,
       firstTimeUs: view.getFloat64(16, true),
@@ -173,6 +200,7 @@ export function readHead(bytes: Uint8Array): BlockHead {
     dictionaryId: view.getUint32(48, true),
     jsonBytes,
     zstdBytes,
+    subjectBytes,
     jsonCrc: view.getUint32(40, true),
     zstdCrc: view.getUint32(44, true),
   };
@@ -188,23 +216,48 @@ export function checkPayload(head: BlockHead, part: Part, payload: Uint8Array | 
   return payload;
 }
 
-/** A whole block as one value: head length, head, JSON part, zstd part. */
-export function packBlock(block: Block, storedJson: Uint8Array, place: BlockPlace): Buffer {
-  const head = writeHead(block, storedJson, place);
-  const headLength = Buffer.allocUnsafe(4);
-  headLength.writeUInt32LE(head.length);
-  return Buffer.concat([headLength, head, storedJson, block.zstd]);
+/**
+ * The subjects of a block, from the value stored for them.
+ * @throws CodedError `LOG_CORRUPT` when it is missing or is not what the head was written with.
+ */
+export function readSubjectsOf(head: BlockHead, value: Uint8Array | undefined): SubjectColumns | undefined {
+  if (head.subjectBytes === 0) return undefined;
+  if (value?.length !== head.subjectBytes)
+    throw damaged(`the subjects of block ${head.index.lastTimeUs} are missing or have a wrong length`);
+  return readSubjects(value, head.index.count);
 }
 
-/** The parts of a packed block, as views of `value`. @throws CodedError `LOG_CORRUPT`. */
+/** A whole block as one value: head length, head, JSON part, zstd part, subjects. */
+export function packBlock(block: Block, storedJson: Uint8Array, place: BlockPlace): Buffer {
+  const subjects = storedSubjectsOf(block);
+  const head = writeHead(block, storedJson, place, subjects);
+  const headLength = Buffer.allocUnsafe(4);
+  headLength.writeUInt32LE(head.length);
+  const packed = [headLength, head, storedJson, block.zstd];
+  return Buffer.concat(subjects === undefined ? packed : [...packed, subjects]);
+}
+
+/** What is stored of a block's subjects. */
+export function storedSubjectsOf({ index }: Block): Buffer | undefined {
+  return index.subjects === undefined ? undefined : writeSubjects(index.subjects);
+}
+
+/**
+ * The parts of a packed block, as views of `value`, with subjects in the head's index.
+ * @throws CodedError `LOG_CORRUPT`.
+ */
 export function unpackBlock(value: Uint8Array): { head: BlockHead; json: Uint8Array; zstd: Uint8Array } {
   if (value.length < 4) throw damaged(`a packed block of ${value.length} bytes is cut off`);
   const headEnd = 4 + new DataView(value.buffer, value.byteOffset).getUint32(0, true);
   const head = readHead(value.subarray(4, headEnd));
   const jsonEnd = headEnd + head.jsonBytes;
+  const zstdEnd = jsonEnd + head.zstdBytes;
+  if (value.length > zstdEnd + head.subjectBytes)
+    throw damaged(`a packed block of ${value.length} bytes is too long`);
+  const subjects = readSubjectsOf(head, value.subarray(zstdEnd));
   return {
-    head,
+    head: { ...head, index: { ...head.index, subjects } },
     json: checkPayload(head, parts.json, value.subarray(headEnd, jsonEnd)),
-    zstd: checkPayload(head, parts.zstd, value.subarray(jsonEnd)),
+    zstd: checkPayload(head, parts.zstd, value.subarray(jsonEnd, zstdEnd)),
   };
 }

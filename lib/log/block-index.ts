@@ -27,18 +27,29 @@ export interface BlockIndex {
   readonly kindAndOperation: Uint8Array;
   /** The distinct collections of this block. */
   readonly collections: readonly string[];
-  /** Absent when nothing in the block points at anything, and in what was read for a reader who does not ask. */
+  /** Absent when nothing in the block has a record, and in what was read for a reader who does not ask. */
   readonly subjects?: SubjectColumns | undefined;
 }
 
 /** What events point at, in the short form of lib/event/reference.ts. A deletion has what its record pointed at. */
 export interface SubjectColumns {
-  /** One per event: the hash of its own record's path where the log may have to find it, else `noPath`. */
+  /**
+   * When the events were made, in µs since 1970: the time that the block came, less what the relay was late. A record
+   * whose key is a time is looked for by it (record-finder.ts).
+   */
+  readonly madeFromUs: number;
+  readonly madeThroughUs: number;
+  /** One per event: the hash of its own record's path; `noPath` when it has none. */
   readonly path: Uint32Array;
   /** One per event: references of it and of those before it. */
   readonly ends: Uint32Array;
   /** `referenceInts` entries for each reference: low and high half of the DID's hash, hash of the path. */
   readonly references: Uint32Array;
+  /**
+   * One per event, in a block that comes from the builder: the time that the record's key carries, NaN when it is none.
+   * What the log stores and readers see has it no more.
+   */
+  readonly keyTimeUs?: Float64Array | undefined;
 }
 
 /** Position of the first event with `time_us` greater than `afterTimeUs`; `count` when there is none. */

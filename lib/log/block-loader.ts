@@ -5,7 +5,15 @@ import { zstdDecompressSync } from 'node:zlib';
 import { ByteWriter } from '../decode/byte-writer.ts';
 import type { Block, BlockSlice } from './block.ts';
 import { compressFrames, type FrameCompressor, withDictionaryOf } from './block-builder.ts';
-import { type BlockHead, blockKey, checkPayload, parts, readHead, unpackBlock } from './block-format.ts';
+import {
+  type BlockHead,
+  blockKey,
+  checkPayload,
+  parts,
+  readHead,
+  readSubjectsOf,
+  unpackBlock,
+} from './block-format.ts';
 import type { BlockIndex } from './block-index.ts';
 import { damaged } from './damage.ts';
 import type { Database } from './database.ts';
@@ -23,27 +31,47 @@ export class BlockLoader {
     this.#compressor = compressor;
   }
 
-  /** One encoding of the blocks that end at `times`. */
-  async slices(times: readonly number[], encoding: SliceEncoding): Promise<BlockSlice[]> {
-    const part = parts[encoding];
+  /** One encoding of the blocks that end at `times`; with what their events point at only if that is asked for. */
+  async slices(
+    times: readonly number[],
+    encoding: SliceEncoding,
+    withSubjects: boolean,
+  ): Promise<BlockSlice[]> {
+    const wanted = [parts.head, parts[encoding], ...(withSubjects ? [parts.subjects] : [])];
     const values = await this.#db.getMany(
-      times.flatMap((lastTimeUs) => [blockKey(lastTimeUs, parts.head), blockKey(lastTimeUs, part)]),
+      times.flatMap((lastTimeUs) => wanted.map((part) => blockKey(lastTimeUs, part))),
     );
     const slices: BlockSlice[] = [];
     for (const [at, lastTimeUs] of times.entries()) {
-      const head = headOf(values[at * 2], lastTimeUs);
-      slices.push(await this.#slice(head, encoding, values[at * 2 + 1]));
+      const [headValue, payload, subjects] = values.slice(at * wanted.length, (at + 1) * wanted.length);
+      const head = headOf(headValue, lastTimeUs);
+      const slice = await this.#slice(head, encoding, payload);
+      slices.push(withSubjects ? { ...slice, index: withSubjectsOf(head, slice.index, subjects) } : slice);
     }
     return slices;
   }
 
-  /** A whole block. */
-  async block(lastTimeUs: number): Promise<Block> {
-    const [headValue, json, zstd] = await this.#db.getMany(
-      [parts.head, parts.json, parts.zstd].map((part) => blockKey(lastTimeUs, part)),
+  /** The columns of a block, with what its events point at. */
+  async index(lastTimeUs: number): Promise<BlockIndex> {
+    const [headValue, subjects] = await this.#db.getMany(
+      [parts.head, parts.subjects].map((part) => blockKey(lastTimeUs, part)),
     );
     const head = headOf(headValue, lastTimeUs);
-    return this.#whole(head, checkPayload(head, parts.json, json), checkPayload(head, parts.zstd, zstd));
+    return withSubjectsOf(head, head.index, subjects);
+  }
+
+  /** A whole block. */
+  async block(lastTimeUs: number): Promise<Block> {
+    const [headValue, json, zstd, subjects] = await this.#db.getMany(
+      [parts.head, parts.json, parts.zstd, parts.subjects].map((part) => blockKey(lastTimeUs, part)),
+    );
+    const head = headOf(headValue, lastTimeUs);
+    const whole = this.#whole(
+      head,
+      checkPayload(head, parts.json, json),
+      checkPayload(head, parts.zstd, zstd),
+    );
+    return { ...whole, index: withSubjectsOf(head, whole.index, subjects) };
   }
 
   /** The events without a collection of the chapter that ends at `lastTimeUs`. */
@@ -81,6 +109,10 @@ export class BlockLoader {
 function headOf(value: Uint8Array | undefined, lastTimeUs: number): BlockHead {
   if (value === undefined) throw damaged(`block ${lastTimeUs} is missing`);
   return readHead(value);
+}
+
+function withSubjectsOf(head: BlockHead, index: BlockIndex, value: Uint8Array | undefined): BlockIndex {
+  return { ...index, subjects: readSubjectsOf(head, value) };
 }
 
 function decompressJson(stored: Uint8Array, index: BlockIndex): Uint8Array {

@@ -49,7 +49,7 @@ export class BlockReader {
   ): Promise<ReadResult> {
     const { steps, throughUs } = await this.#plan(range, Math.ceil(bytesMax / blockBytesUsual), filter);
     const times = steps.filter((step) => step.isBlock).map((step) => step.throughUs);
-    const blocks = (await this.#loader.slices(times, encoding)).values();
+    const blocks = (await this.#loader.slices(times, encoding, filter?.references !== undefined)).values();
     const slices: BlockSlice[] = [];
     for (const step of steps) {
       const slice = step.isBlock ? blocks.next().value : await this.#uncollected(step, encoding);
@@ -69,7 +69,7 @@ export class BlockReader {
     let throughUs = fromUs;
     for (let searched = 0; searched < chaptersPerRead && throughUs < toUs; searched++) {
       const chapter = await this.#chapters.after(throughUs);
-      const wanted = filter === undefined ? undefined : chapter.mayMatch(filter);
+      const wanted = filter === undefined ? undefined : await this.#match(chapter, filter);
       for (let at = chapter.blockAfter(throughUs); at < chapter.count; at++) {
         const lastTimeUs = chapter.lastTimeOf(at);
         // The open chapter knows of a block that is still being written.
@@ -81,6 +81,20 @@ export class BlockReader {
       }
     }
     return { steps, throughUs };
+  }
+
+  /** One of {@link wants} for each block of a chapter. */
+  async #match(chapter: Chapter, filter: ReadFilter): Promise<Uint8Array> {
+    const found = chapter.mayMatch(filter);
+    const { references } = filter;
+    if (references === undefined) return found;
+    const subjects = await this.#chapters.subjectsOf(chapter);
+    for (let block = 0; block < found.length; block++) {
+      // What has no collection points at nothing.
+      if (found[block] !== wants.block || !subjects?.mayMatch(block, references))
+        found[block] = wants.nothing;
+    }
+    return found;
   }
 
   async #uncollected(step: Step, encoding: SliceEncoding): Promise<BlockSlice | undefined> {

@@ -17,10 +17,12 @@ import {
   descriptionKey,
   formatVersion,
   type LogOffset,
+  lastPart,
   type Part,
   packBlock,
   parts,
   readHead,
+  storedSubjectsOf,
   writeHead,
 } from './block-format.ts';
 import { Chapter } from './chapter.ts';
@@ -37,8 +39,8 @@ const compressOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 const writeBufferBytes = 16 * 1024 * 1024;
 /** Blocks deleted per batch of a trim, so that a long trim never holds the write lock for long. */
 const trimBatchBlocks = 256;
-const blockParts = [parts.head, parts.json, parts.zstd];
-const chapterParts = [parts.chapter, parts.uncollected];
+const blockParts = [parts.head, parts.json, parts.zstd, parts.subjects];
+const chapterParts = [parts.chapter, parts.uncollected, parts.subjectFilter];
 /** Deleted bytes at which a compaction is due, whatever the limit. */
 const compactBytesMax = 256 * 1024 * 1024;
 const nothingStored: LogOffset = { events: 0, bytes: 0 };
@@ -118,13 +120,15 @@ export class BlockStore {
       before: this.#lastHead?.after ?? nothingStored,
       chapterUs: chapter.previousUs,
     };
-    const head = writeHead(block, json, place);
+    const subjects = storedSubjectsOf(block);
+    const head = writeHead(block, json, place, subjects);
     chapters.add(block);
     const puts: [Part, Uint8Array][] = [
       [parts.head, head],
       [parts.json, json],
       [parts.zstd, block.zstd],
     ];
+    if (subjects !== undefined) puts.push([parts.subjects, subjects]);
     if (chapter.isFull) puts.push(...(await this.#chapterParts(place)));
     try {
       await this.#db.batch(
@@ -142,11 +146,16 @@ export class BlockStore {
 
   /** What is stored behind the last block of the open chapter. */
   async #chapterParts(place: BlockPlace): Promise<[Part, Uint8Array][]> {
-    const chapter: [Part, Uint8Array] = [parts.chapter, this.stored.chapters.open.write()];
-    const { uncollected } = this.stored.chapters;
-    if (uncollected === undefined) return [chapter];
-    const json = await compressJson(uncollected.json, compressOptions);
-    return [chapter, [parts.uncollected, packBlock(uncollected, json, place)]];
+    const { open, openSubjects, uncollected } = this.stored.chapters;
+    const puts: [Part, Uint8Array][] = [
+      [parts.chapter, open.write()],
+      [parts.subjectFilter, openSubjects.write()],
+    ];
+    if (uncollected !== undefined) {
+      const json = await compressJson(uncollected.json, compressOptions);
+      puts.push([parts.uncollected, packBlock(uncollected, json, place)]);
+    }
+    return puts;
   }
 
   /**
@@ -208,10 +217,7 @@ export class BlockStore {
   /** Gives the space of deleted blocks back to the file system; LevelDB itself gets round to it much later. */
   async #compact(): Promise<void> {
     this.#uncompactedBytes = 0;
-    await this.#db.compactRange(
-      blockKey(0, parts.head),
-      blockKey(this.stored.trimmedToUs, parts.uncollected),
-    );
+    await this.#db.compactRange(blockKey(0, parts.head), blockKey(this.stored.trimmedToUs, lastPart));
   }
 
   /** Idempotent. */
@@ -247,7 +253,7 @@ async function readOpened(db: Database, location: string, compressor: FrameCompr
   const [oldest] = await db.values({ gte: blockKey(0, parts.head), lt: blockKeysEnd, limit: 1 }).all();
   if (description === undefined && oldest !== undefined)
     throw damaged(`${location} has blocks and no description`);
-  const didHashKey = description === undefined ? await describe(db) : readDescription(description, location);
+  const didHashKey = await readDescription(db, description, location);
   const lostBlocks = await deleteBehindGap(db, await newestHead(db));
   const last = await newestHead(db);
   const stored = await StoredBlocks.load(db, location, last, compressor);
@@ -271,26 +277,30 @@ async function deleteBehindGap(db: Database, newest: BlockHead | undefined): Pro
     if (lostBlocks > 0 || (endUs !== undefined && previousUs !== endUs)) lostBlocks++;
     else endUs = index.lastTimeUs;
   }
-  if (lostBlocks > 0) await db.clear({ gt: blockKey(endUs ?? 0, parts.uncollected), lt: blockKeysEnd });
+  if (lostBlocks > 0) await db.clear({ gt: blockKey(endUs ?? 0, lastPart), lt: blockKeysEnd });
   return lostBlocks;
 }
 
-/** Writes the description of a new store; returns its key for hashing DIDs. */
-async function describe(db: Database): Promise<Uint8Array> {
-  const didHashKey = randomBytes(didHashKeyBytes);
-  const text = JSON.stringify({ format: formatVersion, didHashKey: didHashKey.toString('hex') });
-  await db.put(descriptionKey, Buffer.from(text), { sync: true });
-  return didHashKey;
-}
-
-function readDescription(value: Uint8Array, location: string): Uint8Array {
-  const description = JSON.parse(Buffer.from(value).toString());
-  if (description.format !== formatVersion) {
+/** The store's key for hashing DIDs; describes a store that is new, or of an earlier version. */
+async function readDescription(
+  db: Database,
+  value: Uint8Array | undefined,
+  location: string,
+): Promise<Uint8Array> {
+  const { format, didHashKey } =
+    value === undefined
+      ? { format: 0, didHashKey: randomBytes(didHashKeyBytes).toString('hex') }
+      : JSON.parse(Buffer.from(value).toString());
+  if (!(format <= formatVersion)) {
     throw new CodedError(
       'LOG_NEWER_FORMAT',
-      `the log in ${location} has format ${description.format}, this version reads ${formatVersion}: ` +
+      `the log in ${location} has format ${format}, this version reads those up to ${formatVersion}: ` +
         'run the version that wrote it, or use another --data-dir',
     );
   }
-  return Buffer.from(description.didHashKey, 'hex');
+  if (format < formatVersion) {
+    const description = JSON.stringify({ format: formatVersion, didHashKey });
+    await db.put(descriptionKey, Buffer.from(description), { sync: true });
+  }
+  return Buffer.from(didHashKey, 'hex');
 }

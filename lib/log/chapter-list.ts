@@ -6,22 +6,32 @@ import type { Block } from './block.ts';
 import { withoutCollection } from './block-cut.ts';
 import { blockKey, parts } from './block-format.ts';
 import type { BlockLoader } from './block-loader.ts';
-import { Chapter } from './chapter.ts';
+import { Chapter, type MadeSearch } from './chapter.ts';
 import { damaged } from './damage.ts';
 import type { Database } from './database.ts';
 import { foldBlocks } from './fold.ts';
 import { walkHeads } from './head-walk.ts';
+import { SubjectFilter } from './subject-filter.ts';
 import { firstAfter } from './time-search.ts';
 
 /** Chapters kept after use, and their events without a collection, about 150 KB and 500 KB each: replays share them. */
 const cachedChaptersMax = 16;
+
+/** What is known of a stored chapter without reading it. */
+interface StoredChapter {
+  readonly lastTimeUs: number;
+  /** As `Chapter.made`. */
+  readonly made: readonly [number, number];
+}
 
 /** See the file comment. Owned by one `BlockStore`. */
 export class ChapterList {
   readonly #db: Database;
   /** `lastTimeUs` of each stored chapter, ascending. */
   readonly #times: number[];
+  readonly #made: (readonly [number, number])[];
   #open: Chapter;
+  #openSubjects = new SubjectFilter();
   /** Of the open chapter's blocks, the events without a collection. */
   #uncollected: Block[] = [];
   /** A block of the open chapter could not be read at opening, so that `#uncollected` is not all. */
@@ -29,11 +39,13 @@ export class ChapterList {
   readonly #loader: BlockLoader;
   readonly #cache = new Map<number, Promise<Chapter>>();
   readonly #uncollectedCache = new Map<number, Promise<Block>>();
+  readonly #subjectsCache = new Map<number, Promise<SubjectFilter | undefined>>();
 
-  private constructor(db: Database, loader: BlockLoader, times: number[], open: Chapter) {
+  private constructor(db: Database, loader: BlockLoader, stored: readonly StoredChapter[], open: Chapter) {
     this.#db = db;
     this.#loader = loader;
-    this.#times = times;
+    this.#times = stored.map(({ lastTimeUs }) => lastTimeUs);
+    this.#made = stored.map(({ made }) => made);
     this.#open = open;
   }
 
@@ -47,7 +59,7 @@ export class ChapterList {
     chapterUs: number,
     loader: BlockLoader,
   ): Promise<ChapterList> {
-    const times: number[] = [];
+    const stored: StoredChapter[] = [];
     // The newest block may itself be the last of a chapter that its own head does not know.
     const closing = lastTimeUs === 0 ? undefined : await db.get(blockKey(lastTimeUs, parts.chapter));
     let previousUs = closing === undefined ? chapterUs : lastTimeUs;
@@ -56,11 +68,12 @@ export class ChapterList {
       const value = await db.get(blockKey(previousUs, parts.chapter));
       // Trimmed together with its blocks: the chain ends where retention has got to.
       if (value === undefined) break;
-      times.push(previousUs);
-      previousUs = Chapter.read(value).previousUs;
+      const chapter = Chapter.read(value);
+      stored.push({ lastTimeUs: previousUs, made: chapter.made });
+      previousUs = chapter.previousUs;
     }
-    times.reverse();
-    const list = new ChapterList(db, loader, times, open);
+    stored.reverse();
+    const list = new ChapterList(db, loader, stored, open);
     await list.#fillOpen(lastTimeUs, loader);
     return list;
   }
@@ -68,6 +81,11 @@ export class ChapterList {
   /** The chapter being filled; its `previousUs` is what the next block's head names. */
   get open(): Chapter {
     return this.#open;
+  }
+
+  /** What the events of its blocks point at. */
+  get openSubjects(): SubjectFilter {
+    return this.#openSubjects;
   }
 
   /** The events without a collection of the open chapter's blocks, as one block; undefined when there are none. */
@@ -80,15 +98,18 @@ export class ChapterList {
   /** Describes the next block in the open chapter. */
   add(block: Block): void {
     this.#open.add(block.index);
+    this.#openSubjects.add(block.index.subjects);
     const uncollected = withoutCollection(block);
     if (uncollected !== undefined) this.#uncollected.push(uncollected);
   }
 
   /** The open chapter has been stored under its last block's time. */
   closeOpen(): void {
-    const { lastTimeUs } = this.#open;
+    const { lastTimeUs, made } = this.#open;
     this.#times.push(lastTimeUs);
+    this.#made.push(made);
     this.#open = new Chapter(lastTimeUs);
+    this.#openSubjects = new SubjectFilter();
     this.#uncollected = [];
     this.#hasDamage = false;
   }
@@ -102,8 +123,7 @@ export class ChapterList {
   async after(timeUs: number): Promise<Chapter> {
     const position = this.#after(timeUs);
     if (position === this.#times.length) return this.#open;
-    const lastTimeUs = this.#times[position];
-    return remember(this.#cache, lastTimeUs, () => this.#read(lastTimeUs));
+    return this.#chapterAt(this.#times[position]);
   }
 
   /** The events without a collection of a chapter's blocks. Ask only for chapters that have some. */
@@ -118,13 +138,41 @@ export class ChapterList {
     return remember(this.#uncollectedCache, lastTimeUs, () => this.#loader.uncollected(lastTimeUs));
   }
 
+  /** What the events of a chapter's blocks point at; undefined for chapters from before there was such a filter. */
+  async subjectsOf(chapter: Chapter): Promise<SubjectFilter | undefined> {
+    if (chapter === this.#open) return this.#openSubjects;
+    const { lastTimeUs } = chapter;
+    return remember(this.#subjectsCache, lastTimeUs, async () => {
+      const value = await this.#db.get(blockKey(lastTimeUs, parts.subjectFilter));
+      return value === undefined ? undefined : SubjectFilter.read(value);
+    });
+  }
+
+  /** Chapters with blocks that were made when a search says; newest first. */
+  async madeAt({ madeUs, slackUs, chaptersMax }: MadeSearch): Promise<Chapter[]> {
+    const isNear = ([fromUs, throughUs]: readonly [number, number]): boolean =>
+      madeUs >= fromUs - slackUs && madeUs <= throughUs + slackUs;
+    const found: (Chapter | Promise<Chapter>)[] = isNear(this.#open.made) ? [this.#open] : [];
+    for (let at = this.#times.length - 1; at >= 0 && found.length < chaptersMax; at--) {
+      if (isNear(this.#made[at])) found.push(this.#chapterAt(this.#times[at]));
+    }
+    return Promise.all(found);
+  }
+
   /** Forgets chapters all of whose blocks are gone. */
   trimTo(lastTimeUs: number): void {
     const kept = this.#times.findIndex((time) => time > lastTimeUs);
-    for (const time of this.#times.splice(0, kept === -1 ? this.#times.length : kept)) {
+    const gone = kept === -1 ? this.#times.length : kept;
+    this.#made.splice(0, gone);
+    for (const time of this.#times.splice(0, gone)) {
       this.#cache.delete(time);
       this.#uncollectedCache.delete(time);
+      this.#subjectsCache.delete(time);
     }
+  }
+
+  #chapterAt(lastTimeUs: number): Promise<Chapter> {
+    return remember(this.#cache, lastTimeUs, () => this.#read(lastTimeUs));
   }
 
   async #read(lastTimeUs: number): Promise<Chapter> {
@@ -146,6 +194,7 @@ export class ChapterList {
         if (!(error instanceof CodedError)) throw error;
         // Reported to the replay that meets the block; the others, and ingest, can do without it.
         this.#open.add(index);
+        this.#openSubjects.add(undefined);
         this.#hasDamage = true;
       }
     }

@@ -1,5 +1,5 @@
 // The index that lets a sparse replay skip blocks: for a run of stored blocks, which collections each has, and a small
-// Bloom filter of its DIDs. Two bytes an event. Pure; block-store.ts stores one after every `chapterBlocks` blocks.
+// Bloom filter of its DIDs, and when their events were made. Two bytes an event. Pure; block-store.ts stores one after every `chapterBlocks` blocks.
 
 import { crc32 } from 'node:zlib';
 import { type BlockIndex, noCollection } from './block-index.ts';
@@ -16,6 +16,8 @@ const filterProbes = 6;
 const testedDidsMax = 512;
 const bitmapBytes = chapterBlocks / 8;
 const fixedBytes = 24;
+/** Chapters have had their version since 1; what is without, 0, lacks the times at which events were made. */
+const chapterVersion = 1;
 
 /** What a reader is after, as far as it helps to skip blocks. An absent condition holds for every block. */
 export interface ReadFilter {
@@ -24,6 +26,25 @@ export interface ReadFilter {
   readonly didHashes?: Uint32Array;
   /** Wanted subjects, `referenceInts` entries each (lib/event/reference.ts); what has none of them is not wanted. */
   readonly references?: Uint32Array;
+}
+
+/** A search for events by when they were made, give or take `slackUs`, and by their DID's hash. */
+export interface MadeSearch {
+  readonly madeUs: number;
+  readonly slackUs: number;
+  /** Low, high. */
+  readonly didHash: Uint32Array;
+  /** Blocks that are read for it, the nearest in time. */
+  readonly blocksMax: number;
+  /** Chapters that are looked at for it. */
+  readonly chaptersMax: number;
+}
+
+/** A block that a search has found. */
+export interface MadeBlock {
+  readonly lastTimeUs: number;
+  /** From when its events were made to what the search said. */
+  readonly offUs: number;
 }
 
 /** What of a block a reader may want. */
@@ -40,6 +61,9 @@ export class Chapter {
   /** `lastTimeUs` of the chapter before this one; 0 when there is none. */
   readonly previousUs: number;
   readonly #lastTimesUs = new Float64Array(chapterBlocks);
+  /** As `SubjectColumns.madeFromUs` and `madeThroughUs`; 0 for blocks whose events point at nothing. */
+  readonly #madeFromUs = new Float64Array(chapterBlocks);
+  readonly #madeThroughUs = new Float64Array(chapterBlocks);
   readonly #didFilters = new Uint8Array(chapterBlocks * filterBytes);
   /** Which blocks have events of a collection; the empty name stands for events without one. */
   readonly #collections = new Map<string, Uint8Array>();
@@ -75,6 +99,8 @@ export class Chapter {
   add(index: BlockIndex): void {
     const at = this.#count++;
     this.#lastTimesUs[at] = index.lastTimeUs;
+    this.#madeFromUs[at] = index.subjects?.madeFromUs ?? 0;
+    this.#madeThroughUs[at] = index.subjects?.madeThroughUs ?? 0;
     for (const collection of index.collections) this.#mark(collection, at);
     if (index.collection.includes(noCollection)) this.#mark('', at);
     const start = at * filterBytes;
@@ -109,6 +135,30 @@ export class Chapter {
     return found;
   }
 
+  /** When the events of its blocks were made, as far as they point at something: from, through; 0 for none. */
+  get made(): readonly [number, number] {
+    let fromUs = Number.POSITIVE_INFINITY;
+    let throughUs = 0;
+    for (let block = 0; block < this.#count; block++) {
+      if (this.#madeThroughUs[block] === 0) continue;
+      fromUs = Math.min(fromUs, this.#madeFromUs[block]);
+      throughUs = Math.max(throughUs, this.#madeThroughUs[block]);
+    }
+    return throughUs === 0 ? [0, 0] : [fromUs, throughUs];
+  }
+
+  /** Blocks that may have what a search is for, as far as can be seen here. */
+  madeAt({ madeUs, slackUs, didHash }: MadeSearch): MadeBlock[] {
+    const found: MadeBlock[] = [];
+    for (let block = 0; block < this.#count; block++) {
+      if (this.#madeThroughUs[block] === 0) continue;
+      const offUs = Math.max(this.#madeFromUs[block] - madeUs, madeUs - this.#madeThroughUs[block], 0);
+      if (offUs <= slackUs && this.#hasAny(block, didHash))
+        found.push({ lastTimeUs: this.#lastTimesUs[block], offUs });
+    }
+    return found;
+  }
+
   /** The stored form; {@link Chapter.read} is its inverse. */
   write(): Buffer {
     const count = this.#count;
@@ -116,12 +166,15 @@ export class Chapter {
     const bytes = Buffer.concat([
       Buffer.alloc(fixedBytes),
       bytesOf(this.#lastTimesUs.subarray(0, count)),
+      bytesOf(this.#madeFromUs.subarray(0, count)),
+      bytesOf(this.#madeThroughUs.subarray(0, count)),
       this.#didFilters.subarray(0, count * filterBytes),
       ...this.#collections.values(),
       names,
     ]);
     bytes.writeUInt32LE(count, 4);
     bytes.writeUInt32LE(this.#collections.size, 8);
+    bytes.writeUInt32LE(chapterVersion, 12);
     bytes.writeDoubleLE(this.previousUs, 16);
     bytes.writeUInt32LE(crc32(bytes.subarray(4)), 0);
     return bytes;
@@ -142,6 +195,10 @@ export class Chapter {
       return bytes.subarray(at - length, at);
     };
     bytesOf(chapter.#lastTimesUs).set(take(count * 8));
+    if (view.getUint32(12, true) >= chapterVersion) {
+      bytesOf(chapter.#madeFromUs).set(take(count * 8));
+      bytesOf(chapter.#madeThroughUs).set(take(count * 8));
+    }
     chapter.#didFilters.set(take(count * filterBytes));
     const bitmaps = Array.from({ length: view.getUint32(8, true) }, () => Uint8Array.from(take(bitmapBytes)));
     const names: string[] = JSON.parse(Buffer.from(bytes.subarray(at)).toString());

@@ -28,6 +28,11 @@ export interface EventLog extends LogReader {
   /** Upstream positions as of the newest stored block. */
   readonly positions: UpstreamPositions;
   /**
+   * A block from the builder as it is to be stored: its deletions have the subjects of what they deleted, as far as the log
+   * knows them. Not a promise when there is nothing to look for. Calls must not overlap. Never fails.
+   */
+  resolve(block: Block): Block | Promise<Block>;
+  /**
    * Stores a block and its positions in one atomic write. Calls must not overlap, and blocks must come in order.
    * Once it resolves the block is readable, and survives the death of the process.
    * @throws CodedError `LOG_DISK_FULL`, which can be retried after {@link recover}, `LOG_WRITE_FAILED` or `LOG_CLOSED`.
@@ -41,6 +46,7 @@ export interface EventLog extends LogReader {
   recover(): Promise<void>;
   /** Deletes blocks whose last event is older than `olderThanUs`, and the oldest beyond the byte limit. */
   trim(olderThanUs: number): Promise<TrimResult>;
+  readonly deletions: Readonly<DeletionTotals>;
   /** What the log holds. */
   stats(): LogStats;
   /** Waits for running calls and closes. Idempotent. */
@@ -58,6 +64,16 @@ export interface TrimResult {
   readonly blocks: number;
   readonly events: number;
   readonly bytes: number;
+}
+
+/** What became of deletions, since start, when their record was looked for. */
+export interface DeletionTotals {
+  /** It was found. */
+  found: number;
+  /** The log does not hold it, or it pointed at nothing. */
+  unknown: number;
+  /** Not looked for, because a block had too many. */
+  skipped: number;
 }
 
 export interface LogStats {

@@ -3,6 +3,7 @@
 
 import type { Block } from './block.ts';
 import { type BlockIndex, noCollection } from './block-index.ts';
+import { joinSubjects } from './subject-columns.ts';
 
 /** The events of `blocks`, which follow each other and share a dictionary, as one block. */
 export function foldBlocks(blocks: readonly Block[]): Block {
@@ -30,8 +31,12 @@ export function foldBlocks(blocks: readonly Block[]): Block {
     jsonBytes += block.json.length;
     zstdBytes += block.zstd.length;
   }
+  const subjects = joinSubjects(
+    withEvents.map((block) => block.index.subjects),
+    withEvents.map((block) => block.index.count),
+  );
   return {
-    index: { ...index, collections: [...collectionIds.keys()] },
+    index: { ...index, collections: [...collectionIds.keys()], subjects },
     json: Buffer.concat(withEvents.map((block) => block.json)),
     zstd: Buffer.concat(withEvents.map((block) => block.zstd)),
     dictionaryId: last.dictionaryId,

@@ -1,7 +1,7 @@
 // Walks the heads of stored blocks, in order, by seeking from one to the next: payloads are not read. For opening and
 // trimming; readers go by chapters.
 
-import { type BlockHead, blockKey, parts, readBlockKey, readHead } from './block-format.ts';
+import { type BlockHead, blockKey, lastPart, parts, readBlockKey, readHead } from './block-format.ts';
 import type { Database } from './database.ts';
 
 /**
@@ -11,7 +11,7 @@ import type { Database } from './database.ts';
 export async function* walkHeads(db: Database, fromUs: number, throughUs: number): AsyncGenerator<BlockHead> {
   const iterator = db.iterator({
     gte: blockKey(fromUs, parts.head),
-    lte: blockKey(throughUs, parts.uncollected),
+    lte: blockKey(throughUs, lastPart),
   });
   try {
     for (let entry = await iterator.next(); entry !== undefined; entry = await iterator.next()) {

@@ -17,11 +17,19 @@ import {
 import { BlockStore } from './block-store.ts';
 import type { ReadFilter } from './chapter.ts';
 import { databaseFailure } from './database.ts';
-import type { EventLog, LogStats, ReadResult, SliceEncoding, TrimResult } from './event-log.ts';
+import type {
+  DeletionTotals,
+  EventLog,
+  LogStats,
+  ReadResult,
+  SliceEncoding,
+  TrimResult,
+} from './event-log.ts';
 import { foldBlocks } from './fold.ts';
 import { Journal } from './journal.ts';
 import { type LogFollower, type ReplicaStart, storeFolder } from './log-follower.ts';
 import { LogView } from './log-view.ts';
+import { RecordFinder } from './record-finder.ts';
 import { waitForSpace } from './space.ts';
 
 export interface LevelLogOptions {
@@ -55,6 +63,7 @@ export class LevelLog implements EventLog {
   readonly lostBlocks: number;
   readonly #options: LevelLogOptions;
   readonly #view: LogView;
+  readonly #finder: RecordFinder;
   #journal: Journal;
   #store: BlockStore;
   #positions: UpstreamPositions;
@@ -73,6 +82,7 @@ export class LevelLog implements EventLog {
     this.#journal = journal;
     this.#store = store;
     this.#view = new LogView(store.didHashKey, options.tailBytesMax, store.stored, unfolded);
+    this.#finder = new RecordFinder(this.#view);
     this.#positions = positionsOf(opened) ?? new Map();
   }
 
@@ -100,6 +110,14 @@ export class LevelLog implements EventLog {
 
   get positions(): UpstreamPositions {
     return this.#positions;
+  }
+
+  get deletions(): Readonly<DeletionTotals> {
+    return this.#finder.totals;
+  }
+
+  resolve(block: Block): Block | Promise<Block> {
+    return this.#finder.resolve(block);
   }
 
   async append(block: Block): Promise<void> {

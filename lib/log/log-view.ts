@@ -3,7 +3,8 @@
 // one in each thread that only reads.
 
 import { type Block, type BlockSlice, blockBytesOf } from './block.ts';
-import type { ReadFilter } from './chapter.ts';
+import type { BlockIndex } from './block-index.ts';
+import type { MadeSearch, ReadFilter } from './chapter.ts';
 import type { LogReader, ReadResult, SliceEncoding } from './event-log.ts';
 import { MemoryTail } from './memory-tail.ts';
 import type { StoredBlocks } from './stored-blocks.ts';
@@ -66,6 +67,16 @@ export class LogView implements LogReader {
       this.unfoldedBytes -= blockBytesOf(small);
     }
     if (count > 1) this.#tail.replace(count, block);
+  }
+
+  /** As `StoredBlocks.indexAfter`. */
+  storedIndexAfter(timeUs: number): Promise<BlockIndex | undefined> {
+    return this.#stored.indexAfter(timeUs);
+  }
+
+  /** As `StoredBlocks.madeAt`. */
+  storedMadeAt(search: MadeSearch): AsyncGenerator<BlockIndex> {
+    return this.#stored.madeAt(search);
   }
 
   /** The databases are about to be closed: reads wait for {@link reset}. */

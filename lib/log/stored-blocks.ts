@@ -5,9 +5,10 @@ import { CodedError } from '../event/coded-error.ts';
 import type { Block } from './block.ts';
 import type { FrameCompressor } from './block-builder.ts';
 import { type BlockHead, blockKey, blockKeysEnd, parts, readBlockKey, readHead } from './block-format.ts';
+import type { BlockIndex } from './block-index.ts';
 import { BlockLoader } from './block-loader.ts';
 import { BlockReader } from './block-reader.ts';
-import type { ReadFilter } from './chapter.ts';
+import type { MadeSearch, ReadFilter } from './chapter.ts';
 import { ChapterList } from './chapter-list.ts';
 import { damaged } from './damage.ts';
 import { type Database, databaseFailure } from './database.ts';
@@ -20,14 +21,16 @@ export class StoredBlocks {
   /** Blocks that end here or before are deleted, or about to be. */
   trimmedToUs = 0;
   readonly chapters: ChapterList;
+  readonly #loader: BlockLoader;
   readonly #reader: BlockReader;
   readonly #location: string;
 
-  private constructor(location: string, lastTimeUs: number, chapters: ChapterList, reader: BlockReader) {
+  private constructor(location: string, lastTimeUs: number, chapters: ChapterList, loader: BlockLoader) {
     this.#location = location;
     this.lastTimeUs = lastTimeUs;
     this.chapters = chapters;
-    this.#reader = reader;
+    this.#loader = loader;
+    this.#reader = new BlockReader(loader, chapters);
   }
 
   /**
@@ -45,7 +48,7 @@ export class StoredBlocks {
     const lastTimeUs = last?.index.lastTimeUs ?? 0;
     const loader = new BlockLoader(db, compressor);
     const chapters = await ChapterList.load(db, lastTimeUs, last?.chapterUs ?? 0, loader);
-    return new StoredBlocks(location, lastTimeUs, chapters, new BlockReader(loader, chapters));
+    return new StoredBlocks(location, lastTimeUs, chapters, loader);
   }
 
   /** As `LogReader.read`, among stored blocks. `catchUp` is called before a failure is believed: see log-view.ts. */
@@ -68,6 +71,30 @@ export class StoredBlocks {
       if (cause instanceof CodedError) throw cause;
       throw databaseFailure('LOG_READ_FAILED', `cannot read the log in ${this.#location}`, cause);
     }
+  }
+
+  /** The columns, subjects included, of the block with the first event after `timeUs`. @throws CodedError `LOG_CORRUPT`. */
+  async indexAfter(timeUs: number): Promise<BlockIndex | undefined> {
+    const chapter = await this.chapters.after(timeUs);
+    const block = chapter.blockAfter(timeUs);
+    return block < chapter.count ? this.#index(chapter.lastTimeOf(block)) : undefined;
+  }
+
+  /** The same of blocks that may have what a search is for, nearest in time first. @throws CodedError `LOG_CORRUPT`. */
+  async *madeAt(search: MadeSearch): AsyncGenerator<BlockIndex> {
+    const chapters = await this.chapters.madeAt(search);
+    const found = chapters.flatMap((chapter) => chapter.madeAt(search));
+    found.sort((one, other) => one.offUs - other.offUs || other.lastTimeUs - one.lastTimeUs);
+    for (const { lastTimeUs } of found.slice(0, search.blocksMax)) {
+      const index = await this.#index(lastTimeUs);
+      if (index !== undefined) yield index;
+    }
+  }
+
+  /** Undefined when the block is deleted, or still being written. */
+  async #index(lastTimeUs: number): Promise<BlockIndex | undefined> {
+    if (lastTimeUs <= this.trimmedToUs || lastTimeUs > this.lastTimeUs) return undefined;
+    return this.#loader.index(lastTimeUs);
   }
 
   /** Another thread has stored a block. */

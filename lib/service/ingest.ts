@@ -12,6 +12,7 @@ import { BlockBuilder, type FrameCompressor } from '../log/block-builder.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import type { IngestTotals } from './ingest-totals.ts';
+import { SourceLag } from './source-lag.ts';
 
 /**
  * Shortest time from one block to the next, and so the longest wait of an event for company. An event that comes after
@@ -57,6 +58,7 @@ export class Ingest {
   #timerIsWindow = false;
   #sealedAtMs = -Infinity;
   #writingSinceMs: number | undefined;
+  readonly #lag = new SourceLag();
   #newestFrameTimeUs: number | undefined;
   #windowOver = false;
   #paused = false;
@@ -183,7 +185,9 @@ export class Ingest {
     this.#timer = undefined;
     this.#windowOver = false;
     this.#sealedAtMs = performance.now();
-    const block = this.#builder.seal(this.#options.compressor);
+    const frameTimeUs = this.newestFrameTimeUs;
+    this.#lag.add(frameTimeUs === undefined ? undefined : Date.now() * 1000 - frameTimeUs);
+    const block = this.#builder.seal(this.#options.compressor, this.#lag.usualUs);
     this.#queue.push(block);
     this.#pendingBytes += blockBytesOf(block);
     if (!this.#paused && this.#pendingBytes > pendingBytesMax) this.#setPaused(true);
@@ -193,7 +197,9 @@ export class Ingest {
   async #store(): Promise<void> {
     const { publish } = this.#options;
     try {
-      for (let block = this.#queue.shift(); block !== undefined; block = this.#queue.shift()) {
+      for (let sealed = this.#queue.shift(); sealed !== undefined; sealed = this.#queue.shift()) {
+        const resolved = this.#options.log.resolve(sealed);
+        const block = resolved instanceof Promise ? await resolved : resolved;
         await this.#append(block);
         this.#pendingBytes -= blockBytesOf(block);
         if (this.#paused && this.#pendingBytes < pendingBytesLow) this.#setPaused(false);

@@ -22,6 +22,8 @@ class EventCollector {
     return this.#timeUs;
   }
 
+  reference(): void {}
+
   end(): void {
     this.events.push(this.writer.copy());
   }

@@ -3,9 +3,9 @@
 // the signed commit keeps its first value. Stamping is a copy and three small writes.
 
 import { CodedError } from '../event/coded-error.ts';
+import { tidCharacters } from '../event/tid.ts';
 import { decodeFrame } from './frame-encoder.ts';
 import { writeStampedRev } from './stamped-rev.ts';
-import { tidCharacters } from './tid.ts';
 
 const widestSeqBytes = 9;
 const timeCharacters = 24;

@@ -2,7 +2,8 @@
 // are unique and rise with the sequence, and across a restart of sequences too, so that a test can tell from the JSON
 // of an event alone which frame it came from. Written by the frame pool, read by the delivery ledger.
 
-import { tidCharacters, timeUsOfTid, writeTid } from './tid.ts';
+import { tidCharacters, tidTimeUs } from '../event/tid.ts';
+import { writeTid } from './tid.ts';
 
 /** 2020-01-01: far enough back that 20 epochs stay in the past, where verifiers want revisions to be. */
 const originUs = 1_577_836_800_000_000;
@@ -25,10 +26,15 @@ export function stampedRev(seq: number, epoch: number): string {
 
 /** The sequence in a stamped revision; NaN when it is none. */
 export function seqOfStampedRev(rev: string): number {
-  return (timeUsOfTid(rev) - originUs) % epochSpan;
+  return (timeUsOf(rev) - originUs) % epochSpan;
 }
 
 /** The epoch in a stamped revision; NaN when it is none. */
 export function epochOfStampedRev(rev: string): number {
-  return Math.floor((timeUsOfTid(rev) - originUs) / epochSpan);
+  return Math.floor((timeUsOf(rev) - originUs) / epochSpan);
+}
+
+function timeUsOf(rev: string): number {
+  const bytes = Buffer.from(rev);
+  return tidTimeUs(bytes, 0, bytes.length);
 }

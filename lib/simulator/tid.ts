@@ -1,13 +1,11 @@
 // Timestamp identifiers (TIDs): 53 bits of microseconds and a 10-bit clock id as 13 sortable base32 characters. The
 // simulator makes record keys and revisions of them; stamped revisions also carry the frame's sequence (see
-// stamped-rev.ts). No clock is read here.
+// stamped-rev.ts). No clock is read here. Reading them is lib/event's.
+
+import { tidCharacters } from '../event/tid.ts';
 
 const alphabet = '234567abcdefghijklmnopqrstuvwxyz';
 const charCodes = Uint8Array.from(alphabet, (char) => char.charCodeAt(0));
-const timeCharacters = 11;
-
-/** Characters of a TID. */
-export const tidCharacters = 13;
 
 /** Writes a TID at `offset`. @param timeUs below 2^53. @param clockId below 1,024. */
 export function writeTid(timeUs: number, clockId: number, out: Uint8Array, offset: number): void {
@@ -32,20 +30,4 @@ const scratch = Buffer.alloc(tidCharacters);
 export function tidOf(timeUs: number, clockId: number): string {
   writeTid(timeUs, clockId, scratch, 0);
   return scratch.toString('latin1');
-}
-
-/** The microseconds that a TID carries; NaN when it is not a TID. */
-export function timeUsOfTid(tid: string): number {
-  if (tid.length !== tidCharacters) {
-    return Number.NaN;
-  }
-  let timeUs = 0;
-  for (let i = 0; i < timeCharacters; i++) {
-    const digit = alphabet.indexOf(tid[i]);
-    if (digit < 0) {
-      return Number.NaN;
-    }
-    timeUs = timeUs * 32 + digit;
-  }
-  return timeUs;
 }

@@ -27,6 +27,9 @@ export class Recorder implements EventSink {
   drops: DropReason[] = [];
   #timeUs = firstTimeUs;
   #start = -1;
+  /** Of each event: its path, and behind it the texts of its record that may be references. */
+  references: string[][] = [];
+  #openReferences: string[] = [];
   readonly #events = new EventWriter(this, (reason) => this.drops.push(reason));
 
   begin(): number {
@@ -35,14 +38,19 @@ export class Recorder implements EventSink {
     return this.#timeUs++;
   }
 
+  reference(source: Uint8Array, start: number, end: number): void {
+    this.#openReferences.push(Buffer.from(source.subarray(start, end)).toString());
+  }
+
   end(
     kind: number,
     operation: number,
     source: Uint8Array,
     didStart: number,
     didEnd: number,
-    collectionStart: number,
+    pathStart: number,
     collectionEnd: number,
+    pathEnd: number,
   ): void {
     const bytes = Buffer.from(source.buffer, source.byteOffset, source.length);
     this.events.push({
@@ -50,8 +58,10 @@ export class Recorder implements EventSink {
       kind,
       operation,
       did: bytes.toString('utf8', didStart, didEnd),
-      collection: bytes.toString('utf8', collectionStart, collectionEnd),
+      collection: bytes.toString('utf8', pathStart, collectionEnd),
     });
+    this.references.push([bytes.toString('utf8', pathStart, pathEnd), ...this.#openReferences]);
+    this.#openReferences = [];
     this.#start = -1;
     this.writer.length = 0;
   }
@@ -59,6 +69,7 @@ export class Recorder implements EventSink {
   /** Reads and writes one frame; `events` and `drops` are then those of this frame. */
   take(frame: Uint8Array): this {
     this.events = [];
+    this.references = [];
     this.drops = [];
     const reason = this.frame.read(frame);
     if (reason !== undefined) this.drops.push(reason);

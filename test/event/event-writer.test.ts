@@ -49,6 +49,42 @@ test.skipIf(!hasShared)(`real frames become what production sent, byte for byte$
   expect(lines).toEqual(corpusLines().map(withoutTime));
 });
 
+/** Every text in a JSON value, in the order of the JSON. */
+function textsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  return value !== null && typeof value === 'object' ? Object.values(value).flatMap(textsIn) : [];
+}
+
+test.skipIf(!hasShared)(`the sink is told of paths and of what records point at${sharedNote}`, () => {
+  const file = readFileSync(corpusFramesPath);
+  const recorder = new Recorder();
+  const told: string[][] = [];
+  for (let at = 0; at < file.length; at += 4 + file.readUInt32LE(at)) {
+    recorder.take(file.subarray(at + 4, at + 4 + file.readUInt32LE(at)));
+    told.push(...recorder.references);
+  }
+  const isReference = (text: string): boolean => /^(at:\/\/)?did:/.test(text);
+  const expected = corpusLines().map((line) => {
+    const { commit } = JSON.parse(line);
+    if (commit === undefined) return [''];
+    return [`${commit.collection}/${commit.rkey}`, ...textsIn(commit.record).filter(isReference).sort()];
+  });
+  expect(told.map(([path, ...texts]) => [path, ...texts.filter(isReference).sort()])).toEqual(expected);
+  // Nearly nothing else is worth a look.
+  expect(told.flatMap(([, ...texts]) => texts).filter((text) => !isReference(text))).toEqual([]);
+  expect(told.flat().filter(isReference).length).toBeGreaterThan(30);
+});
+
+test('the sink is told of texts at any depth, in chunks too, and not of keys, links and bytes', () => {
+  const uri = 'at://did:plc:abc/app.bsky.feed.post/1';
+  const chunked = Buffer.concat([hex('7f'), text('did:pl'), text('c:abc'), hex('ff')]);
+  const nested = map(['did:plc:key', array(text('did:plc:a'), map(['x', text(uri)]))], ['z', chunked]);
+  const block = blockOf(map(['a', nested], ['b', link(record[0])], ['c', text('about did:plc:no')]));
+  const ops = [opOf('create', path, block[0]), opOf('delete', 'com.example.record/gone', null)];
+  const { references } = take(commit(ops, [block]));
+  expect(references).toEqual([[path, 'did:plc:a', uri, 'did:plc:abc'], ['com.example.record/gone']]);
+});
+
 describe('commits of a real repository', () => {
   const example = {
     $type: 'com.example.record',

@@ -5,9 +5,11 @@ import {
   parts,
   readBlockKey,
   readHead,
+  readSubjectsOf,
   writeHead,
 } from '../../lib/log/block-format.ts';
 import { firstEventAfter } from '../../lib/log/block-index.ts';
+import { writeSubjects } from '../../lib/log/subject-columns.ts';
 import { payloadsOf, SampleLog, seededRandom, unfake } from '../support/events.ts';
 
 const before = { bytes: 2 ** 40, events: 2 ** 33 };
@@ -17,15 +19,18 @@ test('a head reads back as it was written, at any alignment', () => {
   const sample = new SampleLog(seededRandom(3));
   for (const count of [1, 2, 3, 7, 256]) {
     const block = sample.block(count);
-    const written = writeHead(block, block.json, place);
+    const { subjects, ...index } = block.index;
+    const stored = subjects && writeSubjects(subjects);
+    const written = writeHead(block, block.json, place, stored);
     const shifted = Buffer.concat([Buffer.from('abc'), written]).subarray(3);
     const head = readHead(shifted);
-    expect(head.index).toEqual(block.index);
+    expect(head.index).toEqual(index);
+    expect(readSubjectsOf(head, stored)).toEqual(subjects && { ...subjects, keyTimeUs: undefined });
     expect(head.positions).toEqual(block.positions);
     expect(head.dictionaryId).toBe(7);
     expect(head).toMatchObject(place);
     expect(head.after).toEqual({
-      bytes: before.bytes + written.length + block.json.length + block.zstd.length,
+      bytes: before.bytes + written.length + block.json.length + block.zstd.length + (stored?.length ?? 0),
       events: before.events + count,
     });
     expect(checkPayload(head, parts.json, block.json)).toBe(block.json);

@@ -132,11 +132,11 @@ test('a directory in use, a newer format and a damaged block are refused by name
 
   const db = new ClassicLevel<string, Buffer>(join(dataDir, 'blocks'), { valueEncoding: 'buffer' });
   const description = await db.get('aformat');
-  await db.put('aformat', Buffer.from('{"format":2}'));
+  await db.put('aformat', Buffer.from('{"format":3}'));
   await db.close();
   await expect(open()).rejects.toMatchObject({
     code: 'LOG_NEWER_FORMAT',
-    message: expect.stringContaining('format 2'),
+    message: expect.stringContaining('format 3'),
   });
 
   const raw = new ClassicLevel<Buffer, Buffer>(join(dataDir, 'blocks'), {

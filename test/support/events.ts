@@ -13,6 +13,7 @@ import {
 import type { Filter } from '../../lib/event/filter.ts';
 import type { Block } from '../../lib/log/block.ts';
 import { BlockBuilder, type FrameCompressor } from '../../lib/log/block-builder.ts';
+import { tidOf } from '../../lib/simulator/tid.ts';
 
 /** Deterministic numbers in [0, 1) (mulberry32). */
 export function seededRandom(seed: number): () => number {
@@ -49,13 +50,33 @@ export interface SampleEvent {
   readonly did: string;
   readonly time_us: number;
   readonly kind: 'commit' | 'identity' | 'account';
-  readonly commit?: { collection: string; operation: string; text: string };
+  readonly commit?: SampleCommit;
 }
+
+interface SampleCommit {
+  readonly collection: string;
+  readonly operation: string;
+  readonly rkey: string;
+  readonly text: string;
+  /** What the record points at: DIDs and at-uris. A deletion has none. */
+  readonly record?: { readonly subjects: readonly string[] };
+}
+
+/** Accounts of the sample, all of which point at each other. */
+export const sampleDids = Array.from({ length: 20 }, (_, at) => `did:plc:${String(at).padStart(24, 'a')}`);
+const sampleRkeys = ['3kaaaaaaaaaa2', '3kaaaaaaaaab2', 'self'];
+const sampleUris = sampleDids.flatMap((did) =>
+  sampleRkeys.map((rkey) => `at://${did}/app.bsky.feed.post/${rkey}`),
+);
 
 /** Builds blocks of random events, and remembers each event as an oracle would. */
 export class SampleLog {
   readonly builder: BlockBuilder;
   readonly events: SampleEvent[] = [];
+  /** What each event points at, by its `time_us`; of a deletion what its record pointed at. */
+  readonly subjects = new Map<number, readonly string[]>();
+  /** Records that are there, by DID and path, with what they point at. */
+  readonly #records = new Map<string, { did: string; commit: SampleCommit }>();
   readonly #random: () => number;
   readonly #textBytesMax: number;
   #seq = 0;
@@ -84,32 +105,73 @@ export class SampleLog {
   #event(): void {
     const random = this.#random;
     const time_us = this.builder.begin();
-    const did = `did:plc:${String(Math.floor(random() * 20)).padStart(24, 'a')}`;
-    const kind = (['commit', 'commit', 'commit', 'identity', 'account'] as const)[Math.floor(random() * 5)];
-    const collection = collections[Math.floor(random() * collections.length)];
-    const text = 'x'.repeat(Math.floor(random() ** 8 * this.#textBytesMax));
-    const operation = kind === 'commit' ? ((1 + Math.floor(random() * 3)) as Operation) : operations.none;
-    const event: SampleEvent =
-      kind === 'commit'
-        ? { did, time_us, kind, commit: { collection, operation: operationNames[operation], text } }
-        : { did, time_us, kind };
+    const kind = pick(random, ['commit', 'commit', 'commit', 'identity', 'account'] as const);
+    const made = kind === 'commit' ? this.#commit(time_us) : undefined;
+    const did = made?.did ?? pick(random, sampleDids);
+    const commit = made?.commit;
+    const event: SampleEvent = commit === undefined ? { did, time_us, kind } : { did, time_us, kind, commit };
     this.builder.writer.ascii(JSON.stringify(event));
-    const source = Buffer.from(`${did}${collection}`);
+    for (const subject of commit?.record?.subjects ?? []) {
+      const bytes = Buffer.from(subject);
+      this.builder.reference(bytes, 0, bytes.length);
+    }
+    const path = commit === undefined ? '' : `${commit.collection}/${commit.rkey}`;
+    const source = Buffer.from(`${did}${path}`);
+    const operation = commit === undefined ? 0 : operationNames.indexOf(commit.operation as 'create');
     this.builder.end(
       eventKinds[kind] as EventKind,
-      operation,
+      operation as Operation,
       source,
       0,
       did.length,
-      kind === 'commit' ? did.length : 0,
-      kind === 'commit' ? source.length : 0,
+      did.length,
+      did.length + (commit?.collection.length ?? 0),
+      source.length,
     );
     this.events.push(event);
   }
+
+  /** A record is made or changed, or one that is there or never was is deleted. */
+  #commit(time_us: number): { did: string; commit: SampleCommit } {
+    const random = this.#random;
+    const text = 'x'.repeat(Math.floor(random() ** 8 * this.#textBytesMax));
+    const operation = pick(random, operationNames.slice(1));
+    const known =
+      operation === 'create' || random() < 0.3 ? undefined : pick(random, [...this.#records.values()]);
+    const did = known?.did ?? pick(random, sampleDids);
+    const collection = known?.commit.collection ?? pick(random, collections);
+    // Most keys are the time; some are much older, or none.
+    const rkey = known?.commit.rkey ?? (random() < 0.7 ? tidOf(time_us, 1) : pick(random, sampleRkeys));
+    const key = `${did}/${collection}/${rkey}`;
+    if (operation === 'delete') {
+      this.subjects.set(time_us, this.#records.get(key)?.commit.record?.subjects ?? []);
+      this.#records.delete(key);
+      return { did, commit: { collection, operation, rkey, text } };
+    }
+    const subjects = Array.from({ length: Math.floor(random() * 4) }, () => {
+      const subject = pick(random, sampleDids);
+      return random() < 0.5 ? subject : `at://${subject}/app.bsky.feed.post/${pick(random, sampleRkeys)}`;
+    });
+    const commit = { collection, operation, rkey, text, record: { subjects } };
+    this.subjects.set(time_us, subjects);
+    this.#records.set(key, { did, commit });
+    return { did, commit };
+  }
 }
 
-/** The rules of filters, written plainly: what the fast path is compared with. */
-export function matches(filter: Filter, event: SampleEvent): boolean {
+function pick<T>(random: () => number, from: readonly T[]): T {
+  return from[Math.floor(random() * from.length)];
+}
+
+/**
+ * The rules of filters, written plainly: what the fast path is compared with.
+ * @param subjects what the event points at; for deletions that have been resolved, see `SampleLog.subjects`.
+ */
+export function matches(
+  filter: Filter,
+  event: SampleEvent,
+  subjects: readonly string[] = event.commit?.record?.subjects ?? [],
+): boolean {
   const collection = event.commit?.collection;
   if (collection !== undefined && filter.collections.size + filter.prefixes.length > 0) {
     if (
@@ -119,6 +181,11 @@ export function matches(filter: Filter, event: SampleEvent): boolean {
       return false;
   }
   if (filter.dids.size > 0 && !filter.dids.has(event.did)) return false;
+  if (filter.subjects.size > 0) {
+    const wanted = (subject: string): boolean =>
+      filter.subjects.has(subject) || filter.subjects.has(/^at:\/\/([^/]*)/.exec(subject)?.[1] ?? '');
+    if (!subjects.some(wanted)) return false;
+  }
   if (filter.kinds !== 0 && (filter.kinds & (1 << eventKinds[event.kind])) === 0) return false;
   const operation = event.commit?.operation as 'create' | 'update' | 'delete' | undefined;
   if (filter.operations !== 0 && operation !== undefined) {
@@ -129,12 +196,11 @@ export function matches(filter: Filter, event: SampleEvent): boolean {
 
 export function randomFilter(random: () => number): Filter {
   const some = <T>(from: readonly T[], chance: number): T[] => from.filter(() => random() < chance);
-  const dids = Array.from({ length: 20 }, (_, at) => `did:plc:${String(at).padStart(24, 'a')}`);
   return {
     collections: new Set(random() < 0.5 ? some(collections, 0.4) : []),
     prefixes: random() < 0.3 ? some(['app.bsky.feed.', 'app.bsky.', 'com.'], 0.5) : [],
-    dids: new Set(random() < 0.4 ? some(dids, 0.2) : []),
-    subjects: new Set(),
+    dids: new Set(random() < 0.4 ? some(sampleDids, 0.2) : []),
+    subjects: new Set(random() < 0.3 ? [...some(sampleDids, 0.1), ...some(sampleUris, 0.1)] : []),
     maxMessageSizeBytes: random() < 0.3 ? Math.floor(random() * 2000) : 0,
     kinds: random() < 0.2 ? Math.floor(random() * 8) : 0,
     operations: random() < 0.2 ? 2 * Math.floor(random() * 8) : 0,

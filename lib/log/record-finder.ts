@@ -1,0 +1,165 @@
+// Gives deletions what their record pointed at: a deletion says which record is gone, not what was in it. The record's
+// event is looked for in the log, newest first, by the time in the record's key: keys are TIDs, made when the record was.
+// What cannot be found that way is in odd-records.ts. Called before a block is stored, so that its readers, live and
+// replayed, need no search. It never fails: what is not found stays without subjects.
+
+import { operations } from '../event/event.ts';
+import { noPath } from '../event/reference.ts';
+import type { Block } from './block.ts';
+import type { BlockIndex, SubjectColumns } from './block-index.ts';
+import type { DeletionTotals } from './event-log.ts';
+import type { LogView } from './log-view.ts';
+import { OddRecords } from './odd-records.ts';
+import { referencesOf, withReferences } from './subject-columns.ts';
+
+/** How far the time in a record's key may be from the time at which its event was made: clocks, and slow networks. */
+export const keySlackUs = 2 * 60 * 1_000_000;
+/** Blocks that are read for one deletion: usually one, rarely another that only seemed to have the DID. */
+const blocksPerSearchMax = 8;
+const chaptersPerSearchMax = 8;
+/** Deletions of one block that are looked for in the store; a full block has some twenty. */
+export const searchesPerBlockMax = 64;
+
+/** One that is looked for. */
+interface Deletion {
+  /** Its position in the block. */
+  readonly event: number;
+  /** `time_us` of the record's last event, if it is an odd one. */
+  readonly oddUs: number | undefined;
+  readonly keyTimeUs: number;
+}
+
+const nothing = new Uint32Array(0);
+
+/** See the file comment. Owned by the writer of a log. */
+export class RecordFinder {
+  readonly totals: DeletionTotals = { found: 0, unknown: 0, skipped: 0 };
+  readonly #view: LogView;
+  readonly #odd = new OddRecords();
+
+  constructor(view: LogView) {
+    this.#view = view;
+  }
+
+  /** The block with its deletions' subjects, without key times; at once when it has nothing to look for. Calls must not overlap. */
+  resolve(block: Block): Block | Promise<Block> {
+    const { index } = block;
+    const { subjects } = index;
+    if (subjects?.keyTimeUs === undefined) return block;
+    const deletions = this.#deletionsOf(index, subjects, subjects.keyTimeUs);
+    return deletions.length > 0 ? this.#resolve(block, subjects, deletions) : withSubjects(block, subjects);
+  }
+
+  /** Goes through the events in their order, so that what is known of odd records is what came before each deletion. */
+  #deletionsOf(
+    index: BlockIndex,
+    { path, madeFromUs, madeThroughUs }: SubjectColumns,
+    keyTimeUs: Float64Array,
+  ): Deletion[] {
+    const { count, kindAndOperation, timeUs, didHash } = index;
+    const deletions: Deletion[] = [];
+    for (let event = 0; event < count; event++) {
+      if (path[event] === noPath) continue;
+      const low = didHash[event * 2];
+      const high = didHash[event * 2 + 1];
+      const operation = kindAndOperation[event] >>> 4;
+      if (operation === operations.delete) {
+        deletions.push({ event, oddUs: this.#odd.take(low, high, path[event]), keyTimeUs: keyTimeUs[event] });
+        continue;
+      }
+      // An update is not made when its key was, or so soon that it could be taken for the creation. NaN compares as false.
+      const isRegular =
+        operation === operations.create &&
+        keyTimeUs[event] >= madeFromUs - keySlackUs &&
+        keyTimeUs[event] <= madeThroughUs + keySlackUs;
+      if (!isRegular) this.#odd.set(low, high, path[event], timeUs[event]);
+    }
+    return deletions;
+  }
+
+  async #resolve(block: Block, subjects: SubjectColumns, deletions: readonly Deletion[]): Promise<Block> {
+    const { index } = block;
+    const found = new Map<number, Uint32Array>();
+    const searches: Promise<void>[] = [];
+    for (const deletion of deletions) {
+      const near = this.#findNear(index, deletion.event);
+      if (near !== undefined) found.set(deletion.event, near);
+      else if (searches.length < searchesPerBlockMax) searches.push(this.#search(index, deletion, found));
+      else this.totals.skipped++;
+    }
+    await Promise.all(searches);
+    for (const references of found.values()) {
+      if (references.length > 0) this.totals.found++;
+      else this.totals.unknown++;
+    }
+    return withSubjects(block, withReferences(subjects, found));
+  }
+
+  /** Looks where nothing has to be read: before the deletion in its own block, and in blocks that are not in the store yet. */
+  #findNear(index: BlockIndex, event: number): Uint32Array | undefined {
+    const own = findIn(index, event, index, event);
+    if (own !== undefined) return own;
+    const { unfolded } = this.#view;
+    for (let at = unfolded.length - 1; at >= 0; at--) {
+      const found = findIn(unfolded[at].index, unfolded[at].index.count, index, event);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** Puts what it finds into `found`. Never rejects. */
+  async #search(
+    index: BlockIndex,
+    { event, oddUs, keyTimeUs }: Deletion,
+    found: Map<number, Uint32Array>,
+  ): Promise<void> {
+    found.set(event, nothing);
+    try {
+      for await (const stored of this.#candidates(index, event, oddUs, keyTimeUs)) {
+        const references = findIn(stored, stored.count, index, event);
+        if (references === undefined) continue;
+        found.set(event, references);
+        return;
+      }
+    } catch {
+      // Damaged, just deleted by retention, or closed to be opened again: the deletion does without.
+    }
+  }
+
+  async *#candidates(
+    index: BlockIndex,
+    event: number,
+    oddUs: number | undefined,
+    keyTimeUs: number,
+  ): AsyncGenerator<BlockIndex> {
+    const odd = oddUs === undefined ? undefined : await this.#view.storedIndexAfter(oddUs - 1);
+    if (odd !== undefined) yield odd;
+    if (Number.isNaN(keyTimeUs)) return;
+    yield* this.#view.storedMadeAt({
+      madeUs: keyTimeUs,
+      slackUs: keySlackUs,
+      didHash: index.didHash.subarray(event * 2, event * 2 + 2),
+      blocksMax: blocksPerSearchMax,
+      chaptersMax: chaptersPerSearchMax,
+    });
+  }
+}
+
+/** What a record points at after its last event before position `end`; undefined when it has none there. */
+function findIn(from: BlockIndex, end: number, index: BlockIndex, event: number): Uint32Array | undefined {
+  if (from.subjects === undefined) return undefined;
+  const path = index.subjects?.path[event];
+  const low = index.didHash[event * 2];
+  const high = index.didHash[event * 2 + 1];
+  for (let at = end - 1; at >= 0; at--) {
+    if (from.subjects.path[at] !== path || from.didHash[at * 2] !== low || from.didHash[at * 2 + 1] !== high)
+      continue;
+    const isGone = from.kindAndOperation[at] >>> 4 === operations.delete;
+    return isGone ? nothing : referencesOf(from.subjects, at);
+  }
+  return undefined;
+}
+
+function withSubjects(block: Block, { keyTimeUs: _, ...subjects }: SubjectColumns): Block {
+  return { ...block, index: { ...block.index, subjects } };
+}

@@ -1,0 +1,118 @@
+// Subject columns as values: stored, read, joined, and asked for one event. Pure.
+//
+// Stored, little-endian: CRC-32 of all that follows, count of events, count of references, 4 bytes of zero, two doubles
+// (`madeFromUs`, `madeThroughUs`), `path`, `references`, and for each event the number of its references as a byte.
+
+import { crc32 } from 'node:zlib';
+import { referenceInts } from '../event/reference.ts';
+import type { SubjectColumns } from './block-index.ts';
+import { damaged } from './damage.ts';
+
+const fixedBytes = 32;
+const referenceBytes = 4 * referenceInts;
+
+/** The stored form; {@link readSubjects} is its inverse. */
+export function writeSubjects({ madeFromUs, madeThroughUs, path, ends, references }: SubjectColumns): Buffer {
+  const count = path.length;
+  const bytes = Buffer.alloc(fixedBytes + count * 4 + references.byteLength + count);
+  bytes.writeUInt32LE(count, 4);
+  bytes.writeUInt32LE(references.length / referenceInts, 8);
+  bytes.writeDoubleLE(madeFromUs, 16);
+  bytes.writeDoubleLE(madeThroughUs, 24);
+  bytes.set(new Uint8Array(path.buffer, path.byteOffset, path.byteLength), fixedBytes);
+  const referencesAt = fixedBytes + count * 4;
+  bytes.set(new Uint8Array(references.buffer, references.byteOffset, references.byteLength), referencesAt);
+  const countsAt = referencesAt + references.byteLength;
+  for (let event = 0; event < count; event++) bytes[countsAt + event] = ends[event] - startOf(ends, event);
+  bytes.writeUInt32LE(crc32(bytes.subarray(4)), 0);
+  return bytes;
+}
+
+/** Columns of `count` events, in memory of their own. @throws CodedError `LOG_CORRUPT`. */
+export function readSubjects(bytes: Uint8Array, count: number): SubjectColumns {
+  const memory = new Uint8Array(bytes.length);
+  memory.set(bytes);
+  const view = new DataView(memory.buffer);
+  if (bytes.length < fixedBytes || crc32(memory.subarray(4)) !== view.getUint32(0, true)) {
+    throw damaged(`subjects of ${bytes.length} bytes have a wrong checksum`);
+  }
+  const total = view.getUint32(8, true);
+  const countsAt = fixedBytes + count * 4 + total * referenceBytes;
+  if (view.getUint32(4, true) !== count || bytes.length !== countsAt + count) {
+    throw damaged(`subjects of ${bytes.length} bytes do not fit ${count} events`);
+  }
+  const ends = new Uint32Array(count);
+  let end = 0;
+  for (let event = 0; event < count; event++) {
+    end += memory[countsAt + event];
+    ends[event] = end;
+  }
+  if (end !== total) throw damaged(`subjects of ${count} events count ${end} references of ${total}`);
+  return {
+    madeFromUs: view.getFloat64(16, true),
+    madeThroughUs: view.getFloat64(24, true),
+    path: new Uint32Array(memory.buffer, fixedBytes, count),
+    ends,
+    references: new Uint32Array(memory.buffer, fixedBytes + count * 4, total * referenceInts),
+  };
+}
+
+/** The columns of blocks with `counts` events as those of one block; undefined when no block has any. */
+export function joinSubjects(
+  parts: readonly (SubjectColumns | undefined)[],
+  counts: readonly number[],
+): SubjectColumns | undefined {
+  const present = parts.filter((part) => part !== undefined);
+  if (present.length === 0) return undefined;
+  const count = counts.reduce((sum, one) => sum + one, 0);
+  const path = new Uint32Array(count);
+  const ends = new Uint32Array(count);
+  const ints = present.reduce((sum, { references }) => sum + references.length, 0);
+  const references = new Uint32Array(ints);
+  let at = 0;
+  let end = 0;
+  for (const [block, part] of parts.entries()) {
+    const next = at + counts[block];
+    if (part === undefined) ends.fill(end, at, next);
+    else {
+      path.set(part.path, at);
+      for (let event = 0; at + event < next; event++) ends[at + event] = part.ends[event] + end;
+      references.set(part.references, end * referenceInts);
+      end += part.references.length / referenceInts;
+    }
+    at = next;
+  }
+  return {
+    madeFromUs: Math.min(...present.map(({ madeFromUs }) => madeFromUs)),
+    madeThroughUs: Math.max(...present.map(({ madeThroughUs }) => madeThroughUs)),
+    path,
+    ends,
+    references,
+  };
+}
+
+/** The references of one event, as a view. */
+export function referencesOf({ ends, references }: SubjectColumns, event: number): Uint32Array {
+  return references.subarray(startOf(ends, event) * referenceInts, ends[event] * referenceInts);
+}
+
+/** The same columns with other references for some of the events. */
+export function withReferences(
+  columns: SubjectColumns,
+  others: ReadonlyMap<number, Uint32Array>,
+): SubjectColumns {
+  const lists = Array.from(columns.ends, (_, event) => others.get(event) ?? referencesOf(columns, event));
+  const ends = new Uint32Array(lists.length);
+  const references = new Uint32Array(lists.reduce((sum, list) => sum + list.length, 0));
+  let at = 0;
+  for (const [event, list] of lists.entries()) {
+    references.set(list, at);
+    at += list.length;
+    ends[event] = at / referenceInts;
+  }
+  return { ...columns, ends, references };
+}
+
+function startOf(ends: Uint32Array, event: number): number {
+  return event === 0 ? 0 : ends[event - 1];
+}

@@ -1,0 +1,94 @@
+// Lets a reader who is after subjects skip blocks: for each block of a chapter a Bloom filter of what its events point
+// at. Four bytes an event, in a value of its own, so that nobody else reads it. Pure; chapter-list.ts stores it.
+
+import { crc32 } from 'node:zlib';
+import { noPath, referenceInts } from '../event/reference.ts';
+import type { SubjectColumns } from './block-index.ts';
+import { chapterBlocks } from './chapter.ts';
+import { damaged } from './damage.ts';
+
+/** Bits of a block: some ten for each of the account and the record of the 1.4 references that a usual event has. */
+const filterBytes = 1024;
+const filterBits = filterBytes * 8;
+const filterProbes = 6;
+/** References above which testing costs more than the blocks that it would skip. */
+const testedReferencesMax = 512;
+const fixedBytes = 8;
+
+/** Filled by {@link add}, asked by {@link mayMatch}. */
+export class SubjectFilter {
+  #count = 0;
+  #bits: Uint8Array = new Uint8Array(0);
+
+  /** The next block; undefined when its events point at nothing. */
+  add(subjects: SubjectColumns | undefined): void {
+    const start = this.#count++ * filterBytes;
+    if (subjects === undefined || subjects.references.length === 0) return;
+    // A chapter without any subject takes no memory.
+    if (this.#bits.length === 0) this.#bits = new Uint8Array(chapterBlocks * filterBytes);
+    const { references } = subjects;
+    for (let at = 0; at < references.length; at += referenceInts) {
+      this.#set(start, references[at], references[at + 1], noPath);
+      if (references[at + 2] !== noPath)
+        this.#set(start, references[at], references[at + 1], references[at + 2]);
+    }
+  }
+
+  /**
+   * Whether anything in a block may point at one of `references`, `referenceInts` entries each: at that account or any record of
+   * it, or at that record.
+   */
+  mayMatch(block: number, references: Uint32Array): boolean {
+    if (this.#bits.length === 0) return false;
+    if (references.length > testedReferencesMax * referenceInts) return true;
+    const start = block * filterBytes;
+    for (let at = 0; at < references.length; at += referenceInts) {
+      if (this.#has(start, references[at], references[at + 1], references[at + 2])) return true;
+    }
+    return false;
+  }
+
+  /** The stored form; {@link SubjectFilter.read} is its inverse. */
+  write(): Buffer {
+    const bits = this.#bits.subarray(0, this.#count * filterBytes);
+    const bytes = Buffer.alloc(fixedBytes + bits.length);
+    bytes.writeUInt32LE(this.#count, 4);
+    bytes.set(bits, fixedBytes);
+    bytes.writeUInt32LE(crc32(bytes.subarray(4)), 0);
+    return bytes;
+  }
+
+  /** @throws CodedError `LOG_CORRUPT`. */
+  static read(bytes: Uint8Array): SubjectFilter {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    if (bytes.length < fixedBytes || crc32(bytes.subarray(4)) !== view.getUint32(0, true)) {
+      throw damaged(`a subject filter of ${bytes.length} bytes has a wrong checksum`);
+    }
+    const filter = new SubjectFilter();
+    filter.#count = view.getUint32(4, true);
+    filter.#bits = bytes.subarray(fixedBytes);
+    return filter;
+  }
+
+  #set(start: number, low: number, high: number, path: number): void {
+    const step = stepOf(high, path);
+    let bit = low ^ path;
+    for (let probe = 0; probe < filterProbes; probe++, bit = (bit + step) | 0) {
+      this.#bits[start + ((bit & (filterBits - 1)) >> 3)] |= 1 << (bit & 7);
+    }
+  }
+
+  #has(start: number, low: number, high: number, path: number): boolean {
+    const step = stepOf(high, path);
+    let bit = low ^ path;
+    for (let probe = 0; probe < filterProbes; probe++, bit = (bit + step) | 0) {
+      if ((this.#bits[start + ((bit & (filterBits - 1)) >> 3)] & (1 << (bit & 7))) === 0) return false;
+    }
+    return true;
+  }
+}
+
+/** Odd, so that all probes differ. */
+function stepOf(high: number, path: number): number {
+  return (high ^ (path >>> 13) ^ (path << 19)) | 1;
+}

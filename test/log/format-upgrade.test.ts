@@ -1,0 +1,106 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { ClassicLevel } from 'classic-level';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { DidHasher } from '../../lib/event/did-hash.ts';
+import { passAll } from '../../lib/event/filter.ts';
+import { Selection } from '../../lib/fanout/selection.ts';
+import { descriptionKey, parts, readBlockKey } from '../../lib/log/block-format.ts';
+import { BlockStore } from '../../lib/log/block-store.ts';
+import { chapterBlocks } from '../../lib/log/chapter.ts';
+import { fakeCompressor, matches, payloadsOf, SampleLog, seededRandom } from '../support/events.ts';
+
+let dataDir: string;
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'slipstream-format-'));
+});
+afterEach(() => rm(dataDir, { recursive: true }));
+
+function open(): Promise<BlockStore> {
+  return BlockStore.open(join(dataDir, 'blocks'), fakeCompressor);
+}
+
+/** Payloads of all stored events that a selection chooses. */
+async function replay(log: BlockStore, selection: Selection): Promise<string[]> {
+  const texts: string[] = [];
+  for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
+    const { slices, throughUs } = await log.stored.read(timeUs, 'json', 1_000_000, selection.readFilter);
+    for (const { index, frames } of slices) {
+      const batch = selection.cut(index, { frames, ends: index.jsonEnd }, 0, index.count);
+      texts.push(...payloadsOf(batch.bytes, 0x81).map((payload) => Buffer.from(payload).toString()));
+    }
+    timeUs = throughUs;
+  }
+  return texts;
+}
+
+function withChecksum(value: Buffer): Buffer {
+  value.writeUInt32LE(crc32(value.subarray(4)), 0);
+  return value;
+}
+
+/** Takes from a log what version 1 did not have. */
+async function makeVersion1(): Promise<void> {
+  const db = new ClassicLevel<Buffer, Buffer>(join(dataDir, 'blocks'), {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+  });
+  for await (const [key, value] of db.iterator()) {
+    const part = readBlockKey(key)?.part;
+    if (part === parts.subjects || part === parts.subjectFilter) await db.del(key);
+    if (part === parts.head) {
+      value.writeUInt32LE(0, 52);
+      await db.put(key, withChecksum(value));
+    }
+    if (part === parts.chapter) {
+      const count = value.readUInt32LE(4);
+      value.writeUInt32LE(0, 12);
+      const timesEnd = 24 + count * 8;
+      const old = Buffer.concat([value.subarray(0, timesEnd), value.subarray(timesEnd + count * 16)]);
+      await db.put(key, withChecksum(old));
+    }
+  }
+  const description = JSON.parse((await db.get(descriptionKey as Buffer))?.toString() ?? '');
+  expect(description.format).toBe(2);
+  await db.put(descriptionKey as Buffer, Buffer.from(JSON.stringify({ ...description, format: 1 })));
+  await db.close();
+}
+
+test('a log of version 1 goes on, and only what comes from then on is found by subjects', async () => {
+  let log = await open();
+  const random = seededRandom(61);
+  const options = { didHashKey: log.didHashKey, textBytesMax: 100 };
+  const old = new SampleLog(random, options);
+  for (let made = 0; made < 1.5 * chapterBlocks; made++) await log.append(old.block(5), false);
+  await log.close();
+  await makeVersion1();
+
+  log = await open();
+  const hasher = new DidHasher(log.didHashKey);
+  const all = new Selection(passAll, hasher);
+  expect(await replay(log, all)).toEqual(old.events.map((event) => JSON.stringify(event)));
+  const fresh = new SampleLog(random, { ...options, lastTimeUs: log.lastTimeUs });
+  for (let made = 0; made < chapterBlocks; made++) await log.append(fresh.block(5), false);
+  const filter = { ...passAll, subjects: new Set(['did:plc:aaaaaaaaaaaaaaaaaaaaaaa7']) };
+  const bySubject = new Selection(filter, hasher);
+  const sparse = new Selection({ ...passAll, collections: new Set(['com.example.rare']) }, hasher);
+  for (let round = 0; round < 2; round++) {
+    expect(await replay(log, bySubject)).toEqual(
+      fresh.events.filter((event) => matches(filter, event)).map((event) => JSON.stringify(event)),
+    );
+    expect(await replay(log, sparse)).toHaveLength(
+      [...old.events, ...fresh.events].filter(
+        ({ kind, commit }) => kind !== 'commit' || commit?.collection === 'com.example.rare',
+      ).length,
+    );
+    await log.close();
+    log = await open();
+  }
+  await log.close();
+  const db = new ClassicLevel<string, string>(join(dataDir, 'blocks'));
+  expect(JSON.parse((await db.get('aformat')) ?? '').format).toBe(2);
+  await db.close();
+});
