@@ -1,9 +1,12 @@
-// Live delivery to many subscribers who each want something else: a few accounts, or one collection, at the network's rate.
+// Live delivery to many subscribers who each want something else: a few accounts, what points at a few accounts, or one
+// collection, at the network's rate.
 // What it costs should follow what is delivered; so beside it stands what the same events cost without subscribers.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { CollectionMix, defaultWeights } from '../lib/simulator/collection-mix.ts';
+import { readFrames } from '../lib/simulator/frames-file.ts';
 import { eventsOf } from '../lib/simulator/synthetic-frame.ts';
+import { eventsOf as plainEventsOf } from './baseline-codec.ts';
 import { LoadClient, loadOf, rateOf, sampleOf } from './load.ts';
 import type { RelayFrames } from './relay-frames.ts';
 import { type Figure, figureOf, pick, type Sample } from './report.ts';
@@ -17,7 +20,7 @@ const rounds = 2;
 const quickRounds = 1;
 const counts = [100, 1_000, 10_000] as const;
 const quickCounts = [200] as const;
-const wantedDids = 3;
+const wantedAccounts = 3;
 /** Accounts enough that each is quiet, and collections enough for everybody to want one of their own. */
 const network = { accounts: 2_000, historyRecords: 10 };
 const quickNetwork = { accounts: 100, historyRecords: 5 };
@@ -30,6 +33,8 @@ const deliveredShareMin = 0.95;
 /** One way to want something of one's own. */
 interface Wish {
   readonly name: string;
+  /** Whether the baseline can be asked for it. */
+  readonly isPlain: boolean;
   /** Queries of `count` subscribers, each with another filter. */
   queries(count: number): string[];
   /** Events that match, summed over the subscribers, of each event that there is. */
@@ -42,7 +47,7 @@ interface Run {
   readonly deliveries: Sample;
 }
 
-/** Cost of an idle server, then of growing crowds of both kinds. */
+/** Cost of an idle server, then of growing crowds of each kind. */
 export async function filterFigures(session: Session): Promise<Figure[]> {
   const mix = new CollectionMix(manyCollections());
   const frames = await session.makeFrames(
@@ -62,7 +67,7 @@ export async function filterFigures(session: Session): Promise<Figure[]> {
       pick(idleRuns, ({ cpu }) => cpu),
     ),
   ];
-  for (const wish of [didWish(frames), collectionWish(frames)]) {
+  for (const wish of [didWish(frames), await subjectWish(frames), collectionWish(frames)]) {
     for (const count of session.quick ? quickCounts : counts) {
       const name = `filters, ${count} x ${wish.name}`;
       const queries = wish.queries(count);
@@ -70,7 +75,7 @@ export async function filterFigures(session: Session): Promise<Figure[]> {
       const runs = await session.alternate(
         name,
         () => measure(session, 'native', frames, queries, expected),
-        () => measure(session, 'baseline', frames, queries, expected),
+        wish.isPlain ? () => measure(session, 'baseline', frames, queries, expected) : undefined,
       );
       figures.push(
         figureOf(
@@ -90,6 +95,9 @@ export async function filterFigures(session: Session): Promise<Figure[]> {
   }
   session.note(
     `filters: ${rate} events/s; cpu ms/s is all of the server's, ingest included, and cpu µs/event the same for one delivery; the row without subscribers is for one event`,
+  );
+  session.note(
+    'filters: subjects are accounts that records point at; the baseline knows none. Deletions come too where their record is known',
   );
   session.note('filters: events without a collection pass every collection filter, as in v1');
   return figures;
@@ -137,32 +145,75 @@ function madeUpCollection(at: number): string {
   return `test.sim.wish${at}.entry`;
 }
 
-/** Three accounts each, every set another one. */
+/** By the account that an event is of. */
 function didWish(frames: RelayFrames): Wish {
-  const events = new Map<string, number>();
+  const eventsBy = new Map<string, number[]>();
+  let event = 0;
   for (const frame of frames.once()) {
-    if (eventsOf(frame) > 0) events.set(frame.did, (events.get(frame.did) ?? 0) + eventsOf(frame));
+    for (let left = eventsOf(frame); left > 0; left--) addTo(eventsBy, frame.did, event++);
   }
-  const dids = [...events.keys()];
+  return accountWish('DIDs', 'wantedDids', eventsBy, event, true);
+}
+
+/** By the accounts that a record points at, or at records of which. Deletions that do come on top. */
+async function subjectWish(frames: RelayFrames): Promise<Wish> {
+  const eventsBy = new Map<string, number[]>();
+  let event = 0;
+  for (const frame of await readFrames(frames.path)) {
+    for (const { content } of await plainEventsOf(frame)) {
+      const { record } = content as { readonly record?: unknown };
+      for (const did of new Set(accountsIn(record))) addTo(eventsBy, did, event);
+      event++;
+    }
+  }
+  return accountWish('subjects', 'wantedSubjects', eventsBy, event, false);
+}
+
+/** The accounts of all DIDs and at-uris in a record. */
+function* accountsIn(value: unknown): Generator<string> {
+  if (typeof value === 'string') {
+    const [, did] = /^(?:at:\/\/)?(did:[\w.:%-]+)/.exec(value) ?? [];
+    if (did !== undefined) yield did;
+  } else if (typeof value === 'object' && value !== null) {
+    for (const inner of Object.values(value)) yield* accountsIn(inner);
+  }
+}
+
+function addTo(eventsBy: Map<string, number[]>, did: string, event: number): void {
+  const events = eventsBy.get(did);
+  if (events === undefined) eventsBy.set(did, [event]);
+  else events.push(event);
+}
+
+/** Three accounts each, every set another one. @param eventsBy of `eventCount` events those that an account brings. */
+function accountWish(
+  name: string,
+  parameter: string,
+  eventsBy: ReadonlyMap<string, readonly number[]>,
+  eventCount: number,
+  isPlain: boolean,
+): Wish {
+  const dids = [...eventsBy.keys()];
   // Neighbours for the first ones, then every second, every third and so on: no set comes twice.
   const wantedBy = (at: number): string[] =>
-    Array.from({ length: wantedDids }, (_, nth) => {
+    Array.from({ length: wantedAccounts }, (_, nth) => {
       const stride = 1 + Math.floor(at / dids.length);
       return dids[(at + nth * stride) % dids.length];
     });
-  const sum = (names: readonly string[]): number =>
-    names.reduce((total, did) => total + (events.get(did) ?? 0), 0);
+  const matchesOf = (names: readonly string[]): number =>
+    new Set(names.flatMap((did) => eventsBy.get(did) ?? [])).size;
   return {
-    name: `${wantedDids} DIDs`,
+    name: `${wantedAccounts} ${name}`,
+    isPlain,
     queries: (count) =>
       Array.from({ length: count }, (_, at) =>
         wantedBy(at)
-          .map((did) => `wantedDids=${did}`)
+          .map((did) => `${parameter}=${did}`)
           .join('&'),
       ),
     matchesPerEvent: (count) =>
-      Array.from({ length: count }, (_, at) => sum(wantedBy(at))).reduce((total, one) => total + one, 0) /
-      frames.pool.eventsPerRound,
+      Array.from({ length: count }, (_, at) => matchesOf(wantedBy(at))).reduce((sum, one) => sum + one, 0) /
+      eventCount,
   };
 }
 
@@ -181,6 +232,7 @@ function collectionWish(frames: RelayFrames): Wish {
   const wanted = [...events];
   return {
     name: 'one collection',
+    isPlain: true,
     queries: (count) => wanted.slice(0, count).map(([name]) => `wantedCollections=${name}`),
     matchesPerEvent: (count) =>
       wanted.slice(0, count).reduce((total, [, one]) => total + one + uncollected, 0) /

@@ -1,6 +1,7 @@
 // Which groups want a DID: a hash table from 64-bit DID hashes to group numbers, in typed arrays, because it may hold
 // millions of entries. The usual DID is wanted by one group and takes one slot; more of them are chained. The hash is
-// keyed (lib/event/did-hash.ts), so nobody can choose DIDs that fall together. Used by group-index.ts.
+// keyed (lib/event/did-hash.ts), so nobody can choose DIDs that fall together. Keys of wanted subjects are made of such
+// hashes, and fit too. Used by group-index.ts.
 
 /** The end of a chain, and what {@link DidIndex.find} returns for a DID that nobody wants. */
 export const noLink = 0x7fffffff;

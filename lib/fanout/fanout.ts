@@ -24,7 +24,7 @@ export interface FanoutOptions {
   readonly readsMax: number;
   /** Between reports to those who want progress. */
   readonly progressIntervalMs: number;
-  /** Most wanted DIDs, of all distinct filters together: up to 45 bytes each. */
+  /** Most wanted DIDs and subjects, of all distinct filters together: up to 48 bytes each. */
   readonly wantedDidsMax: number;
   /**
    * JSON bytes of blocks that are sent by one write, and before anything else gets its turn: as much as a full block,

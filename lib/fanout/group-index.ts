@@ -1,20 +1,22 @@
 // All groups, and which of them an event concerns, so that a block costs what it delivers and not groups times events.
-// A group with DIDs is found by them, one with only collections by those; the others, which take most of what comes, are
-// in a list. Owned by the pull loop.
+// A group with DIDs is found by them, another one with subjects by those, one with only collections by those; the others,
+// which take most of what comes, are in a list. Owned by the pull loop.
 
 import type { DidHasher } from '../event/did-hash.ts';
 import type { Filter } from '../event/filter.ts';
-import { type BlockIndex, noCollection } from '../log/block-index.ts';
-import { noRun, Runs } from './batch.ts';
+import { noPath, referenceInts } from '../event/reference.ts';
+import { type BlockIndex, noCollection, type SubjectColumns } from '../log/block-index.ts';
+import { noRun, Runs, startOf } from './batch.ts';
 import { CollectionIndex } from './collection-index.ts';
 import { DidIndex, noLink } from './did-index.ts';
 import { Group } from './group.ts';
+import { keysOf, lowKey } from './reference-list.ts';
 import { Selection } from './selection.ts';
 import type { Encoding } from './transport.ts';
 
 /** See the file comment. */
 export class GroupIndex {
-  /** Groups without a condition on collections or DIDs. */
+  /** Groups without a condition on collections, DIDs or subjects. */
   readonly broad = new Set<Group>();
   /** The events of the groups that {@link touched} returned. */
   readonly runs = new Runs();
@@ -23,12 +25,15 @@ export class GroupIndex {
   readonly #groups = new Map<string, Group>();
   readonly #byCollection = new CollectionIndex<Group>();
   readonly #byDid = new DidIndex();
-  /** Groups by their numbers in `#byDid`; free numbers hold nothing. */
+  /** By the keys of wanted references (reference-list.ts), which are like DID hashes. */
+  readonly #bySubject = new DidIndex();
+  /** Groups by their numbers in `#byDid` or `#bySubject`; free numbers hold nothing. */
   readonly #numbered: (Group | undefined)[] = [];
   readonly #freeNumbers: number[] = [];
   #touched: Group[] = [];
+  #wantedDids = 0;
 
-  /** @param wantedDidsMax most wanted DIDs of all groups together. */
+  /** @param wantedDidsMax most wanted DIDs and subjects of all groups together. */
   constructor(hasher: DidHasher, wantedDidsMax: number) {
     this.#hasher = hasher;
     this.#wantedDidsMax = wantedDidsMax;
@@ -38,18 +43,18 @@ export class GroupIndex {
     return this.#groups.size;
   }
 
-  /** Wanted DIDs of all groups together. */
+  /** Wanted DIDs and subjects of all groups together. */
   get wantedDids(): number {
-    return this.#byDid.size;
+    return this.#wantedDids;
   }
 
-  /** The group for a filter, held until {@link release}; undefined when there is no room for its DIDs. */
+  /** The group for a filter, held until {@link release}; undefined when there is no room for its DIDs and subjects. */
   hold(filter: Filter, encoding: Encoding): Group | undefined {
     const selection = new Selection(filter, this.#hasher);
     const key = `${encoding.name} ${selection.key}`;
     let group = this.#groups.get(key);
     if (group === undefined) {
-      if (this.wantedDids + selection.didHashes.length / 2 > this.#wantedDidsMax) return undefined;
+      if (this.#wantedDids + wantedDidsOf(selection) > this.#wantedDidsMax) return undefined;
       group = new Group(key, selection, encoding);
       this.#groups.set(key, group);
       this.#add(group);
@@ -73,6 +78,9 @@ export class GroupIndex {
     this.runs.clear();
     if (this.#byCollection.owners.length > 0) this.#touchByCollection(index, from);
     if (this.#byDid.size > 0) this.#touchByDid(index, from);
+    if (this.#bySubject.size > 0 && index.subjects !== undefined) {
+      this.#touchBySubject(index, index.subjects, from);
+    }
     return this.#touched;
   }
 
@@ -94,17 +102,40 @@ export class GroupIndex {
   }
 
   #touchByDid(index: BlockIndex, from: number): void {
-    const { collection, collections, count, didHash } = index;
+    const { count, didHash } = index;
     const byDid = this.#byDid;
     for (let event = from; event < count; event++) {
       let link = byDid.find(didHash[event * 2], didHash[event * 2 + 1]);
       for (; link !== noLink; link = byDid.next(link)) {
         const group = this.#numbered[byDid.groupOf(link)] as Group;
-        const name = collection[event];
-        if (name === noCollection || group.selection.wantsCollection(collections[name])) {
-          this.#touch(group, index, event);
-        }
+        if (group.selection.filtersSubjects && !group.selection.wantsSubjectOf(index, event)) continue;
+        this.#touchIfCollection(group, index, event);
       }
+    }
+  }
+
+  #touchBySubject(index: BlockIndex, { ends, references }: SubjectColumns, from: number): void {
+    let at = startOf(ends, from) * referenceInts;
+    for (let event = from; event < index.count; event++) {
+      for (const end = ends[event] * referenceInts; at < end; at += referenceInts) {
+        const path = references[at + 2];
+        this.#touchByKey(references[at], references[at + 1], index, event);
+        if (path !== noPath) this.#touchByKey(lowKey(references[at], path), references[at + 1], index, event);
+      }
+    }
+  }
+
+  #touchByKey(low: number, high: number, index: BlockIndex, event: number): void {
+    const bySubject = this.#bySubject;
+    for (let link = bySubject.find(low, high); link !== noLink; link = bySubject.next(link)) {
+      this.#touchIfCollection(this.#numbered[bySubject.groupOf(link)] as Group, index, event);
+    }
+  }
+
+  #touchIfCollection(group: Group, index: BlockIndex, event: number): void {
+    const name = index.collection[event];
+    if (name === noCollection || group.selection.wantsCollection(index.collections[name])) {
+      this.#touch(group, index, event);
     }
   }
 
@@ -123,10 +154,12 @@ export class GroupIndex {
 
   #add(group: Group): void {
     const { selection } = group;
-    if (selection.didHashes.length > 0) {
+    this.#wantedDids += wantedDidsOf(selection);
+    if (selection.didHashes.length > 0 || selection.filtersSubjects) {
       group.number = this.#freeNumbers.pop() ?? this.#numbered.length;
       this.#numbered[group.number] = group;
-      this.#byDid.add(selection.didHashes, group.number);
+      if (selection.didHashes.length > 0) this.#byDid.add(selection.didHashes, group.number);
+      else this.#bySubject.add(keysOf(selection.references), group.number);
     } else if (selection.filtersCollections) {
       this.#byCollection.add(group, selection.collections, selection.prefixes);
     } else {
@@ -136,8 +169,10 @@ export class GroupIndex {
 
   #remove(group: Group): void {
     const { selection } = group;
-    if (selection.didHashes.length > 0) {
-      this.#byDid.remove(selection.didHashes, group.number);
+    this.#wantedDids -= wantedDidsOf(selection);
+    if (selection.didHashes.length > 0 || selection.filtersSubjects) {
+      if (selection.didHashes.length > 0) this.#byDid.remove(selection.didHashes, group.number);
+      else this.#bySubject.remove(keysOf(selection.references), group.number);
       this.#numbered[group.number] = undefined;
       this.#freeNumbers.push(group.number);
     } else if (selection.filtersCollections) {
@@ -146,4 +181,9 @@ export class GroupIndex {
       this.broad.delete(group);
     }
   }
+}
+
+/** What a selection counts of wanted DIDs and subjects. */
+function wantedDidsOf({ didHashes, references }: Selection): number {
+  return didHashes.length / 2 + references.length / referenceInts;
 }

@@ -1,15 +1,17 @@
 // A filter in the form that is quick to apply: to one event, by the columns of its block, and to a whole block. Nothing
-// is parsed. It holds no DIDs, only their hashes, because it lives as long as somebody has the filter.
+// is parsed. It holds no DIDs or subjects, only their hashes, because it lives as long as somebody has the filter.
 
 import { createHash } from 'node:crypto';
 import type { DidHasher } from '../event/did-hash.ts';
 import { eventKinds, operations } from '../event/event.ts';
 import type { Filter } from '../event/filter.ts';
 import { payloadBytesOf } from '../event/message-frame.ts';
+import { referenceInts } from '../event/reference.ts';
 import { type BlockIndex, noCollection } from '../log/block-index.ts';
 import type { ReadFilter } from '../log/chapter.ts';
 import { type Batch, emptyBatch, gather, noRun, Runs, sliceOf, startOf } from './batch.ts';
 import { hasDidHash, hashDids } from './did-hash-list.ts';
+import { hashReferences, hasReference } from './reference-list.ts';
 import type { Frames } from './transport.ts';
 
 const allBits = 0xffff;
@@ -25,6 +27,10 @@ export class Selection {
   readonly filtersCollections: boolean;
   /** As of {@link hashDids}; empty when every DID is wanted. */
   readonly didHashes: Uint32Array;
+  /** Wanted subjects, as of {@link hashReferences}. */
+  readonly references: Uint32Array;
+  /** Whether there is a condition on subjects. */
+  readonly filtersSubjects: boolean;
   /** Equal for filters that choose the same events, whatever the order they were given in; empty for all events. */
   readonly key: string;
   readonly #kinds: number;
@@ -41,16 +47,19 @@ export class Selection {
     this.prefixes = wantsCommits ? [...new Set(filter.prefixes)] : [];
     this.filtersCollections = !wantsCommits || this.collections.size > 0 || this.prefixes.length > 0;
     this.didHashes = hashDids(filter.dids, hasher);
+    this.references = hashReferences(filter.subjects, hasher);
+    this.filtersSubjects = this.references.length > 0;
     this.key = this.#keyOf();
   }
 
   /** For the log, so that it can skip what this selection does not want; undefined when it wants nearly everything. */
   get readFilter(): ReadFilter | undefined {
-    const { didHashes, filtersCollections } = this;
-    if (!filtersCollections && didHashes.length === 0) return undefined;
+    const { didHashes, filtersCollections, filtersSubjects, references } = this;
+    if (!filtersCollections && didHashes.length === 0 && !filtersSubjects) return undefined;
     return {
       ...(filtersCollections && { wantsCollection: (collection) => this.wantsCollection(collection) }),
       ...(didHashes.length > 0 && { didHashes }),
+      ...(filtersSubjects && { references }),
     };
   }
 
@@ -69,6 +78,17 @@ export class Selection {
     const maxBytes = this.#maxMessageSizeBytes;
     if (maxBytes === 0) return true;
     return payloadBytesOf(index.jsonEnd[event] - startOf(index.jsonEnd, event)) <= maxBytes;
+  }
+
+  /** Whether an event points at any of the wanted subjects. */
+  wantsSubjectOf({ subjects }: BlockIndex, event: number): boolean {
+    if (subjects === undefined) return false;
+    const { ends, references } = subjects;
+    const end = ends[event] * referenceInts;
+    for (let at = startOf(ends, event) * referenceInts; at < end; at += referenceInts) {
+      if (hasReference(this.references, references[at], references[at + 1], references[at + 2])) return true;
+    }
+    return false;
   }
 
   /** The chosen ones of a block's events from position `from` to `to` (exclusive). They may share memory with `frames`. */
@@ -90,13 +110,14 @@ export class Selection {
   /** Puts the chosen events into `scratch`; returns their first run. */
   #choose(index: BlockIndex, wanted: Uint8Array | undefined, from: number, to: number): number {
     const { collection, didHash } = index;
-    const { didHashes } = this;
+    const { didHashes, filtersSubjects } = this;
     scratch.clear();
     let first = noRun;
     let last = noRun;
     for (let at = from; at < to; at++) {
       if (wanted !== undefined && collection[at] !== noCollection && wanted[collection[at]] === 0) continue;
       if (didHashes.length > 0 && !hasDidHash(didHashes, didHash[at * 2], didHash[at * 2 + 1])) continue;
+      if (filtersSubjects && !this.wantsSubjectOf(index, at)) continue;
       if (!this.passes(index, at)) continue;
       last = scratch.add(last, at);
       if (first === noRun) first = last;
@@ -105,13 +126,17 @@ export class Selection {
   }
 
   #keyOf(): string {
-    const { collections, prefixes, didHashes } = this;
-    const bounds = [this.#kinds, this.#operations, this.#maxMessageSizeBytes];
-    if (!this.filtersCollections && didHashes.length === 0 && `${bounds}` === `${[allBits, allBits, 0]}`) {
-      return '';
-    }
+    const { collections, prefixes, didHashes, references } = this;
+    const numbers = [
+      this.#kinds,
+      this.#operations,
+      this.#maxMessageSizeBytes,
+      didHashes.length,
+      references.length,
+    ];
+    if (!this.filtersCollections && `${numbers}` === `${[allBits, allBits, 0, 0, 0]}`) return '';
     // A digest, because ten thousand DIDs would make a long key.
-    const text = JSON.stringify([[...collections].sort(), [...prefixes].sort(), ...bounds]);
-    return createHash('sha256').update(text).update(didHashes).digest('base64');
+    const text = JSON.stringify([[...collections].sort(), [...prefixes].sort(), ...numbers]);
+    return createHash('sha256').update(text).update(didHashes).update(references).digest('base64');
   }
 }

@@ -26,6 +26,8 @@ interface Tracked {
 class Scene {
   readonly tracked: Tracked[] = [];
   readonly sample: SampleLog;
+  /** Deliveries of deletions that are expected for a wanted subject. */
+  deletionsBySubject = 0;
   readonly #log: LevelLog;
   readonly #fanout: Fanout;
   readonly #random: () => number;
@@ -91,7 +93,8 @@ class Scene {
   }
 
   async step(): Promise<void> {
-    const block = this.sample.block(Math.floor(this.#random() ** 3 * 40));
+    // Deletions point at what their record pointed at.
+    const block = await this.#log.resolve(this.sample.block(Math.floor(this.#random() ** 3 * 40)));
     await this.#log.append(block);
     this.#stored.push(block);
     if (this.#chance(0.3)) await nextRound();
@@ -116,7 +119,12 @@ class Scene {
   expected({ filters, endedAtUs }: Tracked): { timeUs: number; text: string }[] {
     const wanted = this.sample.events.filter((event) => {
       const holds = filters.filter(({ afterUs }) => afterUs < event.time_us).at(-1);
-      return event.time_us <= endedAtUs && holds !== undefined && matches(holds.filter, event);
+      if (holds === undefined || event.time_us > endedAtUs) return false;
+      const isWanted = matches(holds.filter, event, this.sample.subjects.get(event.time_us));
+      if (isWanted && holds.filter.subjects.size > 0 && event.commit?.operation === 'delete') {
+        this.deletionsBySubject++;
+      }
+      return isWanted;
     });
     return wanted.map((event) => ({ timeUs: event.time_us, text: JSON.stringify(event) }));
   }
@@ -180,6 +188,7 @@ test.for([41, 42, 43, 44])(
     }
     expect(scene.tracked.length).toBeGreaterThan(200);
     expect(total).toBeGreaterThan(20_000);
+    expect(scene.deletionsBySubject).toBeGreaterThan(100);
     expect(fanout.totals.events).toBe(total);
     for (const { client } of scene.tracked) client.end();
     expect(fanout.standing()).toMatchObject({ subscribers: 0, live: 0, slowestLagUs: 0 });

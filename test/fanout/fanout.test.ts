@@ -11,7 +11,7 @@ import type { Block } from '../../lib/log/block.ts';
 import type { LogReader, ReadResult } from '../../lib/log/event-log.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { addressTable } from '../support/addresses.ts';
-import { fakeCompressor, matches, SampleLog, seededRandom } from '../support/events.ts';
+import { fakeCompressor, matches, SampleLog, sampleDids, seededRandom } from '../support/events.ts';
 import { FakeClient, Lines } from './fake-client.ts';
 
 let dataDir: string;
@@ -54,14 +54,17 @@ function textsOf(from = 0, to?: number): string[] {
   return sample.events.slice(from, to).map((event) => JSON.stringify(event));
 }
 
-test('a changed filter holds from the next block on', async () => {
+test.for([
+  { name: 'collections', filter: { ...passAll, collections: new Set(['com.example.rare']) } },
+  { name: 'subjects', filter: { ...passAll, subjects: new Set(sampleDids.slice(0, 5)) } },
+])('a changed filter holds from the next block on: $name', async ({ filter }) => {
   const fanout = makeFanout();
   const client = subscribe(fanout, new FakeClient(encodings.json));
   fanout.publish([await append(10)]);
-  const filter = { ...passAll, collections: new Set(['com.example.rare']) };
   client.subscription?.setFilter(filter);
-  fanout.publish([await append(10)]);
+  fanout.publish([await append(20)]);
   const expected = sample.events.filter((event, at) => at < 10 || matches(filter, event));
+  expect(expected.length).toBeGreaterThan(10);
   expect(client.texts).toEqual(expected.map((event) => JSON.stringify(event)));
   client.subscription?.setFilter(passAll);
   fanout.publish([await append(10)]);
@@ -233,7 +236,7 @@ test('wanted DIDs beyond the bound are refused, when subscribing and when changi
     ...passAll,
     dids: new Set(names.map((name) => `did:web:${name}`)),
   });
-  const refusal = [1013, 'too many wanted DIDs on this server: try again later'];
+  const refusal = [1013, 'too many wanted DIDs and subjects on this server: try again later'];
   const client = subscribe(fanout, new FakeClient(encodings.json), undefined, wants('a', 'b'));
   const refused = subscribe(fanout, new FakeClient(encodings.json), undefined, wants('c', 'd'));
   expect(refused.closed).toEqual(refusal);

@@ -1,9 +1,10 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { DidHasher } from '../../lib/event/did-hash.ts';
 import { eventKinds, operations } from '../../lib/event/event.ts';
 import { type Filter, passAll } from '../../lib/event/filter.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
 import { matches, payloadsOf, randomFilter, SampleLog, seededRandom, unfake } from '../support/events.ts';
+import { pointing } from './pointing.ts';
 
 const hasher = new DidHasher(new Uint8Array(8));
 const keyOf = (filter: Filter): string => new Selection(filter, hasher).key;
@@ -45,6 +46,9 @@ test('filters that choose the same events share a key, others do not', () => {
   const same = { ...passAll, collections: new Set(['d.e.f', 'a.b.c']), prefixes: ['y.', 'x.', 'y.'] };
   expect(keyOf(same)).toBe(keyOf(filter));
   expect(keyOf(passAll)).toBe('');
+  const subjects = new Set(['did:web:b', 'at://did:web:a/a.b.c/1', 'at://did:web:a/a.b.c/2']);
+  const sameSubjects = new Set([...subjects, 'at://did:web:b/a.b.c/1'].reverse());
+  expect(keyOf({ ...filter, subjects: sameSubjects })).toBe(keyOf({ ...filter, subjects }));
   const others: Filter[] = [
     passAll,
     filter,
@@ -54,7 +58,13 @@ test('filters that choose the same events share a key, others do not', () => {
     { ...passAll, operations: 2 },
     { ...passAll, collections: new Set(['x.']) },
     { ...passAll, prefixes: ['x.'] },
-    { ...passAll, dids: new Set(['x.']) },
+    { ...passAll, dids: new Set(['did:web:a']) },
+    { ...passAll, subjects: new Set(['did:web:a']) },
+    { ...passAll, subjects: new Set(['did:web:b']) },
+    { ...passAll, subjects: new Set(['at://did:web:a/a.b.c/1']) },
+    { ...passAll, subjects: new Set(['did:web:a', 'at://did:web:b/a.b.c/1']) },
+    { ...passAll, subjects: new Set(['did:web:a']), collections: new Set(['a.b.c']) },
+    { ...passAll, subjects: new Set(['did:web:a']), dids: new Set(['did:web:a']) },
   ];
   expect(new Set(others.map(keyOf)).size).toBe(others.length);
 });
@@ -66,4 +76,65 @@ test('who wants no commits wants no collection, so that a replay can skip nearly
   expect(selection.key).toBe(keyOf({ ...passAll, kinds }));
   const deletes = new Selection({ ...passAll, operations: 1 << operations.delete }, hasher);
   expect(deletes.readFilter).toBeUndefined();
+});
+
+describe('wanted subjects', () => {
+  const author = 'did:web:author.example.com';
+  const other = 'did:web:other.example.com';
+  const post = `at://${author}/app.bsky.feed.post/1`;
+  const otherPost = `at://${author}/app.bsky.feed.post/2`;
+  const lists = [
+    [],
+    [author],
+    [post],
+    [otherPost],
+    [other],
+    [other, `at://${other}/app.bsky.feed.post/1`, post],
+    [`${post}#part`],
+    [`at://${author}`],
+    [otherPost, otherPost, post, post],
+    [`at://${author}/app.bsky.feed.post/1/`],
+    [],
+  ];
+  const { index, json } = new SampleLog(seededRandom(22)).block(lists.length);
+  const frames = { frames: json, ends: index.jsonEnd };
+  const pointed = pointing(index, lists, hasher);
+
+  /** Positions of the chosen events. */
+  function chosen(wanted: readonly string[], more = passAll): number[] {
+    const selection = new Selection({ ...more, subjects: new Set(wanted) }, hasher);
+    const { events } = selection.cut(pointed, frames, 0, index.count);
+    const one = (event: number): number => selection.cut(pointed, frames, event, event + 1).events;
+    const found = [...lists.keys()].filter((event) => one(event) === 1);
+    expect(events).toBe(found.length);
+    return found;
+  }
+
+  test('a DID is the account and all of its records, an at-uri only that record', () => {
+    expect(chosen([author])).toEqual([1, 2, 3, 5, 6, 7, 8, 9]);
+    expect(chosen([post])).toEqual([2, 5, 6, 8]);
+    expect(chosen([otherPost, other])).toEqual([3, 4, 5, 8]);
+    expect(chosen([author, post, other])).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(chosen(['did:web:nobody.example.com'])).toEqual([]);
+  });
+
+  test('they are one condition more', () => {
+    const seed = 23;
+    const random = seededRandom(seed);
+    const pointing = chosen([author, other]);
+    for (let round = 0; round < 100; round++) {
+      const filter = randomFilter(random);
+      const others = chosen([], filter);
+      const expected = pointing.filter((event) => others.includes(event));
+      expect(chosen([author, other], filter), `seed ${seed}, round ${round}`).toEqual(expected);
+    }
+  });
+
+  test('nothing matches in a block that has no references, and the log may skip it', () => {
+    const selection = new Selection({ ...passAll, subjects: new Set([post]) }, hasher);
+    expect(selection.cut(index, frames, 0, index.count).events).toBe(0);
+    expect(selection.wantsSubjectOf(index, 0)).toBe(false);
+    expect(selection.readFilter).toEqual({ references: selection.references });
+    expect(selection.references.length).toBe(3);
+  });
 });
