@@ -1,8 +1,18 @@
-// What a consumer wants, and how a server is asked for it: the query of `/subscribe`, and `options_update`. Pure. Kinds
-// and operations are asked for and applied here too, because v1 servers do not know them.
+// What a consumer wants, and how a server is asked for it: the query of `/subscribe`, and `options_update`. Pure. Kinds,
+// operations and subjects are asked for and applied here too, because v1 servers do not know them.
 
 import { CodedError } from '../event/coded-error.ts';
 import type { StreamEvent } from './event.ts';
+import { pointsAt } from './reference.ts';
+
+/** The lists of a filter, by their names on the wire. */
+const listNames = [
+  'wantedCollections',
+  'wantedDids',
+  'wantedKinds',
+  'wantedOperations',
+  'wantedSubjects',
+] as const;
 
 /** What to receive. All conditions must hold; an absent or empty one is none. */
 export interface StreamFilter {
@@ -13,6 +23,11 @@ export interface StreamFilter {
   readonly wantedKinds?: readonly StreamEvent['kind'][] | undefined;
   /** Of commits; identity and account events pass. */
   readonly wantedOperations?: readonly ('create' | 'update' | 'delete')[] | undefined;
+  /**
+   * DIDs, or at-uris of records; at most 10,000. Commits of records that point at one of them, an account's records
+   * included, and their deletions as far as the server still has the record. A v1 server sends every deletion.
+   */
+  readonly wantedSubjects?: readonly string[] | undefined;
   /** Events longer than this as JSON are left out; 0 is no limit. v1 servers take it at connect only. */
   readonly maxMessageSizeBytes?: number | undefined;
 }
@@ -45,8 +60,8 @@ export interface AskedFor {
 }
 
 /**
- * Reads the address to subscribe at, `/subscribe` when it has no path. What its query says of collections, DIDs and the
- * cursor is added to the options; other parameters stay in it. @throws CodedError `CLIENT_BAD_URL`.
+ * Reads the address to subscribe at, `/subscribe` when it has no path. What its query says of the filter and the cursor
+ * is added to the options; other parameters stay in it. @throws CodedError `CLIENT_BAD_URL`.
  */
 export function readUrl(text: string, options: StreamFilter): AskedFor {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -62,16 +77,17 @@ export function readUrl(text: string, options: StreamFilter): AskedFor {
     url.searchParams.delete(name);
     return values;
   };
-  const cursor = Number(take('cursor')[0] || Number.NaN);
-  const { wantedKinds, wantedOperations, maxMessageSizeBytes } = options;
-  const filter = {
-    wantedCollections: [...(options.wantedCollections ?? []), ...take('wantedCollections')],
-    wantedDids: [...(options.wantedDids ?? []), ...take('wantedDids')],
-    wantedKinds,
-    wantedOperations,
-    maxMessageSizeBytes,
+  const whole = (name: string): number | undefined => {
+    const number = Number(take(name)[0] || Number.NaN);
+    return Number.isSafeInteger(number) ? number : undefined;
   };
-  return { url, filter, cursor: Number.isSafeInteger(cursor) ? cursor : undefined };
+  const lists = listNames.map((name) => [name, [...(options[name] ?? []), ...take(name)]]);
+  const sizeBytes = whole('maxMessageSizeBytes');
+  const filter: StreamFilter = {
+    ...Object.fromEntries(lists),
+    maxMessageSizeBytes: options.maxMessageSizeBytes ?? sizeBytes,
+  };
+  return { url, filter, cursor: whole('cursor') };
 }
 
 /** The same address for plain HTTP. */
@@ -92,46 +108,58 @@ export function requestOf(
 ): Request {
   const url = new URL(base);
   const query = url.searchParams;
-  const collections = filter.wantedCollections ?? [];
-  const dids = filter.wantedDids ?? [];
-  const someCollections = fitting(collections, queryCharsMax / 2);
-  const someDids = fitting(dids, queryCharsMax / 2);
-  for (const collection of someCollections) query.append('wantedCollections', collection);
-  for (const did of someDids) query.append('wantedDids', did);
-  for (const kind of filter.wantedKinds ?? []) query.append('wantedKinds', kind);
-  for (const operation of filter.wantedOperations ?? []) query.append('wantedOperations', operation);
+  const wantedCollections = fitting(filter.wantedCollections ?? [], queryCharsMax / 2);
+  const wantedDids = fitting(filter.wantedDids ?? [], queryCharsMax / 2);
+  // All or none: a v1 server does not know them, and others wait for the hello.
+  const subjects = filter.wantedSubjects ?? [];
+  const charsLeft = queryCharsMax - charsOf(wantedCollections) - charsOf(wantedDids);
+  const wantedSubjects = charsOf(subjects) <= charsLeft ? subjects : [];
+  const inUrl = { ...filter, wantedCollections, wantedDids, wantedSubjects };
+  for (const name of listNames) for (const value of inUrl[name] ?? []) query.append(name, value);
   if (filter.maxMessageSizeBytes) query.set('maxMessageSizeBytes', String(filter.maxMessageSizeBytes));
   if (cursor !== undefined) query.set('cursor', String(cursor));
   if (compress) query.set('compress', 'true');
   if (dictionaryId !== undefined) query.set('zstdDictionary', String(dictionaryId));
   query.set('progress', 'true');
-  const whole = someCollections.length === collections.length && someDids.length === dids.length;
-  if (!whole) query.set('requireHello', 'true');
-  return { url: url.href, hello: whole ? undefined : optionsUpdate(filter) };
+  const isWhole = listNames.every((name) => (inUrl[name] ?? []).length === (filter[name] ?? []).length);
+  if (!isWhole) query.set('requireHello', 'true');
+  return { url: url.href, hello: isWhole ? undefined : optionsUpdate(filter) };
 }
 
 /** The message that replaces the filter of an open connection. */
 export function optionsUpdate(filter: StreamFilter): string {
-  const { wantedCollections = [], wantedDids = [], maxMessageSizeBytes = 0 } = filter;
-  const { wantedKinds = [], wantedOperations = [] } = filter;
-  const payload = { wantedCollections, wantedDids, maxMessageSizeBytes, wantedKinds, wantedOperations };
+  const lists = Object.fromEntries(listNames.map((name) => [name, filter[name] ?? []]));
+  const payload = { ...lists, maxMessageSizeBytes: filter.maxMessageSizeBytes ?? 0 };
   return JSON.stringify({ type: 'options_update', payload });
 }
 
-/** Whether an event is of a wanted kind and operation. */
-export function isWanted(event: StreamEvent, { wantedKinds, wantedOperations }: StreamFilter): boolean {
-  if (wantedKinds?.length && !wantedKinds.includes(event.kind)) return false;
-  return (
-    !wantedOperations?.length || event.kind !== 'commit' || wantedOperations.includes(event.commit.operation)
-  );
+/**
+ * Whether an event is of a wanted kind and operation, and points at a wanted subject. What a deleted record pointed at
+ * is not told: deletions are the server's to choose.
+ */
+export function wantedBy(filter: StreamFilter): (event: StreamEvent) => boolean {
+  const { wantedKinds, wantedOperations, wantedSubjects } = filter;
+  const subjects = wantedSubjects?.length ? new Set(wantedSubjects) : undefined;
+  return (event) => {
+    if (wantedKinds?.length && !wantedKinds.includes(event.kind)) return false;
+    if (event.kind !== 'commit') return subjects === undefined;
+    const { commit } = event;
+    if (wantedOperations?.length && !wantedOperations.includes(commit.operation)) return false;
+    return subjects === undefined || commit.operation === 'delete' || pointsAt(commit.record, subjects);
+  };
 }
 
 /** The first values that fit, and at least one. */
 function fitting(values: readonly string[], charsMax: number): readonly string[] {
   let chars = 0;
   const end = values.findIndex((value, at) => {
-    chars += value.length + 20;
+    chars += charsOf([value]);
     return at > 0 && chars > charsMax;
   });
   return end < 0 ? values : values.slice(0, end);
+}
+
+/** What values take in a query, about. */
+function charsOf(values: readonly string[]): number {
+  return values.reduce((chars, value) => chars + value.length + 20, 0);
 }

@@ -14,7 +14,8 @@ export interface Refusal {
 }
 
 /** The server's words about a bad subscription. */
-const faultPattern = /^(subscribe: )?(invalid (cursor|subscriber options|options)|unknown zstd dictionary)/;
+const faultPattern =
+  /^(subscribe: )?(invalid (cursor|subscriber options|options)|unknown (zstd dictionary|filter)|filter cannot)/;
 /** Characters of an answer that are shown. */
 const shownCharsMax = 200;
 
@@ -29,7 +30,7 @@ export async function askForRefusal(
   try {
     const response = await platform.fetch(httpUrl(new URL(url)).href, { signal: abort.signal });
     const { status } = response;
-    const text = status === 400 ? (await response.text()).slice(0, shownCharsMax).trim() : '';
+    const text = status >= 400 && status < 500 ? (await response.text()).slice(0, shownCharsMax).trim() : '';
     const retryAfter = response.headers.get('retry-after');
     return {
       status,

@@ -4,7 +4,7 @@
 import { CursorSaver, type CursorStore } from './cursor-saver.ts';
 import { type MalformedReason, malformedReasons, type Progress, type StreamEvent } from './event.ts';
 import { EventQueue, type QueueLimits } from './event-queue.ts';
-import { isWanted, optionsUpdate, type Request, requestOf, type StreamFilter } from './filter.ts';
+import { optionsUpdate, type Request, requestOf, type StreamFilter, wantedBy } from './filter.ts';
 import { Link } from './link.ts';
 import { MessageReader } from './message-reader.ts';
 import type { StreamNotice, StreamStatus } from './notice.ts';
@@ -54,6 +54,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
   readonly #reader: MessageReader;
   readonly #link: Link;
   #filter: StreamFilter;
+  #isWanted: (event: StreamEvent) => boolean;
   /** What the newest connection was asked for. */
   #requested: StreamFilter;
   #position: Position;
@@ -76,6 +77,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
   constructor(setup: StreamSetup<Value>) {
     this.#setup = setup;
     this.#filter = setup.filter;
+    this.#isWanted = wantedBy(setup.filter);
     this.#requested = setup.filter;
     this.#position = new Position(setup.cursor);
     this.#queue = new EventQueue(setup.limits);
@@ -127,6 +129,9 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
    */
   update(filter: StreamFilter): void {
     this.#filter = filter;
+    this.#isWanted = wantedBy(filter);
+    // What the server has stored under that name was the old one.
+    this.#setup.url.searchParams.delete('filter');
     this.#position.filterChanged();
     if (this.#link.state !== 'open') return;
     this.#requested = filter;
@@ -238,7 +243,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
       this.#repeated++;
       return;
     }
-    if (isWanted(event, this.#filter)) {
+    if (this.#isWanted(event)) {
       const value = this.#setup.transform(event, text);
       this.#newest = { value, bytes: text.length, cursor: this.#position.safeCursor };
       this.#queue.add(this.#newest);

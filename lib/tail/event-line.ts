@@ -29,25 +29,46 @@ const nameCharsMax = 80;
 /** Where that leaves the text fewer columns, the DID has fewer. */
 const textColumnsMin = 40;
 const shortDidColumns = 18;
+/** Columns of what a record points at in short, as most are, after its text. */
+const shortTargetColumns = shortDidColumns + 17;
 /** Columns of a line where there is no terminal to say. */
 export const defaultColumns = 200;
 
 /**
- * Time, what happened, collection, account and record key, and the start of what the record says; at most `columns` wide.
- * `paint` does not count.
+ * Time, what happened, collection, account and record key, the start of what the record says and what it points at; at
+ * most `columns` wide. `paint` does not count.
  */
 export function prettyLine(event: StreamEvent, columns: number, paint: Paint): string {
-  const { style, word, collection, rkey, text } = partsOf(event);
+  const { style, word, collection, rkey, text, target } = partsOf(event);
   const name = shown(collection).padEnd(collectionColumns);
   const place = (didCharsMax: number): string =>
     shown(event.did, didCharsMax) + (rkey === '' ? '' : `/${shown(rkey)}`);
   const fixed = timeColumns + wordColumns + name.length + 4;
   // The text is worth more than the whole of a DID.
-  const isNarrow = columns - fixed - place(nameCharsMax).length < textColumnsMin && text !== '';
+  const wished = textColumnsMin + (text === '' || target === '' ? 0 : shortTargetColumns);
+  const isNarrow = columns - fixed - place(nameCharsMax).length < wished && text + target !== '';
   const account = place(isNarrow ? shortDidColumns : nameCharsMax);
   const start = `${paint('dim', timeOf(event.time_us))} ${paint(style, word.padEnd(wordColumns))}`;
-  const end = cutTo(text, columns - fixed - account.length);
+  const end = endOf(text, target, columns - fixed - account.length);
   return `${start} ${paint('cyan', name)} ${paint('dim', account)} ${end}`.trimEnd();
+}
+
+/** What a record says; then what it points at, if there is room for both. */
+function endOf(text: string, target: string, columns: number): string {
+  if (target === '') return cutTo(text, columns);
+  if (text === '') return cutTo(arrowTo(target, columns), columns);
+  const arrowColumns = columns - textColumnsMin - 1;
+  const arrow = arrowTo(target, arrowColumns);
+  if (arrow.length > arrowColumns) return cutTo(text, columns);
+  return `${cutTo(text, columns - arrow.length - 1)} ${arrow}`;
+}
+
+/** The account or record, in short if there are fewer columns: `→ did:plc:abcdefghi~/3k…`. */
+function arrowTo(target: string, columns: number): string {
+  const whole = `→ ${shown(target)}`;
+  if (whole.length <= columns) return whole;
+  const [, did, path] = /^(?:at:\/\/)?([^/]*)(.*)$/s.exec(target) as RegExpExecArray;
+  return `→ ${shown(did, shortDidColumns)}${shown(path.slice(path.lastIndexOf('/')))}`;
 }
 
 interface Parts {
@@ -56,16 +77,18 @@ interface Parts {
   readonly collection: string;
   readonly rkey: string;
   readonly text: string;
+  /** DID or at-uri. */
+  readonly target: string;
 }
 
 function partsOf(event: StreamEvent): Parts {
   if (event.kind === 'commit') {
     const { commit } = event;
     const { operation, collection, rkey } = commit;
-    const text = commit.operation === 'delete' ? '' : recordText(commit.record);
-    return { style: operationStyles[operation], word: operation, collection, rkey, text };
+    const says = commit.operation === 'delete' ? { text: '', target: '' } : contentOf(commit.record);
+    return { style: operationStyles[operation], word: operation, collection, rkey, ...says };
   }
-  const nameless = { style: 'cyan', word: event.kind, collection: '', rkey: '' } as const;
+  const nameless = { style: 'cyan', word: event.kind, collection: '', rkey: '', target: '' } as const;
   if (event.kind === 'identity') return { ...nameless, text: event.identity.handle ?? '' };
   const { active, status = 'inactive' } = event.account;
   return { ...nameless, text: active ? 'active' : status };
@@ -89,17 +112,31 @@ function timeOf(timeUs: number): string {
   return (ms <= 8.64e15 ? new Date(ms).toISOString() : '').slice(5, 23).replace('T', ' ').padEnd(timeColumns);
 }
 
-/** What is worth reading in a record. */
-function recordText(record: unknown): string {
-  const fields = record as Record<string, unknown>;
-  for (const name of ['text', 'displayName', 'name', 'title', 'description']) {
-    const value = fields[name];
-    if (typeof value === 'string' && value !== '') return value;
-  }
-  const { subject } = fields;
-  if (typeof subject === 'string') return subject;
-  const uri = (subject as { uri?: unknown } | null | undefined)?.uri;
-  return typeof uri === 'string' ? uri : JSON.stringify(record);
+/** Where records have what is worth reading, and what they are about: a like, a follow, a reply, a quote. */
+const textPaths = [['text'], ['displayName'], ['name'], ['title'], ['description'], ['subject']];
+const targetPaths = [
+  ['subject'],
+  ['subject', 'uri'],
+  ['reply', 'parent', 'uri'],
+  ['embed', 'record', 'uri'],
+  ['embed', 'record', 'record', 'uri'],
+];
+
+function contentOf(record: unknown): Pick<Parts, 'text' | 'target'> {
+  const target = textsAt(record, targetPaths).find((text) => /^(did:|at:\/\/)/.test(text)) ?? '';
+  const text = textsAt(record, textPaths).find((text) => text !== target) ?? '';
+  return { text: text + target === '' ? JSON.stringify(record) : text, target };
+}
+
+/** The texts at those paths that are there and not empty. */
+function textsAt(record: unknown, paths: readonly (readonly string[])[]): string[] {
+  const values = paths.map((path) =>
+    path.reduce(
+      (value: unknown, name) => (value as Record<string, unknown> | null | undefined)?.[name],
+      record,
+    ),
+  );
+  return values.filter((value) => typeof value === 'string' && value !== '') as string[];
 }
 
 /** Characters that take two columns, as far as it matters here. */

@@ -15,6 +15,7 @@ usage: slipstream tail [flags]
   -d, --wanted-dids LIST        accounts
   -k, --wanted-kinds LIST       commit, identity, account
   -o, --wanted-operations LIST  create, update, delete
+  -s, --wanted-subjects LIST    what records point at: accounts, or records by their at-uri
       --max-message-size-bytes N  leave out longer events
       --cursor TIME             start there instead of now
       --until TIME              end before it
@@ -38,6 +39,7 @@ const flags = {
   'wanted-dids': { type: 'string', short: 'd', multiple: true },
   'wanted-kinds': { type: 'string', short: 'k', multiple: true },
   'wanted-operations': { type: 'string', short: 'o', multiple: true },
+  'wanted-subjects': { type: 'string', short: 's', multiple: true },
   'max-message-size-bytes': { type: 'string', default: '0' },
   cursor: { type: 'string' },
   until: { type: 'string' },
@@ -100,6 +102,7 @@ export function readTailRequest(
         'update',
         'delete',
       ]),
+      wantedSubjects: listOf(values['wanted-subjects']),
       maxMessageSizeBytes: wholeNumber('max-message-size-bytes', values['max-message-size-bytes']),
     },
     cursor,

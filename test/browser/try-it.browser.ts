@@ -63,6 +63,55 @@ test.skipIf(skip)(`what is chosen is what comes${chromiumNote}`, async () => {
   await relay.close();
 });
 
+test.skipIf(skip)(`subjects are asked for, and judged${chromiumNote}`, async () => {
+  const { page, source } = await visitWith(() => sampleReport());
+  const uri = 'at://did:plc:a/app.bsky.feed.post/3k';
+  await page.click('#wanted-subjects');
+  await page.type('alice.example');
+  expect(await page.text('#subjects-problem')).toContain('“alice.example” is no DID');
+  await page.click('#start');
+  expect(await page.value('document.activeElement.id')).toBe('wanted-subjects');
+  expect(source.subscriptions).toHaveLength(0);
+  await page.value(`document.getElementById('wanted-subjects').value = ''`);
+  await page.type(`did:plc:b\n${uri}`);
+  expect(await page.text('#subjects-problem')).toBe('');
+  expect(await page.value<string>('url.value')).toMatch(
+    `subscribe?wantedSubjects=did:plc:b&wantedSubjects=${uri}`,
+  );
+  await page.click('#start');
+  await expect.poll(() => source.subscriptions.length).toBe(1);
+  expect([...source.subscriptions[0].filters[0].subjects]).toEqual(['did:plc:b', uri]);
+});
+
+test.skipIf(skip)(`every tool gets what is chosen${chromiumNote}`, async () => {
+  const { page, source, port } = await visitWith(() => sampleReport());
+  await page.click('#wanted-dids');
+  await page.type('did:plc:a');
+  await page.click('#start');
+  await expect.poll(() => source.subscriptions.length).toBe(1);
+  const commands: string[] = [];
+  // What is wrong changes no command, and keeps none from being looked at.
+  await page.click('#wanted-subjects');
+  await page.type('alice.example');
+  for (const tool of ['events', 'events.ndjson', 'websocat']) {
+    await page.value(`
+      document.getElementById('tool').value = '${tool}';
+      document.getElementById('tool').dispatchEvent(new Event('change', { bubbles: true }));
+    `);
+    commands.push(await page.value<string>('command.value'));
+    expect((await page.text('#tool-hint')) === '').toBe(tool === 'websocat');
+  }
+  const rest = `//127.0.0.1:${port}`;
+  expect(commands).toEqual([
+    `curl -N 'http:${rest}/events?wantedDids=did:plc:a'`,
+    `curl -s 'http:${rest}/events.ndjson?wantedDids=did:plc:a'`,
+    `websocat 'ws:${rest}/subscribe?wantedDids=did:plc:a'`,
+  ]);
+  // What runs goes on.
+  expect(await page.text('#stream-state')).toBe('Connected');
+  expect(source.subscriptions).toHaveLength(1);
+});
+
 test.skipIf(skip)(`a keyboard is enough${chromiumNote}`, async () => {
   const { page, source } = await visitWith(() => sampleReport());
   const focused = () => page.value<string>('document.activeElement.id || document.activeElement.textContent');

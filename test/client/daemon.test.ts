@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, test, vi } from 'vitest';
 import {
+  type CommitEvent,
   type EventStream,
   type StreamEvent,
   type StreamNotice,
@@ -230,6 +231,59 @@ test('options_update, kinds, operations, and a filter too long for a URL', async
     expect(likes.events.slice(before).map(collectionOf)).toContain('app.bsky.feed.post');
   });
   for (const { stream } of followers) await stream.close();
+});
+
+test('subjects: what points at an account or a record, and its deletion', async () => {
+  await using server = await running();
+  const events = await publishedEvents(server, 300);
+  const pathOf = ({ did, commit }: CommitEvent) => `${did}/${commit.collection}/${commit.rkey}`;
+  const records = new Map<string, string>();
+  /** By event, the text of its record; that of a deleted one from when it was written. */
+  const texts = new Map<StreamEvent, string>();
+  for (const event of events) {
+    if (event.kind !== 'commit') continue;
+    if (event.commit.operation !== 'delete') records.set(pathOf(event), JSON.stringify(event.commit.record));
+    texts.set(event, records.get(pathOf(event)) ?? '');
+  }
+  const pointing = (...starts: string[]) =>
+    events.filter((event) => starts.some((start) => texts.get(event)?.includes(start)));
+  const removed = events.find(
+    (event) =>
+      event.kind === 'commit' && event.commit.operation === 'delete' && /at:/.test(texts.get(event) ?? ''),
+  ) as StreamEvent;
+  const uri = /at:[^"]+/.exec(texts.get(removed) as string)?.[0] as string;
+  const account = uri.split('/')[2];
+  const others = Array.from({ length: 9_000 }, (_, at) => `at://${account}/a.b.c/${at}`);
+  const follow = (...wantedSubjects: string[]) =>
+    new Follower({ url: server.url, cursor: 0, wantedSubjects });
+  const followers = [follow(account), follow(uri), follow(...others, uri)];
+  const told = ({ notices }: Follower) => notices.some((notice) => notice.kind === 'progress' && notice.live);
+  await vi.waitFor(() => expect(followers.map(told)).toEqual([true, true, true]));
+  const ofAccount = pointing(`"${account}"`, `"at://${account}/`);
+  const ofRecord = pointing(`"${uri}"`);
+  expect(ofRecord.length).toBeGreaterThan(1);
+  expect(ofAccount.length).toBeGreaterThan(ofRecord.length);
+  expect(followers.map((follower) => follower.events)).toEqual([ofAccount, ofRecord, ofRecord]);
+  for (const { stream } of followers) await stream.close();
+});
+
+test('a stored filter, until the server has forgotten it', async () => {
+  await using server = await running();
+  const events = await publishedEvents(server, 100);
+  const response = await fetch(`${server.daemon.httpUrl}/filters`, {
+    method: 'POST',
+    body: JSON.stringify({ wantedDids: [events[0].did] }),
+  });
+  const { id } = (await response.json()) as { id: string };
+  const follower = new Follower({ url: `${server.url}/subscribe?filter=${id}`, cursor: 0 });
+  await vi.waitFor(() => expect(follower.stream.status.live).toBe(true));
+  expect(follower.events).toEqual(events.filter(({ did }) => did === events[0].did));
+  const ended = expect(follower.done).rejects.toMatchObject({
+    code: 'CLIENT_REFUSED',
+    message: expect.stringContaining(`unknown filter: ${id}`),
+  });
+  await server.restart();
+  await ended;
 });
 
 test('the dictionary is fetched, and fetched again when the server has changed it', async () => {

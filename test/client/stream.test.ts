@@ -409,6 +409,40 @@ describe('filters', () => {
     expect(platform.socket.sent).toEqual([]);
   });
 
+  test('an update holds for what the client looks at itself', async () => {
+    const { platform, stream } = start({ wantedSubjects: ['did:x:y'] });
+    const first = stream.next();
+    await settle();
+    platform.socket.open();
+    const pointing = (name: string, timeUs: number, subject: string) => {
+      const event = postEvent(name, timeUs) as { commit: Record<string, unknown> };
+      event.commit.record = { subject };
+      return event;
+    };
+    platform.socket.message(pointing('a', startUs, 'did:x:z'), pointing('b', startUs + 1, 'did:x:y'));
+    expect(nameOf(await first)).toBe('b');
+    stream.update({ wantedSubjects: ['did:x:z'] });
+    expect(JSON.parse(platform.socket.sent[0]).payload.wantedSubjects).toEqual(['did:x:z']);
+    platform.socket.message(pointing('c', startUs + 2, 'did:x:y'), pointing('d', startUs + 3, 'did:x:z'));
+    stream.update({});
+    platform.socket.message(postEvent('e', startUs + 4));
+    expect(await names(stream, 2)).toEqual(['d', 'e']);
+  });
+
+  test('an update replaces a filter that the server has stored', async () => {
+    const { platform, stream } = start({ url: 'ws://server.example?filter=7Qm2&own=1' });
+    void stream.next();
+    await settle();
+    expect(platform.socket.query.get('filter')).toBe('7Qm2');
+    platform.socket.open();
+    stream.update({ wantedDids: ['did:x:y'] });
+    platform.socket.lose();
+    await platform.pass(30_000);
+    expect(platform.socket.url).toBe(
+      'ws://server.example/subscribe?own=1&wantedDids=did%3Ax%3Ay&progress=true',
+    );
+  });
+
   test('what the new filter lets through from before the update is not asked for', async () => {
     const { platform, stream } = start();
     const first = stream.next();

@@ -101,6 +101,19 @@ test('parameters that the server refuses end the loop with its words', async () 
   expect(server.plainUrls).toEqual(['/subscribe?wantedCollections=nonsense&progress=true']);
 });
 
+test.each([
+  [404, 'unknown filter: 7Qm2: it may have expired'],
+  [400, 'filter cannot be combined with wantedDids'],
+])('a stored filter that cannot be used ends the loop: %i %s', async (status, body) => {
+  await using server = await V1Server.listen();
+  server.refuse = { status, body };
+  await expect(take({ url: `${server.url}/subscribe?filter=7Qm2` }, 1)).rejects.toMatchObject({
+    code: 'CLIENT_REFUSED',
+    message: expect.stringContaining(body),
+  });
+  expect(server.plainUrls).toEqual(['/subscribe?filter=7Qm2&progress=true']);
+});
+
 test('a full server is asked again when it said', async () => {
   await using server = await V1Server.listen();
   server.publish(postEvent('a', 1));
@@ -214,4 +227,30 @@ test('kinds and operations are filtered although the server does not know them',
     wantedOperations: ['delete'],
   } as const;
   expect(await take(options, 1)).toEqual(['c']);
+});
+
+test('subjects are looked for although the server does not know them; deletions are what it sends', async () => {
+  await using server = await V1Server.listen();
+  const uri = 'at://did:plc:b/app.bsky.feed.post/1';
+  const like = (name: string, timeUs: number, subject: string) => {
+    const event = postEvent(name, timeUs) as { commit: Record<string, unknown> };
+    event.commit.record = { subject: { uri: subject } };
+    return event;
+  };
+  const removed = postEvent('removed', 4) as { commit: Record<string, unknown> };
+  removed.commit.operation = 'delete';
+  const account = { did: 'did:plc:b', seq: 1, time: '', active: true };
+  server.publish(
+    postEvent('post', 1),
+    like('other', 2, `${uri}1`),
+    like('like', 3, uri),
+    removed,
+    { did: 'did:plc:b', time_us: 5, kind: 'account', account },
+    like('later', 6, uri),
+  );
+  const options = { url: server.url, cursor: 0, wantedSubjects: [uri] } as const;
+  expect(await take(options, 3)).toEqual(['like', 'removed', 'later']);
+  expect(server.queries[0].getAll('wantedSubjects')).toEqual([uri]);
+  const written = ['create', 'update'] as const;
+  expect(await take({ ...options, wantedOperations: written }, 2)).toEqual(['like', 'later']);
 });

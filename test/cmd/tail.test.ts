@@ -87,18 +87,7 @@ test('a program gets what was sent, a line each, up to a limit or a moment', asy
 
 test('filters are asked for', async () => {
   publish(1);
-  const flags = [
-    '-c',
-    'app.bsky.feed.*,a.b.c',
-    '-d',
-    'did:plc:a',
-    '-k',
-    'commit',
-    '-o',
-    'create',
-    '--cursor',
-    '0',
-  ];
+  const flags = '-c app.bsky.feed.*,a.b.c -d did:plc:a -k commit -o create --cursor 0'.split(' ');
   expect((await run([...flags, '--max-message-size-bytes', '9', '-n', '1'])).code).toBe(0);
   const query = server.queries[0];
   expect(query.getAll('wantedCollections')).toEqual(['app.bsky.feed.*', 'a.b.c']);
@@ -106,6 +95,26 @@ test('filters are asked for', async () => {
   expect(query.getAll('wantedKinds')).toEqual(['commit']);
   expect(query.getAll('wantedOperations')).toEqual(['create']);
   expect(query.get('maxMessageSizeBytes')).toBe('9');
+});
+
+test('what points at something, and the deletion of it', async () => {
+  const subject = 'at://did:plc:b/app.bsky.feed.post/1';
+  const like = postEvent('like', 1_000_001) as { commit: Record<string, unknown> };
+  like.commit.record = { subject: { uri: subject } };
+  const unlike = postEvent('like', 1_000_002) as { commit: Record<string, unknown> };
+  const { rev, collection, rkey } = unlike.commit;
+  unlike.commit = { rev, operation: 'delete', collection, rkey };
+  server.publish(postEvent('other', 1_000_000), like, unlike);
+  const flags = ['--cursor', '0', '-n', '2', '-s', `did:plc:c,${subject}`];
+  const lines = [like, unlike].map((event) => JSON.stringify(event));
+  expect(await run(flags)).toEqual({ code: 0, stdout: `${lines.join('\n')}\n`, stderr: '' });
+  expect(server.queries[0].getAll('wantedSubjects')).toEqual(['did:plc:c', subject]);
+  const { stdout } = await run([...flags, '--pretty']);
+  expect(stdout.split('\n').map((line) => line.slice(19).replace(/ +/g, ' '))).toEqual([
+    `create app.bsky.feed.post did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/like → ${subject}`,
+    'delete app.bsky.feed.post did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/like',
+    '',
+  ]);
 });
 
 test('lines for a person, and counts', async () => {

@@ -33,9 +33,9 @@ test.each([
   [commit(undefined), `delete   app.bsky.feed.post     ${did}/3kaaaaaaaaaaa`],
   [
     commit({ subject: { uri: 'at://x/y/z' } }),
-    `create   app.bsky.feed.post     ${did}/3kaaaaaaaaaaa at://x/y/z`,
+    `create   app.bsky.feed.post     ${did}/3kaaaaaaaaaaa → at://x/y/z`,
   ],
-  [commit({ subject: 'did:x:y' }), `create   app.bsky.feed.post     ${did}/3kaaaaaaaaaaa did:x:y`],
+  [commit({ subject: 'did:x:y' }), `create   app.bsky.feed.post     ${did}/3kaaaaaaaaaaa → did:x:y`],
   [
     commit({ subject: null, a: 1 }),
     `create   app.bsky.feed.post     ${did}/3kaaaaaaaaaaa {"subject":null,"a":1}`,
@@ -48,6 +48,42 @@ test.each([
   [account(false), `account                         ${did} inactive`],
 ])('%#: a line for a person', (event, expected) => {
   expect(prettyLine(event, 200, plain)).toBe(`01-31 12:05:06.789 ${expected}`);
+});
+
+const other = 'did:plc:bbbbbbbbbbbbbbbbbbbbbbbb';
+const target = `at://${other}/app.bsky.feed.post/3kbbbbbbbbbbb`;
+const short = '→ did:plc:bbbbbbbbb~/3kbbbbbbbbbbb';
+
+test.each<[string, object, number, string]>([
+  ['a like', { subject: { uri: target } }, 200, `→ ${target}`],
+  ['a like on a small terminal', { subject: { uri: target } }, 120, short],
+  ['a follow', { subject: other }, 120, `→ ${other}`],
+  ['a follow on a small terminal', { subject: other }, 105, '→ did:plc:bbbbbbbbb~'],
+  [
+    'a reply',
+    { text: 'yes', reply: { parent: { uri: target }, root: { uri: 'at://x' } } },
+    200,
+    `yes ${short}`,
+  ],
+  ['a reply on a wide terminal', { text: 'yes', reply: { parent: { uri: target } } }, 220, `yes → ${target}`],
+  ['a reply on a small terminal', { text: 'yes', reply: { parent: { uri: target } } }, 120, 'yes'],
+  ['a quote', { text: 'yes', embed: { record: { uri: target } } }, 200, `yes ${short}`],
+  ['a quote with a picture', { embed: { record: { record: { uri: target } } } }, 200, `→ ${target}`],
+  ['a letter', { subject: 'Re: yes', reply: 'no', embed: { record: 1 } }, 200, 'Re: yes'],
+])('%s points at something', (_, record, columns, expected) => {
+  const line = prettyLine(commit(record), columns, plain);
+  expect(line.length).toBeLessThanOrEqual(columns);
+  expect(line.slice(line.indexOf('/3kaaaaaaaaaaa') + 15)).toBe(expected);
+});
+
+test('a long text leaves room for what it points at', () => {
+  const line = prettyLine(
+    commit({ text: 'word '.repeat(100), reply: { parent: { uri: target } } }),
+    160,
+    plain,
+  );
+  expect(line).toMatch(/(word ){7,}.*… → did:plc:b{9}~\/3kb{11}$/);
+  expect(line).toHaveLength(160);
 });
 
 test.each([40, 80, 100, 132, 200])('a line is cut to %i columns, and leaves room for its text', (columns) => {
@@ -81,6 +117,8 @@ test('nothing that a terminal acts on gets through, wherever it stands', () => {
   const events = [
     commit({ text: hostile }),
     commit({ subject: { uri: hostile } }),
+    commit({ subject: { uri: `at://did:x:y${hostile}/a.b.c/${hostile}` } }),
+    commit({ text: hostile, reply: { parent: { uri: `did:${hostile}` } } }),
     commit({ [hostile]: hostile }),
     commit({ text: 'x' }, { collection: hostile, rkey: hostile }),
     { ...commit({ text: 'x' }), did: hostile },
@@ -90,6 +128,7 @@ test('nothing that a terminal acts on gets through, wherever it stands', () => {
   for (const event of events) {
     const line = prettyLine(event, 500, plain);
     expect(line).not.toMatch(actedOn);
+    expect(prettyLine(event, 110, plain)).not.toMatch(actedOn);
     // Colours are all there is of escapes.
     expect(prettyLine(event, 500, inColour).replace(/\x1b\[\d+m/g, '')).toBe(line);
   }

@@ -23,7 +23,10 @@ test.each([
 
 test('flags become a request', () => {
   expect(
-    read('-c', 'a.b.c,a.b.*', '-c', 'd.e.f', '-d', 'did:x:y', '-k', 'commit', '-o', 'create,delete'),
+    read(
+      ...['-c', 'a.b.c,a.b.*', '-c', 'd.e.f', '-d', 'did:x:y', '-k', 'commit', '-o', 'create,delete'],
+      ...['-s', 'did:x:y,at://did:x:y/a.b.c/1', '--wanted-subjects', 'did:x:z'],
+    ),
   ).toEqual({
     url: 'ws://localhost:6008',
     filter: {
@@ -31,6 +34,7 @@ test('flags become a request', () => {
       wantedDids: ['did:x:y'],
       wantedKinds: ['commit'],
       wantedOperations: ['create', 'delete'],
+      wantedSubjects: ['did:x:y', 'at://did:x:y/a.b.c/1', 'did:x:z'],
       maxMessageSizeBytes: 0,
     },
     cursor: undefined,
@@ -80,7 +84,9 @@ test.each([
 test('the help names every flag, in at most 110 columns', () => {
   for (const line of tailHelp.split('\n')) expect(line.length).toBeLessThanOrEqual(110);
   const names =
-    'url wanted-collections wanted-dids wanted-kinds wanted-operations max-message-size-bytes cursor until';
-  for (const name of `${names} limit json pretty stats top compress zstd-dictionary help`.split(' '))
+    'url wanted-collections wanted-dids wanted-kinds wanted-operations wanted-subjects max-message-size-bytes';
+  for (const name of `${names} cursor until limit json pretty stats top compress zstd-dictionary help`.split(
+    ' ',
+  ))
     expect(tailHelp).toContain(`--${name}`);
 });

@@ -1,18 +1,22 @@
-// What is chosen in "Try it", as the address to connect to and the command that does the same. Pure.
+// What is chosen in "Try it", as the address to connect to and the commands that do the same. Pure.
 
 /**
  * @typedef {object} Choice
  * @property {string[]} collections
  * @property {string[]} dids
+ * @property {string[]} subjects
  * @property {string[]} kinds those that are wanted; all and none are the same
  * @property {string[]} operations those that are wanted
  * @property {string} cursor empty for now
  * @property {boolean} compress
  */
 
+/** @typedef {'websocat' | 'events' | 'events.ndjson'} Tool what prints: websocat, or curl and what it asks for */
+
 const nsid =
   /^[a-zA-Z](-*[a-zA-Z0-9]){0,62}(\.[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})+\.[a-zA-Z][a-zA-Z0-9]{0,62}$/;
 const did = /^did:[a-z]+:[a-zA-Z0-9._:%-]*[a-zA-Z0-9._-]$/;
+const recordPath = /^[\w:.~-]+\/[\w:.~-]+$/;
 /** Most that the server takes. */
 const collectionsMax = 100;
 
@@ -44,6 +48,22 @@ export function didsProblem(dids) {
 }
 
 /**
+ * What is wrong with a list of subjects; empty when nothing is.
+ * @param {string[]} subjects
+ */
+export function subjectsProblem(subjects) {
+  const bad = subjects.find((text) => !isSubject(text));
+  return bad === undefined ? '' : `“${bad}” is no DID, and no record such as at://did:plc:…/collection/key.`;
+}
+
+/** @param {string} text */
+function isSubject(text) {
+  if (!text.startsWith('at://')) return did.test(text);
+  const slash = text.indexOf('/', 5);
+  return did.test(text.slice(5, slash)) && recordPath.test(text.slice(slash + 1));
+}
+
+/**
  * What is wrong with a cursor; empty when nothing is.
  * @param {string} cursor
  */
@@ -57,31 +77,45 @@ export function cursorProblem(cursor) {
  * @param {Choice} choice
  */
 export function subscribeUrl(page, choice) {
-  const url = new URL('subscribe', page);
-  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  return httpUrl('subscribe', page, choice).replace(/^http/, 'ws');
+}
+
+/**
+ * The command that prints what was chosen.
+ * @param {string} page
+ * @param {Choice} choice
+ * @param {Tool} tool
+ * @param {number | undefined} dictionaryId of the compressed copy
+ */
+export function command(page, choice, tool, dictionaryId) {
+  if (tool !== 'websocat') {
+    const flag = tool === 'events' ? '-N' : '-s';
+    return `curl ${flag} '${httpUrl(tool, page, { ...choice, compress: false })}'`;
+  }
+  const url = subscribeUrl(page, choice);
+  if (!choice.compress) return `websocat '${url}'`;
+  const dictionary = new URL(`dictionaries/${dictionaryId ?? ''}`, page);
+  return `curl -so slipstream.zdict '${dictionary.href}'\nwebsocat -b '${url}' | zstd -dcq -D slipstream.zdict`;
+}
+
+/**
+ * @param {string} path
+ * @param {string} page
+ * @param {Choice} choice
+ */
+function httpUrl(path, page, choice) {
+  const { href } = new URL(path, page);
   const pairs = [
     ...choice.collections.map((value) => ['wantedCollections', value]),
     ...choice.dids.map((value) => ['wantedDids', value]),
     ...subset(choice.kinds).map((value) => ['wantedKinds', value]),
     ...subset(choice.operations).map((value) => ['wantedOperations', value]),
+    ...choice.subjects.map((value) => ['wantedSubjects', value]),
     ...(choice.cursor === '' ? [] : [['cursor', choice.cursor]]),
     ...(choice.compress ? [['compress', 'true']] : []),
   ];
   const query = pairs.map(([name, value]) => `${name}=${escaped(value)}`).join('&');
-  return query === '' ? url.href : `${url.href}?${query}`;
-}
-
-/**
- * The command that prints what the address gives.
- * @param {string} page
- * @param {Choice} choice
- * @param {number | undefined} dictionaryId of the compressed copy
- */
-export function command(page, choice, dictionaryId) {
-  const url = subscribeUrl(page, choice);
-  if (!choice.compress) return `websocat '${url}'`;
-  const dictionary = new URL(`dictionaries/${dictionaryId ?? ''}`, page);
-  return `curl -so slipstream.zdict '${dictionary.href}'\nwebsocat -b '${url}' | zstd -dcq -D slipstream.zdict`;
+  return query === '' ? href : `${href}?${query}`;
 }
 
 /**
@@ -93,9 +127,9 @@ function subset(values) {
 }
 
 /**
- * Percent escapes where they are needed, in a query and between single quotes; colons stay readable.
+ * Percent escapes where they are needed, in a query and between single quotes; colons and slashes stay readable.
  * @param {string} value
  */
 function escaped(value) {
-  return encodeURIComponent(value).replaceAll('%3A', ':').replaceAll("'", '%27');
+  return encodeURIComponent(value).replaceAll('%3A', ':').replaceAll('%2F', '/').replaceAll("'", '%27');
 }

@@ -10,26 +10,37 @@ import {
   cursorProblem,
   didsProblem,
   listOf,
+  subjectsProblem,
   subscribeUrl,
 } from './subscription.js';
 
 const suggestionsMax = 7;
+/** What has to be known about a command. */
+const toolHints = {
+  websocat: '',
+  events: 'Server-sent events, which browsers read with EventSource.',
+  'events.ndjson': 'Ends at the newest event, or after 10,000. From “now”, it begins at the oldest.',
+};
 /** From the last of several changes to the stream that follows them. */
 const restartMs = 300;
 
 const form = byId('form');
 const collections = /** @type {HTMLTextAreaElement} */ (byId('wanted-collections'));
 const dids = /** @type {HTMLTextAreaElement} */ (byId('wanted-dids'));
+const subjects = /** @type {HTMLTextAreaElement} */ (byId('wanted-subjects'));
 const start = /** @type {HTMLSelectElement} */ (byId('cursor'));
 const custom = /** @type {HTMLInputElement} */ (byId('custom'));
 const compress = /** @type {HTMLInputElement} */ (byId('compress'));
 const url = /** @type {HTMLTextAreaElement} */ (byId('url'));
+const tool = /** @type {HTMLSelectElement} */ (byId('tool'));
 const commandLine = /** @type {HTMLTextAreaElement} */ (byId('command'));
 const suggestions = byId('suggestions');
 const stream = new EventStream();
 /** @type {number | undefined} */
 let dictionaryId;
 let restartTimer = 0;
+/** The last choice that was right. @type {import('./subscription.js').Choice | undefined} */
+let lastRight;
 
 /** Makes the panel work. */
 export function startTry() {
@@ -48,7 +59,9 @@ export function startTry() {
     else if (showChoice()) stream.open(url.value);
     else form.querySelector('[aria-invalid="true"]')?.dispatchEvent(new CustomEvent('wanted'));
   });
-  for (const field of [collections, dids, custom]) field.addEventListener('wanted', () => field.focus());
+  tool.addEventListener('change', showChoice);
+  for (const field of [collections, dids, subjects, custom])
+    field.addEventListener('wanted', () => field.focus());
   stream.onOpenChange = () => setText(byId('start'), stream.isOpen ? 'Stop' : 'Start');
   for (const button of document.querySelectorAll('[data-copies]')) {
     button.addEventListener('click', () => {
@@ -78,6 +91,7 @@ function choice() {
   return {
     collections: listOf(collections.value),
     dids: listOf(dids.value),
+    subjects: listOf(subjects.value),
     kinds: checked('kind'),
     operations: checked('operation'),
     cursor: cursor(),
@@ -105,17 +119,21 @@ function showChoice() {
   const chosen = choice();
   byId('custom-field').hidden = start.value !== 'custom';
   byId('compress-hint').hidden = !chosen.compress;
+  const toolName = /** @type {import('./subscription.js').Tool} */ (tool.value);
+  setText(byId('tool-hint'), toolHints[toolName]);
   const isRight = [
     judge(collections, 'collections-problem', collectionsProblem(chosen.collections)),
     judge(dids, 'dids-problem', didsProblem(chosen.dids)),
+    judge(subjects, 'subjects-problem', subjectsProblem(chosen.subjects)),
     judge(custom, 'cursor-problem', start.value === 'custom' ? cursorProblem(chosen.cursor) : ''),
   ].every(Boolean);
   for (const button of suggestions.children) {
     button.setAttribute('aria-pressed', String(chosen.collections.includes(button.textContent ?? '')));
   }
-  if (isRight) {
-    url.value = subscribeUrl(location.href, chosen);
-    commandLine.value = command(location.href, chosen, dictionaryId);
+  if (isRight) lastRight = chosen;
+  if (lastRight !== undefined) {
+    url.value = subscribeUrl(location.href, lastRight);
+    commandLine.value = command(location.href, lastRight, toolName, dictionaryId);
   }
   return isRight;
 }

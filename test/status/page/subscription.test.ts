@@ -2,16 +2,19 @@
 
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import type { Filter } from '../../../lib/event/filter.ts';
 import { isNsid } from '../../../lib/event/nsid.ts';
+import { isSubject } from '../../../lib/event/reference.ts';
 import { isSubscribeFault, parseSubscribeQuery } from '../../../lib/wire/subscribe-query.ts';
 import { pageModule } from './modules.ts';
 
-const { collectionsProblem, command, cursorProblem, didsProblem, listOf, subscribeUrl } =
+const { collectionsProblem, command, cursorProblem, didsProblem, listOf, subjectsProblem, subscribeUrl } =
   await pageModule('subscription.js');
 
 const everything = {
   collections: [],
   dids: [],
+  subjects: [],
   kinds: ['commit', 'identity', 'account'],
   operations: ['create', 'update', 'delete'],
   cursor: '',
@@ -21,7 +24,7 @@ const everything = {
 function read(url: string) {
   const request = parseSubscribeQuery(new URL(url).search.slice(1), undefined);
   if (isSubscribeFault(request)) throw new Error(request.body);
-  return request;
+  return { ...request, filter: request.filter as Filter };
 }
 
 describe('the address', () => {
@@ -38,15 +41,21 @@ describe('the address', () => {
       ...everything,
       collections: ['app.bsky.feed.post', 'app.bsky.graph.*'],
       dids: ['did:web:example.com%3A8080', 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa'],
+      subjects: ['did:web:example.com%3A8080', 'at://did:plc:a/app.bsky.feed.post/3k~_:.-'],
       cursor: '1780000000000000',
       compress: true,
     });
     const { filter, cursor } = read(url);
     expect([...filter.collections, ...filter.prefixes]).toEqual(['app.bsky.feed.post', 'app.bsky.graph.']);
     expect([...filter.dids]).toEqual(['did:web:example.com%3A8080', 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa']);
+    expect([...filter.subjects]).toEqual([
+      'did:web:example.com%3A8080',
+      'at://did:plc:a/app.bsky.feed.post/3k~_:.-',
+    ]);
     expect(cursor).toBe(1780000000000000);
     expect(new URL(url).searchParams.get('compress')).toBe('true');
     expect(url).toContain('wantedDids=did:plc:aaaa');
+    expect(url).toContain('wantedSubjects=at://did:plc:a/app');
   });
 
   it('names kinds and operations if they are some', () => {
@@ -59,20 +68,46 @@ describe('the address', () => {
   });
 });
 
+const tools = ['websocat', 'events', 'events.ndjson'];
+
 describe('the command', () => {
-  it.each(["a'; touch /tmp/x; echo '", 'a"b', '$(id)', '`id`', 'a\nb', 'a\\', 'a&b#c%d', 'é\u202e'])(
-    'is one word for a shell, whatever is in it: %j',
-    (text) => {
-      const line: string = command('http://localhost/', { ...everything, collections: [text] }, 1);
-      const script = line.replace(/^websocat /, "printf '%s\\n' ");
+  const strange = [
+    "a'; touch /tmp/x; echo '",
+    'a"b',
+    '$(id)',
+    '`id`',
+    'a\nb',
+    'a\\',
+    'a&b#c%d',
+    'é\u202e',
+    'a[1-9]{b}',
+  ];
+
+  it.each(strange.flatMap((text) => tools.map((tool) => [tool, text])))(
+    'of %s is one word for a shell, whatever is in it: %j',
+    (tool, text) => {
+      const line: string = command('http://localhost/', { ...everything, collections: [text] }, tool, 1);
+      const script = line.replace(/^(websocat|curl -.) /, "printf '%s\\n' ");
       const url = execFileSync('sh', ['-c', script], { encoding: 'utf8' }).trimEnd();
       expect(url.split('\n')).toHaveLength(1);
+      // Curl makes several addresses of brackets and braces.
+      expect(url).not.toMatch(/[[\]{}]/);
       expect(new URL(url).searchParams.getAll('wantedCollections')).toEqual([text]);
     },
   );
 
+  it('gets the same over plain HTTP', () => {
+    const choice = { ...everything, subjects: ['did:plc:a'], cursor: '0', compress: true };
+    const lines = tools.map((tool) => command('https://a.example/jet/', choice, tool, 1));
+    expect(lines.slice(1)).toEqual([
+      "curl -N 'https://a.example/jet/events?wantedSubjects=did:plc:a&cursor=0'",
+      "curl -s 'https://a.example/jet/events.ndjson?wantedSubjects=did:plc:a&cursor=0'",
+    ]);
+    expect(command('http://localhost/', everything, 'events', 1)).toBe("curl -N 'http://localhost/events'");
+  });
+
   it('fetches the dictionary for what is compressed', () => {
-    expect(command('https://a.example/jet/', { ...everything, compress: true }, 53328)).toBe(
+    expect(command('https://a.example/jet/', { ...everything, compress: true }, 'websocat', 53328)).toBe(
       [
         "curl -so slipstream.zdict 'https://a.example/jet/dictionaries/53328'",
         "websocat -b 'wss://a.example/jet/subscribe?compress=true' | zstd -dcq -D slipstream.zdict",
@@ -105,11 +140,35 @@ describe('fields', () => {
     expect(collectionsProblem([text]) === '').toBe(isNsid(text) || text.endsWith('.*'));
   });
 
+  it.each([
+    'did:plc:abc',
+    'did:web:example.com%3A8080',
+    'did:plc:abc:',
+    'at://did:plc:abc/app.bsky.feed.post/3k',
+    'at://did:plc:abc/app.bsky.feed.post/~a_b:c.d-e',
+    'at://did:plc:abc',
+    'at://did:plc:abc/',
+    'at://did:plc:abc/app.bsky.feed.post',
+    'at://did:plc:abc/app.bsky.feed.post/',
+    'at://did:plc:abc/app.bsky.feed.post/3k/x',
+    'at://did:plc:abc/app.bsky.feed.post/3k#x',
+    'at://did:plc:abc/app.bsky.feed.post/é',
+    'at://alice.example/app.bsky.feed.post/3k',
+    'at://',
+    'at:///a/b',
+    'https://example.com/a/b',
+    'alice.example',
+  ])('judge the subject %j as the server does', (text) => {
+    expect(subjectsProblem([text]) === '').toBe(isSubject(text));
+    expect(subjectsProblem(['did:plc:a', text]).includes(text)).toBe(!isSubject(text));
+  });
+
   it('take time that is linear in what is typed', () => {
     const started = performance.now();
     for (const text of [`${'a-'.repeat(50_000)}!`, 'a.'.repeat(50_000), `${'-'.repeat(100_000)}a`]) {
       collectionsProblem([text]);
       didsProblem([`did:plc:${text}`]);
+      subjectsProblem([`at://did:plc:${text}/${text}/${text}`]);
     }
     expect(performance.now() - started).toBeLessThan(1000);
   });
