@@ -1,5 +1,6 @@
 // Checks one block against itself: checksums, columns, WebSocket frames, the text of every event against its columns,
-// every zstd frame against its text. How blocks follow each other is order.ts and chapter.ts.
+// every zstd frame against its text. What events point at is subject-check.ts, how blocks follow each other is
+// order-check.ts and chapter-check.ts.
 
 import { isUtf8 } from 'node:buffer';
 import type { DidHasher } from '../event/did-hash.ts';
@@ -9,6 +10,7 @@ import { type BlockHead, checkPayload, parts } from '../log/block-format.ts';
 import { type BlockIndex, noCollection } from '../log/block-index.ts';
 import { type ProblemCode, type ProblemList, reasonOf } from './problem.ts';
 import { type FoundBlock, readFoundHead, unpackJson } from './reader.ts';
+import { type CommitText, readFoundSubjects, SubjectCheck } from './subject-check.ts';
 
 /** Decompresses the frames of one dictionary; the part of a `Compressor` that checking needs. */
 export interface FrameDecompressor {
@@ -21,7 +23,7 @@ interface EventText {
   readonly did?: unknown;
   readonly time_us?: unknown;
   readonly kind?: unknown;
-  readonly commit?: { readonly operation?: unknown; readonly collection?: unknown };
+  readonly commit?: CommitText;
 }
 
 const kindNames = Object.keys(eventKinds);
@@ -34,13 +36,14 @@ export class BlockCheck {
   readonly unchecked = new Map<number, number>();
   readonly #problems: ProblemList;
   readonly #hasher: DidHasher | undefined;
+  readonly #subjectCheck: SubjectCheck | undefined;
   readonly #decompressorOf: (dictionaryId: number) => FrameDecompressor | undefined;
   readonly #didScratch = Buffer.allocUnsafeSlow(scratchBytes);
   /** What is wrong with events of the block at hand: one problem for each name, however many events have it. */
   readonly #faults = new Map<ProblemCode, { readonly detail: string; events: number }>();
 
   /**
-   * @param hasher with the log's key; without it DIDs are not compared.
+   * @param hasher with the log's key; without it DIDs and subjects are not compared.
    * @param decompressorOf undefined for a dictionary that is not at hand: frames made with it are only measured.
    */
   constructor(
@@ -50,10 +53,12 @@ export class BlockCheck {
   ) {
     this.#problems = problems;
     this.#hasher = hasher;
+    this.#subjectCheck =
+      hasher && new SubjectCheck(hasher, (code, event, detail) => this.#fault(code, event, detail));
     this.#decompressorOf = decompressorOf;
   }
 
-  /** Reports all that is wrong with a block; its head when that is readable. */
+  /** Reports all that is wrong with a block; its head, with subjects in the index, when that is readable. */
   check(block: FoundBlock): BlockHead | undefined {
     const report = (code: ProblemCode, detail: string): void =>
       this.#problems.report(code, block.place, block.lastTimeUs, detail);
@@ -66,6 +71,7 @@ export class BlockCheck {
     }
     const { lastTimeUs } = head.index;
     if (lastTimeUs !== block.lastTimeUs) report('key_mismatch', `the head is of block ${lastTimeUs}`);
+    head = { ...head, index: { ...head.index, subjects: readFoundSubjects(block, head, report) } };
     checkTimes(head.index, report);
     this.#checkPayloads(block, head, report);
     for (const [code, { detail, events }] of this.#faults) {
@@ -88,7 +94,7 @@ export class BlockCheck {
       }
     }
     if (json !== undefined && !endsFit(index.jsonEnd, json.length, 'json_length', report)) json = undefined;
-    if (json !== undefined) this.#checkTexts(index, json);
+    if (json !== undefined) this.#checkTexts(head, json);
 
     const zstd = block.zstd && checked(head, parts.zstd, block.zstd, report);
     if (block.zstd === undefined) report('zstd_missing', 'it has no zstd part');
@@ -100,7 +106,8 @@ export class BlockCheck {
     this.#checkZstd(index, zstd, json, decompressor);
   }
 
-  #checkTexts(index: BlockIndex, json: Uint8Array): void {
+  #checkTexts({ index, subjectBytes }: BlockHead, json: Uint8Array): void {
+    const hasSubjects = subjectBytes === 0 || index.subjects !== undefined;
     const text = Buffer.from(json.buffer, json.byteOffset, json.length);
     let start = 0;
     for (let event = 0; event < index.count; event++) {
@@ -109,23 +116,34 @@ export class BlockCheck {
       if (payloadStart === 0) {
         this.#fault('json_frame', event, `bytes ${start} to ${end} are not one text frame`);
       } else {
-        this.#checkText(index, event, text, payloadStart, end);
+        const parsed = this.#checkText(index, event, text, payloadStart, end);
+        if (parsed !== undefined && hasSubjects) {
+          const commit = parsed.kind === 'commit' ? (parsed.commit ?? {}) : undefined;
+          this.#subjectCheck?.check(index.subjects, event, index.timeUs[event], commit);
+        }
       }
       start = end;
     }
   }
 
-  #checkText(index: BlockIndex, event: number, text: Buffer, start: number, end: number): void {
+  /** What an event's text says; undefined when that cannot be read, and has been reported. */
+  #checkText(
+    index: BlockIndex,
+    event: number,
+    text: Buffer,
+    start: number,
+    end: number,
+  ): EventText | undefined {
     let parsed: EventText | null;
     try {
       parsed = JSON.parse(text.toString('utf8', start, end));
     } catch (error) {
       this.#fault('json_text', event, (error as Error).message);
-      return;
+      return undefined;
     }
     if (typeof parsed !== 'object' || parsed === null || !isUtf8(text.subarray(start, end))) {
       this.#fault('json_text', event, 'it is not an object, or not UTF-8');
-      return;
+      return undefined;
     }
     const timeUs = index.timeUs[event];
     if (parsed.time_us !== timeUs) {
@@ -146,6 +164,7 @@ export class BlockCheck {
       const said = parsed.commit?.collection ?? 'none';
       this.#fault('event_collection', event, `it is of ${said}, the column says ${collection || 'none'}`);
     }
+    return parsed;
   }
 
   #isDidOf(index: BlockIndex, event: number, did: unknown): boolean {

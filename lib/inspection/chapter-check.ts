@@ -2,9 +2,11 @@
 // they describe these blocks and no others, and that asking one never skips a block that holds what is asked for. Fed
 // with the blocks in order by log-check.ts; it holds the columns of one chapter's blocks.
 
+import { noPath, referenceInts } from '../event/reference.ts';
 import { type BlockHead, unpackBlock } from '../log/block-format.ts';
 import { type BlockIndex, noCollection } from '../log/block-index.ts';
 import { Chapter, chapterBlocks, wants } from '../log/chapter.ts';
+import { SubjectFilter } from '../log/subject-filter.ts';
 import { type ProblemCode, type ProblemList, reasonOf } from './problem.ts';
 import type { FoundBlock } from './reader.ts';
 
@@ -36,7 +38,7 @@ export class ChapterCheck {
     this.#blocks.push({ lastTimeUs, index: head?.index });
     if (chapter !== undefined) {
       this.count++;
-      this.#checkChapter(lastTimeUs, chapter);
+      this.#checkChapter(lastTimeUs, chapter, block.subjectFilter);
       this.#checkUncollected(lastTimeUs, block.uncollected);
     } else if (this.#blocks.length === chapterBlocks) {
       this.#report('chapter_missing', lastTimeUs, `${chapterBlocks} blocks and no chapter behind them`);
@@ -70,7 +72,7 @@ export class ChapterCheck {
     }
   }
 
-  #checkChapter(timeUs: number, value: Uint8Array): void {
+  #checkChapter(timeUs: number, value: Uint8Array, filter: Uint8Array | undefined): void {
     let chapter: Chapter;
     try {
       chapter = Chapter.read(value);
@@ -85,6 +87,8 @@ export class ChapterCheck {
     const positions = this.#checkTimes(timeUs, chapter);
     this.#checkCollections(timeUs, chapter, positions);
     this.#checkDids(timeUs, chapter, positions);
+    this.#checkMade(timeUs, chapter, positions);
+    this.#checkSubjects(timeUs, chapter, positions, filter);
   }
 
   /** The part behind a chapter must have the events without a collection of its blocks, no fewer and no others. */
@@ -203,6 +207,59 @@ export class ChapterCheck {
       }
     }
     this.#reportAll('chapter_denies', timeUs, 'the chapter denies', denied);
+  }
+
+  /** Deletions look for the block of their record by when it was made. */
+  #checkMade(timeUs: number, chapter: Chapter, positions: readonly number[]): void {
+    const outside: string[] = [];
+    for (const [at, { lastTimeUs, index }] of this.#blocks.entries()) {
+      const position = positions[at];
+      if (position === -1 || index?.subjects === undefined) continue;
+      const didHash = index.didHash.subarray(0, 2);
+      // What it denies has been reported.
+      if (chapter.mayMatch({ didHashes: didHash })[position] !== wants.block) continue;
+      const { madeFromUs, madeThroughUs } = index.subjects;
+      for (const madeUs of [madeFromUs, madeThroughUs]) {
+        const search = { madeUs, slackUs: 0, didHash, blocksMax: chapterBlocks, chaptersMax: 1 };
+        const found = chapter.madeAt(search).some((block) => block.lastTimeUs === lastTimeUs);
+        if (!found) outside.push(`block ${lastTimeUs} at ${madeUs}`);
+      }
+    }
+    this.#reportAll('chapter_made', timeUs, 'the chapter does not have', outside);
+  }
+
+  #checkSubjects(
+    timeUs: number,
+    chapter: Chapter,
+    positions: readonly number[],
+    value: Uint8Array | undefined,
+  ): void {
+    if (value === undefined) {
+      // Format 1 had no filters, nor did its chapters say when blocks were made.
+      if (chapter.made[1] > 0)
+        this.#report('filter_missing', timeUs, 'its events are not found by what they point at');
+      return;
+    }
+    let filter: SubjectFilter;
+    try {
+      filter = SubjectFilter.read(value);
+    } catch (error) {
+      this.#report('filter_damaged', timeUs, reasonOf(error));
+      return;
+    }
+    const denied: string[] = [];
+    for (const [at, { lastTimeUs, index }] of this.#blocks.entries()) {
+      const position = positions[at];
+      if (position === -1 || index?.subjects === undefined) continue;
+      const { references } = index.subjects;
+      for (let start = 0; start < references.length; start += referenceInts) {
+        const record = references.subarray(start, start + referenceInts);
+        const account = Uint32Array.of(record[0], record[1], noPath);
+        if (!filter.mayMatch(position, record) || !filter.mayMatch(position, account))
+          denied.push(`reference ${start / referenceInts} in block ${lastTimeUs}`);
+      }
+    }
+    this.#reportAll('chapter_denies', timeUs, 'the filter denies', denied);
   }
 
   /** One problem for a chapter, however often it has it. */

@@ -112,8 +112,9 @@ class LogCheck {
   #check(block: FoundBlock): ReturnType<BlockCheck['check']> {
     const head = this.#blockCheck.check(block);
     this.#events += head?.index.count ?? 0;
-    for (const part of [block.head, block.json, block.zstd, block.chapter, block.uncollected])
-      this.#bytes += part?.length ?? 0;
+    const { json, zstd, subjects, chapter, uncollected, subjectFilter } = block;
+    for (const value of [block.head, json, zstd, subjects, chapter, uncollected, subjectFilter])
+      this.#bytes += value?.length ?? 0;
     this.#options.onProgress?.(this.#events, this.#totalEvents, this.#problems.total);
     return head;
   }

@@ -33,6 +33,12 @@ export const problemMeanings = {
   zstd_undecodable: 'a zstd frame that does not decompress with the dictionary',
   zstd_content: 'a zstd frame that holds something else than the JSON',
 
+  subjects_missing: 'no part with what its events point at, though its head has one',
+  subjects_damaged: 'a part with what events point at of a wrong length, checksum or count',
+  subjects_excess: 'a part with what events point at, though its head has none',
+  event_path: 'an event with another path than the hash in its column',
+  event_references: 'an event whose record points at something else than its column says',
+
   block_order: 'a block that does not come after the one before it',
   block_gap: 'a block that names another one than the one before it: those between are lost',
   block_totals: 'a block whose running totals are not the sum of what is before it',
@@ -46,6 +52,10 @@ export const problemMeanings = {
   uncollected_missing: 'no part with the events without a collection behind a chapter that has some',
   uncollected_damaged: 'such a part that cannot be read',
   uncollected_events: 'such a part with other events than its chapter has',
+
+  chapter_made: 'a chapter whose blocks were made at other times than it says',
+  filter_missing: 'no filter of what its blocks point at behind a chapter',
+  filter_damaged: 'a filter of what blocks point at with a wrong checksum',
 
   journal_overlap: 'a journal block that is neither in the store nor after it',
   journal_gap: 'a journal block that names another one than the one before it',

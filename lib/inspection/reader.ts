@@ -13,6 +13,7 @@ import {
   checkPayload,
   descriptionKey,
   formatVersion,
+  lastPart,
   parts,
   readBlockKey,
   readHead,
@@ -40,6 +41,9 @@ export interface FoundBlock {
   readonly chapter: Uint8Array | undefined;
   /** Of the chapter, the events without a collection: a packed block. */
   readonly uncollected: Uint8Array | undefined;
+  readonly subjects: Uint8Array | undefined;
+  /** Of the chapter. */
+  readonly subjectFilter: Uint8Array | undefined;
 }
 
 /** What the log says about itself. */
@@ -49,7 +53,18 @@ export interface LogDescription {
 }
 
 /** By the number of the part. */
-const partNames = ['head', 'json', 'zstd', 'chapter', 'uncollected'] as const;
+const partNames = ['head', 'json', 'zstd', 'chapter', 'uncollected', 'subjects', 'subjectFilter'] as const;
+
+/** A block of which nothing has been found yet. */
+const noParts = {
+  head: undefined,
+  json: undefined,
+  zstd: undefined,
+  chapter: undefined,
+  uncollected: undefined,
+  subjects: undefined,
+  subjectFilter: undefined,
+};
 
 type Entry = [Uint8Array, Uint8Array];
 
@@ -105,9 +120,12 @@ export class ClosedLog {
     return this.#guard(this.#store.get(blockKey(lastTimeUs, parts.head)));
   }
 
-  /** The chapter value behind one block in the store. @throws CodedError `LOG_READ_FAILED`. */
-  chapterOf(lastTimeUs: number): Promise<Uint8Array | undefined> {
-    return this.#guard(this.#store.get(blockKey(lastTimeUs, parts.chapter)));
+  /** The values of the chapter behind one block in the store, the chapter itself first. @throws CodedError `LOG_READ_FAILED`. */
+  chapterOf(lastTimeUs: number): Promise<(Uint8Array | undefined)[]> {
+    const keys = [parts.chapter, parts.uncollected, parts.subjectFilter].map((part) =>
+      blockKey(lastTimeUs, part),
+    );
+    return this.#guard(this.#store.getMany(keys));
   }
 
   /**
@@ -144,22 +162,14 @@ export class ClosedLog {
       const range = fromUs > 0 ? { gte: blockKey(fromUs, parts.head), lt: blockKeysEnd } : {};
       for await (const [key, value] of this.#entries(this.#store, range)) {
         const read = readBlockKey(key);
-        if (read === undefined || read.part > parts.uncollected) {
+        if (read === undefined || read.part > lastPart) {
           if (Buffer.compare(key, descriptionKey) !== 0) onStrayKey(key);
           continue;
         }
         const { lastTimeUs } = read;
         if (block?.lastTimeUs !== lastTimeUs) {
           if (block !== undefined) yield block;
-          block = {
-            place: 'store',
-            lastTimeUs,
-            head: undefined,
-            json: undefined,
-            zstd: undefined,
-            chapter: undefined,
-            uncollected: undefined,
-          };
+          block = { ...noParts, place: 'store', lastTimeUs };
         }
         block[partNames[read.part]] = value;
       }
@@ -271,25 +281,28 @@ export function unpackJson(block: FoundBlock, stored: Uint8Array): Uint8Array {
   }
 }
 
-/** The inverse of what the journal writes: head length, head, JSON frames, zstd frames. */
+/** The inverse of what the journal writes: head length, head, JSON frames, zstd frames, subjects. */
 function splitJournalValue(lastTimeUs: number, value: Uint8Array): FoundBlock {
   const headBytes = value.length < 4 ? 0 : new DataView(value.buffer, value.byteOffset, 4).getUint32(0, true);
   const head = value.subarray(4, 4 + headBytes);
-  let jsonEnd = 4 + headBytes;
+  const jsonStart = 4 + headBytes;
+  let jsonEnd = jsonStart;
+  let zstdEnd = value.length;
   try {
-    jsonEnd += readHead(head).jsonBytes;
+    const { jsonBytes, zstdBytes } = readHead(head);
+    jsonEnd += jsonBytes;
+    zstdEnd = jsonEnd + zstdBytes;
   } catch {
     // Whoever reads the head is told; without it nobody knows where the JSON ends.
   }
-  const json = value.subarray(4 + headBytes, jsonEnd);
   return {
+    ...noParts,
     place: 'journal',
     lastTimeUs,
     head,
-    json,
-    zstd: value.subarray(jsonEnd),
-    chapter: undefined,
-    uncollected: undefined,
+    json: value.subarray(jsonStart, jsonEnd),
+    zstd: value.subarray(jsonEnd, zstdEnd),
+    subjects: value.length > zstdEnd ? value.subarray(zstdEnd) : undefined,
   };
 }
 
@@ -302,14 +315,13 @@ async function readDescription(store: Database, dataDir: string): Promise<LogDes
     return undefined;
   }
   const { format } = description;
-  if (typeof format === 'number' && format !== formatVersion) {
+  if (typeof format === 'number' && format > formatVersion) {
     throw new CodedError(
       'LOG_NEWER_FORMAT',
-      `the log in ${dataDir} has format ${format}, this version reads ${formatVersion}: use the version that wrote it`,
+      `the log in ${dataDir} has format ${format}, this version reads those up to ${formatVersion}: use the version that wrote it`,
     );
   }
   const didHashKey = Buffer.from(String(description.didHashKey), 'hex');
-  return format === formatVersion && didHashKey.length === didHashKeyBytes
-    ? { format, didHashKey }
-    : undefined;
+  const isKnown = typeof format === 'number' && format >= 1;
+  return isKnown && didHashKey.length === didHashKeyBytes ? { format, didHashKey } : undefined;
 }

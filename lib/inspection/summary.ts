@@ -68,14 +68,18 @@ export interface StoredBytes {
   readonly heads: number;
   readonly json: number;
   readonly zstd: number;
+  /** What events point at. */
+  readonly subjects: number;
+  /** With what lies behind them. */
   readonly chapters: number;
-  /** Of the four above: all of the store. */
+  /** Of the five above: all of the store. */
   readonly store: number;
   /** Of each, per event in the store. */
   readonly perEvent: {
     readonly heads: number;
     readonly json: number;
     readonly zstd: number;
+    readonly subjects: number;
     readonly store: number;
   };
 }
@@ -109,7 +113,7 @@ class Tally {
   readonly #dictionaries = new Map<number, { blocks: number; events: number; zstdBytes: number }>();
   /** Number of store blocks by their number of events: the ways to be a block's size are few. */
   readonly #blockSizes = new Map<number, number>();
-  readonly #bytes = { heads: 0, json: 0, zstd: 0, chapters: 0 };
+  readonly #bytes = { heads: 0, json: 0, zstd: 0, subjects: 0, chapters: 0 };
   readonly #journal = { blocks: 0, events: 0, bytes: 0, alreadyStored: 0 };
   #storeEvents = 0;
   #storeEndUs = 0;
@@ -133,6 +137,7 @@ class Tally {
       this.#bytes.heads += found.head?.length ?? 0;
       this.#bytes.json += head.jsonBytes;
       this.#bytes.zstd += head.zstdBytes;
+      this.#bytes.subjects += head.subjectBytes;
       this.#addEvents(head);
       // The link changes with the first block behind a chapter.
       if (head.chapterUs !== chapterUs) await this.#addChapter(reader, head.chapterUs);
@@ -149,7 +154,8 @@ class Tally {
       } else if (head !== undefined) {
         this.#journal.blocks++;
         this.#journal.events += head.index.count;
-        for (const part of [found.head, found.json, found.zstd]) this.#journal.bytes += part?.length ?? 0;
+        for (const part of [found.head, found.json, found.zstd, found.subjects])
+          this.#journal.bytes += part?.length ?? 0;
         this.#addEvents(head);
       }
     }
@@ -234,19 +240,25 @@ class Tally {
   }
 
   async #addChapter(reader: ClosedLog, lastTimeUs: number): Promise<void> {
-    const chapter = await reader.chapterOf(lastTimeUs);
+    const values = await reader.chapterOf(lastTimeUs);
     // Trimmed, in front of the oldest block, or not yet full, behind the newest.
-    if (chapter === undefined) return;
+    if (values[0] === undefined) return;
     this.#chapters++;
-    this.#bytes.chapters += chapter.length;
+    for (const value of values) this.#bytes.chapters += value?.length ?? 0;
   }
 
   #storedBytes(): StoredBytes {
-    const { heads, json, zstd, chapters } = this.#bytes;
-    const store = heads + json + zstd + chapters;
+    const { heads, json, zstd, subjects, chapters } = this.#bytes;
+    const store = heads + json + zstd + subjects + chapters;
     const per = (bytes: number): number => (this.#storeEvents === 0 ? 0 : rounded(bytes / this.#storeEvents));
-    const perEvent = { heads: per(heads), json: per(json), zstd: per(zstd), store: per(store) };
-    return { heads, json, zstd, chapters, store, perEvent };
+    const perEvent = {
+      heads: per(heads),
+      json: per(json),
+      zstd: per(zstd),
+      subjects: per(subjects),
+      store: per(store),
+    };
+    return { heads, json, zstd, subjects, chapters, store, perEvent };
   }
 }
 

@@ -69,6 +69,7 @@ function byteLines({ bytes, diskBytes, journal }: LogSummary): string[] {
     row('heads', bytes.heads, perEvent.heads),
     row('JSON', bytes.json, perEvent.json),
     row('zstd', bytes.zstd, perEvent.zstd),
+    row('subjects', bytes.subjects, perEvent.subjects),
     row('chapters', bytes.chapters),
     row('store', bytes.store, perEvent.store),
     row('journal', journal.bytes),

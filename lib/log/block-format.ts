@@ -1,4 +1,4 @@
-// How a block lies in the database: three values under keys that sort by time, so that a write only ever appends to
+// How a block lies in the database: a few values under keys that sort by time, so that a write only ever appends to
 // the end of the key space and LevelDB moves tables down its levels without rewriting them. Pure; block-store.ts and
 // journal.ts do the I/O.
 //

@@ -194,7 +194,7 @@ export class ChapterList {
         if (!(error instanceof CodedError)) throw error;
         // Reported to the replay that meets the block; the others, and ingest, can do without it.
         this.#open.add(index);
-        this.#openSubjects.add(undefined);
+        this.#openSubjects.addUnknown();
         this.#hasDamage = true;
       }
     }

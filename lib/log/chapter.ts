@@ -1,5 +1,6 @@
-// The index that lets a sparse replay skip blocks: for a run of stored blocks, which collections each has, and a small
-// Bloom filter of its DIDs, and when their events were made. Two bytes an event. Pure; block-store.ts stores one after every `chapterBlocks` blocks.
+// The index that lets a sparse replay skip blocks: for a run of stored blocks, which collections each has, a small Bloom
+// filter of its DIDs, and when its events were made. Two bytes an event. Pure; block-store.ts stores one after every
+// `chapterBlocks` blocks.
 
 import { crc32 } from 'node:zlib';
 import { type BlockIndex, noCollection } from './block-index.ts';

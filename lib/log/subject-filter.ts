@@ -24,14 +24,20 @@ export class SubjectFilter {
   add(subjects: SubjectColumns | undefined): void {
     const start = this.#count++ * filterBytes;
     if (subjects === undefined || subjects.references.length === 0) return;
-    // A chapter without any subject takes no memory.
-    if (this.#bits.length === 0) this.#bits = new Uint8Array(chapterBlocks * filterBytes);
+    this.#makeBits();
     const { references } = subjects;
     for (let at = 0; at < references.length; at += referenceInts) {
       this.#set(start, references[at], references[at + 1], noPath);
       if (references[at + 2] !== noPath)
         this.#set(start, references[at], references[at + 1], references[at + 2]);
     }
+  }
+
+  /** The next block, of which nothing is known: it may have everything, so that whoever reads it meets the damage. */
+  addUnknown(): void {
+    this.#makeBits();
+    const start = this.#count++ * filterBytes;
+    this.#bits.fill(0xff, start, start + filterBytes);
   }
 
   /**
@@ -68,6 +74,11 @@ export class SubjectFilter {
     filter.#count = view.getUint32(4, true);
     filter.#bits = bytes.subarray(fixedBytes);
     return filter;
+  }
+
+  /** A chapter without any subject takes no memory. */
+  #makeBits(): void {
+    if (this.#bits.length === 0) this.#bits = new Uint8Array(chapterBlocks * filterBytes);
   }
 
   #set(start: number, low: number, high: number, path: number): void {

@@ -2,28 +2,43 @@ import { cp, mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { operations } from '../../lib/event/event.ts';
+import { noPath, referenceInts } from '../../lib/event/reference.ts';
 import { type CheckOptions, type CheckResult, checkLog } from '../../lib/inspection/log-check.ts';
 import type { ProblemCode } from '../../lib/inspection/problem.ts';
 import { problemMeanings } from '../../lib/inspection/problem.ts';
 import { ClosedLog } from '../../lib/inspection/reader.ts';
-import { blockKey, descriptionKey, parts, writeHead } from '../../lib/log/block-format.ts';
-import { noCollection } from '../../lib/log/block-index.ts';
+import {
+  blockKey,
+  descriptionKey,
+  lastPart,
+  packBlock,
+  parts,
+  unpackBlock,
+} from '../../lib/log/block-format.ts';
+import { noCollection, type SubjectColumns } from '../../lib/log/block-index.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
 import { Chapter, chapterBlocks } from '../../lib/log/chapter.ts';
 import { Journal } from '../../lib/log/journal.ts';
+import { LevelLog } from '../../lib/log/level-log.ts';
+import { referencesOf, withReferences } from '../../lib/log/subject-columns.ts';
+import { SubjectFilter } from '../../lib/log/subject-filter.ts';
 import { SampleLog, seededRandom } from '../support/events.ts';
 import {
+  bytesIn,
   compressor,
   contentOf,
   databases,
   edit,
   flip,
   type MadeLog,
+  makeFormat1,
   makeLog,
   makeLogOfBlocks,
   type OpenBlock,
   type RawDatabase,
   rewrite,
+  withoutSubjects,
   withRealFrames,
 } from './log.ts';
 
@@ -124,6 +139,43 @@ describe('a log that is intact', () => {
     ]);
   });
 
+  test('is clean when it is of format 1, and when it has become one of format 2', async () => {
+    const { sample } = await makeLogOfBlocks(dataDir, 77, 2 * chapterBlocks - 3, 3, 3, withoutSubjects);
+    await makeFormat1(dataDir);
+    const formatOf = async (): Promise<number | undefined> => {
+      const reader = await ClosedLog.open(dataDir);
+      await reader.close();
+      return reader.description?.format;
+    };
+    expect(await formatOf()).toBe(1);
+    expect(await check()).toMatchObject({ problems: { total: 0 }, chapters: 1, journalBlocks: 3 });
+    const options = { dataDir, retentionBytes: 0, tailBytesMax: 0, fsync: false, compressor };
+    const log = await LevelLog.open(options);
+    const { didHashKey, lastTimeUs } = log;
+    const newer = new SampleLog(seededRandom(78), { didHashKey, lastTimeUs, textBytesMax: 10 });
+    // The first is folded with what the journal has, and the others end the chapter.
+    for (const size of [255, 256, 256, 256, 5])
+      await log.append(await log.resolve(withRealFrames(newer.block(size))));
+    await log.close();
+    expect(await formatOf()).toBe(2);
+    const result = await check();
+    expect(named(result)).toEqual([]);
+    expect(result).toMatchObject({
+      events: sample.events.length + newer.events.length,
+      chapters: 2,
+      bytes: (await bytesIn(dataDir, 'blocks')) + (await bytesIn(dataDir, 'journal')),
+    });
+  });
+
+  test('is not looked into when it is of a later format', async () => {
+    await makeLog(dataDir, 79, [3]);
+    await edit(dataDir, 'blocks', (db) => db.put(descriptionKey, Buffer.from('{"format":3}')));
+    await expect(check()).rejects.toMatchObject({
+      code: 'LOG_NEWER_FORMAT',
+      message: expect.stringContaining('has format 3, this version reads those up to 2'),
+    });
+  });
+
   test('notes positions that go back, unless the relay was forgotten in between', async () => {
     const { stored } = await makeLogOfBlocks(dataDir, 76, 6, 0);
     await edit(dataDir, 'blocks', async (db) => {
@@ -143,7 +195,7 @@ describe('a log that is intact', () => {
 
 /** Number of blocks in the shared log, with one chapter that is complete and one that is open. */
 const blocks = chapterBlocks + 40;
-const at = { middle: 100, chapter: chapterBlocks - 1, open: chapterBlocks + 20, last: blocks - 1 };
+const at = { middle: 101, chapter: chapterBlocks - 1, open: chapterBlocks + 20, last: blocks - 1 };
 
 interface Damage {
   readonly title: string;
@@ -187,6 +239,61 @@ async function putChapter(
   await db.put(blockKey(made.stored[chapterBlocks - 1], parts.chapter), chapter.write());
 }
 
+/** Changes what a block's events point at. */
+function subjects(
+  change: (subjects: SubjectColumns, block: OpenBlock) => SubjectColumns | undefined,
+): Damage['change'] {
+  return meaning((block) => {
+    block.index = { ...block.index, subjects: change(block.index.subjects!, block) };
+  });
+}
+
+/** An event with a record that points at something, or at nothing. */
+function withRecord({ kindAndOperation, subjects }: OpenBlock['index'], pointsAtSome: boolean): number {
+  const event = kindAndOperation.findIndex((value, at) => {
+    const operation = value >> 4;
+    const hasRecord = operation === operations.create || operation === operations.update;
+    return hasRecord && referencesOf(subjects!, at).length > 0 === pointsAtSome;
+  });
+  expect(event).toBeGreaterThanOrEqual(0);
+  return event;
+}
+
+/** Lets an event with a record point at something else. */
+function references(pointsAtSome: boolean, change: (ints: Uint32Array) => Uint32Array): Damage['change'] {
+  return subjects((columns, { index }) => {
+    const event = withRecord(index, pointsAtSome);
+    return withReferences(columns, new Map([[event, change(referencesOf(columns, event))]]));
+  });
+}
+
+/** A chapter that knows other times at which one of its blocks was made. */
+function madeAs(change: (subjects: SubjectColumns) => SubjectColumns | undefined): Damage['change'] {
+  return (db, _, made) =>
+    putChapter(db, made, (indexes) => {
+      const position = indexes.findIndex(({ subjects }) => subjects !== undefined);
+      indexes[position] = { ...indexes[position], subjects: change(indexes[position].subjects!) };
+    });
+}
+
+/** A filter that knows something else of one of its blocks, which points at a record. */
+function filteredAs(change: (subjects: SubjectColumns) => SubjectColumns | undefined): Damage['change'] {
+  return async (db, timeUs, made) => {
+    const filter = new SubjectFilter();
+    let isChanged = false;
+    for (const key of made.stored.slice(0, chapterBlocks)) {
+      await rewrite(db, key, ({ index: { subjects } }) => {
+        const isRecord = (int: number, at: number) => at % referenceInts === 2 && int !== noPath;
+        const isChosen = !isChanged && subjects?.references.some(isRecord);
+        isChanged ||= isChosen === true;
+        filter.add(isChosen ? change(subjects!) : subjects);
+      });
+    }
+    expect(isChanged).toBe(true);
+    await db.put(blockKey(timeUs, parts.subjectFilter), filter.write());
+  };
+}
+
 const zstdOfText = ['zstd_content @'];
 const damages: readonly Damage[] = [
   {
@@ -212,6 +319,30 @@ const damages: readonly Damage[] = [
     block: at.chapter,
     expected: ['chapter_damaged @'],
     change: (db, timeUs) => flip(db, blockKey(timeUs, parts.chapter), 7777),
+  },
+  {
+    title: 'a bit of the subjects',
+    block: at.open,
+    expected: ['subjects_damaged @'],
+    change: (db, timeUs) => flip(db, blockKey(timeUs, parts.subjects), 177),
+  },
+  {
+    title: 'no subjects part',
+    block: at.open,
+    expected: ['subjects_missing @'],
+    change: (db, timeUs) => db.del(blockKey(timeUs, parts.subjects)),
+  },
+  {
+    title: 'a bit of a filter',
+    block: at.chapter,
+    expected: ['filter_damaged @'],
+    change: (db, timeUs) => flip(db, blockKey(timeUs, parts.subjectFilter), 77_777),
+  },
+  {
+    title: 'no filter',
+    block: at.chapter,
+    expected: ['filter_missing @'],
+    change: (db, timeUs) => db.del(blockKey(timeUs, parts.subjectFilter)),
   },
   ...(['head', 'json', 'zstd', 'chapter'] as const).map((part) => ({
     title: `no ${part} part`,
@@ -261,7 +392,7 @@ const damages: readonly Damage[] = [
       'block_totals @+2',
     ],
     change: async (db, timeUs, { stored }) => {
-      for (const part of [parts.head, parts.json, parts.zstd]) {
+      for (const part of [parts.head, parts.json, parts.zstd, parts.subjects]) {
         const keys = [blockKey(timeUs, part), blockKey(stored[at.open + 1], part)];
         const [first, second] = await db.getMany(keys);
         await db.put(keys[0], second!);
@@ -272,7 +403,7 @@ const damages: readonly Damage[] = [
   {
     title: 'a head of another time',
     block: at.last,
-    expected: ['key_mismatch @', 'columns @'],
+    expected: ['key_mismatch @', 'columns @', 'columns @'],
     change: meaning((block) => {
       block.index = { ...block.index, lastTimeUs: block.index.firstTimeUs - 1 };
     }),
@@ -437,6 +568,120 @@ const damages: readonly Damage[] = [
     }),
   },
   {
+    title: 'subjects of another number of events',
+    block: at.last,
+    expected: ['subjects_damaged @'],
+    change: subjects((columns) => ({ ...columns, path: columns.path.slice(1), ends: columns.ends.slice(1) })),
+  },
+  {
+    title: 'subjects of another number of references',
+    block: at.last,
+    expected: ['subjects_damaged @'],
+    change: subjects((columns) => ({ ...columns, references: columns.references.slice(referenceInts) })),
+  },
+  {
+    title: 'subjects that the head does not have',
+    block: at.last,
+    expected: ['subjects_excess @', 'event_path @'],
+    change: async (db, timeUs, made) => {
+      const key = blockKey(timeUs, parts.subjects);
+      const value = (await db.get(key))!;
+      await subjects(() => undefined)(db, timeUs, made);
+      await db.put(key, value);
+    },
+  },
+  {
+    title: 'no subjects, as the head says',
+    block: at.last,
+    expected: ['event_path @'],
+    change: subjects(() => undefined),
+  },
+  {
+    title: 'a path that is wrong',
+    block: at.last,
+    expected: ['event_path @'],
+    change: subjects((columns, { index }) => {
+      columns.path[withRecord(index, true)] ^= 1;
+      return columns;
+    }),
+  },
+  {
+    title: 'a path and a reference of an event without a record',
+    block: at.last,
+    expected: ['event_references @', 'event_path @'],
+    change: subjects((columns, { index }) => {
+      const event = index.collection.indexOf(noCollection);
+      columns.path[event] = 7;
+      return withReferences(columns, new Map([[event, Uint32Array.of(1, 2, 3)]]));
+    }),
+  },
+  ...[0, 1, 2].map((int) => ({
+    title: `part ${int} of a reference that is wrong`,
+    block: at.last,
+    expected: ['event_references @'],
+    change: references(true, (ints) => ints.with(int, ints[int] ^ 1)),
+  })),
+  {
+    title: 'a reference too few',
+    block: at.last,
+    expected: ['event_references @'],
+    change: references(true, (ints) => ints.subarray(referenceInts)),
+  },
+  {
+    title: 'a reference that is there twice',
+    block: at.last,
+    expected: ['event_references @'],
+    change: references(true, (ints) => Uint32Array.of(...ints, ...ints.subarray(0, referenceInts))),
+  },
+  {
+    title: 'a reference of a record that has none',
+    block: at.last,
+    expected: ['event_references @'],
+    change: references(false, () => Uint32Array.of(1, 2, 3)),
+  },
+  ...[-1, 1].map((offUs) => ({
+    title: `events made until ${offUs === 1 ? 'after they were stored' : 'before they were made'}`,
+    block: at.last,
+    expected: ['columns @'],
+    change: subjects((columns, { index }) => ({
+      ...columns,
+      madeThroughUs: offUs + (offUs === 1 ? index.lastTimeUs : columns.madeFromUs),
+    })),
+  })),
+  {
+    title: 'a chapter with a block that was made later than it says',
+    block: at.chapter,
+    expected: ['chapter_made @'],
+    change: madeAs((columns) => ({ ...columns, madeThroughUs: columns.madeThroughUs - 1 })),
+  },
+  {
+    title: 'a chapter with a block that was made earlier than it says',
+    block: at.chapter,
+    expected: ['chapter_made @'],
+    change: madeAs((columns) => ({ ...columns, madeFromUs: columns.madeFromUs + 1 })),
+  },
+  {
+    title: 'a chapter that does not say when a block was made',
+    block: at.chapter,
+    expected: ['chapter_made @'],
+    change: madeAs(() => undefined),
+  },
+  {
+    title: 'a filter without what a block points at',
+    block: at.chapter,
+    expected: ['chapter_denies @'],
+    change: filteredAs(() => undefined),
+  },
+  {
+    title: 'a filter with the accounts and without the records that a block points at',
+    block: at.chapter,
+    expected: ['chapter_denies @'],
+    change: filteredAs((columns) => ({
+      ...columns,
+      references: columns.references.map((int, at) => (at % referenceInts === 2 ? noPath : int)),
+    })),
+  },
+  {
     title: 'a block that begins before the last one ends',
     block: at.last,
     expected: ['event_time @', 'block_order @'],
@@ -479,7 +724,8 @@ const damages: readonly Damage[] = [
   {
     title: 'a chapter of one block less',
     block: at.chapter,
-    expected: ['chapter_blocks @', 'chapter_blocks @'],
+    // Its filter has the blocks in other places.
+    expected: ['chapter_blocks @', 'chapter_blocks @', 'chapter_denies @'],
     change: (db, _, made) => putChapter(db, made, (indexes) => indexes.splice(7, 1)),
   },
   {
@@ -535,7 +781,7 @@ const damages: readonly Damage[] = [
     expected: ['key_unknown log'],
     change: (db, timeUs) => {
       const key = blockKey(timeUs, parts.head);
-      key[9] = 5;
+      key[9] = lastPart + 1;
       return db.put(key, Buffer.from('x'));
     },
   },
@@ -557,12 +803,12 @@ const damages: readonly Damage[] = [
     expected: ['description_damaged log'],
     change: (db) => db.del(descriptionKey),
   },
-  {
-    title: 'a description that makes no sense',
+  ...['{"format":1,"didHashKey":"77"}', '{"format":0,"didHashKey":"7777777777777777"}'].map((text) => ({
+    title: `a description that makes no sense: ${text}`,
     block: 0,
     expected: ['description_damaged log'],
-    change: (db) => db.put(descriptionKey, Buffer.from('{"format":1,"didHashKey":"77"}')),
-  },
+    change: (db: RawDatabase) => db.put(descriptionKey, Buffer.from(text)),
+  })),
 ];
 
 describe('damage is reported by name and block, and nothing else is', () => {
@@ -604,11 +850,36 @@ describe('damage is reported by name and block, and nothing else is', () => {
       change: (db) => flip(db, keyOfJournalled(1), 300),
     },
     {
-      title: 'a bit of the payload',
+      title: 'a bit of the zstd frames',
       expected: ['zstd_checksum'],
       change: async (db) => {
         const value = (await db.get(keyOfJournalled(1)))!;
+        await flip(db, keyOfJournalled(1), (value.length - unpackBlock(value).head.subjectBytes) * 8 - 9);
+      },
+    },
+    {
+      title: 'a bit of the subjects',
+      expected: ['subjects_damaged'],
+      change: async (db) => {
+        const value = (await db.get(keyOfJournalled(1)))!;
         await flip(db, keyOfJournalled(1), value.length * 8 - 9);
+      },
+    },
+    {
+      title: 'subjects that are cut off',
+      expected: ['subjects_missing'],
+      change: async (db) => {
+        const value = (await db.get(keyOfJournalled(1)))!;
+        const kept = value.length - unpackBlock(value).head.subjectBytes;
+        await db.put(keyOfJournalled(1), value.subarray(0, kept));
+      },
+    },
+    {
+      title: 'a byte too many',
+      expected: ['subjects_damaged'],
+      change: async (db) => {
+        const value = (await db.get(keyOfJournalled(1)))!;
+        await db.put(keyOfJournalled(1), Buffer.concat([value, Buffer.from('x')]));
       },
     },
     {
@@ -657,19 +928,15 @@ describe('damage is reported by name and block, and nothing else is', () => {
 
   /** A journal block of two events at these times. */
   async function putJournalled(db: RawDatabase, firstTimeUs: number, lastTimeUs: number): Promise<void> {
-    const block = made.journalled.find(({ index }) => index.count >= 2)!;
+    const block = made.journalled.find(({ index }) => index.count >= 2 && index.subjects !== undefined)!;
     const timeUs = block.index.timeUs.map((_, event) =>
       event === 0 ? firstTimeUs : lastTimeUs - block.index.count + 1 + event,
     );
     const place = { previousUs: made.stored[at.last], before: { events: 0, bytes: 0 }, chapterUs: 0 };
-    const head = writeHead(
-      { ...block, index: { ...block.index, timeUs, firstTimeUs, lastTimeUs } },
-      block.json,
-      place,
-    );
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(head.length);
-    await db.put(blockKey(lastTimeUs, parts.head), Buffer.concat([length, head, block.json, block.zstd]));
+    const subjects = { ...block.index.subjects!, madeFromUs: firstTimeUs, madeThroughUs: lastTimeUs };
+    const index = { ...block.index, timeUs, firstTimeUs, lastTimeUs, subjects };
+    const value = packBlock({ ...block, index }, block.json, place);
+    await db.put(blockKey(lastTimeUs, parts.head), value);
   }
 
   test('whichever bit of whichever value is flipped', async () => {

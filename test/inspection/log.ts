@@ -2,7 +2,7 @@
 // checksum is right and only the meaning is wrong.
 
 import { join } from 'node:path';
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { ClassicLevel } from 'classic-level';
 import { chooseCompressor } from '../../lib/codec/choose-compressor.ts';
 import { compressionLevels } from '../../lib/codec/compressor.ts';
@@ -12,9 +12,12 @@ import { compressFrames } from '../../lib/log/block-builder.ts';
 import {
   type BlockHead,
   blockKey,
+  descriptionKey,
   parts,
   readBlockKey,
   readHead,
+  readSubjectsOf,
+  storedSubjectsOf,
   writeHead,
 } from '../../lib/log/block-format.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
@@ -37,6 +40,11 @@ export function withRealFrames(block: Block): Block {
   return { ...block, index, zstd: frames.zstd, dictionaryId: compressor.dictionaryId };
 }
 
+/** A block as format 1 had it. */
+export function withoutSubjects(block: Block): Block {
+  return { ...block, index: { ...block.index, subjects: undefined } };
+}
+
 /** What was written, and what the store and the journal have of it. */
 export interface MadeLog {
   readonly sample: SampleLog;
@@ -55,7 +63,7 @@ export async function makeLog(dataDir: string, seed: number, sizes: readonly num
   for (const size of sizes) {
     const block = withRealFrames(sample.block(size));
     blocks.push(block);
-    await log.append(block);
+    await log.append(await log.resolve(block));
   }
   await log.close();
   // Opening deletes what the journal still has of blocks that are in the store.
@@ -65,13 +73,17 @@ export async function makeLog(dataDir: string, seed: number, sizes: readonly num
   return { sample, stored, journalled: blocks.filter(({ index }) => index.lastTimeUs > endUs) };
 }
 
-/** Writes a log of `blocks` small blocks that lie in the store as they are, and of some in the journal. */
+/**
+ * Writes a log of `blocks` small blocks that lie in the store as they are, and of some in the journal.
+ * @param changed what is written of each.
+ */
 export async function makeLogOfBlocks(
   dataDir: string,
   seed: number,
   blocks: number,
   journalBlocks: number,
   eventsMax = 4,
+  changed: (block: Block) => Block = (block) => block,
 ): Promise<MadeLog> {
   const random = seededRandom(seed);
   const store = await BlockStore.open(join(dataDir, 'blocks'), compressor);
@@ -84,11 +96,12 @@ export async function makeLogOfBlocks(
       return nowMs;
     },
   });
-  const next = (count = 1 + Math.floor(random() * eventsMax)): Block => withRealFrames(sample.block(count));
+  const next = (count = 1 + Math.floor(random() * eventsMax)): Block =>
+    changed(withRealFrames(sample.block(count)));
   const stored: number[] = [];
   for (let made = 0; made < blocks; made++) {
     // The newest has events enough for every damage.
-    const block = made === blocks - 1 ? next(5) : next();
+    const block = made === blocks - 1 ? next(12) : next();
     stored.push(block.index.lastTimeUs);
     await store.append(block, false);
   }
@@ -101,6 +114,25 @@ export async function makeLogOfBlocks(
   await journal.close();
   await store.close();
   return { sample, stored, journalled };
+}
+
+/** Makes a log of blocks without subjects what the version that knew none would have left. */
+export async function makeFormat1(dataDir: string): Promise<void> {
+  await edit(dataDir, 'blocks', async (db) => {
+    const description = JSON.parse(String(await db.get(descriptionKey)));
+    await db.put(descriptionKey, Buffer.from(JSON.stringify({ ...description, format: 1 })));
+    for await (const [key, value] of db.iterator({ gte: blockKey(0, parts.head) })) {
+      const part = readBlockKey(key)?.part;
+      if (part === parts.subjectFilter) await db.del(key);
+      if (part !== parts.chapter) continue;
+      // Without the two columns of when blocks were made, which are behind that of their times.
+      const count = value.readUInt32LE(4);
+      const old = Buffer.concat([value.subarray(0, 24 + count * 8), value.subarray(24 + count * 24)]);
+      old.writeUInt32LE(0, 12);
+      old.writeUInt32LE(crc32(old.subarray(4)), 0);
+      await db.put(key, old);
+    }
+  });
 }
 
 /** Opens one of the log's databases as it is. */
@@ -117,6 +149,12 @@ export async function edit<T>(
   } finally {
     await db.close();
   }
+}
+
+/** Bytes of the values of blocks, but for the length in front of those in the journal. */
+export async function bytesIn(dataDir: string, name: DatabaseName): Promise<number> {
+  const values = await edit(dataDir, name, (db) => db.values({ gte: blockKey(0, parts.head) }).all());
+  return values.reduce((bytes, value) => bytes + value.length - (name === 'journal' ? 4 : 0), 0);
 }
 
 /** Every entry of both databases, as text. */
@@ -156,17 +194,20 @@ export async function rewrite(
   change: (block: OpenBlock) => void,
   keyUs: number = timeUs,
 ): Promise<void> {
-  const [head, json, zstd] = await db.getMany([
-    blockKey(timeUs, parts.head),
-    blockKey(timeUs, parts.json),
-    blockKey(timeUs, parts.zstd),
-  ]);
-  const block: OpenBlock = { ...readHead(head!), json: zstdDecompressSync(json!), zstd: zstd! };
+  const [head, json, zstd, subjects] = await db.getMany(
+    [parts.head, parts.json, parts.zstd, parts.subjects].map((part) => blockKey(timeUs, part)),
+  );
+  const read = readHead(head!);
+  const index = { ...read.index, subjects: readSubjectsOf(read, subjects) };
+  const block: OpenBlock = { ...read, index, json: zstdDecompressSync(json!), zstd: zstd! };
   change(block);
   const stored = block.stored ?? zstdCompressSync(block.json);
-  await db.put(blockKey(keyUs, parts.head), writeHead(block, stored, block));
+  const storedSubjects = storedSubjectsOf(block);
+  await db.put(blockKey(keyUs, parts.head), writeHead(block, stored, block, storedSubjects));
   await db.put(blockKey(keyUs, parts.json), stored);
   await db.put(blockKey(keyUs, parts.zstd), block.zstd);
+  if (storedSubjects === undefined) await db.del(blockKey(keyUs, parts.subjects));
+  else await db.put(blockKey(keyUs, parts.subjects), storedSubjects);
 }
 
 /** Flips one bit of a value. */

@@ -8,7 +8,7 @@ import { summaryTable } from '../../lib/inspection/table.ts';
 import { blockKey, descriptionKey, parts } from '../../lib/log/block-format.ts';
 import { chapterBlocks } from '../../lib/log/chapter.ts';
 import type { SampleEvent } from '../support/events.ts';
-import { compressor, contentOf, edit, flip, makeLog, makeLogOfBlocks, rewrite } from './log.ts';
+import { bytesIn, compressor, contentOf, edit, flip, makeLog, makeLogOfBlocks, rewrite } from './log.ts';
 
 let dataDir: string;
 beforeEach(async () => {
@@ -49,7 +49,7 @@ test('counts what was written, in the store and in the journal', async () => {
   expect(stored.length).toBe(3);
   expect(summary).toMatchObject({
     dataDir,
-    format: 1,
+    format: 2,
     first: { timeUs: events[0].time_us, time: expect.stringMatching(/^20\d\d-.*\.\d{6}Z$/) },
     last: { timeUs: events.at(-1)!.time_us },
     spanSeconds,
@@ -74,22 +74,26 @@ test('counts what was written, in the store and in the journal', async () => {
   const sizes = await edit(dataDir, 'blocks', (db) => db.iterator({ gte: blockKey(0, parts.head) }).all());
   const sum = (part: number): number =>
     sizes.reduce((bytes, [key, value]) => bytes + (key[9] === part ? value.length : 0), 0);
-  const stores = { heads: sum(0), json: sum(1), zstd: sum(2), chapters: 0 };
-  expect(summary.bytes).toMatchObject({ ...stores, store: sum(0) + sum(1) + sum(2) });
+  const stores = { heads: sum(0), json: sum(1), zstd: sum(2), subjects: sum(5), chapters: 0 };
+  expect(summary.bytes).toMatchObject({ ...stores, store: sum(0) + sum(1) + sum(2) + sum(5) });
   expect(summary.bytes.perEvent.json).toBeCloseTo(sum(1) / (events.length - journalEvents), 0);
   expect(summary.diskBytes).toBeGreaterThan(summary.bytes.store);
+  expect(summary.journal.bytes).toBe(await bytesIn(dataDir, 'journal'));
 });
 
 test('counts chapters, also that of the newest block, and blocks that are in both', async () => {
   await makeLogOfBlocks(dataDir, 92, 2 * chapterBlocks, 0, 1);
-  const chapters = await edit(dataDir, 'blocks', async (db) => {
+  const bytes = await edit(dataDir, 'blocks', async (db) => {
     const entries = await db.iterator({ gte: blockKey(0, parts.head) }).all();
-    return entries.filter(([key]) => key[9] === parts.chapter).map(([, value]) => value.length);
+    return entries.map(([key, value]) => ({ part: key[9], bytes: value.length }));
   });
-  expect(chapters.length).toBe(2);
+  const chapterParts: number[] = [parts.chapter, parts.uncollected, parts.subjectFilter];
+  const ofChapters = bytes.filter(({ part }) => chapterParts.includes(part));
+  expect(ofChapters.length).toBe(6);
   const summary = await summarize();
+  const sum = (values: typeof bytes): number => values.reduce((total, value) => total + value.bytes, 0);
   expect(summary.chapters.count).toBe(2);
-  expect(summary.bytes.chapters).toBe(chapters[0] + chapters[1]);
+  expect(summary.bytes).toMatchObject({ chapters: sum(ofChapters), store: sum(bytes) });
   await edit(dataDir, 'journal', (db) => db.put(blockKey(5, parts.head), Buffer.from('old')));
   expect((await summarize()).journal).toEqual({ blocks: 0, events: 0, bytes: 0, alreadyStored: 1 });
 });

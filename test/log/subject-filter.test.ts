@@ -60,3 +60,13 @@ test('every truncation and flipped bit is seen', () => {
     expect(() => SubjectFilter.read(damaged)).toThrow(corrupt);
   }
 });
+
+test('a block of which nothing is known may have everything', () => {
+  const filter = new SubjectFilter();
+  filter.add(undefined);
+  filter.addUnknown();
+  filter.add(undefined);
+  const some = Uint32Array.of(word(), word(), word());
+  expect([0, 1, 2].map((block) => filter.mayMatch(block, some))).toEqual([false, true, false]);
+  expect(SubjectFilter.read(filter.write()).mayMatch(1, some)).toBe(true);
+});
