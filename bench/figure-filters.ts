@@ -4,10 +4,9 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { CollectionMix, defaultWeights } from '../lib/simulator/collection-mix.ts';
-import { readFrames } from '../lib/simulator/frames-file.ts';
 import { eventsOf } from '../lib/simulator/synthetic-frame.ts';
-import { eventsOf as plainEventsOf } from './baseline-codec.ts';
 import { LoadClient, loadOf, rateOf, sampleOf } from './load.ts';
+import { pointingOf } from './pointing.ts';
 import type { RelayFrames } from './relay-frames.ts';
 import { type Figure, figureOf, pick, type Sample } from './report.ts';
 import { Rig } from './rig.ts';
@@ -159,24 +158,11 @@ function didWish(frames: RelayFrames): Wish {
 async function subjectWish(frames: RelayFrames): Promise<Wish> {
   const eventsBy = new Map<string, number[]>();
   let event = 0;
-  for (const frame of await readFrames(frames.path)) {
-    for (const { content } of await plainEventsOf(frame)) {
-      const { record } = content as { readonly record?: unknown };
-      for (const did of new Set(accountsIn(record))) addTo(eventsBy, did, event);
-      event++;
-    }
+  for await (const { accounts } of pointingOf(frames)) {
+    for (const did of accounts) addTo(eventsBy, did, event);
+    event++;
   }
   return accountWish('subjects', 'wantedSubjects', eventsBy, event, false);
-}
-
-/** The accounts of all DIDs and at-uris in a record. */
-function* accountsIn(value: unknown): Generator<string> {
-  if (typeof value === 'string') {
-    const [, did] = /^(?:at:\/\/)?(did:[\w.:%-]+)/.exec(value) ?? [];
-    if (did !== undefined) yield did;
-  } else if (typeof value === 'object' && value !== null) {
-    for (const inner of Object.values(value)) yield* accountsIn(inner);
-  }
 }
 
 function addTo(eventsBy: Map<string, number[]>, did: string, event: number): void {

@@ -1,4 +1,4 @@
-// Replay for readers of very little: one rare collection, three quiet accounts. The whole log has to be answered for,
+// Replay for readers of very little: one rare collection, three quiet accounts, what points at three others. The whole log has to be answered for,
 // few of its blocks have to be read. Measured on logs of growing size, to the last event that is wanted; how many that
 // are is known from the frames. Also what the log and its index take on the disk.
 
@@ -6,6 +6,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DidHasher } from '../lib/event/did-hash.ts';
 import { hashDids } from '../lib/fanout/did-hash-list.ts';
+import { hashReferences } from '../lib/fanout/reference-list.ts';
 import {
   blockKey,
   blockKeysEnd,
@@ -16,8 +17,10 @@ import {
 } from '../lib/log/block-format.ts';
 import { Chapter, type ReadFilter, wants } from '../lib/log/chapter.ts';
 import { openDatabase } from '../lib/log/database.ts';
+import { SubjectFilter } from '../lib/log/subject-filter.ts';
 import { type ExpectedFrame, eventsOf } from '../lib/simulator/synthetic-frame.ts';
 import { replay, sampleOf } from './load.ts';
+import { pointingOf } from './pointing.ts';
 import { TemporaryDirectory } from './processes.ts';
 import { type RelayFrames, startCursor } from './relay-frames.ts';
 import { type Figure, figureOf, type Measured, type Sample, short } from './report.ts';
@@ -35,7 +38,7 @@ const frameOptions = { frames: 10_000, accounts: 2_000, historyRecords: 10 };
 const quickFrameOptions = { frames: 500, accounts: 100, historyRecords: 5 };
 /** Replays of a round; the baseline's are long enough alone. */
 const repeats = 3;
-const wantedDids = 3;
+const wantedAccounts = 3;
 const memtableBytes = 1024 * 1024;
 
 /** What a reader wants, as the wire, the frames and the index of the log see it. */
@@ -44,12 +47,14 @@ interface Wanted {
   readonly query: string;
   count(frame: ExpectedFrame): number;
   readFilter(hasher: DidHasher): ReadFilter;
+  /** Whether the baseline can be asked for it. */
+  readonly isPlain: boolean;
 }
 
 /** Sparse replays of both kinds on logs of each size, and the size of the logs. */
 export async function sparseFigures(session: Session): Promise<Figure[]> {
   const frames = await session.makeFrames(session.quick ? quickFrameOptions : frameOptions);
-  const wanted = [rareCollection(frames), quietAccounts(frames)];
+  const wanted = [rareCollection(frames), quietAccounts(frames), await quietSubjects(frames)];
   const figures: Figure[] = [];
   const largest = session.events(usualEvents, 16_000);
   for (const share of session.quick ? quickLogShares : logShares)
@@ -82,7 +87,7 @@ async function sizeFigures(
       const measured = await session.alternate(
         name,
         () => sparseReplay(ours, one, matches, events, repeats),
-        baseline && (() => sparseReplay(baseline, one, matches, events, 1)),
+        one.isPlain ? baseline && (() => sparseReplay(baseline, one, matches, events, 1)) : undefined,
       );
       figures.push(figureOf(name, 'ms', 'lower', measured));
     }
@@ -104,6 +109,7 @@ async function sizeFigures(
       'lower',
       once(log.chapterBytes / log.events, log.events),
     ),
+    figureOf('  of it subjects', 'bytes/event', 'lower', once(log.subjectBytes / log.events, log.events)),
   );
   return figures;
 }
@@ -155,6 +161,7 @@ function rareCollection(frames: RelayFrames): Wanted {
         ? frame.ops.filter(({ collection }) => collection === rare).length
         : eventsOf(frame),
     readFilter: () => ({ wantsCollection: (collection) => collection === rare }),
+    isPlain: true,
   };
 }
 
@@ -165,12 +172,38 @@ function quietAccounts(frames: RelayFrames): Wanted {
     const events = eventsOf(frame);
     if (events > 0) counts.set(frame.did, (counts.get(frame.did) ?? 0) + events);
   }
-  const dids = rarest(counts, wantedDids);
+  const dids = rarest(counts, wantedAccounts);
   return {
-    name: `${wantedDids} DIDs`,
+    name: `${wantedAccounts} DIDs`,
     query: dids.map((did) => `wantedDids=${did}`).join('&'),
     count: (frame) => (dids.includes(frame.did) ? eventsOf(frame) : 0),
     readFilter: (hasher) => ({ didHashes: hashDids(new Set(dids), hasher) }),
+    isPlain: true,
+  };
+}
+
+/** The accounts that the fewest new records point at, at least one each. */
+async function quietSubjects(frames: RelayFrames): Promise<Wanted> {
+  const created: (readonly string[])[][] = [...frames.once()].map(() => []);
+  const counts = new Map<string, number>();
+  for await (const { frame, operation, accounts } of pointingOf(frames)) {
+    if (operation !== 'create') continue;
+    created[frame].push([...accounts]);
+    for (const did of accounts) counts.set(did, (counts.get(did) ?? 0) + 1);
+  }
+  const dids = rarest(counts, wantedAccounts);
+  const matches = new Map(
+    [...frames.once()].map((frame, at) => [
+      frame,
+      created[at].filter((accounts) => accounts.some((did) => dids.includes(did))).length,
+    ]),
+  );
+  return {
+    name: `${wantedAccounts} subjects`,
+    query: `wantedOperations=create&${dids.map((did) => `wantedSubjects=${did}`).join('&')}`,
+    count: (frame) => matches.get(frame) ?? 0,
+    readFilter: (hasher) => ({ references: hashReferences(new Set(dids), hasher) }),
+    isPlain: false,
   };
 }
 
@@ -185,6 +218,8 @@ interface LogShape {
   blocks: number;
   /** Bytes of the stored chapters. */
   chapterBytes: number;
+  /** Bytes of what events point at, and of the chapters' filters for it. */
+  subjectBytes: number;
   /** Of the blocks, how many each of the readers has to read. */
   readonly blocksRead: number[];
 }
@@ -196,16 +231,25 @@ async function measureLog(location: string, wanted: readonly Wanted[]): Promise<
     const description = JSON.parse(Buffer.from((await db.get(descriptionKey)) ?? []).toString());
     const hasher = new DidHasher(Buffer.from(description.didHashKey, 'hex'));
     const filters = wanted.map((one) => one.readFilter(hasher));
-    const shape: LogShape = { events: 0, blocks: 0, chapterBytes: 0, blocksRead: filters.map(() => 0) };
-    const addChapter = (chapter: Chapter): void => {
+    const shape: LogShape = {
+      events: 0,
+      blocks: 0,
+      chapterBytes: 0,
+      subjectBytes: 0,
+      blocksRead: filters.map(() => 0),
+    };
+    const addChapter = (chapter: Chapter, subjects: SubjectFilter | undefined): void => {
       shape.blocks += chapter.count;
       for (const [at, filter] of filters.entries()) {
-        shape.blocksRead[at] += chapter
-          .mayMatch(filter)
-          .reduce((sum, may) => sum + (may === wants.block ? 1 : 0), 0);
+        const { references } = filter;
+        for (const [block, may] of chapter.mayMatch(filter).entries()) {
+          const isWanted = references === undefined || subjects?.mayMatch(block, references) !== false;
+          if (may === wants.block && isWanted) shape.blocksRead[at]++;
+        }
       }
     };
     let open = new Chapter(0);
+    let closed: Chapter | undefined;
     const iterator = db.iterator({ gte: blockKey(0, parts.head), lt: blockKeysEnd });
     for (let entry = await iterator.next(); entry !== undefined; entry = await iterator.next()) {
       const { lastTimeUs, part } = readBlockKey(entry[0]) ?? { lastTimeUs: 0, part: parts.json };
@@ -216,14 +260,19 @@ async function measureLog(location: string, wanted: readonly Wanted[]): Promise<
         iterator.seek(blockKey(lastTimeUs, parts.chapter));
       } else if (part === parts.chapter) {
         shape.chapterBytes += entry[1].length;
-        addChapter(Chapter.read(entry[1]));
+        closed = Chapter.read(entry[1]);
         open = new Chapter(lastTimeUs);
       } else if (part === parts.uncollected) {
         shape.chapterBytes += entry[1].length;
+      } else if (part === parts.subjects) {
+        shape.subjectBytes += entry[1].length;
+      } else if (part === parts.subjectFilter) {
+        shape.subjectBytes += entry[1].length;
+        addChapter(closed as Chapter, SubjectFilter.read(entry[1]));
       }
     }
     await iterator.close();
-    addChapter(open);
+    addChapter(open, undefined);
     return shape;
   } finally {
     await db.close();
