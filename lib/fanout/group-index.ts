@@ -23,6 +23,8 @@ export class GroupIndex {
   readonly #hasher: DidHasher;
   readonly #wantedDidsMax: number;
   readonly #groups = new Map<string, Group>();
+  /** Of filters that come more than once as the same object. */
+  readonly #selections = new WeakMap<Filter, Selection>();
   readonly #byCollection = new CollectionIndex<Group>();
   readonly #byDid = new DidIndex();
   /** By the keys of wanted references (reference-list.ts), which are like DID hashes. */
@@ -50,7 +52,8 @@ export class GroupIndex {
 
   /** The group for a filter, held until {@link release}; undefined when there is no room for its DIDs and subjects. */
   hold(filter: Filter, encoding: Encoding): Group | undefined {
-    const selection = new Selection(filter, this.#hasher);
+    const selection = this.#selections.get(filter) ?? new Selection(filter, this.#hasher);
+    this.#selections.set(filter, selection);
     const key = `${encoding.name} ${selection.key}`;
     let group = this.#groups.get(key);
     if (group === undefined) {

@@ -30,7 +30,7 @@ const closeTryAgainLater = 1013;
 
 /** Ends a connection whose filter there is no room for. */
 export function refuse(transport: Transport): void {
-  transport.close(closeTryAgainLater, 'too many wanted DIDs on this server: try again later');
+  transport.close(closeTryAgainLater, 'too many wanted DIDs and subjects on this server: try again later');
 }
 
 /** See the file comment. Created by `Fanout.subscribe`. */
@@ -133,9 +133,15 @@ export class Subscriber implements Subscription {
   /** One turn of catching up. Leaves the subscriber in any phase, queued if there is more to come. */
   turn(): void {
     const { log, newest, publishedUs } = this.#host;
+    const { throughUs = Number.POSITIVE_INFINITY } = this.transport;
     let block: Block | undefined;
     let frames: Frames | undefined;
     for (let bytes = 0; this.phase === phases.queued; ) {
+      if (this.#positionUs >= throughUs) {
+        this.report();
+        this.end();
+        return;
+      }
       if (this.#positionUs >= publishedUs) {
         this.#settle();
         return;

@@ -48,6 +48,11 @@ export interface Transport {
   /** Whether `progress` is to be called. Fixed. */
   readonly wantsProgress: boolean;
   /**
+   * The last `time_us` that is of any use; absent: there is none. Once everything up to there has been sent, `progress`
+   * is called, whether it is wanted or not, and the subscription ends.
+   */
+  readonly throughUs?: number;
+  /**
    * Takes whole WebSocket frames, in order. The bytes are shared with other subscribers: never written to.
    * Returns false when the socket is full; the transport then calls `Subscription.drained` once it is not.
    */

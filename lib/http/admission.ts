@@ -3,15 +3,8 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { AddressTable } from '../fanout/address-table.ts';
-import { ClientAddresses } from './client-address.ts';
-
-/** Why there is no place for a client, and what to answer. */
-export interface Refusal {
-  readonly reason: 'too_many_subscribers' | 'too_many_of_address' | 'stopping';
-  readonly status: 429 | 503;
-  readonly retryAfterSeconds: number;
-  readonly message: string;
-}
+import type { ClientAddresses } from './client-address.ts';
+import type { NoPlace } from './refusal.ts';
 
 /** Told of addresses that have reached their limit: the last one, and how many refusals there were since the last call. */
 export type OnAddressFull = (address: string, refusals: number) => void;
@@ -22,7 +15,7 @@ const reportMs = 60_000;
 const retryAfterSeconds = { anyPlace: 5, ofAddress: 30 };
 
 /** The server stops: no place for anyone. */
-export const stopping: Refusal = {
+export const stopping: NoPlace = {
   reason: 'stopping',
   status: 503,
   retryAfterSeconds: retryAfterSeconds.anyPlace,
@@ -37,14 +30,14 @@ export class Admission {
   #unreported = 0;
   #reportedAtMs = -reportMs;
 
-  constructor(table: AddressTable, trustedProxies: readonly string[], onAddressFull: OnAddressFull) {
+  constructor(table: AddressTable, addresses: ClientAddresses, onAddressFull: OnAddressFull) {
     this.#table = table;
-    this.#addresses = new ClientAddresses(trustedProxies);
+    this.#addresses = addresses;
     this.#onAddressFull = onAddressFull;
   }
 
   /** The address that has been let in, which has to leave again, or why it was not. */
-  enter(request: IncomingMessage): string | Refusal {
+  enter(request: IncomingMessage): string | NoPlace {
     const address = this.#addresses.of(request);
     const entry = this.#table.enter(address);
     if (entry === 'entered') return address;

@@ -18,7 +18,8 @@ export function answerOptions(
   if (allow !== undefined) response.setHeader('Allow', allow);
   if (request.headers.origin) {
     response.setHeader('Vary', ['Origin', 'Access-Control-Request-Method', 'Access-Control-Request-Headers']);
-    response.setHeader('Access-Control-Allow-Methods', 'GET,HEAD,OPTIONS');
+    const post = allow?.includes('POST') === true ? 'POST,' : '';
+    response.setHeader('Access-Control-Allow-Methods', `GET,HEAD,${post}OPTIONS`);
     const requested = request.headers['access-control-request-headers'];
     if (requested) response.setHeader('Access-Control-Allow-Headers', requested);
   }

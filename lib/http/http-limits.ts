@@ -1,7 +1,7 @@
 // Bounds of the plain HTTP side of both listeners, with their units, and how a server is made with them. A client that
 // sends slowly, reads nothing or never asks is gone after these.
 
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
 
 /** What a server allows a client that is not (or not yet) a subscriber. */
 export interface HttpLimits {
@@ -42,10 +42,15 @@ export const metricsHttpLimits: HttpLimits = {
   socketsMax: 64,
 };
 
-/** Makes a server with those limits; `socketsMax` is its owner's to keep. */
-export function serverWithin(limits: HttpLimits, onRequest: RequestListener): Server {
+/** Makes a server with those limits and other options; `socketsMax` is its owner's to keep. */
+export function serverWithin(
+  limits: HttpLimits,
+  onRequest: RequestListener,
+  options: ServerOptions = {},
+): Server {
   const server = createServer(
     {
+      ...options,
       maxHeaderSize: limits.headBytesMax,
       headersTimeout: limits.requestTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,

@@ -5,16 +5,22 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AddressTable } from '../fanout/address-table.ts';
 import type { Encoding, SubscriptionSource } from '../fanout/transport.ts';
+import type { Filters } from '../wire/filter-store.ts';
+import { MessageIntake } from '../wire/message-intake.ts';
 import { defaultSessionTiming, type SessionTiming } from '../wire/subscribe-session.ts';
 import { Admission, type OnAddressFull } from './admission.ts';
 import { bind } from './bind.ts';
+import { ClientAddresses } from './client-address.ts';
 import { type DictionarySource, dictionaryRoutes } from './dictionary-routes.ts';
+import { FilterDesk } from './filter-desk.ts';
+import { FilterRoutes } from './filter-routes.ts';
 import { type HttpLimits, publicHttpLimits, serverWithin } from './http-limits.ts';
 import type { ListenAddress } from './listen-address.ts';
 import { respondText } from './respond.ts';
 import { allowGet, type Route, Routes } from './routes.ts';
+import { SessionSet, settle } from './session-set.ts';
 import { SubscribeRoute } from './subscribe-route.ts';
-import { TextRoutes } from './text-routes.ts';
+import { textRoutes } from './text-routes.ts';
 import { upgradeResponse } from './upgrade-response.ts';
 
 /** What the listener is made from. */
@@ -26,6 +32,8 @@ export interface PublicListenerOptions {
   readonly zstdEncodings?: ReadonlyMap<number, Encoding>;
   /** Counts subscribers, and has their limits; shared with the pull loop, and with other threads. */
   readonly addresses: AddressTable;
+  /** What clients have stored; shared with other threads. */
+  readonly filters: Filters;
   /** IP addresses and CIDR ranges whose `X-Forwarded-For` is believed; none without. */
   readonly trustedProxies?: readonly string[];
   /** Told once in a while that an address has reached its limit of subscribers. */
@@ -46,8 +54,8 @@ export const welcome: Route = {
   handle: (_request, response) => respondText(response, 200, 'Welcome to Jetstream'),
 };
 
-/** How often heads that are under way are looked at, in milliseconds. */
-const headsLookMs = 500;
+/** How often requests that are under way are looked at, in milliseconds. */
+const lookMs = 500;
 
 function destroy(this: Socket): void {
   this.destroy();
@@ -56,21 +64,27 @@ function destroy(this: Socket): void {
 /** See the file comment. */
 export class PublicListener {
   /** Sessions, and the counts of what they did and of what was refused. */
-  readonly subscribe: SubscribeRoute;
-  /** The same of those over plain HTTP. */
-  readonly text: TextRoutes;
+  readonly sessions: SessionSet;
+  /** What clients have sent of messages and bodies that have not come to their end. */
+  readonly intake = new MessageIntake();
   /** Connections dropped because those that are no subscribers were too many, or had sent too much. */
   socketsRefused = 0;
   /** Connections that the system could not hand over, for want of file descriptors mostly. */
   acceptsFailed = 0;
+  readonly subscribe: SubscribeRoute;
+  /** Has the counts of what was posted. */
+  readonly filters: FilterRoutes;
   readonly #routes: Routes;
   readonly #server: Server;
   readonly #limits: HttpLimits;
   readonly #sockets = new Set<Socket>();
   /** Those of `#sockets` that are no subscriber's. */
   readonly #plainSockets = new Set<Socket>();
-  /** Those of `#plainSockets` that are not being answered, the one that has been waited for longest first. */
-  readonly #waiting = new Set<Socket>();
+  /**
+   * Those of `#plainSockets` that are not being answered, the one that has been waited for longest first, and how much
+   * they had sent when that began.
+   */
+  readonly #waiting = new Map<Socket, number>();
   /** Listens to every socket's close: one function for all costs a socket nothing. */
   readonly #forget: (this: Socket) => void;
   #looking: NodeJS.Timeout | undefined;
@@ -79,35 +93,40 @@ export class PublicListener {
   constructor(options: PublicListenerOptions) {
     const limits = options.limits ?? publicHttpLimits;
     this.#limits = limits;
-    const sets = [this.#sockets, this.#plainSockets, this.#waiting];
+    const listed = [this.#sockets, this.#plainSockets, this.#waiting];
     this.#forget = function () {
-      for (const set of sets) set.delete(this);
+      for (const list of listed) list.delete(this);
     };
     const { source, nowUs, addresses, trustedProxies = [], onAddressFull = () => {} } = options;
-    const admission = new Admission(addresses, trustedProxies, onAddressFull);
     const timing = { ...defaultSessionTiming, ...options.timing };
-    this.subscribe = new SubscribeRoute({
-      source,
-      admission,
-      zstdEncodings: options.zstdEncodings ?? new Map(),
-      nowUs,
-      timing,
-    });
+    const clientAddresses = new ClientAddresses(trustedProxies);
+    const admission = new Admission(addresses, clientAddresses, onAddressFull);
+    const { filters, zstdEncodings = new Map() } = options;
+    const { intake } = this;
+    const waitFor = (socket: Socket): void => this.#waitFor(socket);
     const onSubscriber = (socket: Socket, isSubscriber: boolean): void => {
       if (isSubscriber) this.#plainSockets.delete(socket);
       if (isSubscriber || socket.destroyed) return;
       this.#plainSockets.add(socket);
-      this.#waiting.add(socket);
+      this.#waitFor(socket);
     };
-    this.text = new TextRoutes({ source, admission, nowUs, timing, onSubscriber });
+    const desk = new FilterDesk({ filters, addresses: clientAddresses, intake, waitFor });
+    const sessions = new SessionSet(admission, desk, timing, onSubscriber);
+    this.sessions = sessions;
+    this.subscribe = new SubscribeRoute({ source, sessions, intake, zstdEncodings, nowUs, timing });
+    this.filters = new FilterRoutes(desk);
     this.#routes = new Routes([
       welcome,
       this.subscribe,
-      ...this.text.routes,
+      ...textRoutes({ source, sessions, nowUs, timing, onSubscriber }),
+      ...this.filters.routes,
       ...dictionaryRoutes(options.dictionaries),
       ...(options.routes ?? []),
     ]);
-    this.#server = serverWithin(limits, (request, response) => this.#answer(request, response));
+    this.#server = serverWithin(limits, (request, response) => this.#answer(request, response), {
+      // What offers another protocol, as some clients do at every first request, would lose its body.
+      shouldUpgradeCallback: (request) => !this.filters.takesBody(request),
+    });
     this.#server.on('connection', (socket: Socket) => this.#connected(socket));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));
   }
@@ -116,7 +135,7 @@ export class PublicListener {
   async listen(address: ListenAddress, isShared = false): Promise<ListenAddress> {
     const bound = await bind(this.#server, address, isShared);
     this.#server.on('error', () => this.acceptsFailed++);
-    this.#looking = setInterval(() => this.#dropLargeHeads(), headsLookMs).unref();
+    this.#looking = setInterval(() => this.#dropLarge(), lookMs).unref();
     return bound;
   }
 
@@ -132,7 +151,7 @@ export class PublicListener {
   async #stop(deadlineMs: number): Promise<void> {
     clearInterval(this.#looking);
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    const sessionsGone = Promise.all([this.subscribe.stop(), this.text.stop()]);
+    const sessionsGone = this.sessions.stop();
     const deadline = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy();
     }, deadlineMs);
@@ -145,32 +164,35 @@ export class PublicListener {
     if (!this.#server.listening) response.shouldKeepAlive = false;
     const { socket } = request;
     this.#waiting.delete(socket);
-    response.once('close', () => {
-      if (this.#plainSockets.has(socket)) this.#waiting.add(socket);
-    });
+    response.once('close', () => this.#waitFor(socket));
     this.#routes.answer(request, response);
   }
 
   #connected(socket: Socket): void {
     if (this.#plainSockets.size >= this.#limits.socketsMax) {
       // The one whose request is the slowest to come goes: what honest clients send is here in moments.
-      const [slowest = socket] = this.#waiting;
+      const [slowest = socket] = this.#waiting.keys();
       this.#drop(slowest);
       if (slowest === socket) return;
     }
     this.#sockets.add(socket);
     this.#plainSockets.add(socket);
-    this.#waiting.add(socket);
+    this.#waitFor(socket);
     socket.on('close', this.#forget);
   }
 
-  /** Makes room when heads that have not come to their end hold too much: those that began first have had their time. */
-  #dropLargeHeads(): void {
+  /** A request is to come, or the rest of one. */
+  #waitFor(socket: Socket): void {
+    if (this.#plainSockets.has(socket)) this.#waiting.set(socket, socket.bytesRead);
+  }
+
+  /** Makes room when requests that have not come to their end hold too much: those that began first have had their time. */
+  #dropLarge(): void {
     let bytes = 0;
-    for (const { bytesRead } of this.#waiting) bytes += bytesRead;
-    for (const socket of this.#waiting) {
+    for (const [{ bytesRead }, before] of this.#waiting) bytes += bytesRead - before;
+    for (const [socket, before] of this.#waiting) {
       if (bytes <= this.#limits.unansweredBytesMax) return;
-      bytes -= socket.bytesRead;
+      bytes -= socket.bytesRead - before;
       this.#drop(socket);
     }
   }
@@ -186,7 +208,8 @@ export class PublicListener {
     // node:http has taken its own listener off; ws and the socket's close handle what an error means.
     socket.on('error', destroy);
     this.#waiting.delete(socket);
-    if (this.subscribe.upgrade(request, socket, head)) this.#plainSockets.delete(socket);
-    else this.#routes.answer(request, upgradeResponse(request, socket));
+    settle(this.subscribe.upgrade(request, socket, head), (isTaken) => {
+      if (!isTaken && !socket.destroyed) this.#routes.answer(request, upgradeResponse(request, socket));
+    });
   }
 }

@@ -2,6 +2,16 @@
 
 import type { ServerResponse } from 'node:http';
 
+/**
+ * Calls `answer` when nothing else is being answered on the connection. Before that, what takes long would do nothing but
+ * fill memory for a client that sends requests and reads no answers.
+ */
+export function whenItsTurn(response: ServerResponse, answer: () => void): void {
+  // A moment later the one before is gone, with what it had on the socket.
+  if (response.socket === null) response.once('socket', () => setImmediate(answer));
+  else answer();
+}
+
 /** Answers with text or bytes; `bytes` are shared and not written to. */
 export function respond(
   response: ServerResponse,

@@ -4,35 +4,24 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Filter } from '../event/filter.ts';
 import type { Encoding, Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
 import { bytesTaken } from '../wire/bytes-taken.ts';
 import { closeTryAgainLater } from '../wire/close-frame.ts';
 import { Liveness } from '../wire/liveness.ts';
+import type { SessionCounts, SessionEnd } from '../wire/session-counts.ts';
 import type { SessionTiming } from '../wire/subscribe-session.ts';
 import type { TextBody } from '../wire/text-body.ts';
 import type { TextRequest } from '../wire/text-query.ts';
 import { respondError } from './respond.ts';
 
-/** Why an answer ended. */
-export const textSessionEnds = [
-  /** It has said all. */
-  'complete',
-  'client_gone',
-  /** The client was behind and took nothing. */
-  'stalled',
-  /** The pull loop closed it: for want of room for its filter, or because the log could not be read. */
-  'no_room',
-  'delivery_failed',
-  'server_stopping',
-] as const;
-export type TextSessionEnd = (typeof textSessionEnds)[number];
-
 /** What the sessions of a listener share. */
 export interface TextSessionHost {
   readonly source: SubscriptionSource;
   readonly timing: SessionTiming;
+  readonly counts: SessionCounts;
   /** Called once for each session, when its answer has been sent or its socket is gone. */
-  gone(session: TextSession, why: TextSessionEnd): void;
+  gone(session: TextSession): void;
 }
 
 /** What a session is made from. */
@@ -41,7 +30,8 @@ export interface TextSessionOptions {
   readonly request: IncomingMessage;
   /** Nothing of it has been sent, and it is its turn on the connection. */
   readonly response: ServerResponse;
-  readonly asked: TextRequest;
+  readonly asked: Pick<TextRequest, 'body' | 'afterTimeUs'>;
+  readonly filter: Filter;
   /** The client's address, as limits count it. */
   readonly remoteAddress: string;
 }
@@ -64,6 +54,7 @@ export class TextSession implements Transport {
   readonly remoteAddress: string;
   /** The end of a pull is found by it, and streams give a position with their pings. */
   readonly wantsProgress = true;
+  readonly throughUs: number;
   readonly socket: Socket;
   readonly #host: TextSessionHost;
   readonly #response: ServerResponse;
@@ -72,18 +63,21 @@ export class TextSession implements Transport {
   readonly #subscription: Subscription;
   /** The pull loop was told to wait for `drained`. */
   #full = false;
-  #ending: TextSessionEnd | undefined;
+  #ending: SessionEnd | undefined;
   #isGone = false;
   /** When the socket is destroyed, of `performance.now()`. */
   #dueMs = Number.POSITIVE_INFINITY;
 
-  constructor({ host, request, response, asked, remoteAddress }: TextSessionOptions) {
-    this.encoding = asked.body.encoding;
+  constructor({ host, request, response, asked, filter, remoteAddress }: TextSessionOptions) {
+    const { encoding, throughUs = Number.POSITIVE_INFINITY } = asked.body;
+    this.encoding = encoding;
+    this.throughUs = throughUs;
     this.remoteAddress = remoteAddress;
     this.socket = request.socket;
     this.#host = host;
     this.#response = response;
     this.#body = asked.body;
+    host.counts.opened++;
     // From here on `stallTimeoutMs` says how long may be quiet; node:http puts its own timeout back for the next request.
     this.socket.setTimeout(0);
     this.socket.on('drain', this.#drained);
@@ -92,7 +86,7 @@ export class TextSession implements Transport {
     response.on('finish', this.#gone);
     // A body that came with the request is of no use, and would hide the client's end.
     request.resume();
-    this.#subscription = host.source.subscribe(this, asked.filter, asked.afterTimeUs);
+    this.#subscription = host.source.subscribe(this, filter, asked.afterTimeUs);
     if (this.#ending === undefined) this.#open();
   }
 
@@ -164,14 +158,14 @@ export class TextSession implements Transport {
   readonly #shut = (): void => this.#end('client_gone', undefined);
 
   /** Ends the answer with `last`, or breaks it off. */
-  #end(why: TextSessionEnd, last: string | undefined): void {
+  #end(why: SessionEnd, last: string | undefined): void {
     this.#begin(why);
     if (last === undefined) this.socket.destroy();
     else if (!this.#response.writableEnded) this.#response.end(last);
   }
 
   /** The end begins: no more delivery, and a bound on how long the rest may take. The first reason is the one counted. */
-  #begin(why: TextSessionEnd): void {
+  #begin(why: SessionEnd): void {
     if (this.#ending !== undefined) return;
     this.#ending = why;
     // Who reads a whole answer slowly may have its last bytes too.
@@ -187,6 +181,7 @@ export class TextSession implements Transport {
     this.socket.off('drain', this.#drained);
     this.socket.off('end', this.#shut);
     this.socket.off('close', this.#gone);
-    this.#host.gone(this, this.#ending as TextSessionEnd);
+    this.#host.counts.end(this.#ending as SessionEnd);
+    this.#host.gone(this);
   };
 }

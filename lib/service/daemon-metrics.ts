@@ -7,6 +7,7 @@ import type { Checks } from '../http/health.ts';
 import type { EventLog } from '../log/event-log.ts';
 import { disconnectReasons } from '../upstream/disconnect-reason.ts';
 import type { Relay } from '../upstream/relay-url.ts';
+import type { FilterStore } from '../wire/filter-store.ts';
 import type { DiskSpace } from './disk-space.ts';
 import type { EventCounts } from './event-counts.ts';
 import type { Ingest } from './ingest.ts';
@@ -23,13 +24,14 @@ export interface DaemonSources {
   readonly relays: readonly Relay[];
   readonly totals: IngestTotals;
   readonly published: EventCounts;
-  readonly log: Pick<EventLog, 'stats' | 'positions'>;
+  readonly log: Pick<EventLog, 'stats' | 'positions' | 'deletions'>;
   readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs' | 'disconnects'>;
   readonly ingest: Pick<Ingest, 'newestFrameTimeUs' | 'stalledBy' | 'pendingBytes' | 'isPaused'>;
   readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes'>;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly checks: () => Checks;
+  readonly filters: Pick<FilterStore, 'stats' | 'ended'>;
 }
 
 /** The table. */
@@ -49,6 +51,7 @@ export function daemonMetrics(sources: DaemonSources): Metric[] {
     ...upstreamMetrics(sources),
     ...ingestMetrics(sources),
     ...logMetrics(sources),
+    ...filterMetrics(sources),
   ];
 }
 
@@ -128,7 +131,23 @@ function logMetrics({ log, disk }: DaemonSources): Metric[] {
       () => log.stats().firstTimeUs / 1e6,
     ),
     gauge('slipstream_log_last_time_seconds', 'Time of the newest event', () => log.stats().lastTimeUs / 1e6),
+    counters(
+      'slipstream_deletions_total',
+      'Deletions, by whether the log knows what their record pointed at',
+      ['record'],
+      () => byName(Object.entries(log.deletions)),
+    ),
     gauge('slipstream_disk_free_bytes', 'Free bytes where the log is', () => disk.freeBytes),
     gauge('slipstream_disk_bytes', 'Size of the file system that the log is on', () => disk.totalBytes),
+  ];
+}
+
+function filterMetrics({ filters }: DaemonSources): Metric[] {
+  return [
+    gauge('slipstream_stored_filters', 'Filters that clients have stored', () => filters.stats().filters),
+    gauge('slipstream_stored_filter_bytes', 'Bytes of those', () => filters.stats().bytes),
+    counters('slipstream_stored_filters_ended_total', 'Stored filters that are forgotten', ['reason'], () =>
+      byName(Object.entries(filters.ended)),
+    ),
   ];
 }

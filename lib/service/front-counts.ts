@@ -34,6 +34,8 @@ export interface FrontCounts {
   readonly sessionEnds: Counts;
   readonly clientMessages: Counts;
   readonly refusals: Counts;
+  /** What became of filters that were to be stored. */
+  readonly filterPosts: Counts;
   /** Connections dropped because too many were no subscribers, and those that the system could not hand over. */
   readonly socketsRefused: number;
   readonly acceptsFailed: number;
@@ -57,16 +59,16 @@ export const noCounts: FrontCounts = {
   sessionEnds: {},
   clientMessages: {},
   refusals: {},
+  filterPosts: {},
   socketsRefused: 0,
   acceptsFailed: 0,
 };
 
 /** Reads the counts of one thread. */
 export function readCounts(fanout: Fanout, listener: PublicListener): FrontCounts {
-  const { subscribe, text } = listener;
-  const { sessionCounts } = subscribe;
+  const { sessions, filters } = listener;
   return {
-    sessions: subscribe.sessions.size + text.sessions.size,
+    sessions: sessions.members.size,
     ...fanout.standing(),
     deliveredEvents: fanout.totals.events,
     deliveredBytes: fanout.totals.bytes,
@@ -75,10 +77,11 @@ export function readCounts(fanout: Fanout, listener: PublicListener): FrontCount
     pacingWaits: fanout.rates.pacing.waits,
     pacingWaitedMs: fanout.rates.pacing.waitedMs,
     busyMs: readBusyMs(),
-    sessionsOpened: sessionCounts.opened + text.opened,
-    sessionEnds: addCounts(Object.fromEntries(sessionCounts.ended), Object.fromEntries(text.ended)),
-    clientMessages: Object.fromEntries(sessionCounts.messages),
-    refusals: addCounts(Object.fromEntries(subscribe.refusals), Object.fromEntries(text.refusals)),
+    sessionsOpened: sessions.counts.opened,
+    sessionEnds: Object.fromEntries(sessions.counts.ended),
+    clientMessages: Object.fromEntries(sessions.counts.messages),
+    refusals: Object.fromEntries(sessions.refusals),
+    filterPosts: Object.fromEntries(filters.posts),
     socketsRefused: listener.socketsRefused,
     acceptsFailed: listener.acceptsFailed,
   };

@@ -2,6 +2,7 @@
 // memory that threads share is freed by V8 only when it happens to collect, which took three times the memory; the copy
 // is a tenth of a microsecond an event. front-pool.ts is the one side, front-worker.ts the other.
 
+import type { MessagePort } from 'node:worker_threads';
 import type { ListenAddress } from '../http/listen-address.ts';
 import type { Block } from '../log/block.ts';
 import type { ReplicaStart } from '../log/log-follower.ts';
@@ -20,6 +21,8 @@ export interface WorkerStart {
   readonly log: ReplicaStart;
   /** Memory of the `AddressTable`. */
   readonly addresses: SharedArrayBuffer;
+  /** To the store of filters: see filter-port.ts. */
+  readonly filters: MessagePort;
   /** Bytes of blocks taken by each worker, for the pool to see who falls behind: one entry each. */
   readonly takenBytes: BigInt64Array;
   /** This worker's entry in it. */

@@ -58,6 +58,12 @@ export function frontMetrics(counts: () => FrontCounts): Metric[] {
       named((from) => from.refusals),
     ),
     counters(
+      'slipstream_filter_posts_total',
+      'Filters that were to be stored',
+      ['outcome'],
+      named((from) => from.filterPosts),
+    ),
+    counters(
       'slipstream_client_messages_total',
       'Messages from subscribers',
       ['outcome'],

@@ -6,6 +6,7 @@ import { CodedError } from '../event/coded-error.ts';
 import { type Block, blockBytesOf } from '../log/block.ts';
 import { LogReplica } from '../log/log-replica.ts';
 import { openCodec } from './codec.ts';
+import { RemoteFilters } from './filter-port.ts';
 import { Front, type FrontLogEntry } from './front.ts';
 import type { Ask, AskKind, Asks, FromWorker, Tell, WorkerStart } from './front-messages.ts';
 
@@ -116,7 +117,8 @@ async function run(port: MessagePort, start: WorkerStart): Promise<void> {
     start.log,
   );
   const writeLog = (entry: FrontLogEntry): void => send(port, { kind: 'log', entry });
-  const front = new Front({ config, log: replica, codec, addresses, readsMax, writeLog });
+  const filters = new RemoteFilters(start.filters);
+  const front = new Front({ config, log: replica, codec, addresses, filters, readsMax, writeLog });
   const worker = new FrontWorker(port, start, replica, front);
   send(port, { kind: 'ready' });
 }

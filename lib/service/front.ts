@@ -10,6 +10,7 @@ import type { Block } from '../log/block.ts';
 import type { LogReader } from '../log/event-log.ts';
 import type { StatusReport } from '../status/status-report.ts';
 import { statusRoutes } from '../status/status-routes.ts';
+import type { Filters } from '../wire/filter-store.ts';
 import type { Codec } from './codec.ts';
 import type { Config } from './config.ts';
 import { type FrontCounts, readCounts } from './front-counts.ts';
@@ -31,6 +32,8 @@ export interface FrontOptions {
   readonly codec: Pick<Codec, 'dictionaries' | 'zstdEncodings'>;
   /** Memory of the `AddressTable`, shared by all threads. */
   readonly addresses: SharedArrayBuffer;
+  /** What clients have stored, in all threads. */
+  readonly filters: Filters;
   /** Reads of the log at a time. */
   readonly readsMax: number;
   readonly writeLog: (entry: FrontLogEntry) => void;
@@ -55,7 +58,7 @@ export class Front implements Fronts {
   readonly #listener: PublicListener;
   #report: StatusReport | undefined;
 
-  constructor({ config, log, codec, addresses, readsMax, writeLog }: FrontOptions) {
+  constructor({ config, log, codec, addresses, filters, readsMax, writeLog }: FrontOptions) {
     const table = new AddressTable(addresses);
     const onReadError = (error: unknown): void => {
       const { code, message: reason } = error as CodedError;
@@ -67,6 +70,7 @@ export class Front implements Fronts {
       dictionaries: codec.dictionaries,
       zstdEncodings: codec.zstdEncodings,
       addresses: table,
+      filters,
       trustedProxies: config.trustedProxies,
       timing: { stallTimeoutMs: config.stallTimeoutMs },
       onAddressFull: (address, refusals) => {

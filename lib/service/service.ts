@@ -9,6 +9,7 @@ import { AddressTable } from '../fanout/address-table.ts';
 import { formatListenAddress, type ListenAddress } from '../http/listen-address.ts';
 import { LevelLog } from '../log/level-log.ts';
 import { parseRelayUrl, type Relay } from '../upstream/relay-url.ts';
+import { FilterStore } from '../wire/filter-store.ts';
 import { type Codec, openCodec } from './codec.ts';
 import type { Config } from './config.ts';
 import { Front, type FrontLogEntry, type Fronts, readsMax } from './front.ts';
@@ -130,7 +131,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
   const { compressor } = codec;
   opened.push(async () => compressor.close());
   const failure = Promise.withResolvers<unknown>();
-  const { log, fronts, workers } = await openLog(config, codec, logger, opened, failure.resolve);
+  const { log, fronts, filters, workers } = await openLog(config, codec, logger, opened, failure.resolve);
   const clock = new Clock(log.lastTimeUs);
   const totals = new IngestTotals();
   const link = new RelayLink(relays, `slipstream/${packageVersion()}`, totals, logger);
@@ -164,6 +165,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
     log,
     link,
     fronts,
+    filters,
     logger,
     nowUs: () => clock.nowUs(),
   });
@@ -189,28 +191,29 @@ async function openLog(
   logger: Logger,
   opened: Opened,
   failed: (error: unknown) => void,
-): Promise<{ log: LevelLog; fronts: Fronts; workers: number }> {
+): Promise<{ log: LevelLog; fronts: Fronts; filters: FilterStore; workers: number }> {
   const { dataDir, retentionBytes, fsync, subscribersMax, subscribersPerAddressMax, maxSubRate } = config;
   const workers = config.workers ?? usualWorkers();
   const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate };
   const addresses = AddressTable.memoryFor(limits);
+  const filters = new FilterStore();
   const options = { dataDir, retentionBytes, fsync, compressor: codec.compressor };
   const writeLog = (entry: FrontLogEntry): void => logger[entry.level](entry.fields, entry.message);
   if (workers === 0) {
     const log = await LevelLog.open({ ...options, tailBytesMax });
     opened.push(() => log.close());
     logLostBlocks(log, logger);
-    const fronts = new Front({ config, log, codec, addresses, readsMax, writeLog });
-    return { log, fronts, workers };
+    const fronts = new Front({ config, log, codec, addresses, filters, readsMax, writeLog });
+    return { log, fronts, filters, workers };
   }
-  const fronts = new FrontPool({ config, workers, tailBytesMax, addresses, writeLog, failed });
+  const fronts = new FrontPool({ config, workers, tailBytesMax, addresses, filters, writeLog, failed });
   // Nobody reads in this thread.
   const log = await LevelLog.open({ ...options, tailBytesMax: 0, follower: fronts });
   opened.push(() => log.close());
   logLostBlocks(log, logger);
   opened.push(() => fronts.terminate());
   await fronts.start(log);
-  return { log, fronts, workers };
+  return { log, fronts, filters, workers };
 }
 
 function usualWorkers(): number {

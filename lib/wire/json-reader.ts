@@ -127,6 +127,20 @@ export class JsonReader {
   }
 }
 
+/** The strings of the array at `at`, which is none when it is undefined; of other elements, an empty one. */
+export function* stringsAt(text: string, at: number | undefined): Generator<string> {
+  if (at === undefined) return;
+  const reader = new JsonReader(text, at);
+  for (reader.enter(); reader.more(); ) {
+    if (reader.kind() === 'string') {
+      yield reader.string();
+    } else {
+      reader.skip();
+      yield '';
+    }
+  }
+}
+
 /** Characters that numbers and literals go on with: digits, lower-case letters, `E`, `+`, `-`, `.`. */
 function isWordCode(code: number): boolean {
   return (

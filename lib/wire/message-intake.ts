@@ -1,5 +1,6 @@
-// What clients' messages may cost a listener: bytes a second of each client, and bytes of messages that have begun and
-// not ended, of all clients together. It owns the bounds and the sums; sessions report to it and end as it says.
+// What clients' messages may cost a listener: bytes a second of each client, and bytes of messages, and of bodies, that
+// have begun and not ended, of all clients together. It owns the bounds and the sums; sessions and lib/http/request-body.ts
+// report to it and end as it says.
 
 import { clientMessageBytesMax } from './options-update.ts';
 
@@ -10,9 +11,9 @@ const burstBytes = clientMessageBytesMax + 100_000;
 /** What the shortest message or ping counts for, in bytes: handling it takes about as long as reading so much. */
 const messageBytesMin = 1000;
 
-/** Unfinished bytes that every session may hold: about what a socket has in any case. */
+/** Unfinished bytes that everyone may hold: about what a socket has in any case. */
 const freeBytes = 64 * 1024;
-/** Unfinished bytes of the sessions that hold more than `freeBytes`, together. */
+/** Unfinished bytes of those that hold more than `freeBytes`, together. */
 const unfinishedBytesMax = 64 * 1024 * 1024;
 
 /** From a message's first byte to its last, in milliseconds. */
@@ -31,7 +32,7 @@ export class MessageRate {
   }
 }
 
-/** Who holds unfinished messages. */
+/** Who holds an unfinished message or body. */
 export interface Holder {
   /** Lets go of what it holds, for want of room, and ends. */
   shed(): void;
@@ -39,7 +40,7 @@ export interface Holder {
 
 /** See the file comment. */
 export class MessageIntake {
-  /** Sessions with more than `freeBytes`: few, because of what they hold together. */
+  /** Those with more than `freeBytes`: few, because of what they hold together. */
   readonly #held = new Map<Holder, number>();
   #bytes = 0;
 
@@ -48,7 +49,7 @@ export class MessageIntake {
     return this.#bytes;
   }
 
-  /** Notes how much a session holds now. When there is no room, those that hold most are shed, this one or others. */
+  /** Notes how much one holds now. When there is no room, those that hold most are shed, this one or others. */
   holds(holder: Holder, bytes: number): void {
     const before = this.#held.get(holder);
     if (bytes <= freeBytes) {

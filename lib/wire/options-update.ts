@@ -4,10 +4,10 @@
 
 import { isInt64 } from '../event/cursor.ts';
 import type { Filter } from '../event/filter.ts';
-import { JsonReader } from './json-reader.ts';
+import { JsonReader, stringsAt } from './json-reader.ts';
 import { jsonSyntaxError } from './json-syntax.ts';
 import { messageSizeLimit } from './message-size-limit.ts';
-import { filterOf, isFilterFault } from './wanted-filter.ts';
+import { eachWanted, filterOf, isFilterFault, type WantedName, wantedNames } from './wanted-filter.ts';
 
 /** Longest message that a client may send, in bytes. */
 export const clientMessageBytesMax = 10_000_000;
@@ -24,10 +24,11 @@ export type ClientMessage =
 const ignored: ClientMessage = { kind: 'ignored' };
 
 /**
- * Reads a text message. The new filter replaces `current` as a whole, except for the size limit, which stays when the
- * message does not name it: that is what v1 clients know, whose limit no message has ever changed. Linear in the text.
+ * Reads a text message. A new filter replaces the one in force as a whole, except for the size limit, which stays when
+ * the message does not name it: that is what v1 clients know, whose limit no message has ever changed. Linear in the text.
+ * @param currentLimitBytes `maxMessageSizeBytes` of the filter in force.
  */
-export function readClientMessage(text: string, current: Filter): ClientMessage {
+export function readClientMessage(text: string, currentLimitBytes: number): ClientMessage {
   const envelope = readEnvelope(text);
   if ('error' in envelope) {
     return failure(`failed to unmarshal subscriber sourced message: ${envelope.error}`);
@@ -37,12 +38,8 @@ export function readClientMessage(text: string, current: Filter): ClientMessage 
   if ('error' in options) return failure(`failed to unmarshal subscriber options update: ${options.error}`);
   const { at, limit } = options;
   const filter = filterOf({
-    collections: strings(text, at.wantedCollections),
-    dids: strings(text, at.wantedDids),
-    kinds: strings(text, at.wantedKinds),
-    operations: strings(text, at.wantedOperations),
-    subjects: strings(text, at.wantedSubjects),
-    maxMessageSizeBytes: limit === undefined ? current.maxMessageSizeBytes : messageSizeLimit(limit),
+    ...eachWanted((name) => stringsAt(text, at[name])),
+    maxMessageSizeBytes: limit === undefined ? currentLimitBytes : messageSizeLimit(limit),
   });
   if (isFilterFault(filter)) return failure(`failed to parse subscriber options: ${filter.text}`);
   return { kind: 'update', filter };
@@ -91,20 +88,13 @@ function readEnvelope(text: string): Envelope {
 }
 
 const optionsType = 'SubscriberOptionsUpdatePayload';
-const arrayNames = [
-  'wantedCollections',
-  'wantedDids',
-  'wantedKinds',
-  'wantedOperations',
-  'wantedSubjects',
-] as const;
-const arrayPatterns = arrayNames.map((name) => [name, new RegExp(`^${name}$`, 'iu')] as const);
+const arrayPatterns = wantedNames.map((name) => [name, new RegExp(`^${name}$`, 'iu')] as const);
 const limitName = /^maxMessageSizeBytes$/iu;
 
 /** Where the arrays of an update are, and its limit, or the first thing wrong; what is absent or null is undefined. */
 type Options =
   | {
-      readonly at: { readonly [N in (typeof arrayNames)[number]]?: number | undefined };
+      readonly at: { readonly [Name in WantedName]?: number | undefined };
       readonly limit: string | undefined;
     }
   | { readonly error: string };
@@ -112,7 +102,7 @@ type Options =
 function readOptions(text: string, payloadAt: number | undefined): Options {
   if (payloadAt === undefined) return { error: 'unexpected end of JSON input' };
   const reader = new JsonReader(text, payloadAt);
-  const at: { [N in (typeof arrayNames)[number]]?: number | undefined } = {};
+  const at: { [Name in WantedName]?: number | undefined } = {};
   let limit: string | undefined;
   let error: string | undefined;
   const kind = reader.kind();
@@ -158,20 +148,6 @@ function stringsMismatch(text: string, next: JsonReader, field: string): string 
       return fieldMismatch(elementKind, field, 'string');
   }
   return undefined;
-}
-
-/** The strings of the array at `at`; a null is an empty one. */
-function* strings(text: string, at: number | undefined): Generator<string> {
-  if (at === undefined) return;
-  const reader = new JsonReader(text, at);
-  for (reader.enter(); reader.more(); ) {
-    if (reader.kind() === 'string') {
-      yield reader.string();
-    } else {
-      reader.skip();
-      yield '';
-    }
-  }
 }
 
 function valueMismatch(kind: string, type: string): string {

@@ -25,17 +25,19 @@ export class PullBody implements TextBody {
   readonly encoding = textEncodings.ndjson;
   readonly keepsConnection = true;
   readonly opening = '';
+  readonly throughUs: number;
   isComplete = false;
   readonly #options: PullOptions;
   #left: number;
 
   constructor(options: PullOptions) {
+    this.throughUs = options.throughUs;
     this.#options = options;
     this.#left = options.limit;
   }
 
   eventsOf(batch: Uint8Array): Uint8Array {
-    const { throughUs } = this.#options;
+    const { throughUs } = this;
     const lastStart = batch.lastIndexOf(newline, batch.length - 2) + 1;
     const isPast = timeUsOf(batch, lastStart, batch.length) > throughUs;
     let start = 0;
@@ -57,9 +59,9 @@ export class PullBody implements TextBody {
   }
 
   progressOf(report: Progress): string {
-    const positionUs = Math.min(report.positionUs, this.#options.throughUs);
+    const positionUs = Math.min(report.positionUs, this.throughUs);
     const isAtTip = report.live && report.positionUs === positionUs;
-    this.isComplete = report.live || report.positionUs >= this.#options.throughUs;
+    this.isComplete = report.live || report.positionUs >= this.throughUs;
     return this.#line({ ...report, positionUs, live: isAtTip });
   }
 

@@ -1,5 +1,5 @@
 // What subscribers' sessions have done since start, as plain numbers with closed lists of keys: counted by
-// subscribe-session.ts, read when metrics are asked for.
+// subscribe-session.ts and lib/http/text-session.ts, read when metrics are asked for.
 
 /** What became of a message from a client. */
 export const clientMessageOutcomes = [
@@ -14,6 +14,8 @@ export type ClientMessageOutcome = (typeof clientMessageOutcomes)[number];
 
 /** Why a session ended. */
 export const sessionEnds = [
+  /** A pull has said all. */
+  'complete',
   /** The client sent a close frame. */
   'client_closed',
   /** The connection broke, or the client shut it without a close frame. */

@@ -6,11 +6,20 @@ import type { Filter } from '../event/filter.ts';
 import { type Encoding, encodings } from '../fanout/transport.ts';
 import { messageSizeLimit } from './message-size-limit.ts';
 import { eachQueryPair } from './query-pairs.ts';
-import { type FilterFaultReason, filterOf, isFilterFault } from './wanted-filter.ts';
+import { isFilterId, type StoredFilterId } from './stored-filter.ts';
+import {
+  type EachWanted,
+  eachWanted,
+  type FilterFaultReason,
+  filterOf,
+  isFilterFault,
+  type WantedName,
+  wantedNames,
+} from './wanted-filter.ts';
 
 /** A valid request for a subscription. */
 export interface SubscribeRequest {
-  readonly filter: Filter;
+  readonly filter: Filter | StoredFilterId;
   /** As given (lib/event/cursor.ts); undefined when absent or empty. */
   readonly cursor: number | undefined;
   readonly encoding: Encoding;
@@ -20,11 +29,23 @@ export interface SubscribeRequest {
   readonly progress: boolean;
 }
 
-/** The answer to a bad request: always 400, `text/plain`, `body` without a newline at its end. */
+/** The answer to a bad request: `text/plain`, `body` without a newline at its end. */
 export interface SubscribeFault {
-  readonly reason: FilterFaultReason | 'bad_cursor' | 'bad_dictionary';
-  readonly status: 400;
+  readonly reason:
+    | FilterFaultReason
+    | 'bad_cursor'
+    | 'bad_dictionary'
+    /** A stored filter, and another or parts of one beside it. */
+    | 'filter_not_alone'
+    | 'unknown_filter';
+  readonly status: 400 | 404;
   readonly body: string;
+}
+
+/** The answer when there is no stored filter with that id. */
+export function unknownFilter(id: string): SubscribeFault {
+  const body = `unknown filter: ${id}: it may have expired: POST it again to /filters`;
+  return { reason: 'unknown_filter', status: 404, body };
 }
 
 /**
@@ -37,18 +58,10 @@ export function parseSubscribeQuery(
   socketEncoding: string | undefined,
   zstdEncodings: ReadonlyMap<number, Encoding> = new Map(),
 ): SubscribeRequest | SubscribeFault {
-  const collections: string[] = [];
-  const dids: string[] = [];
-  const kinds: string[] = [];
-  const operations: string[] = [];
-  const subjects: string[] = [];
+  const wanted = eachWanted((): string[] => []);
   const first = new Map<string, string>();
   eachQueryPair(rawQuery, (name, value) => {
-    if (name === 'wantedDids') dids.push(value);
-    else if (name === 'wantedCollections') collections.push(value);
-    else if (name === 'wantedKinds') kinds.push(value);
-    else if (name === 'wantedOperations') operations.push(value);
-    else if (name === 'wantedSubjects') subjects.push(value);
+    if (Object.hasOwn(wanted, name)) wanted[name as WantedName].push(value);
     else if (singleValued.has(name) && !first.has(name)) first.set(name, value);
   });
   const cursorText = first.get('cursor') ?? '';
@@ -56,9 +69,8 @@ export function parseSubscribeQuery(
   if (cursor === undefined && cursorText !== '') {
     return { reason: 'bad_cursor', status: 400, body: `invalid cursor: ${cursorText}` };
   }
-  const maxMessageSizeBytes = messageSizeLimit(first.get('maxMessageSizeBytes') ?? '');
-  const filter = filterOf({ collections, dids, kinds, operations, subjects, maxMessageSizeBytes });
-  if (isFilterFault(filter)) return { reason: filter.reason, status: 400, body: filter.text };
+  const filter = readFilter(wanted, first);
+  if ('status' in filter) return filter;
   const compressed = first.get('compress') === 'true' || socketEncoding?.includes('zstd') === true;
   const idText = compressed ? (first.get('zstdDictionary') ?? '') : '';
   const encoding =
@@ -82,11 +94,31 @@ export function parseSubscribeQuery(
   };
 }
 
+function readFilter(
+  wanted: EachWanted<readonly string[]>,
+  first: ReadonlyMap<string, string>,
+): Filter | StoredFilterId | SubscribeFault {
+  const id = first.get('filter');
+  const limit = first.get('maxMessageSizeBytes');
+  if (id === undefined) {
+    const filter = filterOf({ ...wanted, maxMessageSizeBytes: messageSizeLimit(limit ?? '') });
+    return isFilterFault(filter) ? { reason: filter.reason, status: 400, body: filter.text } : filter;
+  }
+  const other = wantedNames.find((name) => wanted[name].length > 0);
+  if (other !== undefined || limit !== undefined) {
+    const name = other ?? 'maxMessageSizeBytes';
+    const body = `filter cannot be combined with ${name}: POST a filter that has both`;
+    return { reason: 'filter_not_alone', status: 400, body };
+  }
+  return isFilterId(id) ? { id } : unknownFilter(id);
+}
+
 /** Spelling of a dictionary's id; 0 is none. */
 const idPattern = /^[1-9][0-9]{0,9}$/;
 
 const singleValued = new Set([
   'cursor',
+  'filter',
   'maxMessageSizeBytes',
   'compress',
   'zstdDictionary',

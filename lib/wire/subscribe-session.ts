@@ -64,8 +64,10 @@ export interface SessionOptions {
   /** The socket under `ws`. */
   readonly socket: Socket;
   readonly host: SessionHost;
-  /** What the client asked for; where delivery starts is `afterTimeUs`. */
-  readonly request: SubscribeRequest;
+  /** What the client asked for; its filter is `filter`, and where delivery starts `afterTimeUs`. */
+  readonly request: Omit<SubscribeRequest, 'filter'>;
+  /** Not kept: it may be large. */
+  readonly filter: Filter;
   /** The client's address, as limits count it. */
   readonly remoteAddress: string;
   /** Where delivery starts; undefined is live. Fixed here, also when delivery waits for a hello. */
@@ -97,7 +99,8 @@ export class SubscribeSession implements Transport {
   readonly #afterTimeUs: number | undefined;
   readonly #liveness = new Liveness();
   readonly #rate = new MessageRate();
-  #filter: Filter;
+  /** Of the filter in force. */
+  #maxMessageSizeBytes: number;
   #subscription: Subscription | undefined;
   /** The pull loop was told to wait for `drained`. */
   #full = false;
@@ -110,7 +113,7 @@ export class SubscribeSession implements Transport {
   /** When the next ping is due or, once the end has begun, the socket's end; of `performance.now()`. */
   #dueMs: number;
 
-  constructor({ ws, socket, host, request, remoteAddress, afterTimeUs }: SessionOptions) {
+  constructor({ ws, socket, host, request, filter, remoteAddress, afterTimeUs }: SessionOptions) {
     this.encoding = request.encoding;
     this.remoteAddress = remoteAddress;
     this.wantsProgress = request.progress;
@@ -118,11 +121,11 @@ export class SubscribeSession implements Transport {
     this.#socket = socket;
     this.#host = host;
     this.#afterTimeUs = afterTimeUs;
-    this.#filter = request.filter;
+    this.#maxMessageSizeBytes = filter.maxMessageSizeBytes;
     this.#dueMs = performance.now() + host.timing.pingIntervalMs;
     host.counts.opened++;
     this.#listen();
-    if (!request.requireHello) this.#subscribe();
+    if (!request.requireHello) this.#subscribe(filter);
   }
 
   /** Takes whole frames (see `Transport`). After the end has begun it takes nothing and says that it is full. */
@@ -228,8 +231,8 @@ export class SubscribeSession implements Transport {
     },
   };
 
-  #subscribe(): void {
-    this.#subscription = this.#host.source.subscribe(this, this.#filter, this.#afterTimeUs);
+  #subscribe(filter: Filter): void {
+    this.#subscription = this.#host.source.subscribe(this, filter, this.#afterTimeUs);
     // The source may have closed this session before it returned.
     if (this.#ending !== undefined) this.#subscription.end();
   }
@@ -242,7 +245,7 @@ export class SubscribeSession implements Transport {
       counts.message('ignored_binary');
       return;
     }
-    const message = readClientMessage(data.toString(), this.#filter);
+    const message = readClientMessage(data.toString(), this.#maxMessageSizeBytes);
     switch (message.kind) {
       case 'ignored':
         counts.message('ignored_type');
@@ -253,8 +256,8 @@ export class SubscribeSession implements Transport {
         return;
       case 'update':
         counts.message('update');
-        this.#filter = message.filter;
-        if (this.#subscription === undefined) this.#subscribe();
+        this.#maxMessageSizeBytes = message.filter.maxMessageSizeBytes;
+        if (this.#subscription === undefined) this.#subscribe(message.filter);
         else this.#subscription.setFilter(message.filter);
     }
   }

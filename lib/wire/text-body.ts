@@ -9,6 +9,8 @@ export interface TextBody {
   readonly encoding: Encoding;
   /** Whether the connection is worth keeping for another request when the answer has come to its end. */
   readonly keepsConnection: boolean;
+  /** The last `time_us` that it wants; absent: there is none. */
+  readonly throughUs?: number;
   /** What comes first; may be empty. */
   readonly opening: string;
   /** Whether all has been said. */

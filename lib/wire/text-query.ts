@@ -7,6 +7,7 @@ import { encodings } from '../fanout/transport.ts';
 import { EventStreamBody } from './event-stream-body.ts';
 import { PullBody } from './pull-body.ts';
 import { eachQueryPair } from './query-pairs.ts';
+import type { StoredFilterId } from './stored-filter.ts';
 import {
   isSubscribeFault,
   parseSubscribeQuery,
@@ -22,7 +23,7 @@ const limitMax = 1_000_000;
 
 /** A valid request. */
 export interface TextRequest {
-  readonly filter: Filter;
+  readonly filter: Filter | StoredFilterId;
   /** Where delivery starts, as of `SubscriptionSource.subscribe`. */
   readonly afterTimeUs: number | undefined;
   readonly body: TextBody;
@@ -37,11 +38,9 @@ export type TextFaultReason =
   /** Compression, or a hello. */
   | 'needs_websocket';
 
-/** The answer to a bad request: always 400, `text/plain`, `body` without a newline at its end. */
-export interface TextFault {
+/** The answer to a bad request, as `SubscribeFault`. */
+export interface TextFault extends Omit<SubscribeFault, 'reason'> {
   readonly reason: TextFaultReason;
-  readonly status: 400;
-  readonly body: string;
 }
 
 /**

@@ -1,6 +1,6 @@
-// The one place that turns wanted collections, DIDs, kinds, operations and subjects into a `Filter`: validation, limits, counting,
-// and words for what is wrong, those of the v1 wire where it has them. Used for the query string and for updates sent by
-// clients, which share all of it.
+// The one place that turns wanted collections, DIDs, kinds, operations and subjects into a `Filter`: validation, limits,
+// counting, and words for what is wrong, those of the v1 wire where it has them. Used for the query string, for updates
+// sent by clients and for filters that they store, which share all of it.
 
 import { isDid } from '../event/did.ts';
 import { eventKinds, operations } from '../event/event.ts';
@@ -10,10 +10,8 @@ import { isSubject } from '../event/reference.ts';
 
 /** Most collections in a filter: exact ones, each once, plus prefixes, repeated ones included. */
 export const collectionsMax = 100;
-/** Most distinct DIDs in a filter. */
+/** Most distinct DIDs in a filter, and most distinct subjects, unless it is a stored one. */
 export const didsMax = 10_000;
-/** Most distinct subjects in a filter. */
-export const subjectsMax = 10_000;
 
 const invalidOptions = 'invalid subscriber options';
 
@@ -34,32 +32,46 @@ export type FilterFaultReason =
   | 'bad_subject'
   | 'too_many_subjects';
 
-/** What is wrong with the wanted values; `text` is what the client is told. */
+/** What is wrong with the wanted values; `text` is what the client is told, in which the wire leaves out a bad DID. */
 export interface FilterFault {
   readonly reason: FilterFaultReason;
   readonly text: string;
+  readonly did?: string;
+}
+
+/** The lists that a filter is made from, by their names on the wire. */
+export const wantedNames = [
+  'wantedCollections',
+  'wantedDids',
+  'wantedKinds',
+  'wantedOperations',
+  'wantedSubjects',
+] as const;
+export type WantedName = (typeof wantedNames)[number];
+
+/** Something for each of the lists. */
+export type EachWanted<T> = { readonly [Name in WantedName]: T };
+
+export function eachWanted<T>(make: (name: WantedName) => T): EachWanted<T> {
+  return Object.fromEntries(wantedNames.map((name) => [name, make(name)])) as EachWanted<T>;
 }
 
 /** What a client wants, as it says so; nothing of a kind is no condition. */
-export interface Wanted {
-  readonly collections: Iterable<string>;
-  readonly dids: Iterable<string>;
-  readonly kinds: Iterable<string>;
-  readonly operations: Iterable<string>;
-  readonly subjects: Iterable<string>;
+export interface Wanted extends EachWanted<Iterable<string>> {
   readonly maxMessageSizeBytes: number;
 }
 
 /**
  * Makes a filter, or the first fault in the order of the wire: each collection, each DID, the number of DIDs, the number
- * of collections; then each kind, each operation, each subject and their number. The strings are kept. Holds no more than the limits, however many
- * values come.
+ * of collections; then each kind, each operation, each subject and their number. The strings are kept. Holds no more
+ * than the limits, however many values come.
+ * @param most distinct DIDs, and subjects, that there may be.
  */
-export function filterOf(wanted: Wanted): Filter | FilterFault {
+export function filterOf(wanted: Wanted, most = didsMax): Filter | FilterFault {
   const collections = new Set<string>();
   const prefixes = new Set<string>();
   let prefixCount = 0;
-  for (const value of wanted.collections) {
+  for (const value of wanted.wantedCollections) {
     if (value.endsWith('.*')) {
       // Repeated prefixes count, so that the limit is the wire's, but are kept once.
       if (++prefixCount <= collectionsMax) prefixes.add(value.slice(0, -1));
@@ -70,31 +82,47 @@ export function filterOf(wanted: Wanted): Filter | FilterFault {
     }
   }
   const dids = new Set<string>();
-  for (const value of wanted.dids) {
-    if (!isDid(value)) return { reason: 'bad_did', text: invalidOptions };
-    if (dids.size <= didsMax) dids.add(value);
+  for (const value of wanted.wantedDids) {
+    if (!isDid(value)) return { reason: 'bad_did', text: invalidOptions, did: value };
+    if (dids.size <= most) dids.add(value);
   }
-  if (dids.size > didsMax)
-    return { reason: 'too_many_dids', text: `${invalidOptions}: too many wanted DIDs` };
+  if (dids.size > most) return { reason: 'too_many_dids', text: `${invalidOptions}: too many wanted DIDs` };
   if (collections.size + prefixCount > collectionsMax) {
     return { reason: 'too_many_collections', text: `${invalidOptions}: too many wanted collections` };
   }
-  const kinds = bitsOf(wanted.kinds, kindBits);
+  const kinds = bitsOf(wanted.wantedKinds, kindBits);
   if (typeof kinds === 'string')
     return { reason: 'bad_kind', text: `${invalidOptions}: invalid kind: ${kinds}` };
-  const operations = bitsOf(wanted.operations, operationBits);
+  const operations = bitsOf(wanted.wantedOperations, operationBits);
   if (typeof operations === 'string')
     return { reason: 'bad_operation', text: `${invalidOptions}: invalid operation: ${operations}` };
   const subjects = new Set<string>();
-  for (const value of wanted.subjects) {
+  for (const value of wanted.wantedSubjects) {
     if (!isSubject(value))
       return { reason: 'bad_subject', text: `${invalidOptions}: invalid subject: ${value}` };
-    if (subjects.size <= subjectsMax) subjects.add(value);
+    if (subjects.size <= most) subjects.add(value);
   }
-  if (subjects.size > subjectsMax)
+  if (subjects.size > most)
     return { reason: 'too_many_subjects', text: `${invalidOptions}: too many wanted subjects` };
   const { maxMessageSizeBytes } = wanted;
   return { collections, prefixes: [...prefixes], dids, subjects, maxMessageSizeBytes, kinds, operations };
+}
+
+/** The inverse: what a filter wants, each list in order, so that equal filters give equal lists. */
+export function wantedOf(filter: Filter): EachWanted<string[]> & Wanted {
+  const prefixes = filter.prefixes.map((prefix) => `${prefix}*`);
+  return {
+    wantedCollections: [...filter.collections, ...prefixes].sort(),
+    wantedDids: [...filter.dids].sort(),
+    wantedKinds: wordsOf(filter.kinds, kindBits),
+    wantedOperations: wordsOf(filter.operations, operationBits),
+    wantedSubjects: [...filter.subjects].sort(),
+    maxMessageSizeBytes: filter.maxMessageSizeBytes,
+  };
+}
+
+function wordsOf(sum: number, bits: ReadonlyMap<string, number>): string[] {
+  return [...bits].filter(([, bit]) => (sum & bit) !== 0).map(([word]) => word);
 }
 
 /** The bits of all words together, or the first word that has none. */

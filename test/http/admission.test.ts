@@ -26,7 +26,7 @@ describe('the limit of all subscribers', () => {
       body: '{"message":"Service Unavailable: all 2 places for subscribers are taken"}\n',
     });
     expect(telling(answer)).toEqual([json, 'retry-after: 5', 'vary: Origin']);
-    expect(listener.subscribe.refusals.get('too_many_subscribers')).toBe(1);
+    expect(listener.sessions.refusals.get('too_many_subscribers')).toBe(1);
     first.socket.destroy();
     await expect.poll(() => addresses.connections).toBe(1);
     expect((await raw()).answer?.status).toBe(101);
@@ -64,7 +64,7 @@ describe('the limit of one address', () => {
       /^Too Many Requests: 127\.0\.0\.1 has all 2 connections that .*--trusted-proxies/,
     );
     await exchange(port, handshake('/subscribe'));
-    expect(listener.subscribe.refusals.get('too_many_of_address')).toBe(2);
+    expect(listener.sessions.refusals.get('too_many_of_address')).toBe(2);
     expect(reports).toEqual([['127.0.0.1', 1]]);
     first.socket.destroy();
     await expect.poll(() => addresses.connections).toBe(1);
@@ -116,7 +116,7 @@ it('counts nobody twice, however a connection ends', async () => {
     await new Promise((resolve) => gone.once('close', resolve));
   }
   await client();
-  await expect.poll(() => listener.subscribe.sessions.size).toBe(1);
+  await expect.poll(() => listener.sessions.members.size).toBe(1);
   expect([addresses.connections, addresses.addresses]).toEqual([1, 1]);
   await listener.stop(100);
   expect([addresses.connections, addresses.addresses]).toEqual([0, 0]);
@@ -130,7 +130,7 @@ it('lets a place go again when the client is gone before it is answered', async 
   const request = Object.assign(new IncomingMessage(socket), { method: 'GET', url: '/subscribe' });
   for (const [name, value] of Object.entries(handshakeHeaders)) request.headers[name.toLowerCase()] = value;
   expect(listener.subscribe.upgrade(request, socket, Buffer.alloc(0))).toBe(true);
-  expect([source.subscriptions.length, listener.subscribe.sessions.size, addresses.connections]).toEqual([
+  expect([source.subscriptions.length, listener.sessions.members.size, addresses.connections]).toEqual([
     0, 0, 0,
   ]);
 });

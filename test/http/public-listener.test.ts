@@ -7,6 +7,7 @@ import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { PublicListener } from '../../lib/http/public-listener.ts';
 import { respondText } from '../../lib/http/respond.ts';
 import { allowGet, type Route } from '../../lib/http/routes.ts';
+import { FilterStore } from '../../lib/wire/filter-store.ts';
 import { addressTable } from '../support/addresses.ts';
 import { listening } from './listening.ts';
 import { type Answer, exchange, handshake, head, parseAnswer, telling } from './raw-client.ts';
@@ -111,7 +112,7 @@ describe('a request with a handshake', () => {
     const { port, listener } = await listening();
     const answer = await exchange(port, handshake(target));
     expect([answer.status, answer.body]).toEqual([status, body]);
-    expect(listener.subscribe.sessions.size).toBe(0);
+    expect(listener.sessions.members.size).toBe(0);
   });
 
   it('may come with other methods', async () => {
@@ -184,7 +185,7 @@ describe('bounds', () => {
     expect((await exchange(port, head('GET /'))).status).toBe(200);
     await closes[0];
     expect(listener.socketsRefused).toBe(1);
-    expect(listener.subscribe.sessions.size).toBe(3);
+    expect(listener.sessions.members.size).toBe(3);
     expect(idle[1].destroyed).toBe(false);
     idle[1].destroy();
     await closes[1];
@@ -240,6 +241,7 @@ describe('listen', () => {
       nowUs: () => 0,
       dictionaries: { list: () => [], get: () => undefined },
       addresses: addressTable(),
+      filters: new FilterStore(),
     });
     const failure = other.listen({ host: '127.0.0.1', port });
     await expect(failure).rejects.toMatchObject({ code: 'HTTP_LISTEN_FAILED' });
@@ -253,6 +255,7 @@ describe('listen', () => {
       nowUs: () => 0,
       dictionaries: { list: () => [], get: () => undefined },
       addresses: addressTable(),
+      filters: new FilterStore(),
     });
     await expect(other.listen({ host: '192.0.2.1', port: 0 })).rejects.toMatchObject({
       code: 'HTTP_LISTEN_FAILED',

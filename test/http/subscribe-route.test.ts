@@ -62,7 +62,7 @@ describe('the handshake', () => {
     const { port, listener } = await listening({ limits: { ...publicHttpLimits, keepAliveMs: 10 } });
     const answer = await exchange(port, handshake('/subscribe', overrides));
     expect({ status: answer.status, headers: telling(answer), body: answer.body }).toEqual(badRequest);
-    expect(listener.subscribe.refusals.get('bad_handshake')).toBe(1);
+    expect(listener.sessions.refusals.get('bad_handshake')).toBe(1);
   });
 
   it('comes after the parameters', async () => {
@@ -82,8 +82,8 @@ describe('the handshake', () => {
         body: 'invalid subscriber options',
       });
     }
-    expect(listener.subscribe.refusals.get('bad_did')).toBe(2);
-    expect(listener.subscribe.refusals.get('bad_handshake')).toBe(0);
+    expect(listener.sessions.refusals.get('bad_did')).toBe(2);
+    expect(listener.sessions.refusals.get('bad_handshake')).toBe(0);
   });
 });
 
@@ -106,7 +106,7 @@ describe('a subscription', () => {
   it('has the filter and the encoding asked for', async () => {
     const { source, client } = await listening();
     await client(
-      '/subscribe?wantedCollections=a.b.c&wantedCollections=d.*&wantedDids=did:web:a&compress=true&maxMessageSizeBytes=9&wantedKinds=account',
+      '/subscribe?wantedCollections=a.b.c&wantedCollections=d.*&wantedDids=did:web:a&compress=true&maxMessageSizeBytes=9&wantedKinds=account&wantedSubjects=did:web:b',
     );
     expect(source.subscriptions[0].transport.encoding).toBe(encodings.zstd);
     expect(source.subscriptions[0].filters).toEqual([
@@ -114,6 +114,7 @@ describe('a subscription', () => {
         collections: new Set(['a.b.c']),
         prefixes: ['d.'],
         dids: new Set(['did:web:a']),
+        subjects: new Set(['did:web:b']),
         maxMessageSizeBytes: 9,
         kinds: 1 << eventKinds.account,
         operations: 0,
@@ -147,8 +148,8 @@ describe('a subscription', () => {
     const stopped = listener.stop(200);
     expect(await closeOf(second)).toEqual({ code: 1001, reason: 'server shutting down' });
     await stopped;
-    expect(listener.subscribe.sessions.size).toBe(0);
-    expect(listener.subscribe.sessionCounts.ended.get('server_stopping')).toBe(2);
+    expect(listener.sessions.members.size).toBe(0);
+    expect(listener.sessions.counts.ended.get('server_stopping')).toBe(2);
   });
 
   it('is refused when its request comes to its end while the server stops', async () => {
@@ -167,6 +168,6 @@ describe('a subscription', () => {
       status: 503,
       body: '{"message":"Service Unavailable: the server is stopping"}\n',
     });
-    expect(listener.subscribe.refusals.get('stopping')).toBe(1);
+    expect(listener.sessions.refusals.get('stopping')).toBe(1);
   });
 });

@@ -58,6 +58,15 @@ describe('what is asked for', () => {
     expect(filters).toMatchObject([{ dids: new Set(['did:web:a']), kinds: 4 }]);
   });
 
+  it('reaches it with the last time that is wanted', async () => {
+    const { port, source } = await listening();
+    await sent(port, get('/events'));
+    await sent(port, get('/events.ndjson?until=7'));
+    await subscribed(source, 2);
+    const ends = source.subscriptions.map(({ transport }) => transport.throughUs);
+    expect(ends.sort()).toEqual([6, Number.POSITIVE_INFINITY]);
+  });
+
   it.each([
     ['/events?cursor=x', 400, 'invalid cursor: x'],
     ['/events?compress=true', 400, 'compress needs a WebSocket: leave it out, or connect to /subscribe'],
@@ -124,7 +133,7 @@ describe('server-sent events', () => {
     await vi.waitFor(() => expect(client.closes).toBe(1));
     expect([client.answer?.complete, client.parser.comments]).toEqual([true, ['server shutting down']]);
     expect(transport.write(Buffer.from(event(1)))).toBe(false);
-    expect(counted(listener.text.ended)).toEqual([['server_stopping', 1]]);
+    expect(counted(listener.sessions.counts.ended)).toEqual([['server_stopping', 1]]);
     expect(source.subscriptions[0].ends).toBe(1);
   });
 
@@ -164,7 +173,7 @@ describe('a pull', () => {
     first.transport.progress(atTip);
     const second = await subscribed(source, 2);
     expect(received()).not.toContain('Welcome');
-    expect(counted(listener.text.ended)).toEqual([['complete', 1]]);
+    expect(counted(listener.sessions.counts.ended)).toEqual([['complete', 1]]);
     second.transport.write(Buffer.from(line(3)));
     second.transport.progress(atTip);
     await vi.waitFor(() => expect(received()).toContain('Welcome'));
@@ -173,8 +182,8 @@ describe('a pull', () => {
     expect(order).toEqual([...order].sort((a, b) => a - b));
     expect(order[0]).toBeGreaterThan(0);
     expect(source.subscriptions.map(({ ends }) => ends)).toEqual([1, 1]);
-    await vi.waitFor(() => expect(listener.text.sessions.size).toBe(0));
-    expect(counted(listener.text.ended)).toEqual([['complete', 2]]);
+    await vi.waitFor(() => expect(listener.sessions.members.size).toBe(0));
+    expect(counted(listener.sessions.counts.ended)).toEqual([['complete', 2]]);
   });
 
   it('leaves nothing on its connection', async () => {
@@ -195,7 +204,7 @@ describe('a pull', () => {
     const { socket } = await sent(port, get('/events') + get('/events.ndjson') + get('/events'));
     await subscribed(source);
     socket.destroy();
-    await vi.waitFor(() => expect(counted(listener.text.ended)).toEqual([['client_gone', 1]]));
+    await vi.waitFor(() => expect(counted(listener.sessions.counts.ended)).toEqual([['client_gone', 1]]));
     expect(source.subscriptions).toHaveLength(1);
   });
 
@@ -237,7 +246,7 @@ describe('a pull', () => {
       503,
       '{"message":"Service Unavailable: too many wanted DIDs on this server: try again later"}\n',
     ]);
-    expect(counted(listener.text.ended)).toEqual([['no_room', 1]]);
+    expect(counted(listener.sessions.counts.ended)).toEqual([['no_room', 1]]);
   });
 
   it('breaks off when the log cannot be read', async () => {
@@ -246,7 +255,7 @@ describe('a pull', () => {
     (await subscribed(source)).transport.close(1000, 'failed to replay events');
     await vi.waitFor(() => expect(client.closes).toBe(1));
     expect(client.answer?.complete).toBe(false);
-    await vi.waitFor(() => expect(counted(listener.text.ended)).toEqual([['delivery_failed', 1]]));
+    await vi.waitFor(() => expect(counted(listener.sessions.counts.ended)).toEqual([['delivery_failed', 1]]));
   });
 });
 
@@ -278,8 +287,8 @@ describe('a reader that is slow', () => {
 
   it('is let go when it takes nothing', async () => {
     const { listener, socket } = await filled('/events', { timing: { stallTimeoutMs: 50 } });
-    await vi.waitFor(() => expect(counted(listener.text.ended)).toEqual([['stalled', 1]]));
-    expect(listener.text.sessions.size).toBe(0);
+    await vi.waitFor(() => expect(counted(listener.sessions.counts.ended)).toEqual([['stalled', 1]]));
+    expect(listener.sessions.members.size).toBe(0);
     socket.destroy();
   });
 });
@@ -300,10 +309,10 @@ describe('places', () => {
     }
     expect((await exchange(port, head('GET /events?limit=x'))).status).toBe(429);
     socket.destroy();
-    await vi.waitFor(() => expect(counted(listener.text.ended)).toEqual([['client_gone', 1]]));
+    await vi.waitFor(() => expect(counted(listener.sessions.counts.ended)).toEqual([['client_gone', 1]]));
     expect(source.subscriptions[1].ends).toBe(1);
     await eventSource(port);
-    expect(counted(listener.text.refusals)).toEqual([['too_many_of_address', 3]]);
+    expect(counted(listener.sessions.refusals)).toEqual([['too_many_of_address', 3]]);
   });
 
   it('are refused in all with 503', async () => {
@@ -325,7 +334,7 @@ describe('places', () => {
     const { socket } = await sent(port, `GET /events HTTP/1.1\r\nHost: test\r\n${headers}\r\n${body}`);
     await subscribed(source);
     socket.end();
-    await vi.waitFor(() => expect(counted(listener.text.ended)).toEqual([['client_gone', 1]]));
+    await vi.waitFor(() => expect(counted(listener.sessions.counts.ended)).toEqual([['client_gone', 1]]));
   });
 
   it('are not those of plain connections, until an answer has ended', async () => {

@@ -6,6 +6,7 @@ import { type FrontCounts, noCounts } from '../../lib/service/front-counts.ts';
 import { IngestTotals } from '../../lib/service/ingest-totals.ts';
 import { type MetricSources, Metrics } from '../../lib/service/metrics.ts';
 import { parseRelayUrl } from '../../lib/upstream/relay-url.ts';
+import { FilterStore } from '../../lib/wire/filter-store.ts';
 import { parseExposition } from '../deploy/exposition.ts';
 
 const relays = ['wss://user:secret@one.example', 'wss://two.example'].map(parseRelayUrl);
@@ -21,6 +22,7 @@ function started() {
     published: new EventCounts(),
     log: {
       positions: new Map([['one.example', 41]]),
+      deletions: { found: 6, unknown: 7, skipped: 0 },
       stats: () => ({ firstTimeUs: 1e6, lastTimeUs: 2e6, storedBytes: 3, storedEvents: 4, memoryBytes: 5 }),
     },
     link: {
@@ -34,6 +36,7 @@ function started() {
       pendingBytes: 0,
       isPaused: false as boolean,
     },
+    filters: new FilterStore(),
     disk: { freeBytes: undefined, totalBytes: undefined, refresh: async () => {} },
     nowUs: () => 10e6,
     checks: () => ({ relay: { ok: false, detail: 'none' }, log: { ok: true, detail: '' } }),

@@ -1,0 +1,60 @@
+// Why a request to subscribe is refused: a closed list, for counting, and the two forms of the answer. What is refused is
+// for lib/wire, admission.ts and session-set.ts to say; used by the routes that subscribers come through.
+
+import type { ServerResponse } from 'node:http';
+import { respondError, respondText } from './respond.ts';
+
+/** Those of requests over plain HTTP are among them. */
+export const refusalReasons = [
+  'bad_cursor',
+  'bad_collection',
+  'bad_did',
+  'too_many_dids',
+  'too_many_collections',
+  'bad_kind',
+  'bad_operation',
+  'bad_subject',
+  'too_many_subjects',
+  'bad_dictionary',
+  /** A stored filter that is not there, and one with another filter beside it. */
+  'unknown_filter',
+  'filter_not_alone',
+  'bad_last_event_id',
+  'bad_until',
+  'bad_limit',
+  'needs_websocket',
+  'bad_handshake',
+  /** As many subscribers as allowed, in all or of one address. */
+  'too_many_subscribers',
+  'too_many_of_address',
+  'stopping',
+] as const;
+export type RefusalReason = (typeof refusalReasons)[number];
+
+/** Something is wrong with what was asked for. */
+export interface BadRequest {
+  readonly reason: RefusalReason;
+  readonly status: 400 | 404;
+  /** Without a newline at its end. */
+  readonly body: string;
+}
+
+/** There is no place now. */
+export interface NoPlace {
+  readonly reason: RefusalReason;
+  readonly status: 429 | 503;
+  readonly retryAfterSeconds: number;
+  readonly message: string;
+}
+
+export type Refusal = BadRequest | NoPlace;
+
+/** Answers a request that is refused. */
+export function answerRefusal(response: ServerResponse, refusal: Refusal): void {
+  if ('body' in refusal) {
+    respondText(response, refusal.status, refusal.body);
+  } else {
+    response.setHeader('Retry-After', String(refusal.retryAfterSeconds));
+    respondError(response, refusal.status, refusal.message);
+  }
+}
