@@ -88,11 +88,14 @@ export class RecordFinder {
       else this.totals.skipped++;
     }
     await Promise.all(searches);
-    for (const references of found.values()) {
+    for (const [event, references] of found) {
       if (references.length > 0) this.totals.found++;
-      else this.totals.unknown++;
+      else {
+        this.totals.unknown++;
+        found.delete(event);
+      }
     }
-    return withSubjects(block, withReferences(subjects, found));
+    return withSubjects(block, found.size === 0 ? subjects : withReferences(subjects, found));
   }
 
   /** Looks where nothing has to be read: before the deletion in its own block, and in blocks that are not in the store yet. */

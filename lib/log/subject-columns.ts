@@ -96,20 +96,28 @@ export function referencesOf({ ends, references }: SubjectColumns, event: number
   return references.subarray(startOf(ends, event) * referenceInts, ends[event] * referenceInts);
 }
 
-/** The same columns with other references for some of the events. */
+/** The same columns with references for some of the events that have none. */
 export function withReferences(
   columns: SubjectColumns,
-  others: ReadonlyMap<number, Uint32Array>,
+  added: ReadonlyMap<number, Uint32Array>,
 ): SubjectColumns {
-  const lists = Array.from(columns.ends, (_, event) => others.get(event) ?? referencesOf(columns, event));
-  const ends = new Uint32Array(lists.length);
-  const references = new Uint32Array(lists.reduce((sum, list) => sum + list.length, 0));
-  let at = 0;
-  for (const [event, list] of lists.entries()) {
-    references.set(list, at);
-    at += list.length;
-    ends[event] = at / referenceInts;
+  const ends = columns.ends.slice();
+  const ints = [...added.values()].reduce((sum, list) => sum + list.length, columns.references.length);
+  const references = new Uint32Array(ints);
+  let copied = 0;
+  let moved = 0;
+  for (let event = 0; event < ends.length; event++) {
+    const list = added.get(event);
+    if (list !== undefined) {
+      const start = startOf(columns.ends, event) * referenceInts;
+      references.set(columns.references.subarray(copied, start), copied + moved);
+      references.set(list, start + moved);
+      copied = start;
+      moved += list.length;
+    }
+    ends[event] += moved / referenceInts;
   }
+  references.set(columns.references.subarray(copied), copied + moved);
   return { ...columns, ends, references };
 }
 

@@ -53,14 +53,14 @@ test('joined columns are those of the blocks, one after the other', () => {
   expect(joinSubjects([undefined, undefined], [1, 2])).toBeUndefined();
 });
 
-test('references are replaced for some events', () => {
-  const columns = sample(3, 6);
-  const others = new Map([
-    [0, Uint32Array.of(1, 2, 3)],
-    [4, Uint32Array.of(4, 5, 6, 7, 8, 9)],
-    [5, new Uint32Array(0)],
-  ]);
-  const changed = withReferences(columns, others);
-  expect(lists(changed)).toEqual(lists(columns).map((list, event) => [...(others.get(event) ?? list)]));
-  expect(changed.path).toBe(columns.path);
+test('references are added to events that have none', () => {
+  const columns = sample(3, 40);
+  const none = [...columns.ends.keys()].filter((event) => referencesOf(columns, event).length === 0);
+  expect(none.length).toBeGreaterThan(10);
+  for (const events of [none, none.slice(0, 1), none.slice(-1), [], none.toReversed()]) {
+    const added = new Map(events.map((event, at) => [event, new Uint32Array(3 * (at % 3)).fill(event + 1)]));
+    const changed = withReferences(columns, added);
+    expect(lists(changed)).toEqual(lists(columns).map((list, event) => [...(added.get(event) ?? list)]));
+    expect(changed.path).toBe(columns.path);
+  }
 });
