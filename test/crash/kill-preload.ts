@@ -19,6 +19,8 @@ const [point, moment] = (process.env.CRASH_POINT ?? '').split(':');
 const count = Number(process.env.CRASH_COUNT ?? 1);
 const spinUs = Number(process.env.CRASH_SPIN_US ?? 1000);
 let calls = 0;
+/** Values of a block; a batch of more stores a chapter too. */
+const blockPartsMax = 4;
 
 function die(): void {
   process.kill(process.pid, 'SIGKILL');
@@ -69,7 +71,7 @@ function isRotating(self: object): boolean {
 function batchName(self: object, args: unknown[]): string {
   const [operations] = args as [{ type: string }[]];
   if (operations[0].type === 'del') return `${databaseOf(self)}.trim`;
-  return `${databaseOf(self)}.${operations.length > 3 ? 'chapter' : 'append'}`;
+  return `${databaseOf(self)}.${operations.length > blockPartsMax ? 'chapter' : 'append'}`;
 }
 
 const level = ClassicLevel.prototype;
