@@ -66,6 +66,10 @@ test('stages depend in one direction', () => {
   expect(cycles).toEqual([]);
 });
 
+test('lib runs as it is on the oldest Node of package.json, which knows no `using`', () => {
+  for (const [name, text] of sources) expect(text, name).not.toMatch(/^\s*(?:await )?using \w+ =/m);
+});
+
 test('every file opens with what it owns, and none is a grab bag', () => {
   for (const [name, text] of sources) {
     expect(text, name).toMatch(/^\/\/ .{20,}/);

@@ -18,9 +18,14 @@ async function hasSpace(directory: string): Promise<boolean> {
   const path = join(directory, probeName);
   const chunk = Buffer.alloc(1024 * 1024, 1);
   try {
-    await using file = await open(path, 'w');
-    for (let written = 0; written < probeBytes; written += chunk.length) await file.write(chunk);
-    await file.sync();
+    // Node 22 does not know `await using`.
+    const file = await open(path, 'w');
+    try {
+      for (let written = 0; written < probeBytes; written += chunk.length) await file.write(chunk);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
     return true;
   } catch {
     return false;
