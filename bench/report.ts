@@ -223,13 +223,17 @@ function git(...args: readonly string[]): string {
   return (stdout ?? '').trim();
 }
 
-/** Writes `<date>-<commit>.json` into a directory, made when absent; returns its path. */
+/**
+ * Writes `<date>-<commit>.json` into a directory, made when absent; returns its path.
+ * @param part what of all figures was measured, for the name: a part never takes the place of the whole.
+ */
 export function writeReport(
   directory: string,
   origin: Origin,
   run: { readonly notes: readonly string[]; readonly figures: readonly Figure[] },
+  part: string,
 ): string {
-  const path = join(directory, `${origin.date.slice(0, 10)}-${origin.commit}.json`);
+  const path = join(directory, `${origin.date.slice(0, 10)}-${origin.commit}${part}.json`);
   mkdirSync(directory, { recursive: true });
   writeFileSync(path, `${JSON.stringify({ ...origin, ...run }, null, 2)}\n`);
   return path;

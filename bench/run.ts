@@ -111,6 +111,11 @@ function chosenGroups({ only }: Flags): readonly (typeof groups)[number][] {
   });
 }
 
+/** Of a file's name, when it does not hold all that there is. */
+function partOf({ only, quick }: Flags): string {
+  return `${only === undefined ? '' : `-${only.replaceAll(',', '-')}`}${quick ? '-quick' : ''}`;
+}
+
 function peerOf(values: Flags): PeerOptions | undefined {
   const pid = wholeNumber('peer-pid', values['peer-pid'], 1);
   const relayPort = wholeNumber('relay-port', values['relay-port'], 1);
@@ -165,7 +170,7 @@ async function measure(values: Flags): Promise<void> {
   if (values.quick) session.note('a quick run: the numbers mean little');
   console.log(`\n${session.notes.map((note) => `- ${note}`).join('\n')}`);
   if (values['no-write']) return;
-  console.log(`\n${writeReport(values.out, origin, { notes: session.notes, figures })}`);
+  console.log(`\n${writeReport(values.out, origin, { notes: session.notes, figures }, partOf(values))}`);
 }
 
 try {
