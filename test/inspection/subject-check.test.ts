@@ -33,10 +33,9 @@ function problemsOf(frames: readonly Uint8Array[], change: References = (_, refe
   const made = builder.seal(fakeCompressor);
   const { count, subjects, lastTimeUs } = made.index;
   const others = Array.from({ length: count }, (_, event) => change(event, referencesOf(subjects!, event)));
-  const block = {
-    ...made,
-    index: { ...made.index, subjects: withReferences(subjects!, new Map(others.entries())) },
-  };
+  const bare = { ...subjects!, ends: new Uint32Array(count), references: new Uint32Array(0) };
+  const changed = withReferences(bare, new Map(others.entries()));
+  const block = { ...made, index: { ...made.index, subjects: changed } };
   const stored = storedSubjectsOf(block);
   const place = { previousUs: 0, before: { events: 0, bytes: 0 }, chapterUs: 0 };
   const problems = new ProblemList();
