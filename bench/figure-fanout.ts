@@ -87,10 +87,10 @@ export async function deliver(
   await using rig = await Rig.start(session, kind, { rate, ...(workers !== undefined && { workers }) });
   const { target } = rig;
   const query = encodingQueries[encoding];
-  await using clients = await LoadClient.crowdAndLooker(target, { connections: subscribers, query });
-  const { crowd, looker } = clients;
+  await using clients = await LoadClient.crowdAndProbe(target, { connections: subscribers, query });
+  const { crowd, probe } = clients;
   await delay(warmup * 1000);
-  const latency = looker.count(seconds);
+  const latency = probe.count(seconds);
   const load = await loadOf(target, () => crowd.count(seconds));
   const { p50Ms, p99Ms } = await latency;
   if (load.ended > 0) session.note(`live: ${kind} ended ${load.ended} of ${subscribers} connections`);

@@ -3,14 +3,14 @@
 // What it costs should follow what is delivered; so beside it stands what the same events cost without subscribers.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { CollectionMix, defaultWeights } from '../lib/simulator/collection-mix.ts';
-import { eventsOf } from '../lib/simulator/synthetic-frame.ts';
+import { CollectionMix, defaultWeights } from '../simulator/lib/collection-mix.ts';
+import { eventsOf } from '../simulator/lib/synthetic-frame.ts';
 import { LoadClient, loadOf, rateOf, sampleOf } from './load.ts';
-import { pointingOf } from './pointing.ts';
 import type { RelayFrames } from './relay-frames.ts';
 import { type Figure, figureOf, pick, type Sample } from './report.ts';
 import { Rig } from './rig.ts';
 import type { Session, SideKind } from './session.ts';
+import { pointingOf } from './subject-events.ts';
 
 /** Events a second. */
 const rate = 500;
@@ -206,10 +206,10 @@ function accountWish(
 /** One collection each: those in the frames first, then others, for which only events without a collection come. */
 function collectionWish(frames: RelayFrames): Wish {
   const events = new Map<string, number>();
-  let uncollected = 0;
+  let withoutCollection = 0;
   for (const frame of frames.once()) {
     for (const { collection } of frame.ops) events.set(collection, (events.get(collection) ?? 0) + 1);
-    if (frame.kind !== 'commit') uncollected += eventsOf(frame);
+    if (frame.kind !== 'commit') withoutCollection += eventsOf(frame);
   }
   for (let at = 0; at < madeUpCollections; at++) {
     const name = madeUpCollection(at);
@@ -221,7 +221,7 @@ function collectionWish(frames: RelayFrames): Wish {
     isPlain: true,
     queries: (count) => wanted.slice(0, count).map(([name]) => `wantedCollections=${name}`),
     matchesPerEvent: (count) =>
-      wanted.slice(0, count).reduce((total, [, one]) => total + one + uncollected, 0) /
+      wanted.slice(0, count).reduce((total, [, one]) => total + one + withoutCollection, 0) /
       frames.pool.eventsPerRound,
   };
 }

@@ -71,8 +71,8 @@ async function crowd(session: Session, kind: ServerKind, size: Size): Promise<Ru
   const backlog = kind === 'baseline' ? size.backlog / 10 : size.backlog;
   await using rig = await Rig.start(session, kind, { rate: size.rate, backlog });
   const { target } = rig;
-  await using clients = await LoadClient.crowdAndLooker(target, { connections: size.live });
-  const { crowd: live, looker } = clients;
+  await using clients = await LoadClient.crowdAndProbe(target, { connections: size.live });
+  const { crowd: live, probe } = clients;
   await using replays = await LoadClient.crowd(target, {
     ...{ connections: size.replays, query: 'cursor=0' },
     againAfter: backlog,
@@ -80,7 +80,7 @@ async function crowd(session: Session, kind: ServerKind, size: Size): Promise<Ru
   await delay(warmup * 1000);
   const storedBefore = await rig.metric('log_stored_events');
   const startMs = performance.now();
-  const latency = looker.count(seconds);
+  const latency = probe.count(seconds);
   const replayLoad = replays.count(seconds);
   const load = await loadOf(target, async () => {
     const [ofLive, ofReplays] = await Promise.all([live.count(seconds), replayLoad]);

@@ -3,15 +3,15 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { bytesOf, levels, measureCompression } from '../cmd/train-dictionary/compression-report.ts';
+import { trainDictionary } from '../cmd/train-dictionary/trainer.ts';
 import type { CompressorPreference } from '../lib/codec/choose-compressor.ts';
 import { compressionLevels } from '../lib/codec/compressor.ts';
 import { type Dictionary, defaultDictionaryPath, readDictionary } from '../lib/codec/dictionary.ts';
 import { loadZstdModule } from '../lib/codec/wasm-module.ts';
-import { CodedError } from '../lib/event/coded-error.ts';
-import { defaultWeights } from '../lib/simulator/collection-mix.ts';
-import { eventTexts } from '../lib/simulator/event-texts.ts';
-import { trainDictionary } from '../lib/training/trainer.ts';
-import { bytesOf, levels, measureWorth } from '../lib/training/worth.ts';
+import { CodedError } from '../lib/errors.ts';
+import { defaultWeights } from '../simulator/lib/collection-mix.ts';
+import { eventTexts } from '../simulator/lib/event-texts.ts';
 import { plainCompressor } from './baseline-codec.ts';
 import { type Figure, figureOf, type Sample } from './report.ts';
 import type { Session } from './session.ts';
@@ -45,7 +45,7 @@ export async function ratioFigures(session: Session): Promise<Figure[]> {
   const train = await eventTexts('bench, trained on', count);
   const heldOut = await eventTexts('bench, held out', Math.ceil(count / 5));
   for (const [name, dictionary] of await dictionaries(session, train)) {
-    for (const level of [compressionLevels.hurried, compressionLevels.default])
+    for (const level of [compressionLevels.fast, compressionLevels.default])
       figures.push(await row(session, `${name} on simulated`, dictionary, heldOut, level, 'auto'));
   }
   return figures;
@@ -86,7 +86,7 @@ async function row(
   const plain = await plainCompressor(dictionary.bytes, true);
   const sample = { events: events.length, bytes: bytesOf(events) };
   const ours = async (): Promise<Sample> => {
-    const { ratio, cpuUs } = await measureWorth(dictionary, events, level, build);
+    const { ratio, cpuUs } = await measureCompression(dictionary, events, level, build);
     return { ...sample, value: ratio * 100, cpuUsPerEvent: cpuUs };
   };
   const baseline = async (): Promise<Sample> => {
@@ -117,7 +117,7 @@ async function weightedRow(
     for (const [collection, group] of groups) {
       const jsonShare = ((weights[collection] ?? otherWeight) * bytesOf(group)) / group.length;
       json += jsonShare;
-      frames += jsonShare * (await measureWorth(dictionary, group, compressionLevels.default)).ratio;
+      frames += jsonShare * (await measureCompression(dictionary, group, compressionLevels.default)).ratio;
     }
     return { value: (frames / json) * 100, events: events.length, bytes: bytesOf(events) };
   });

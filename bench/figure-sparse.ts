@@ -6,7 +6,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DidHasher } from '../lib/event/did-hash.ts';
 import { hashDids } from '../lib/fanout/did-hash-list.ts';
-import { hashReferences } from '../lib/fanout/reference-list.ts';
+import { hashSubjects } from '../lib/fanout/subject-list.ts';
 import {
   blockKey,
   blockKeysEnd,
@@ -15,17 +15,17 @@ import {
   readBlockKey,
   readHead,
 } from '../lib/log/block-format.ts';
-import { Chapter, type ReadFilter, wants } from '../lib/log/chapter.ts';
 import { openDatabase } from '../lib/log/database.ts';
+import { type ReadFilter, SegmentIndex, wants } from '../lib/log/segment-index.ts';
 import { SubjectFilter } from '../lib/log/subject-filter.ts';
-import { type ExpectedFrame, eventsOf } from '../lib/simulator/synthetic-frame.ts';
+import { type ExpectedFrame, eventsOf } from '../simulator/lib/synthetic-frame.ts';
 import { replay, sampleOf } from './load.ts';
-import { pointingOf } from './pointing.ts';
 import { TemporaryDirectory } from './processes.ts';
 import { type RelayFrames, startCursor } from './relay-frames.ts';
 import { type Figure, figureOf, type Measured, type Sample, short } from './report.ts';
 import { Relay, type Server, type ServerKind } from './servers.ts';
 import type { Session } from './session.ts';
+import { pointingOf } from './subject-events.ts';
 
 /** Largest log; the others are a quarter and a sixteenth of it. */
 const usualEvents = 4_000_000;
@@ -104,10 +104,10 @@ async function sizeFigures(
       baseline: hasBaseline ? [perEvent(directoryBytes(plainDirectory.path))] : [],
     }),
     figureOf(
-      '  of it index (chapters)',
+      '  of it index (segments)',
       'bytes/event',
       'lower',
-      once(log.chapterBytes / log.events, log.events),
+      once(log.segmentBytes / log.events, log.events),
     ),
     figureOf('  of it subjects', 'bytes/event', 'lower', once(log.subjectBytes / log.events, log.events)),
   );
@@ -202,7 +202,7 @@ async function quietSubjects(frames: RelayFrames): Promise<Wanted> {
     name: `${wantedAccounts} subjects`,
     query: `wantedOperations=create&${dids.map((did) => `wantedSubjects=${did}`).join('&')}`,
     count: (frame) => matches.get(frame) ?? 0,
-    readFilter: (hasher) => ({ references: hashReferences(new Set(dids), hasher) }),
+    readFilter: (hasher) => ({ subjectHashes: hashSubjects(new Set(dids), hasher) }),
     isPlain: false,
   };
 }
@@ -216,15 +216,15 @@ function rarest(counts: ReadonlyMap<string, number>, count: number): string[] {
 interface LogShape {
   events: number;
   blocks: number;
-  /** Bytes of the stored chapters. */
-  chapterBytes: number;
-  /** Bytes of what events point at, and of the chapters' filters for it. */
+  /** Bytes of the stored segments. */
+  segmentBytes: number;
+  /** Bytes of what events point at, and of the segments' filters for it. */
   subjectBytes: number;
   /** Of the blocks, how many each of the readers has to read. */
   readonly blocksRead: number[];
 }
 
-/** Looks into a block store that no process has open. Reads its chapters and heads, not its payloads. */
+/** Looks into a block store that no process has open. Reads its segments and heads, not its payloads. */
 async function measureLog(location: string, wanted: readonly Wanted[]): Promise<LogShape> {
   const db = await openDatabase(location, { writeBufferBytes: memtableBytes, createIfMissing: false });
   try {
@@ -234,22 +234,22 @@ async function measureLog(location: string, wanted: readonly Wanted[]): Promise<
     const shape: LogShape = {
       events: 0,
       blocks: 0,
-      chapterBytes: 0,
+      segmentBytes: 0,
       subjectBytes: 0,
       blocksRead: filters.map(() => 0),
     };
-    const addChapter = (chapter: Chapter, subjects: SubjectFilter | undefined): void => {
-      shape.blocks += chapter.count;
+    const addSegment = (segment: SegmentIndex, subjects: SubjectFilter | undefined): void => {
+      shape.blocks += segment.count;
       for (const [at, filter] of filters.entries()) {
-        const { references } = filter;
-        for (const [block, may] of chapter.mayMatch(filter).entries()) {
-          const isWanted = references === undefined || subjects?.mayMatch(block, references) !== false;
+        const { subjectHashes } = filter;
+        for (const [block, may] of segment.mayMatch(filter).entries()) {
+          const isWanted = subjectHashes === undefined || subjects?.mayMatch(block, subjectHashes) !== false;
           if (may === wants.block && isWanted) shape.blocksRead[at]++;
         }
       }
     };
-    let open = new Chapter(0);
-    let closed: Chapter | undefined;
+    let open = new SegmentIndex(0);
+    let closed: SegmentIndex | undefined;
     const iterator = db.iterator({ gte: blockKey(0, parts.head), lt: blockKeysEnd });
     for (let entry = await iterator.next(); entry !== undefined; entry = await iterator.next()) {
       const { lastTimeUs, part } = readBlockKey(entry[0]) ?? { lastTimeUs: 0, part: parts.json };
@@ -257,22 +257,22 @@ async function measureLog(location: string, wanted: readonly Wanted[]): Promise<
         const { index } = readHead(entry[1]);
         open.add(index);
         shape.events += index.count;
-        iterator.seek(blockKey(lastTimeUs, parts.chapter));
-      } else if (part === parts.chapter) {
-        shape.chapterBytes += entry[1].length;
-        closed = Chapter.read(entry[1]);
-        open = new Chapter(lastTimeUs);
-      } else if (part === parts.uncollected) {
-        shape.chapterBytes += entry[1].length;
+        iterator.seek(blockKey(lastTimeUs, parts.segment));
+      } else if (part === parts.segment) {
+        shape.segmentBytes += entry[1].length;
+        closed = SegmentIndex.read(entry[1]);
+        open = new SegmentIndex(lastTimeUs);
+      } else if (part === parts.withoutCollection) {
+        shape.segmentBytes += entry[1].length;
       } else if (part === parts.subjects) {
         shape.subjectBytes += entry[1].length;
       } else if (part === parts.subjectFilter) {
         shape.subjectBytes += entry[1].length;
-        addChapter(closed as Chapter, SubjectFilter.read(entry[1]));
+        addSegment(closed as SegmentIndex, SubjectFilter.read(entry[1]));
       }
     }
     await iterator.close();
-    addChapter(open, undefined);
+    addSegment(open, undefined);
     return shape;
   } finally {
     await db.close();

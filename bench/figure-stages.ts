@@ -3,10 +3,10 @@
 
 import { existsSync } from 'node:fs';
 import { ClassicLevel } from 'classic-level';
+import { ByteWriter } from '../lib/byte-writer.ts';
 import { chooseCompressor } from '../lib/codec/choose-compressor.ts';
 import { type Compressor, compressionLevels } from '../lib/codec/compressor.ts';
 import { defaultDictionaryPath, readDictionary } from '../lib/codec/dictionary.ts';
-import { ByteWriter } from '../lib/decode/byte-writer.ts';
 import { CarIndex } from '../lib/decode/car.ts';
 import { Frame, frameTypes, opInts } from '../lib/decode/frame.ts';
 import { writeRecord } from '../lib/decode/record-json.ts';
@@ -181,13 +181,13 @@ async function plainEvents({ frames }: StageInput): Promise<number> {
   return events;
 }
 
-/** @param inHurry as ingest does with blocks of many events. */
-function zstdPass({ jsons }: StageInput, compressor: Compressor, inHurry: boolean): Pass {
+/** @param isFast as ingest does with blocks of many events. */
+function zstdPass({ jsons }: StageInput, compressor: Compressor, isFast: boolean): Pass {
   const out = new ByteWriter();
   return () =>
     each(jsons, (json) => {
       out.length = 0;
-      compressor.compress(json, 0, json.length, out, inHurry);
+      compressor.compress(json, 0, json.length, out, isFast);
     });
 }
 

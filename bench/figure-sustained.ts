@@ -3,7 +3,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Encoding, encodingQueries } from './figure-fanout.ts';
-import { type CrowdAndLooker, type Load, LoadClient, loadOf, rateOf, sampleOf } from './load.ts';
+import { type CrowdAndProbe, type Load, LoadClient, loadOf, rateOf, sampleOf } from './load.ts';
 import { type Figure, figureOf, pick, type Sample } from './report.ts';
 import { Rig } from './rig.ts';
 import type { Session, SideKind } from './session.ts';
@@ -75,7 +75,7 @@ async function climb(
     : rates.filter((rate) => kind !== 'native' || rate >= oursFirstRate);
   await using rig = await Rig.start(session, kind, { rate: steps[0] });
   const query = encodingQueries[encoding];
-  await using clients = await LoadClient.crowdAndLooker(rig.target, { connections: subscribers, query });
+  await using clients = await LoadClient.crowdAndProbe(rig.target, { connections: subscribers, query });
   let good: Step | undefined;
   let loadCoreShare = 0;
   for (const rate of steps) {
@@ -108,13 +108,13 @@ interface Step {
 async function measure(
   session: Session,
   { target, feed }: Rig,
-  { crowd, looker }: CrowdAndLooker,
+  { crowd, probe }: CrowdAndProbe,
 ): Promise<Step> {
   const [settle, seconds] = session.quick ? [0.3, 0.7] : [1.5, 4];
   await delay(settle * 1000);
   const startMs = performance.now();
   const before = await feed.publishedEvents();
-  const latency = looker.count(seconds);
+  const latency = probe.count(seconds);
   const load = await loadOf(target, () => crowd.count(seconds));
   const published = (await feed.publishedEvents()) - before;
   const eventsPerSecond = published / ((performance.now() - startMs) / 1000);

@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { FrameCounter } from './frame-counter.ts';
-import { Looker } from './looker.ts';
+import { LatencyProbe } from './latency-probe.ts';
 
 /** Big enough that the kernel's socket buffer is emptied in a few reads. */
 const readBytes = 1024 * 1024;
@@ -204,8 +204,8 @@ async function main(): Promise<void> {
     console.log(JSON.stringify(await runReplay(url, Number(values.messages), Number(values.repeat))));
     return;
   }
-  const looker = values.latency ? await Looker.open(url) : undefined;
-  const urls = looker ? [] : urlsOf(url, Number(values.connections), values['queries-file']);
+  const probe = values.latency ? await LatencyProbe.open(url) : undefined;
+  const urls = probe ? [] : urlsOf(url, Number(values.connections), values['queries-file']);
   const againAfter = values['again-after'];
   const limits = { stalled: values.stalled, ...(againAfter && { messagesMax: Number(againAfter) }) };
   const crowd = await openAll(urls, limits);
@@ -213,7 +213,7 @@ async function main(): Promise<void> {
   console.log('open');
   for await (const line of createInterface({ input: process.stdin })) {
     const seconds = Number(line.slice('count '.length));
-    console.log(JSON.stringify(await (looker ? looker.count(seconds) : countCrowd(crowd, seconds))));
+    console.log(JSON.stringify(await (probe ? probe.count(seconds) : countCrowd(crowd, seconds))));
   }
   process.exit();
 }

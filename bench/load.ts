@@ -2,8 +2,8 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { LatencyResult } from './latency-probe.ts';
 import type { LoadResult } from './load-client.ts';
-import type { LatencyResult } from './looker.ts';
 import { Process, TemporaryDirectory } from './processes.ts';
 import type { Sample } from './report.ts';
 import type { Target } from './servers.ts';
@@ -52,18 +52,18 @@ export class LoadClient<Result> implements AsyncDisposable {
   }
 
   /** One subscription without a filter, whose events are looked at for how late they come. */
-  static looker(target: Target): Promise<LoadClient<LatencyResult>> {
+  static probe(target: Target): Promise<LoadClient<LatencyResult>> {
     const process = Process.start('bench/load-client.ts', ['--url', target.url, '--latency']);
     return new LoadClient<LatencyResult>(process, undefined).#opened();
   }
 
-  /** A crowd, and a looker beside it. */
-  static async crowdAndLooker(target: Target, options: CrowdOptions): Promise<CrowdAndLooker> {
-    const [crowd, looker] = await Promise.all([LoadClient.crowd(target, options), LoadClient.looker(target)]);
+  /** A crowd, and a probe beside it. */
+  static async crowdAndProbe(target: Target, options: CrowdOptions): Promise<CrowdAndProbe> {
+    const [crowd, probe] = await Promise.all([LoadClient.crowd(target, options), LoadClient.probe(target)]);
     const dispose = async (): Promise<void> => {
-      await Promise.all([crowd[Symbol.asyncDispose](), looker[Symbol.asyncDispose]()]);
+      await Promise.all([crowd[Symbol.asyncDispose](), probe[Symbol.asyncDispose]()]);
     };
-    return { crowd, looker, [Symbol.asyncDispose]: dispose };
+    return { crowd, probe, [Symbol.asyncDispose]: dispose };
   }
 
   async #opened(): Promise<this> {
@@ -89,9 +89,9 @@ export class LoadClient<Result> implements AsyncDisposable {
 }
 
 /** Two processes that come and go together. */
-export interface CrowdAndLooker extends AsyncDisposable {
+export interface CrowdAndProbe extends AsyncDisposable {
   readonly crowd: LoadClient<LoadResult>;
-  readonly looker: LoadClient<LatencyResult>;
+  readonly probe: LoadClient<LatencyResult>;
 }
 
 /** What clients received, and what the server took for it. */

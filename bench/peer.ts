@@ -2,7 +2,7 @@
 // runs already; where it should read what ours reads, it is started on the relay that is kept here for it.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { WebSocket } from '../lib/socket/websocket.ts';
+import { WebSocket } from '../lib/websocket.ts';
 import { LoadClient } from './load.ts';
 import { LocalProcess } from './local-process.ts';
 import type { RelayFrames } from './relay-frames.ts';

@@ -3,11 +3,11 @@
 // a filter lets through, so that nobody has to guess when a server is done.
 
 import { join } from 'node:path';
-import { FramePool } from '../lib/simulator/frame-pool.ts';
-import { readFrames, writeFrames } from '../lib/simulator/frames-file.ts';
-import { type NetworkOptions, SyntheticNetwork } from '../lib/simulator/network.ts';
-import { defaultFirstSeq } from '../lib/simulator/sequence-plan.ts';
-import type { ExpectedFrame } from '../lib/simulator/synthetic-frame.ts';
+import { FramePool } from '../simulator/lib/frame-pool.ts';
+import { readFrames, writeFrames } from '../simulator/lib/frames-file.ts';
+import { type NetworkOptions, SyntheticNetwork } from '../simulator/lib/network.ts';
+import { defaultFirstSeq } from '../simulator/lib/sequence-plan.ts';
+import type { ExpectedFrame } from '../simulator/lib/synthetic-frame.ts';
 
 /** Cursor before the first frame of a relay. */
 export const startCursor = defaultFirstSeq - 1;

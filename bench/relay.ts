@@ -4,9 +4,9 @@
 
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { FramePool } from '../lib/simulator/frame-pool.ts';
-import { readFrames } from '../lib/simulator/frames-file.ts';
-import { RelayServer } from '../lib/simulator/relay-server.ts';
+import { FramePool } from '../simulator/lib/frame-pool.ts';
+import { readFrames } from '../simulator/lib/frames-file.ts';
+import { RelayServer } from '../simulator/lib/relay-server.ts';
 
 const { values } = parseArgs({
   options: {

@@ -9,7 +9,7 @@ import { DidHasher } from '../lib/event/did-hash.ts';
 import { EventWriter } from '../lib/event/event-writer.ts';
 import type { Block } from '../lib/log/block.ts';
 import { BlockBuilder } from '../lib/log/block-builder.ts';
-import { readFrames } from '../lib/simulator/frames-file.ts';
+import { readFrames } from '../simulator/lib/frames-file.ts';
 import { decodeMessage, readBlocks } from './baseline-codec.ts';
 import type { Session } from './session.ts';
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { WebSocket } from '../lib/socket/websocket.ts';
+import { WebSocket } from '../lib/websocket.ts';
 
 const help = `demo: a synthetic relay, a daemon on it, and its events
 
@@ -117,7 +117,7 @@ async function main(): Promise<void> {
       ? ['--wall-clock', '--seed', values.seed]
       : ['--frames-file', values['frames-file'], '--loop'];
   const mix = values.mix === undefined ? [] : ['--mix', values.mix];
-  start('relay-sim.ts', ['--rate', values.rate, ...source, ...mix], (line) => {
+  start('../simulator/cmd/relay-sim.ts', ['--rate', values.rate, ...source, ...mix], (line) => {
     const url = /^relay-sim listening (\S+)$/.exec(line)?.[1];
     if (url !== undefined) startDaemon(url, values);
   });

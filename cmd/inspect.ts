@@ -8,15 +8,15 @@ import { parseArgs } from 'node:util';
 import { chooseCompressor } from '../lib/codec/choose-compressor.ts';
 import { type Compressor, compressionLevels } from '../lib/codec/compressor.ts';
 import { defaultDictionaryPath, readDictionary } from '../lib/codec/dictionary.ts';
-import { CodedError } from '../lib/event/coded-error.ts';
-import { exportLines } from '../lib/inspection/export.ts';
-import { type CheckResult, checkLog } from '../lib/inspection/log-check.ts';
-import { reasonOf } from '../lib/inspection/problem.ts';
-import { ClosedLog } from '../lib/inspection/reader.ts';
-import { summarizeLog } from '../lib/inspection/summary.ts';
-import { summaryTable } from '../lib/inspection/table.ts';
-import { parseMoment } from '../lib/inspection/time.ts';
-import { progressLine, verdictJson, verdictText } from '../lib/inspection/verdict.ts';
+import { CodedError } from '../lib/errors.ts';
+import { exportLines } from './inspect/export.ts';
+import { type CheckResult, checkLog } from './inspect/log-check.ts';
+import { reasonOf } from './inspect/problem.ts';
+import { ClosedLog } from './inspect/reader.ts';
+import { summarizeLog } from './inspect/summary.ts';
+import { summaryTable } from './inspect/table.ts';
+import { progressLine, verdictJson, verdictText } from './inspect/verdict.ts';
+import { parseMoment } from './terminal/time.ts';
 
 const help = `inspect: looks into the log of a daemon that is not running
 
@@ -26,7 +26,7 @@ usage: slipstream inspect [summary] [--data-dir DIR] [--top N] [--json]
 
   summary   what the log holds: times, sizes, blocks, relays, kinds, collections
   verify    reads everything and checks it: checksums, frames, every event against its columns, both
-            encodings against each other, chapters, gaps; one line for each problem
+            encodings against each other, segments, gaps; one line for each problem
   export    events as JSON, one a line, oldest first
 
   --data-dir DIR           folder of the log; as the daemon's: SLIPSTREAM_DATA_DIR, else ./data

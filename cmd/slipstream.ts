@@ -3,10 +3,10 @@
 // orderly stop, 1 a failure at work, 2 something to correct in the settings.
 
 import { setFlagsFromString } from 'node:v8';
-import { CodedError } from '../lib/event/coded-error.ts';
-import { type Config, readConfig } from '../lib/service/config.ts';
-import { helpText, versionText } from '../lib/service/help.ts';
-import { createLogger } from '../lib/service/logger.ts';
+import { type Config, readConfig } from '../lib/config/config.ts';
+import { helpText, versionText } from '../lib/config/help.ts';
+import { CodedError } from '../lib/errors.ts';
+import { createLogger } from '../lib/logger.ts';
 import { Service } from '../lib/service/service.ts';
 import { inspect } from './inspect.ts';
 import { tail } from './tail.ts';

@@ -4,10 +4,10 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { readDictionary } from '../lib/codec/dictionary.ts';
-import { CodedError } from '../lib/event/coded-error.ts';
-import { printable } from '../lib/inspection/problem.ts';
-import { readTailRequest, tailHelp } from '../lib/tail/request.ts';
-import { tail as showTail, type TailTerminal } from '../lib/tail/tail.ts';
+import { CodedError } from '../lib/errors.ts';
+import { printable } from './inspect/problem.ts';
+import { readTailRequest, tailHelp } from './tail/request.ts';
+import { tail as showTail, type TailTerminal } from './tail/tail.ts';
 
 /** How long a socket that is being closed may keep the process. */
 const lingerMsMax = 500;

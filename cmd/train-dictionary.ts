@@ -1,23 +1,23 @@
-// Shell of the dictionary trainer: flags in; a zstd dictionary, its card and a table of what it is worth out. What it does
+// Shell of the dictionary trainer: flags in; a zstd dictionary, its metadata and a table of what it is worth out. What it does
 // is lib/training. A command of cmd/slipstream.ts.
 
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { defaultDictionaryPath, readDictionary } from '../lib/codec/dictionary.ts';
-import { CodedError } from '../lib/event/coded-error.ts';
-import { parseBytes } from '../lib/service/setting-value.ts';
-import { cardText, makeCard, writeDictionary } from '../lib/training/dictionary-card.ts';
-import { EventSample, type SplitSample } from '../lib/training/event-sample.ts';
-import { type ReadProgress, readEvents, sourceName } from '../lib/training/event-source.ts';
+import { parseBytes } from '../lib/config/setting-value.ts';
+import { CodedError } from '../lib/errors.ts';
+import { makeMetadata, metadataText, writeDictionary } from './train-dictionary/dictionary-metadata.ts';
+import { EventSample, type SplitSample } from './train-dictionary/event-sample.ts';
+import { type ReadProgress, readEvents, sourceName } from './train-dictionary/event-source.ts';
 import {
   privateIds,
   trainDictionary,
   trainedBytes,
   trainerName,
   trainingEventsMin,
-} from '../lib/training/trainer.ts';
+} from './train-dictionary/trainer.ts';
 
-const help = `train-dictionary: makes a zstd dictionary for events, and the card that describes it
+const help = `train-dictionary: makes a zstd dictionary for events, and the metadata that describes it
 
 usage: slipstream train-dictionary --from SOURCE [flags]
 
@@ -88,9 +88,18 @@ async function run(values: ReturnType<typeof parseArgs<{ options: typeof flags }
   showStep('measuring');
   const created = new Date().toISOString().slice(0, 10);
   const source = sourceName(from);
-  const card = await makeCard({ dictionary, against, train, heldOut, source, seed, trainer, created });
-  const path = await writeDictionary(out, dictionary, card);
-  console.log(`${cardText(card)}\n\n${path}\n${join(out, `${dictionary.id}.json`)}`);
+  const metadata = await makeMetadata({
+    dictionary,
+    against,
+    train,
+    heldOut,
+    source,
+    seed,
+    trainer,
+    created,
+  });
+  const path = await writeDictionary(out, dictionary, metadata);
+  console.log(`${metadataText(metadata)}\n\n${path}\n${join(out, `${dictionary.id}.json`)}`);
 }
 
 /** @throws CodedError `TRAINING_TOO_FEW`. */

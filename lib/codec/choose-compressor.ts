@@ -1,7 +1,7 @@
 // Which zstd compresses: the native build where it works, else the one inside of Node, else the WebAssembly one. It owns
 // the choice and the test that the choice rests on; the builds are the *-compressor.ts files. Called once, at start.
-import { ByteWriter } from '../decode/byte-writer.ts';
-import { CodedError } from '../event/coded-error.ts';
+import { ByteWriter } from '../byte-writer.ts';
+import { CodedError } from '../errors.ts';
 import { type Compressor, compressionLevels } from './compressor.ts';
 import type { Dictionary } from './dictionary.ts';
 import { openNativeCompressor } from './native-compressor.ts';
@@ -68,9 +68,9 @@ function testRoundTrip(compressor: Compressor, bytes: number): void {
   const out = new ByteWriter(256);
   // Frames land behind each other in one buffer, and from the middle of one: so are they in the test.
   out.byte(0);
-  for (const inHurry of [false, true]) {
+  for (const isFast of [false, true]) {
     const start = out.length;
-    compressor.compress(content, 0, bytes, out, inHurry);
+    compressor.compress(content, 0, bytes, out, isFast);
     const back = compressor.decompress(out.buffer.subarray(start, out.length), bytes);
     if (Buffer.compare(back, content) !== 0) throw new Error(`${bytes} bytes came back changed`);
   }

@@ -1,5 +1,5 @@
 // The errors that every compressor throws, in one wording. They own the texts; when to throw is the compressors'.
-import { CodedError } from '../event/coded-error.ts';
+import { CodedError } from '../errors.ts';
 import type { Dictionary } from './dictionary.ts';
 
 /** Any call after `close`. */

@@ -1,10 +1,10 @@
 // The codec seam: JSON bytes in, one zstd frame out. It owns what every implementation promises and the limits they
 // share; it knows no library. The *-compressor.ts files implement it, ingest, the fan-out and tools call it.
-import type { ByteWriter } from '../decode/byte-writer.ts';
+import type { ByteWriter } from '../byte-writer.ts';
 import type { Dictionary } from './dictionary.ts';
 
 /**
- * Compression levels that can be asked for; what each does is frame-parameters.ts. Share of the JSON and µs an event, on
+ * Compression levels that can be asked for; what each does is zstd-parameters.ts. Share of the JSON and µs an event, on
  * 52 real events with the official dictionary (bench/figure-ratio.ts), for the builds native and node, and for wasm:
  *
  *     level       1        2        3        4        5        6
@@ -16,9 +16,9 @@ import type { Dictionary } from './dictionary.ts';
  * The default is where the ratio stops falling for the time: 6 costs four times as much for a hundredth, and with a
  * dictionary that fits the events it is no better at all. Next to 2 it saves 3 % of what every subscriber is sent, for
  * 0.6 % of a core at 1,000 events a second. When events come in bulk that does not hold: blocks of many are compressed at
- * level `hurried` at most, which costs a quarter, so that catching up is as quick as it can be.
+ * level `fast` at most, which costs a quarter, so that catching up is as quick as it can be.
  */
-export const compressionLevels = { min: 1, max: 6, default: 5, hurried: 2 } as const;
+export const compressionLevels = { min: 1, max: 6, default: 5, fast: 2 } as const;
 
 /** Bits of the largest window of a frame: 128 KiB, what a v1 client may have sized its decoder for. */
 export const windowLogMax = 17;
@@ -37,11 +37,11 @@ export interface Compressor {
   readonly dictionaryId: number;
   readonly level: number;
   /**
-   * Appends one independent frame of `source[start, end)` to `out`. Neither is kept. With `inHurry`, at level
-   * `compressionLevels.hurried` at most.
+   * Appends one independent frame of `source[start, end)` to `out`. Neither is kept. With `isFast`, at level
+   * `compressionLevels.fast` at most.
    * Throws CODEC_COMPRESS_FAILED (our own fault, never the input's) and CODEC_CLOSED.
    */
-  compress(source: Uint8Array, start: number, end: number, out: ByteWriter, inHurry?: boolean): void;
+  compress(source: Uint8Array, start: number, end: number, out: ByteWriter, isFast?: boolean): void;
   /**
    * The content of a frame, in memory that belongs to the caller. For tools and tests: it reads the whole dictionary
    * on each call. Throws CODEC_CORRUPT_FRAME when the frame is not one made with this dictionary, does not decode, or
@@ -57,9 +57,9 @@ export interface Compressor {
   close(): void;
 }
 
-/** The level that a compressor of `level` works at in a hurry. */
-export function hurriedLevel(level: number): number {
-  return Math.min(level, compressionLevels.hurried);
+/** The level that a compressor of `level` works at at the fast level. */
+export function fastLevel(level: number): number {
+  return Math.min(level, compressionLevels.fast);
 }
 
 /** Most bytes that a frame of `bytes` can take, by zstd's own formula, without a call into a library. */

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { CodedError } from '../event/coded-error.ts';
+import { CodedError } from '../errors.ts';
 import { dictionaryLayout } from './dictionary-layout.ts';
 
 /** Smallest file that can be a dictionary, in bytes: header, tables, eight bytes of content. */
@@ -17,7 +17,7 @@ export const dictionaryBytesMax = 1024 * 1024;
  * Most dictionaries beside the one that events are stored with: each that is in use costs a compression of every event
  * in every thread that serves subscribers.
  */
-export const furtherDictionariesMax = 4;
+export const additionalDictionariesMax = 4;
 
 /** Id of the dictionary that comes with the package, trained on synthetic events by `cmd/train-dictionary.ts`. */
 export const defaultDictionaryId = 53328;
@@ -92,14 +92,14 @@ export interface DictionaryEntry {
 export class DictionaryStore {
   readonly default: Dictionary;
   /** The others, each once. */
-  readonly further: readonly Dictionary[];
+  readonly additional: readonly Dictionary[];
   readonly #byId = new Map<number, Dictionary>();
   readonly #entries: readonly DictionaryEntry[];
 
   /**
    * @param current the one that events are stored with.
    * @param others further ones, in the order to list them. The same dictionary twice counts once; the same id with
-   * other bytes throws CODEC_DICTIONARY_CONFLICT, more than `furtherDictionariesMax` CODEC_DICTIONARY_TOO_MANY.
+   * other bytes throws CODEC_DICTIONARY_CONFLICT, more than `additionalDictionariesMax` CODEC_DICTIONARY_TOO_MANY.
    */
   constructor(current: Dictionary, others: readonly Dictionary[] = []) {
     this.default = current;
@@ -113,11 +113,11 @@ export class DictionaryStore {
       }
       if (known === undefined) this.#byId.set(dictionary.id, dictionary);
     }
-    this.further = [...this.#byId.values()].slice(1);
-    if (this.further.length > furtherDictionariesMax) {
+    this.additional = [...this.#byId.values()].slice(1);
+    if (this.additional.length > additionalDictionariesMax) {
       throw new CodedError(
         'CODEC_DICTIONARY_TOO_MANY',
-        `${this.further.length + 1} zstd dictionaries are given: at most ${furtherDictionariesMax + 1} are served at once`,
+        `${this.additional.length + 1} zstd dictionaries are given: at most ${additionalDictionariesMax + 1} are served at once`,
       );
     }
     this.#entries = [...this.#byId.values()].map(({ id, bytes, sha256 }) => ({

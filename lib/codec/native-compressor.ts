@@ -3,12 +3,12 @@
 // choose-compressor.ts. The only importer of zstd-napi.
 import { createRequire } from 'node:module';
 import type * as Binding from 'zstd-napi/binding.js';
-import type { ByteWriter } from '../decode/byte-writer.ts';
-import { CodedError } from '../event/coded-error.ts';
+import type { ByteWriter } from '../byte-writer.ts';
+import { CodedError } from '../errors.ts';
 import { closed, compressFailed, corruptFrame, refusedDictionary } from './codec-errors.ts';
-import { type Compressor, compressBound, hurriedLevel } from './compressor.ts';
+import { type Compressor, compressBound, fastLevel } from './compressor.ts';
 import type { Dictionary } from './dictionary.ts';
-import { frameParameters } from './frame-parameters.ts';
+import { zstdParameters } from './zstd-parameters.ts';
 
 /**
  * A compressor on the native build, the dictionary digested once. Throws CODEC_NATIVE_MISSING when the library is not
@@ -36,8 +36,8 @@ class NativeCompressor implements Compressor {
   readonly dictionaryId: number;
   readonly level: number;
   readonly #binding: typeof Binding;
-  #unhurried: Binding.CCtx | undefined;
-  #hurried: Binding.CCtx | undefined;
+  #normal: Binding.CCtx | undefined;
+  #fast: Binding.CCtx | undefined;
   #decompression: Binding.DCtx | undefined;
 
   constructor(binding: typeof Binding, dictionary: Dictionary, level: number) {
@@ -46,11 +46,9 @@ class NativeCompressor implements Compressor {
     this.#binding = binding;
     const decompression = new binding.DCtx();
     try {
-      this.#unhurried = openContext(binding, dictionary, level);
-      this.#hurried =
-        hurriedLevel(level) === level
-          ? this.#unhurried
-          : openContext(binding, dictionary, hurriedLevel(level));
+      this.#normal = openContext(binding, dictionary, level);
+      this.#fast =
+        fastLevel(level) === level ? this.#normal : openContext(binding, dictionary, fastLevel(level));
       decompression.loadDictionary(dictionary.bytes);
     } catch (cause) {
       throw refusedDictionary(dictionary, cause);
@@ -58,8 +56,8 @@ class NativeCompressor implements Compressor {
     this.#decompression = decompression;
   }
 
-  compress(source: Uint8Array, start: number, end: number, out: ByteWriter, inHurry = false): void {
-    const compression = inHurry ? this.#hurried : this.#unhurried;
+  compress(source: Uint8Array, start: number, end: number, out: ByteWriter, isFast = false): void {
+    const compression = isFast ? this.#fast : this.#normal;
     if (compression === undefined) throw closed();
     const bytes = end - start;
     out.reserve(compressBound(bytes));
@@ -92,8 +90,8 @@ class NativeCompressor implements Compressor {
 
   /** The library frees its contexts when they are collected. */
   close(): void {
-    this.#unhurried = undefined;
-    this.#hurried = undefined;
+    this.#normal = undefined;
+    this.#fast = undefined;
     this.#decompression = undefined;
   }
 }
@@ -101,7 +99,7 @@ class NativeCompressor implements Compressor {
 /** Digests the dictionary, which the library puts off to the first frame. Throws what the library throws. */
 function openContext(binding: typeof Binding, dictionary: Dictionary, level: number): Binding.CCtx {
   const context = new binding.CCtx();
-  for (const [parameter, value] of Object.entries(frameParameters(level)))
+  for (const [parameter, value] of Object.entries(zstdParameters(level)))
     context.setParameter(Number(parameter), value);
   context.loadDictionary(dictionary.bytes);
   context.compress2(Buffer.allocUnsafeSlow(binding.compressBound(1)), Buffer.alloc(1));

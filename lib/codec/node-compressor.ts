@@ -2,12 +2,12 @@
 // (the dictionary is digested each time) or go through the thread pool, so this one drives the handle beneath a stream,
 // as the tar of npm does; what it relies on is checked when it opens. choose-compressor.ts decides whether it is used.
 import { constants, createZstdCompress, zstdDecompressSync } from 'node:zlib';
-import type { ByteWriter } from '../decode/byte-writer.ts';
-import { CodedError } from '../event/coded-error.ts';
+import type { ByteWriter } from '../byte-writer.ts';
+import { CodedError } from '../errors.ts';
 import { closed, compressFailed, corruptFrame, refusedDictionary } from './codec-errors.ts';
-import { type Compressor, compressBound, hurriedLevel } from './compressor.ts';
+import { type Compressor, compressBound, fastLevel } from './compressor.ts';
 import type { Dictionary } from './dictionary.ts';
-import { frameParameters } from './frame-parameters.ts';
+import { zstdParameters } from './zstd-parameters.ts';
 
 /** The parts of a compressing stream that are not in Node's documentation. */
 interface OpenStream {
@@ -42,20 +42,19 @@ class NodeCompressor implements Compressor {
   readonly dictionaryId: number;
   readonly level: number;
   readonly #dictionary: Uint8Array;
-  readonly #unhurried: OpenStream;
-  readonly #hurried: OpenStream;
+  readonly #normal: OpenStream;
+  readonly #fast: OpenStream;
 
   constructor(dictionary: Dictionary, level: number) {
     this.dictionaryId = dictionary.id;
     this.level = level;
     this.#dictionary = dictionary.bytes;
-    this.#unhurried = openStream(dictionary, level);
-    this.#hurried =
-      hurriedLevel(level) === level ? this.#unhurried : openStream(dictionary, hurriedLevel(level));
+    this.#normal = openStream(dictionary, level);
+    this.#fast = fastLevel(level) === level ? this.#normal : openStream(dictionary, fastLevel(level));
   }
 
-  compress(source: Uint8Array, start: number, end: number, out: ByteWriter, inHurry = false): void {
-    const stream = inHurry ? this.#hurried : this.#unhurried;
+  compress(source: Uint8Array, start: number, end: number, out: ByteWriter, isFast = false): void {
+    const stream = isFast ? this.#fast : this.#normal;
     const bytes = end - start;
     out.reserve(compressBound(bytes));
     const frameBytes = writeFrame(stream, source, start, bytes, out.buffer, out.length);
@@ -64,7 +63,7 @@ class NodeCompressor implements Compressor {
   }
 
   decompress(frame: Uint8Array, maxBytes: number): Uint8Array {
-    if (this.#unhurried._handle === null) throw closed();
+    if (this.#normal._handle === null) throw closed();
     try {
       // Zero bytes are zero frames to the zstd of Node 22, and 0 is no bound to any.
       if (frame.length === 0) throw new Error('no bytes');
@@ -78,12 +77,12 @@ class NodeCompressor implements Compressor {
   }
 
   withDictionary(dictionary: Dictionary): Compressor {
-    if (this.#unhurried._handle === null) throw closed();
+    if (this.#normal._handle === null) throw closed();
     return new NodeCompressor(dictionary, this.level);
   }
 
   close(): void {
-    for (const stream of [this.#unhurried, this.#hurried]) if (stream._handle !== null) stream.close();
+    for (const stream of [this.#normal, this.#fast]) if (stream._handle !== null) stream.close();
   }
 }
 
@@ -106,7 +105,7 @@ function writeFrame(
 function openStream(dictionary: Dictionary, level: number): OpenStream {
   const stream = createZstdCompress({
     dictionary: dictionary.bytes,
-    params: frameParameters(level),
+    params: zstdParameters(level),
     // The stream's own buffer, which is not used.
     chunkSize: 64,
   }) as unknown as OpenStream;

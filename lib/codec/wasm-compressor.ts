@@ -2,14 +2,14 @@
 // its one-call API cannot do: keep a dictionary digested, and the window limit, for which events above 128 KiB take
 // node:zlib's one-shot call. The library is loaded by wasm-module.ts.
 import { zstdCompressSync } from 'node:zlib';
-import type { ByteWriter } from '../decode/byte-writer.ts';
-import { CodedError } from '../event/coded-error.ts';
+import type { ByteWriter } from '../byte-writer.ts';
+import { CodedError } from '../errors.ts';
 import { closed, compressFailed, corruptFrame, refusedDictionary } from './codec-errors.ts';
-import { type Compressor, hurriedLevel, windowBytesMax } from './compressor.ts';
+import { type Compressor, fastLevel, windowBytesMax } from './compressor.ts';
 import type { Dictionary } from './dictionary.ts';
 import { dictionaryTail } from './dictionary-layout.ts';
-import { frameParameters } from './frame-parameters.ts';
 import { loadZstdModule, type ZstdModule } from './wasm-module.ts';
+import { zstdParameters } from './zstd-parameters.ts';
 
 /**
  * What a level is here, from level 1 on: a level of zstd, and the bytes of dictionary content that it digests anew for
@@ -47,8 +47,8 @@ class WasmCompressor implements Compressor {
   readonly level: number;
   readonly #module: ZstdModule;
   readonly #dictionary: Uint8Array;
-  readonly #unhurried: Digest;
-  readonly #hurried: Digest;
+  readonly #normal: Digest;
+  readonly #fast: Digest;
   readonly #context: number;
   readonly #source: number;
   readonly #target: number;
@@ -66,15 +66,15 @@ class WasmCompressor implements Compressor {
     this.#context = module._ZSTD_createCCtx();
     this.#source = this.#allocate(windowBytesMax);
     this.#target = this.#allocate(this.#targetBytes);
-    this.#unhurried = this.#place(level);
-    this.#hurried = hurriedLevel(level) === level ? this.#unhurried : this.#place(hurriedLevel(level));
+    this.#normal = this.#place(level);
+    this.#fast = fastLevel(level) === level ? this.#normal : this.#place(fastLevel(level));
     this.#heap = Buffer.from(module.HEAPU8.buffer);
-    if (module._ZSTD_isError(this.#compressHeap(0, this.#unhurried)) === 0) return;
+    if (module._ZSTD_isError(this.#compressHeap(0, this.#normal)) === 0) return;
     this.close();
     throw refusedDictionary(dictionary);
   }
 
-  compress(source: Uint8Array, start: number, end: number, out: ByteWriter, inHurry = false): void {
+  compress(source: Uint8Array, start: number, end: number, out: ByteWriter, isFast = false): void {
     this.#requireOpen();
     const bytes = end - start;
     if (bytes > windowBytesMax) {
@@ -83,7 +83,7 @@ class WasmCompressor implements Compressor {
     }
     this.#renewHeap();
     Buffer.prototype.copy.call(source, this.#heap, this.#source, start, end);
-    const frameBytes = this.#compressHeap(bytes, inHurry ? this.#hurried : this.#unhurried);
+    const frameBytes = this.#compressHeap(bytes, isFast ? this.#fast : this.#normal);
     if (this.#module._ZSTD_isError(frameBytes) !== 0) throw compressFailed(bytes, `code ${frameBytes}`);
     this.#renewHeap();
     out.reserve(frameBytes);
@@ -130,7 +130,7 @@ class WasmCompressor implements Compressor {
     if (!this.#open) return;
     this.#open = false;
     this.#module._ZSTD_freeCCtx(this.#context);
-    const digests = new Set([this.#unhurried.pointer, this.#hurried.pointer]);
+    const digests = new Set([this.#normal.pointer, this.#fast.pointer]);
     for (const pointer of [...digests, this.#source, this.#target]) this.#module._free(pointer);
   }
 
@@ -160,7 +160,7 @@ class WasmCompressor implements Compressor {
   /** For events above the window limit: 0.3 ms of dictionary loading do not count against their size. */
   #compressLarge(content: Uint8Array): Uint8Array {
     try {
-      const params = frameParameters(hurriedLevel(this.level));
+      const params = zstdParameters(fastLevel(this.level));
       return zstdCompressSync(content, { dictionary: this.#dictionary, params });
     } catch (cause) {
       throw compressFailed(content.length, (cause as Error).message, cause);

@@ -1,8 +1,8 @@
 // The WebAssembly build of zstd: loaded once per process, and the two ways into it. The low-level module is for Node and
 // for wasm-compressor.ts; reading frames goes through what the library exports to everyone, so it works in browsers as
 // well, and is what lib/client uses. The only importer of @bokuweb/zstd-wasm, and only when it is asked for.
-import { CodedError } from '../event/coded-error.ts';
-import { readFrameHeader } from './frame-header.ts';
+import { CodedError } from '../errors.ts';
+import { readZstdHeader } from './zstd-header.ts';
 
 /** The part of the library's module that is used here. `HEAPU8` is replaced whenever the heap grows. */
 export interface ZstdModule {
@@ -92,7 +92,7 @@ export async function openWasmDecompressor(dictionary: Uint8Array | undefined): 
     decompress(frame, maxBytes) {
       if (context === undefined) throw new CodedError('CODEC_CLOSED', 'the decompressor is closed');
       try {
-        const header = readFrameHeader(frame);
+        const header = readZstdHeader(frame);
         if (header === undefined) throw new Error('it has no header');
         // The library allocates what the header declares, without a look at whether it got it.
         if ((header.contentBytes ?? 0) > maxBytes)

@@ -1,7 +1,7 @@
 // The value of a `$bytes` key: base64 text that was put into CBOR as text. It is checked, and written again as an
 // encoder would have, without being decoded in between. Real byte strings are json-text.ts.
 
-import type { ByteWriter } from './byte-writer.ts';
+import type { ByteWriter } from '../byte-writer.ts';
 
 const digits = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
 const invalid = -1;

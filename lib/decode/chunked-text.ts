@@ -2,7 +2,7 @@
 // take spans. It copies the items one by one without knowing how they nest. Called by record-tape.ts when a record
 // has such strings, which canonical records never do.
 
-import type { ByteWriter } from './byte-writer.ts';
+import type { ByteWriter } from '../byte-writer.ts';
 import { majors } from './cbor-cursor.ts';
 
 const unknownLength = 31;

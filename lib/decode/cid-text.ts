@@ -1,7 +1,7 @@
 // Reads CIDs from text: the value of a `$link` key, and the `cid` of a blob from before 2023. It accepts what
 // Jetstream v1's CID library does; what it writes is cid.ts's canonical form. Called by record-tape.ts.
 
-import type { ByteWriter } from './byte-writer.ts';
+import type { ByteWriter } from '../byte-writer.ts';
 import { matchesAscii } from './cbor-cursor.ts';
 import { cidEnd } from './cid.ts';
 import { decodeBase58, decodeMultibase } from './multibase.ts';

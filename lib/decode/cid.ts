@@ -1,7 +1,7 @@
 // The binary form of content identifiers: where one ends, and its text. A CID is taken apart no further than the
 // data model needs; whether a hash is right is car.ts, reading CIDs from text is cid-text.ts.
 
-import type { ByteWriter } from './byte-writer.ts';
+import type { ByteWriter } from '../byte-writer.ts';
 
 /** The multihash code of SHA-256. */
 export const sha256Code = 0x12;

@@ -47,8 +47,8 @@ export class Frame {
   blocksStart = 0;
   blocksEnd = 0;
   /** `handle` of an identity, `status` of an account; start -1 when absent. */
-  extraStart = -1;
-  extraEnd = -1;
+  handleOrStatusStart = -1;
+  handleOrStatusEnd = -1;
   active = false;
   /** {@link opInts} integers an op. A CID that ends where it starts is absent. */
   ops = new Int32Array(usualOps * opInts);
@@ -68,7 +68,7 @@ export class Frame {
     this.reason = undefined;
     this.didStart = this.didEnd = this.timeStart = this.timeEnd = this.revStart = this.revEnd = 0;
     this.blocksStart = this.blocksEnd = this.opCount = 0;
-    this.extraStart = this.extraEnd = -1;
+    this.handleOrStatusStart = this.handleOrStatusEnd = -1;
     this.active = false;
     this.#cursor.open(bytes, 0, bytes.length);
     if (!this.#readHeader() || !this.#readBody()) this.reason = 'bad_frame';
@@ -150,7 +150,7 @@ export class Frame {
         return value >= 0;
       }
       case fields.extra:
-        this.extraStart = this.extraEnd = -1;
+        this.handleOrStatusStart = this.handleOrStatusEnd = -1;
         return cursor.takeNull() || this.#readText(field);
       default:
         return this.#readText(field);
@@ -174,8 +174,8 @@ export class Frame {
       this.revStart = start;
       this.revEnd = end;
     } else if (field === fields.extra) {
-      this.extraStart = start;
-      this.extraEnd = end;
+      this.handleOrStatusStart = start;
+      this.handleOrStatusEnd = end;
     } else {
       const text = new TextDecoder().decode(this.bytes.subarray(start, Math.min(end, start + nameBytesMax)));
       if (field === fields.name) this.name = text;

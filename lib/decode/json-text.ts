@@ -2,7 +2,7 @@
 // appends to a ByteWriter and takes its input as a span, so that nothing is allocated. Objects and their order are
 // record-json.ts and lib/event.
 
-import type { ByteWriter } from './byte-writer.ts';
+import type { ByteWriter } from '../byte-writer.ts';
 
 const quote = 0x22;
 const backslash = 0x5c;

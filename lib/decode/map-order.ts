@@ -2,7 +2,7 @@
 // is neither CBOR's order nor JavaScript's. Works on nodes of a record tape and finds repeated keys on the way.
 // Called by record-tape.ts when a map ends.
 
-import { ByteWriter } from './byte-writer.ts';
+import { ByteWriter } from '../byte-writer.ts';
 import { writeText } from './json-text.ts';
 import { nodeFields, noNode, type TapeNodes } from './tape-nodes.ts';
 

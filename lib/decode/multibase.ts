@@ -2,7 +2,7 @@
 // All the encodings that Jetstream v1 reads are here, except base256emoji, which no writer of records uses; padding must
 // be exact, where v1 lets base32 have more of it. Called by cid-text.ts.
 
-import type { ByteWriter } from './byte-writer.ts';
+import type { ByteWriter } from '../byte-writer.ts';
 
 /**
  * Longest base36 and base58 text that is decoded, in bytes: those encodings cost the square of their length. It

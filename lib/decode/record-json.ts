@@ -1,7 +1,7 @@
 // Writes a record tape as JSON. Everything is decided already (record-tape.ts): this cannot fail, and follows the
 // links between nodes without recursion.
 
-import type { ByteWriter } from './byte-writer.ts';
+import type { ByteWriter } from '../byte-writer.ts';
 import { writeBytesText } from './bytes-text.ts';
 import { writeCidText } from './cid.ts';
 import { blobLetters, writeBase64, writeInt64, writeText } from './json-text.ts';

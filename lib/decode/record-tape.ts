@@ -3,7 +3,7 @@
 // record may be nested as deep as it is long. Called by lib/event for records, and by car.ts for archive headers,
 // which are read by the same rules. Writing is record-json.ts.
 
-import { ByteWriter } from './byte-writer.ts';
+import { ByteWriter } from '../byte-writer.ts';
 import { linkTag, majors, matchesAscii } from './cbor-cursor.ts';
 import { readFloat } from './cbor-float.ts';
 import { joinChunks } from './chunked-text.ts';

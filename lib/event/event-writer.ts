@@ -3,7 +3,7 @@
 // and does not walk the repository's tree: an op counts if its record is in the frame's blocks. Called by the service
 // for every frame.
 
-import type { ByteWriter } from '../decode/byte-writer.ts';
+import type { ByteWriter } from '../byte-writer.ts';
 import { archiveBytesMax, CarIndex } from '../decode/car.ts';
 import { CborCursor } from '../decode/cbor-cursor.ts';
 import { writeCidText } from '../decode/cid.ts';
@@ -17,7 +17,7 @@ import { RecordTape, recordBytesMax } from '../decode/record-tape.ts';
 import { isRfc3339 } from '../decode/rfc3339.ts';
 import { kindMask, nodeFields, nodeInts, nodeKinds } from '../decode/tape-nodes.ts';
 import { type EventKind, eventKinds, type Operation, operations } from './event.ts';
-import { mayBeReference } from './reference.ts';
+import { mayBeSubject } from './subject.ts';
 
 /** Takes events one by one. Every `begin` is followed by an `end`: what is dropped is dropped before. */
 export interface EventSink {
@@ -25,8 +25,8 @@ export interface EventSink {
   readonly writer: ByteWriter;
   /** Starts an event. Returns its `time_us`: microseconds since 1970, an integer below 2^53. */
   begin(): number;
-  /** A text of the event's record that may point at something (reference.ts). The span stays as it is until the next call. */
-  reference(source: Uint8Array, start: number, end: number): void;
+  /** A text of the event's record that may point at something (subject.ts). The span stays as it is until the next call. */
+  subject(source: Uint8Array, start: number, end: number): void;
   /**
    * The event's JSON is complete in `writer`. The spans point into `source`, which is the frame's and stays as it is
    * until its next `read`: the account's DID, and the record's path, whose first part is the collection. Both are empty
@@ -165,7 +165,7 @@ export class EventWriter {
     if (withRecord) {
       out.bytes(recordText);
       writeRecord(out, this.#tape);
-      this.#tellReferences();
+      this.#tellSubjects();
       out.bytes(cidText);
       writeCidText(out, bytes, ops[at + 3], ops[at + 4]);
       out.bytes(closeCidText);
@@ -187,13 +187,13 @@ export class EventWriter {
     return undefined;
   }
 
-  #tellReferences(): void {
+  #tellSubjects(): void {
     const { nodes, source, end } = this.#tape;
     for (let node = 0; node < end; node += nodeInts) {
       if ((nodes[node + kind] & kindMask) !== nodeKinds.text) continue;
       const from = nodes[node + first];
       const to = nodes[node + second];
-      if (mayBeReference(source, from, to)) this.#sink.reference(source, from, to);
+      if (mayBeSubject(source, from, to)) this.#sink.subject(source, from, to);
     }
   }
 
@@ -212,13 +212,13 @@ export class EventWriter {
   }
 
   #writeIdentity(frame: Frame): void {
-    const { bytes, didStart, didEnd, extraStart, extraEnd } = frame;
+    const { bytes, didStart, didEnd, handleOrStatusStart, handleOrStatusEnd } = frame;
     const out = this.#begin(frame);
     out.bytes(identityText);
     writeText(out, bytes, didStart, didEnd);
-    if (extraStart >= 0) {
+    if (handleOrStatusStart >= 0) {
       out.bytes(handleText);
-      writeText(out, bytes, extraStart, extraEnd);
+      writeText(out, bytes, handleOrStatusStart, handleOrStatusEnd);
     }
     out.bytes(seqText);
     writeInteger(out, frame.seq);
@@ -226,16 +226,16 @@ export class EventWriter {
   }
 
   #writeAccount(frame: Frame): void {
-    const { bytes, didStart, didEnd, extraStart, extraEnd } = frame;
+    const { bytes, didStart, didEnd, handleOrStatusStart, handleOrStatusEnd } = frame;
     const out = this.#begin(frame);
     out.bytes(accountText);
     out.bytes(activeTexts[frame.active ? 1 : 0]);
     writeText(out, bytes, didStart, didEnd);
     out.bytes(seqText);
     writeInteger(out, frame.seq);
-    if (extraStart >= 0) {
+    if (handleOrStatusStart >= 0) {
       out.bytes(statusText);
-      writeText(out, bytes, extraStart, extraEnd);
+      writeText(out, bytes, handleOrStatusStart, handleOrStatusEnd);
     }
     this.#endWithTime(frame, out, eventKinds.account);
   }

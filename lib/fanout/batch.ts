@@ -1,9 +1,9 @@
 // Chosen events of a block as bytes to be written: runs of consecutive events, and the copying that makes one piece of
 // them. Works on ends and bytes; which events are chosen is decided by selection.ts and group-index.ts.
 
-import type { Frames } from './transport.ts';
+import type { Messages } from './transport.ts';
 
-/** Events ready to be written: whole frames, shared with every subscriber that gets them. */
+/** Events ready to be written: whole messages, shared with every subscriber that gets them. */
 export interface Batch {
   readonly bytes: Uint8Array;
   readonly events: number;
@@ -67,10 +67,10 @@ export class Runs {
 }
 
 /** The events of the chain that begins with `first`. A single run is not copied. */
-export function gather(source: Frames, runs: Runs, first: number): Batch {
+export function gather(source: Messages, runs: Runs, first: number): Batch {
   if (first === noRun) return emptyBatch;
   if (runs.nextOf(first) === noRun) return sliceOf(source, runs.startOf(first), runs.endOf(first));
-  const { frames, ends } = source;
+  const { messages, ends } = source;
   let byteCount = 0;
   let events = 0;
   for (let run = first; run !== noRun; run = runs.nextOf(run)) {
@@ -80,7 +80,7 @@ export function gather(source: Frames, runs: Runs, first: number): Batch {
   const bytes = Buffer.allocUnsafe(byteCount);
   let at = 0;
   for (let run = first; run !== noRun; run = runs.nextOf(run)) {
-    const part = frames.subarray(startOf(ends, runs.startOf(run)), ends[runs.endOf(run) - 1]);
+    const part = messages.subarray(startOf(ends, runs.startOf(run)), ends[runs.endOf(run) - 1]);
     bytes.set(part, at);
     at += part.length;
   }
@@ -88,10 +88,10 @@ export function gather(source: Frames, runs: Runs, first: number): Batch {
 }
 
 /** The events from position `from` to `to` (exclusive); shares their memory. */
-export function sliceOf({ frames, ends }: Frames, from: number, to: number): Batch {
+export function sliceOf({ messages, ends }: Messages, from: number, to: number): Batch {
   if (from >= to) return emptyBatch;
   const isWhole = from === 0 && to === ends.length;
-  const bytes = isWhole ? frames : frames.subarray(startOf(ends, from), ends[to - 1]);
+  const bytes = isWhole ? messages : messages.subarray(startOf(ends, from), ends[to - 1]);
   return { bytes, events: to - from };
 }
 

@@ -1,13 +1,13 @@
-// Encodings for zstd dictionaries beside the one that events are stored with: each makes a block's frames anew out of the
+// Encodings for zstd dictionaries beside the one that events are stored with: each makes a block's messages anew out of the
 // JSON ones. It owns the compressors, and has none open while nobody subscribes with its dictionary; which dictionaries
 // there are, and how they compress, it is told. Made once per thread by lib/service, asked for by lib/wire.
 
-import { ByteWriter } from '../decode/byte-writer.ts';
-import { compressFrames, type FrameCompressor } from '../log/block-builder.ts';
-import { type Encoding, encodings, type Frames } from './transport.ts';
+import { ByteWriter } from '../byte-writer.ts';
+import { compressEvents, type EventCompressor } from '../log/block-builder.ts';
+import { type Encoding, encodings, type Messages } from './transport.ts';
 
 /** A compressor that is closed after use. */
-export interface ClosableCompressor extends FrameCompressor {
+export interface ClosableCompressor extends EventCompressor {
   close(): void;
 }
 
@@ -44,13 +44,13 @@ function dictionaryEncoding(id: number, open: () => ClosableCompressor, scratch:
     name: `zstd ${id}`,
     stored: 'json',
     compressed: true,
-    recode({ jsonEnd }, json): Frames {
+    recode({ jsonEnd }, json): Messages {
       compressor ??= open();
       if (idle === undefined) idle = setTimeout(close, idleMs).unref();
       else idle.refresh();
-      const { zstd, zstdEnd } = compressFrames(json, jsonEnd, compressor, scratch);
+      const { zstd, zstdEnd } = compressEvents(json, jsonEnd, compressor, scratch);
       scratch.shrink(scratchBytes);
-      return { frames: zstd, ends: zstdEnd };
+      return { messages: zstd, ends: zstdEnd };
     },
   };
 }

@@ -6,12 +6,12 @@ import type { Filter } from '../event/filter.ts';
 import type { Block } from '../log/block.ts';
 import type { LogReader } from '../log/event-log.ts';
 import type { AddressTable } from './address-table.ts';
-import { Ahead } from './ahead.ts';
 import type { Batch } from './batch.ts';
-import { NewestBlock } from './encoded-block.ts';
+import { NewestBlock } from './encoding.ts';
+import { FutureSubscribers } from './future-subscribers.ts';
 import { GroupIndex } from './group-index.ts';
 import { ProgressTimer } from './progress-timer.ts';
-import { Round } from './round.ts';
+import { PublishBatch } from './publish-batch.ts';
 import { refuse, Subscriber } from './subscriber.ts';
 import type { SubscriberHost } from './subscriber-host.ts';
 import type { Encoding, Subscription, SubscriptionSource, Transport } from './transport.ts';
@@ -45,7 +45,7 @@ export const defaultFanoutOptions: FanoutOptions = {
 };
 
 /** How the subscribers stand. */
-export interface Standing {
+export interface SubscriberStats {
   readonly subscribers: number;
   /** Those of them at the tip. */
   readonly live: number;
@@ -69,7 +69,7 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   readonly rates: AddressTable;
   readonly groups: GroupIndex;
   readonly newest = new NewestBlock();
-  readonly ahead = new Ahead();
+  readonly future = new FutureSubscribers();
   readonly totals: FanoutTotals = { events: 0, bytes: 0, zstdEvents: 0, zstdBytes: 0 };
   /**
    * Subscribers get the log up to here; what it holds beyond is about to be published. It is the position of everyone
@@ -77,7 +77,7 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
    */
   publishedUs: number;
   readonly #progress: ProgressTimer;
-  readonly #publishing: Round;
+  readonly #publishing: PublishBatch;
   readonly #onReadError: (error: unknown) => void;
   readonly #options: FanoutOptions;
   readonly #subscribers = new Set<Subscriber>();
@@ -106,12 +106,12 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     this.groups = new GroupIndex(new DidHasher(log.didHashKey), wantedDidsMax);
     this.publishedUs = log.lastTimeUs;
     this.#progress = new ProgressTimer(progressIntervalMs);
-    this.#publishing = new Round(this.groups, this.newest);
+    this.#publishing = new PublishBatch(this.groups, this.newest);
     this.#onReadError = onReadError;
   }
 
   /** Looks at every subscriber. */
-  standing(): Standing {
+  stats(): SubscriberStats {
     let live = 0;
     let zstdSubscribers = 0;
     let slowestUs = this.publishedUs;
@@ -147,7 +147,7 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
       this.#unsent.push(block);
       this.#unsentBytes += block.json.length;
     }
-    if (this.#unsentBytes > this.#options.unsentBytesMax) this.#lapse();
+    if (this.#unsentBytes > this.#options.unsentBytesMax) this.#fallBehind();
     else if (!this.#isSending) this.#sendRound();
   }
 
@@ -168,7 +168,7 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     this.#unsentBytes -= bytes;
     this.publishedUs = publishedUs;
     this.#publishing.send();
-    this.ahead.published(publishedUs);
+    this.future.published(publishedUs);
     this.#isSending = this.#unsent.length > 0;
     if (this.#isSending) setImmediate(this.#nextRound);
   }
@@ -179,13 +179,13 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   };
 
   /** Lets go of what waits to be sent: who is live falls behind, and takes it from the log in turn with the others. */
-  #lapse(): void {
-    for (const subscriber of this.#subscribers) subscriber.lapse();
+  #fallBehind(): void {
+    for (const subscriber of this.#subscribers) subscriber.fallBehind();
     const last = this.#unsent.at(-1) as Block;
     this.publishedUs = Math.max(this.publishedUs, last.index.lastTimeUs);
     this.#unsent = [];
     this.#unsentBytes = 0;
-    this.ahead.published(this.publishedUs);
+    this.future.published(this.publishedUs);
   }
 
   enqueue(subscriber: Subscriber): void {

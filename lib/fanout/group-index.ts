@@ -4,21 +4,21 @@
 
 import type { DidHasher } from '../event/did-hash.ts';
 import type { Filter } from '../event/filter.ts';
-import { noPath, referenceInts } from '../event/reference.ts';
+import { noPath, subjectInts } from '../event/subject.ts';
 import { type BlockIndex, noCollection, type SubjectColumns } from '../log/block-index.ts';
 import { noRun, Runs, startOf } from './batch.ts';
 import { CollectionIndex } from './collection-index.ts';
 import { DidIndex, noLink } from './did-index.ts';
 import { Group } from './group.ts';
-import { keysOf, lowKey } from './reference-list.ts';
 import { Selection } from './selection.ts';
+import { keysOf, lowKey } from './subject-list.ts';
 import type { Encoding } from './transport.ts';
 
 /** See the file comment. */
 export class GroupIndex {
   /** Groups without a condition on collections, DIDs or subjects. */
-  readonly broad = new Set<Group>();
-  /** The events of the groups that {@link touched} returned. */
+  readonly unfiltered = new Set<Group>();
+  /** The events of the groups that {@link matched} returned. */
   readonly runs = new Runs();
   readonly #hasher: DidHasher;
   readonly #wantedDidsMax: number;
@@ -27,12 +27,12 @@ export class GroupIndex {
   readonly #selections = new WeakMap<Filter, Selection>();
   readonly #byCollection = new CollectionIndex<Group>();
   readonly #byDid = new DidIndex();
-  /** By the keys of wanted references (reference-list.ts), which are like DID hashes. */
+  /** By the keys of wanted subjects (subject-list.ts), which are like DID hashes. */
   readonly #bySubject = new DidIndex();
   /** Groups by their numbers in `#byDid` or `#bySubject`; free numbers hold nothing. */
   readonly #numbered: (Group | undefined)[] = [];
   readonly #freeNumbers: number[] = [];
-  #touched: Group[] = [];
+  #matched: Group[] = [];
   #wantedDids = 0;
 
   /** @param wantedDidsMax most wanted DIDs and subjects of all groups together. */
@@ -74,37 +74,37 @@ export class GroupIndex {
 
   /**
    * The groups with live members that want any of a block's events from position `from` on, each with the chain of those
-   * events; broad groups are not among them. Whoever takes a chain resets it to `noRun`. Valid until the next call.
+   * events; unfiltered groups are not among them. Whoever takes a chain resets it to `noRun`. Valid until the next call.
    */
-  touched(index: BlockIndex, from: number): readonly Group[] {
-    this.#touched = [];
+  matched(index: BlockIndex, from: number): readonly Group[] {
+    this.#matched = [];
     this.runs.clear();
-    if (this.#byCollection.owners.length > 0) this.#touchByCollection(index, from);
-    if (this.#byDid.size > 0) this.#touchByDid(index, from);
+    if (this.#byCollection.owners.length > 0) this.#matchByCollection(index, from);
+    if (this.#byDid.size > 0) this.#matchByDid(index, from);
     if (this.#bySubject.size > 0 && index.subjects !== undefined) {
-      this.#touchBySubject(index, index.subjects, from);
+      this.#matchBySubject(index, index.subjects, from);
     }
-    return this.#touched;
+    return this.#matched;
   }
 
-  #touchByCollection(index: BlockIndex, from: number): void {
+  #matchByCollection(index: BlockIndex, from: number): void {
     const { collection, count } = index;
     const { owners } = this.#byCollection;
     const found = index.collections.map((name) => this.#byCollection.find(name));
     for (let event = from; event < count; event++) {
       if (collection[event] === noCollection) {
-        for (let at = 0; at < owners.length; at++) this.#touch(owners[at], index, event);
+        for (let at = 0; at < owners.length; at++) this.#match(owners[at], index, event);
         continue;
       }
       const lists = found[collection[event]];
       for (let list = 0; list < lists.length; list++) {
         const groups = lists[list];
-        for (let at = 0; at < groups.length; at++) this.#touch(groups[at], index, event);
+        for (let at = 0; at < groups.length; at++) this.#match(groups[at], index, event);
       }
     }
   }
 
-  #touchByDid(index: BlockIndex, from: number): void {
+  #matchByDid(index: BlockIndex, from: number): void {
     const { count, didHash } = index;
     const byDid = this.#byDid;
     for (let event = from; event < count; event++) {
@@ -112,41 +112,42 @@ export class GroupIndex {
       for (; link !== noLink; link = byDid.next(link)) {
         const group = this.#numbered[byDid.groupOf(link)] as Group;
         if (group.selection.filtersSubjects && !group.selection.wantsSubjectOf(index, event)) continue;
-        this.#touchIfCollection(group, index, event);
+        this.#matchIfCollection(group, index, event);
       }
     }
   }
 
-  #touchBySubject(index: BlockIndex, { ends, references }: SubjectColumns, from: number): void {
-    let at = startOf(ends, from) * referenceInts;
+  #matchBySubject(index: BlockIndex, { ends, subjectHashes }: SubjectColumns, from: number): void {
+    let at = startOf(ends, from) * subjectInts;
     for (let event = from; event < index.count; event++) {
-      for (const end = ends[event] * referenceInts; at < end; at += referenceInts) {
-        const path = references[at + 2];
-        this.#touchByKey(references[at], references[at + 1], index, event);
-        if (path !== noPath) this.#touchByKey(lowKey(references[at], path), references[at + 1], index, event);
+      for (const end = ends[event] * subjectInts; at < end; at += subjectInts) {
+        const path = subjectHashes[at + 2];
+        this.#matchByKey(subjectHashes[at], subjectHashes[at + 1], index, event);
+        if (path !== noPath)
+          this.#matchByKey(lowKey(subjectHashes[at], path), subjectHashes[at + 1], index, event);
       }
     }
   }
 
-  #touchByKey(low: number, high: number, index: BlockIndex, event: number): void {
+  #matchByKey(low: number, high: number, index: BlockIndex, event: number): void {
     const bySubject = this.#bySubject;
     for (let link = bySubject.find(low, high); link !== noLink; link = bySubject.next(link)) {
-      this.#touchIfCollection(this.#numbered[bySubject.groupOf(link)] as Group, index, event);
+      this.#matchIfCollection(this.#numbered[bySubject.groupOf(link)] as Group, index, event);
     }
   }
 
-  #touchIfCollection(group: Group, index: BlockIndex, event: number): void {
+  #matchIfCollection(group: Group, index: BlockIndex, event: number): void {
     const name = index.collection[event];
     if (name === noCollection || group.selection.wantsCollection(index.collections[name])) {
-      this.#touch(group, index, event);
+      this.#match(group, index, event);
     }
   }
 
-  #touch(group: Group, index: BlockIndex, event: number): void {
+  #match(group: Group, index: BlockIndex, event: number): void {
     if (group.live.length === 0 || !group.selection.passes(index, event)) return;
     const last = group.lastRun;
     if (last === noRun) {
-      this.#touched.push(group);
+      this.#matched.push(group);
       group.firstRun = this.runs.add(noRun, event);
       group.lastRun = group.firstRun;
     } else if (this.runs.endOf(last) <= event) {
@@ -162,11 +163,11 @@ export class GroupIndex {
       group.number = this.#freeNumbers.pop() ?? this.#numbered.length;
       this.#numbered[group.number] = group;
       if (selection.didHashes.length > 0) this.#byDid.add(selection.didHashes, group.number);
-      else this.#bySubject.add(keysOf(selection.references), group.number);
+      else this.#bySubject.add(keysOf(selection.subjectHashes), group.number);
     } else if (selection.filtersCollections) {
       this.#byCollection.add(group, selection.collections, selection.prefixes);
     } else {
-      this.broad.add(group);
+      this.unfiltered.add(group);
     }
   }
 
@@ -175,18 +176,18 @@ export class GroupIndex {
     this.#wantedDids -= wantedDidsOf(selection);
     if (selection.didHashes.length > 0 || selection.filtersSubjects) {
       if (selection.didHashes.length > 0) this.#byDid.remove(selection.didHashes, group.number);
-      else this.#bySubject.remove(keysOf(selection.references), group.number);
+      else this.#bySubject.remove(keysOf(selection.subjectHashes), group.number);
       this.#numbered[group.number] = undefined;
       this.#freeNumbers.push(group.number);
     } else if (selection.filtersCollections) {
       this.#byCollection.remove(group, selection.collections, selection.prefixes);
     } else {
-      this.broad.delete(group);
+      this.unfiltered.delete(group);
     }
   }
 }
 
 /** What a selection counts of wanted DIDs and subjects. */
-function wantedDidsOf({ didHashes, references }: Selection): number {
-  return didHashes.length / 2 + references.length / referenceInts;
+function wantedDidsOf({ didHashes, subjectHashes }: Selection): number {
+  return didHashes.length / 2 + subjectHashes.length / subjectInts;
 }

@@ -1,5 +1,5 @@
 // Subscribers with the same filter and encoding: what is cut for one of them is sent to all that are live. Created and
-// dropped by group-index.ts, filled by round.ts.
+// dropped by group-index.ts, filled by publish-batch.ts.
 
 import { type Batch, mergeBatches, noRun } from './batch.ts';
 import type { Selection } from './selection.ts';
@@ -33,7 +33,7 @@ export class Group {
 
   /** A subscriber has reached the published position. */
   join(subscriber: Subscriber): void {
-    subscriber.place = this.live.length;
+    subscriber.index = this.live.length;
     this.live.push(subscriber);
   }
 
@@ -41,8 +41,8 @@ export class Group {
   leave(subscriber: Subscriber): void {
     const last = this.live.pop() as Subscriber;
     if (last === subscriber) return;
-    this.live[subscriber.place] = last;
-    last.place = subscriber.place;
+    this.live[subscriber.index] = last;
+    last.index = subscriber.index;
   }
 
   /** Keeps a batch for {@link flush}; returns whether it is the first. */

@@ -5,14 +5,14 @@ import { createHash } from 'node:crypto';
 import type { DidHasher } from '../event/did-hash.ts';
 import { eventKinds, operations } from '../event/event.ts';
 import type { Filter } from '../event/filter.ts';
-import { payloadBytesOf } from '../event/message-frame.ts';
-import { referenceInts } from '../event/reference.ts';
+import { subjectInts } from '../event/subject.ts';
+import { payloadBytesOf } from '../event/websocket-frame.ts';
 import { type BlockIndex, noCollection } from '../log/block-index.ts';
-import type { ReadFilter } from '../log/chapter.ts';
+import type { ReadFilter } from '../log/segment-index.ts';
 import { type Batch, emptyBatch, gather, noRun, Runs, sliceOf, startOf } from './batch.ts';
 import { hasDidHash, hashDids } from './did-hash-list.ts';
-import { hashReferences, hasReference } from './reference-list.ts';
-import type { Frames } from './transport.ts';
+import { hashSubjects, hasSubject } from './subject-list.ts';
+import type { Messages } from './transport.ts';
 
 const allBits = 0xffff;
 
@@ -27,8 +27,8 @@ export class Selection {
   readonly filtersCollections: boolean;
   /** As of {@link hashDids}; empty when every DID is wanted. */
   readonly didHashes: Uint32Array;
-  /** Wanted subjects, as of {@link hashReferences}. */
-  readonly references: Uint32Array;
+  /** Wanted subjects, as of {@link hashSubjects}. */
+  readonly subjectHashes: Uint32Array;
   /** Whether there is a condition on subjects. */
   readonly filtersSubjects: boolean;
   /** Equal for filters that choose the same events, whatever the order they were given in; empty for all events. */
@@ -47,19 +47,19 @@ export class Selection {
     this.prefixes = wantsCommits ? [...new Set(filter.prefixes)] : [];
     this.filtersCollections = !wantsCommits || this.collections.size > 0 || this.prefixes.length > 0;
     this.didHashes = hashDids(filter.dids, hasher);
-    this.references = hashReferences(filter.subjects, hasher);
-    this.filtersSubjects = this.references.length > 0;
+    this.subjectHashes = hashSubjects(filter.subjects, hasher);
+    this.filtersSubjects = this.subjectHashes.length > 0;
     this.key = this.#keyOf();
   }
 
   /** For the log, so that it can skip what this selection does not want; undefined when it wants nearly everything. */
   get readFilter(): ReadFilter | undefined {
-    const { didHashes, filtersCollections, filtersSubjects, references } = this;
+    const { didHashes, filtersCollections, filtersSubjects, subjectHashes } = this;
     if (!filtersCollections && didHashes.length === 0 && !filtersSubjects) return undefined;
     return {
       ...(filtersCollections && { wantsCollection: (collection) => this.wantsCollection(collection) }),
       ...(didHashes.length > 0 && { didHashes }),
-      ...(filtersSubjects && { references }),
+      ...(filtersSubjects && { subjectHashes }),
     };
   }
 
@@ -83,23 +83,24 @@ export class Selection {
   /** Whether an event points at any of the wanted subjects. */
   wantsSubjectOf({ subjects }: BlockIndex, event: number): boolean {
     if (subjects === undefined) return false;
-    const { ends, references } = subjects;
-    const end = ends[event] * referenceInts;
-    for (let at = startOf(ends, event) * referenceInts; at < end; at += referenceInts) {
-      if (hasReference(this.references, references[at], references[at + 1], references[at + 2])) return true;
+    const { ends, subjectHashes } = subjects;
+    const end = ends[event] * subjectInts;
+    for (let at = startOf(ends, event) * subjectInts; at < end; at += subjectInts) {
+      if (hasSubject(this.subjectHashes, subjectHashes[at], subjectHashes[at + 1], subjectHashes[at + 2]))
+        return true;
     }
     return false;
   }
 
-  /** The chosen ones of a block's events from position `from` to `to` (exclusive). They may share memory with `frames`. */
-  cut(index: BlockIndex, frames: Frames, from: number, to: number): Batch {
+  /** The chosen ones of a block's events from position `from` to `to` (exclusive). They may share memory with `messages`. */
+  cut(index: BlockIndex, messages: Messages, from: number, to: number): Batch {
     if (from >= to) return emptyBatch;
-    if (this.key === '') return sliceOf(frames, from, to);
+    if (this.key === '') return sliceOf(messages, from, to);
     const wanted = this.filtersCollections ? this.#wantedCollections(index.collections) : undefined;
     if (wanted !== undefined && !wanted.includes(1) && !index.collection.includes(noCollection)) {
       return emptyBatch;
     }
-    return gather(frames, scratch, this.#choose(index, wanted, from, to));
+    return gather(messages, scratch, this.#choose(index, wanted, from, to));
   }
 
   /** Which of a block's collections pass. */
@@ -126,17 +127,17 @@ export class Selection {
   }
 
   #keyOf(): string {
-    const { collections, prefixes, didHashes, references } = this;
+    const { collections, prefixes, didHashes, subjectHashes } = this;
     const numbers = [
       this.#kinds,
       this.#operations,
       this.#maxMessageSizeBytes,
       didHashes.length,
-      references.length,
+      subjectHashes.length,
     ];
     if (!this.filtersCollections && `${numbers}` === `${[allBits, allBits, 0, 0, 0]}`) return '';
     // A digest, because ten thousand DIDs would make a long key.
     const text = JSON.stringify([[...collections].sort(), [...prefixes].sort(), ...numbers]);
-    return createHash('sha256').update(text).update(didHashes).update(references).digest('base64');
+    return createHash('sha256').update(text).update(didHashes).update(subjectHashes).digest('base64');
   }
 }

@@ -3,9 +3,9 @@
 
 import type { LogReader } from '../log/event-log.ts';
 import type { AddressTable } from './address-table.ts';
-import type { Ahead } from './ahead.ts';
 import type { Batch } from './batch.ts';
-import type { NewestBlock } from './encoded-block.ts';
+import type { NewestBlock } from './encoding.ts';
+import type { FutureSubscribers } from './future-subscribers.ts';
 import type { GroupIndex } from './group-index.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { Encoding } from './transport.ts';
@@ -23,7 +23,7 @@ export const phases = {
   /** Its address has had its share: waits for the delivery rate. */
   paced: 4,
   /** Its position is ahead of the published one. */
-  ahead: 5,
+  future: 5,
   ended: 6,
 } as const;
 export type Phase = (typeof phases)[keyof typeof phases];
@@ -34,7 +34,7 @@ export interface SubscriberHost {
   readonly rates: AddressTable;
   readonly groups: GroupIndex;
   readonly newest: NewestBlock;
-  readonly ahead: Ahead;
+  readonly future: FutureSubscribers;
   /** The position of everyone who is live. */
   readonly publishedUs: number;
   /** Gives the subscriber a {@link Subscriber.turn} soon, behind the others that wait. */

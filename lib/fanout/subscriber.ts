@@ -9,10 +9,10 @@ import type { ReadResult } from '../log/event-log.ts';
 import { firstAfter } from '../log/time-search.ts';
 import { type Batch, copyOf, startOf } from './batch.ts';
 import type { DeliveryRate } from './delivery-rate.ts';
-import { encode } from './encoded-block.ts';
+import { encode } from './encoding.ts';
 import type { Group } from './group.ts';
 import { type Phase, phases, type SubscriberHost } from './subscriber-host.ts';
-import type { Frames, Subscription, Transport } from './transport.ts';
+import type { Messages, Subscription, Transport } from './transport.ts';
 
 /** Bytes written per turn, so that one fast replay does not hold up ingest or live subscribers. */
 const turnBytesMax = 256 * 1024;
@@ -38,7 +38,7 @@ export class Subscriber implements Subscription {
   readonly transport: Transport;
   phase: Phase = phases.queued;
   /** Its place among the live members of its group, or among those ahead; theirs to set. */
-  place = 0;
+  index = 0;
   readonly #host: SubscriberHost;
   readonly #rate: DeliveryRate | undefined;
   #group: Group;
@@ -64,7 +64,7 @@ export class Subscriber implements Subscription {
 
   /** Whether it has everything, and gets the next block as soon as it is published. */
   get isLive(): boolean {
-    return this.phase === phases.live || this.phase === phases.ahead;
+    return this.phase === phases.live || this.phase === phases.future;
   }
 
   /** Begins; called once. */
@@ -110,14 +110,14 @@ export class Subscriber implements Subscription {
   }
 
   /** Called before blocks are published that are not pushed: a live member takes them from the log. */
-  lapse(): void {
+  fallBehind(): void {
     if (this.phase !== phases.live) return;
     this.#leave(phases.queued);
     this.#waitForTurn();
   }
 
   /** Called when the published position is no longer behind its own. */
-  overtaken(): void {
+  caughtUp(): void {
     this.phase = phases.queued;
     this.turn();
   }
@@ -135,7 +135,7 @@ export class Subscriber implements Subscription {
     const { log, newest, publishedUs } = this.#host;
     const { throughUs = Number.POSITIVE_INFINITY } = this.transport;
     let block: Block | undefined;
-    let frames: Frames | undefined;
+    let messages: Messages | undefined;
     for (let bytes = 0; this.phase === phases.queued; ) {
       if (this.#positionUs >= throughUs) {
         this.report();
@@ -152,11 +152,11 @@ export class Subscriber implements Subscription {
         this.#host.enqueueRead(this);
         return;
       }
-      if (next !== block || frames === undefined) {
+      if (next !== block || messages === undefined) {
         block = next;
-        frames = newest.encode(next, this.transport.encoding);
+        messages = newest.encode(next, this.transport.encoding);
       }
-      bytes += this.#deliver(next.index, frames);
+      bytes += this.#deliver(next.index, messages);
       if (bytes >= turnBytesMax && this.phase === phases.queued) {
         this.#waitForTurn();
         return;
@@ -186,8 +186,8 @@ export class Subscriber implements Subscription {
     this.phase = phases.queued;
     // A filter that changed meanwhile may want blocks that were skipped for the old one: read again.
     if (group === this.#group) {
-      for (const { index, frames } of result.slices) {
-        const encoded = encode(encoding, index, frames);
+      for (const { index, messages } of result.slices) {
+        const encoded = encode(encoding, index, messages);
         while (this.#positionUs < index.lastTimeUs) {
           this.#deliver(index, encoded);
           // What was read and not sent is read again: a stalled client costs a position, not memory.
@@ -200,16 +200,16 @@ export class Subscriber implements Subscription {
   }
 
   /** Writes a burst of what is left of a block and moves on; returns the bytes written. */
-  #deliver(index: BlockIndex, frames: Frames): number {
+  #deliver(index: BlockIndex, messages: Messages): number {
     const { count } = index;
-    const { ends } = frames;
+    const { ends } = messages;
     const from = firstEventAfter(index, this.#positionUs);
     const fitting = firstAfter(ends, count, startOf(ends, from) + this.#burstBytes);
     const to = Math.min(count, Math.max(from + 1, fitting));
-    const batch = this.#group.selection.cut(index, frames, from, to);
+    const batch = this.#group.selection.cut(index, messages, from, to);
     this.#positionUs = to === count ? index.lastTimeUs : index.timeUs[to - 1];
     // A part of a block is copied if it shares the block's memory: a slow socket would keep the whole of it.
-    const isShared = to - from < count && batch.bytes.buffer === frames.frames.buffer;
+    const isShared = to - from < count && batch.bytes.buffer === messages.messages.buffer;
     const next = this.#write(isShared ? copyOf(batch) : batch);
     if (this.phase === phases.queued) this.phase = next;
     if (next === phases.queued) this.#burstBytes = Math.min(this.#burstBytes * 2, burstBytesMax);
@@ -231,8 +231,8 @@ export class Subscriber implements Subscription {
   /** At the published position or ahead of it: waits there. */
   #settle(): void {
     if (this.#positionUs > this.#host.publishedUs) {
-      this.phase = phases.ahead;
-      this.#host.ahead.add(this);
+      this.phase = phases.future;
+      this.#host.future.add(this);
     } else {
       this.phase = phases.live;
       this.#group.join(this);
@@ -246,8 +246,8 @@ export class Subscriber implements Subscription {
     if (this.phase === phases.live) {
       this.#positionUs = this.#host.publishedUs;
       this.#group.leave(this);
-    } else if (this.phase === phases.ahead) {
-      this.#host.ahead.remove(this);
+    } else if (this.phase === phases.future) {
+      this.#host.future.remove(this);
     }
     this.phase = next;
   }

@@ -3,9 +3,9 @@
 import type { Filter } from '../event/filter.ts';
 import type { BlockIndex } from '../log/block-index.ts';
 
-/** Frames of consecutive events, and where each of them ends. */
-export interface Frames {
-  readonly frames: Uint8Array;
+/** Messages of consecutive events, and where each of them ends. */
+export interface Messages {
+  readonly messages: Uint8Array;
   readonly ends: Uint32Array;
 }
 
@@ -18,10 +18,10 @@ export interface Encoding {
   /** Present when what is sent is zstd: counted apart. */
   readonly compressed?: true;
   /**
-   * Makes other frames, one for each event, of the stored ones; absent: those are sent as they are. Called once for the
+   * Makes other messages, one for each event, of the stored ones; absent: those are sent as they are. Called once for the
    * newest block, however many receive it, and once for each block that a replay reads. Must not throw.
    */
-  readonly recode?: (index: BlockIndex, frames: Uint8Array) => Frames;
+  readonly recode?: (index: BlockIndex, messages: Uint8Array) => Messages;
 }
 
 /** The stored copies as they are. */
@@ -53,7 +53,7 @@ export interface Transport {
    */
   readonly throughUs?: number;
   /**
-   * Takes whole WebSocket frames, in order. The bytes are shared with other subscribers: never written to.
+   * Takes whole WebSocket messages, in order. The bytes are shared with other subscribers: never written to.
    * Returns false when the socket is full; the transport then calls `Subscription.drained` once it is not.
    */
   write(bytes: Uint8Array): boolean;

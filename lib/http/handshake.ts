@@ -3,8 +3,8 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { SubscriberSocket } from '../socket/subscriber-socket.ts';
-import { WebSocketServer } from '../socket/websocket.ts';
+import { SubscriberSocket } from '../session/subscriber-socket.ts';
+import { WebSocketServer } from '../websocket.ts';
 import { clientMessageBytesMax } from '../wire/options-update.ts';
 
 /** Fragments of one client message: 10 MB in pieces of 2.5 KB. */

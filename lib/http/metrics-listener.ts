@@ -2,10 +2,10 @@
 // no metrics and no checks; it asks for them.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { bind } from './bind.ts';
+import type { ListenAddress } from '../listen-address.ts';
 import { answerLive, answerReady, type Checks } from './health.ts';
 import { metricsHttpLimits, serverWithin } from './http-limits.ts';
-import type { ListenAddress } from './listen-address.ts';
+import { bind } from './listen.ts';
 import { respond, respondError } from './respond.ts';
 import { pathOf } from './routes.ts';
 

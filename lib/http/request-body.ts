@@ -1,9 +1,9 @@
 // The body of a request, from its first byte until somebody takes it: whole or not at all, in one piece of memory, whose
-// size is bounded for each body and, by lib/wire/message-intake.ts, for all of a thread together.
+// size is bounded for each body and, by lib/session/message-intake.ts, for all of a thread together.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ByteWriter } from '../decode/byte-writer.ts';
-import type { Holder, MessageIntake } from '../wire/message-intake.ts';
+import { ByteWriter } from '../byte-writer.ts';
+import type { Holder, MessageIntake } from '../session/message-intake.ts';
 
 /** Why there is no body. */
 export type BodyFault =

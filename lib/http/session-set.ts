@@ -4,11 +4,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Filter } from '../event/filter.ts';
-import { SessionCounts } from '../wire/session-counts.ts';
-import { SessionRounds, type Visited } from '../wire/session-rounds.ts';
+import { SessionCounts } from '../session/session-counts.ts';
+import { SessionTimer, type Visited } from '../session/session-timer.ts';
+import { type SessionTiming, shortestMsOf } from '../session/websocket-session.ts';
 import type { StoredFilterId } from '../wire/stored-filter.ts';
 import { unknownFilter } from '../wire/subscribe-query.ts';
-import { type SessionTiming, shortestMsOf } from '../wire/subscribe-session.ts';
 import { type Admission, stopping } from './admission.ts';
 import type { FilterDesk } from './filter-desk.ts';
 import { answerRefusal, type Refusal, type RefusalReason, refusalReasons } from './refusal.ts';
@@ -46,7 +46,7 @@ export class SessionSet {
   readonly #onSubscriber: OnSubscriber;
   /** Those that use a stored filter, and its id. */
   readonly #borrowed = new Map<Session, string>();
-  readonly #rounds: SessionRounds<Session>;
+  readonly #rounds: SessionTimer<Session>;
   #stopping = false;
   #allGone: () => void = () => {};
 
@@ -54,7 +54,7 @@ export class SessionSet {
     this.#admission = admission;
     this.#desk = desk;
     this.#onSubscriber = onSubscriber;
-    this.#rounds = new SessionRounds(this.members, shortestMsOf(timing));
+    this.#rounds = new SessionTimer(this.members, shortestMsOf(timing));
   }
 
   /**

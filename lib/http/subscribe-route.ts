@@ -6,14 +6,14 @@ import type { Socket } from 'node:net';
 import { positionOfCursor } from '../event/cursor.ts';
 import { type Filter, passAll } from '../event/filter.ts';
 import type { Encoding, SubscriptionSource } from '../fanout/transport.ts';
-import type { MessageIntake } from '../wire/message-intake.ts';
+import type { MessageIntake } from '../session/message-intake.ts';
+import { type SessionHost, type SessionTiming, WebSocketSession } from '../session/websocket-session.ts';
 import {
   isSubscribeFault,
   parseSubscribeQuery,
   type SubscribeFault,
   type SubscribeRequest,
 } from '../wire/subscribe-query.ts';
-import { type SessionHost, type SessionTiming, SubscribeSession } from '../wire/subscribe-session.ts';
 import { acceptHandshake, isHandshake } from './handshake.ts';
 import type { Refusal } from './refusal.ts';
 import { respond, whenItsTurn } from './respond.ts';
@@ -100,13 +100,13 @@ export class SubscribeRoute implements Route {
     asked: SubscribeRequest,
     remoteAddress: string,
     filter: Filter,
-  ): SubscribeSession | undefined {
+  ): WebSocketSession | undefined {
     const { cursor } = asked;
     const afterTimeUs = cursor === undefined ? undefined : positionOfCursor(cursor, this.#options.nowUs());
-    let session: SubscribeSession | undefined;
+    let session: WebSocketSession | undefined;
     acceptHandshake(request, socket, head, (ws) => {
       const host = this.#host;
-      session = new SubscribeSession({
+      session = new WebSocketSession({
         ws,
         socket,
         host,

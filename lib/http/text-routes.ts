@@ -3,7 +3,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SubscriptionSource } from '../fanout/transport.ts';
-import type { SessionTiming } from '../wire/subscribe-session.ts';
+import { describeText, HttpSession, type HttpSessionHost } from '../session/http-session.ts';
+import type { SessionTiming } from '../session/websocket-session.ts';
 import {
   isTextFault,
   readEventStream,
@@ -14,7 +15,6 @@ import {
 import { whenItsTurn } from './respond.ts';
 import { allowGetAndHead, queryOf, type Route } from './routes.ts';
 import { type MakeSession, type OnSubscriber, type SessionSet, settle } from './session-set.ts';
-import { describeText, TextSession, type TextSessionHost } from './text-session.ts';
 
 /** What the routes need. */
 export interface TextRoutesOptions {
@@ -29,7 +29,7 @@ export interface TextRoutesOptions {
 /** The two routes. */
 export function textRoutes(options: TextRoutesOptions): Route[] {
   const { source, sessions, timing, nowUs, onSubscriber } = options;
-  const host: TextSessionHost = {
+  const host: HttpSessionHost = {
     source,
     timing,
     counts: sessions.counts,
@@ -58,7 +58,7 @@ function answerText(
   request: IncomingMessage,
   response: ServerResponse,
   asked: TextRequest | TextFault,
-  host: TextSessionHost,
+  host: HttpSessionHost,
   { sessions }: TextRoutesOptions,
 ): void {
   if (isTextFault(asked)) {
@@ -70,7 +70,7 @@ function answerText(
   const start: MakeSession = (remoteAddress, filter) => {
     // A socket that is gone would never tell its session.
     if (request.socket.destroyed) return undefined;
-    return new TextSession({ host, request, response, asked, filter, remoteAddress });
+    return new HttpSession({ host, request, response, asked, filter, remoteAddress });
   };
   const outcome = isHead ? sessions.refusalOf(request, filter) : sessions.open(request, filter, start);
   settle(outcome, (refusal) => {

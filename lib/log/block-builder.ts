@@ -1,20 +1,20 @@
 // Gathers events into the next block. It is the sink that lib/event writes JSON into, and the one place where an event
 // gets its `time_us`. It decides nothing about when a block ends: lib/service asks `isFull` and calls `seal`.
 
-import { ByteWriter } from '../decode/byte-writer.ts';
+import { ByteWriter } from '../byte-writer.ts';
 import type { Clock } from '../event/clock.ts';
 import type { DidHasher } from '../event/did-hash.ts';
 import type { EventKind, Operation } from '../event/event.ts';
-import { binaryMessage, closeMessage, openMessage, textMessage } from '../event/message-frame.ts';
+import { binaryMessage, closeMessage, openMessage, textMessage } from '../event/websocket-frame.ts';
 import type { Block, UpstreamPositions } from './block.ts';
 import { type BlockIndex, noCollection } from './block-index.ts';
 import { SubjectBuilder } from './subject-builder.ts';
 
 /** Compresses an event's JSON to one zstd frame; the part of a `Compressor` that blocks need. */
-export interface FrameCompressor {
+export interface EventCompressor {
   readonly dictionaryId: number;
-  /** @param inHurry less effort, because many events wait. */
-  compress(source: Uint8Array, start: number, end: number, out: ByteWriter, inHurry: boolean): void;
+  /** @param isFast less effort, because many events wait. */
+  compress(source: Uint8Array, start: number, end: number, out: ByteWriter, isFast: boolean): void;
 }
 
 /** Events after which a block is full: reads of 256 are where LevelDB's cost per event levels off. */
@@ -23,7 +23,7 @@ export const blockEventsMax = 256;
  * Events that are compressed in one go from which on there is a hurry. In the 4 ms that ingest gathers these are 16,000 a
  * second: far above the network's rate, far below what full effort keeps up with. A replay compresses full blocks.
  */
-export const hurryEventsMin = 64;
+export const fastEventsMin = 64;
 /** JSON bytes after which a block is full, so that one write to a socket stays small against its buffer. */
 export const blockJsonBytesMax = 256 * 1024;
 const firstCapacityEvents = 512;
@@ -100,7 +100,7 @@ export class BlockBuilder {
     return this.#openTimeUs;
   }
 
-  reference(source: Uint8Array, start: number, end: number): void {
+  subject(source: Uint8Array, start: number, end: number): void {
     this.#subjects.add(source, start, end);
   }
 
@@ -151,13 +151,13 @@ export class BlockBuilder {
    * Compresses the gathered events, makes the block and starts the next one. Call when not {@link isEmpty}.
    * @param lagUs how late the relay is: its events were made that long ago.
    */
-  seal(compressor: FrameCompressor, lagUs = 0): Block {
+  seal(compressor: EventCompressor, lagUs = 0): Block {
     const count = this.#count;
     const columns = this.#columns;
     const firstTimeUs = count > 0 ? columns.timeUs[0] : this.#clock.next();
     const jsonEnd = columns.jsonEnd.slice(0, count);
     const json = this.writer.copy();
-    const { zstd, zstdEnd } = compressFrames(json, jsonEnd, compressor, this.#zstdWriter);
+    const { zstd, zstdEnd } = compressEvents(json, jsonEnd, compressor, this.#zstdWriter);
     const lastTimeUs = count > 0 ? columns.timeUs[count - 1] : firstTimeUs;
     const index: BlockIndex = {
       count,
@@ -199,14 +199,14 @@ export class BlockBuilder {
  * Compresses every event of `json` (WebSocket text frames that end at `jsonEnd`) into a binary frame of its own.
  * @param scratch reused between calls; the result is a copy.
  */
-export function compressFrames(
+export function compressEvents(
   json: Uint8Array,
   jsonEnd: Uint32Array,
-  compressor: FrameCompressor,
+  compressor: EventCompressor,
   scratch: ByteWriter,
 ): { zstd: Uint8Array; zstdEnd: Uint32Array } {
   const zstdEnd = new Uint32Array(jsonEnd.length);
-  const inHurry = jsonEnd.length >= hurryEventsMin;
+  const isFast = jsonEnd.length >= fastEventsMin;
   scratch.length = 0;
   let start = 0;
   for (let at = 0; at < jsonEnd.length; at++) {
@@ -214,7 +214,7 @@ export function compressFrames(
     const length = json[start + 1];
     const headerBytes = length < 126 ? 2 : length === 126 ? 4 : 10;
     const messageStart = openMessage(scratch);
-    compressor.compress(json, start + headerBytes, end, scratch, inHurry);
+    compressor.compress(json, start + headerBytes, end, scratch, isFast);
     closeMessage(scratch, messageStart, binaryMessage);
     zstdEnd[at] = scratch.length;
     start = end;
@@ -228,9 +228,9 @@ export function isFull({ index, json }: Block): boolean {
 }
 
 /** The block with zstd frames that `compressor` makes, if its own are of another dictionary. */
-export function withDictionaryOf(block: Block, compressor: FrameCompressor, scratch: ByteWriter): Block {
+export function withDictionaryOf(block: Block, compressor: EventCompressor, scratch: ByteWriter): Block {
   const { dictionaryId } = compressor;
   if (block.dictionaryId === dictionaryId) return block;
-  const { zstd, zstdEnd } = compressFrames(block.json, block.index.jsonEnd, compressor, scratch);
+  const { zstd, zstdEnd } = compressEvents(block.json, block.index.jsonEnd, compressor, scratch);
   return { ...block, index: { ...block.index, zstdEnd }, zstd, dictionaryId };
 }

@@ -7,7 +7,7 @@ import type { SliceEncoding } from './event-log.ts';
 
 /** Events `from` to `to` (exclusive, at least one) of a slice; shares its memory. */
 export function cutRun(
-  { index, frames }: BlockSlice,
+  { index, messages }: BlockSlice,
   encoding: SliceEncoding,
   from: number,
   to: number,
@@ -31,12 +31,12 @@ export function cutRun(
       kindAndOperation: index.kindAndOperation.subarray(from, to),
       collections: index.collections,
     },
-    frames: frames.subarray(startOf(ends), ends[to - 1]),
+    messages: messages.subarray(startOf(ends), ends[to - 1]),
   };
 }
 
 /** The events of a block that have no collection, copied; undefined when it has none. */
-export function withoutCollection(block: Block): Block | undefined {
+export function withoutCollectionOf(block: Block): Block | undefined {
   const { index } = block;
   const events: number[] = [];
   for (let event = 0; event < index.count; event++) {
@@ -63,11 +63,11 @@ export function withoutCollection(block: Block): Block | undefined {
 }
 
 function pickFrames(
-  frames: Uint8Array,
+  messages: Uint8Array,
   ends: Uint32Array,
   events: readonly number[],
 ): { bytes: Uint8Array; ends: Uint32Array } {
-  const picked = events.map((event) => frames.subarray(event === 0 ? 0 : ends[event - 1], ends[event]));
+  const picked = events.map((event) => messages.subarray(event === 0 ? 0 : ends[event - 1], ends[event]));
   const pickedEnds = new Uint32Array(picked.length);
   let end = 0;
   for (const [at, frame] of picked.entries()) {

@@ -3,12 +3,12 @@
 // journal.ts do the I/O.
 //
 //   b <lastTimeUs, 8 bytes big-endian> 0   head: numbers, checksums, upstream positions, columns, collections
-//   b <lastTimeUs, 8 bytes big-endian> 1   JSON frames, in the block store as one zstd frame
+//   b <lastTimeUs, 8 bytes big-endian> 1   JSON messages, in the block store as one zstd frame
 //   b <lastTimeUs, 8 bytes big-endian> 2   zstd frames
-//   b <lastTimeUs, 8 bytes big-endian> 3   chapter.ts, behind the last block that it describes
-//   b <lastTimeUs, 8 bytes big-endian> 4   a chapter's events without a collection, as one packed block
+//   b <lastTimeUs, 8 bytes big-endian> 3   segment.ts, behind the last block that it describes
+//   b <lastTimeUs, 8 bytes big-endian> 4   a segment's events without a collection, as one packed block
 //   b <lastTimeUs, 8 bytes big-endian> 5   subject-columns.ts, of a block whose events point at something
-//   b <lastTimeUs, 8 bytes big-endian> 6   subject-filter.ts, of a chapter
+//   b <lastTimeUs, 8 bytes big-endian> 6   subject-filter.ts, of a segment
 //   a format                                this description's version and the log's DID hash key
 //
 // Version 2 added parts 5 and 6; heads kept theirs. A log of version 1 is read, and becomes one of version 2.
@@ -33,8 +33,8 @@ export const parts = {
   head: 0,
   json: 1,
   zstd: 2,
-  chapter: 3,
-  uncollected: 4,
+  segment: 3,
+  withoutCollection: 4,
   subjects: 5,
   subjectFilter: 6,
 } as const;
@@ -79,8 +79,8 @@ export interface BlockPlace {
   /** `lastTimeUs` of the block before this one; 0 for the first. What follows a missing block is found out by it. */
   readonly previousUs: number;
   readonly before: LogOffset;
-  /** `lastTimeUs` of the newest chapter before this block; 0 when there is none. */
-  readonly chapterUs: number;
+  /** `lastTimeUs` of the newest segment before this block; 0 when there is none. */
+  readonly segmentUs: number;
 }
 
 /** What a head says, apart from the payloads. */
@@ -99,7 +99,7 @@ export interface BlockHead extends BlockPlace {
   readonly zstdCrc: number;
 }
 
-/** The head value of a block whose JSON frames are stored as `storedJson`, and its subjects as `storedSubjects`. */
+/** The head value of a block whose JSON messages are stored as `storedJson`, and its subjects as `storedSubjects`. */
 export function writeHead(
   block: Block,
   storedJson: Uint8Array,
@@ -125,7 +125,7 @@ export function writeHead(
   bytes.writeUInt32LE(storedSubjects?.length ?? 0, 52);
   bytes.writeDoubleLE(place.before.bytes, 56);
   bytes.writeDoubleLE(place.before.events, 64);
-  bytes.writeDoubleLE(place.chapterUs, 72);
+  bytes.writeDoubleLE(place.segmentUs, 72);
   bytes.writeDoubleLE(place.previousUs, 80);
   let at = headBytes;
   for (const column of [
@@ -186,7 +186,7 @@ export function readHead(bytes: Uint8Array): BlockHead {
   const storedBytes = bytes.length + jsonBytes + zstdBytes + subjectBytes;
   return {
     before,
-    chapterUs: view.getFloat64(72, true),
+    segmentUs: view.getFloat64(72, true),
     previousUs: view.getFloat64(80, true),
     after: { bytes: before.bytes + storedBytes, events: before.events + count },
     index: {

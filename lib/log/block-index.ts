@@ -8,7 +8,7 @@ export const noCollection = 0xffff;
 
 /**
  * One entry per event, in `time_us` order. All columns are read-only and have `count` entries (`didHash` has two
- * per event: low, high). Offsets are ends of whole WebSocket frames within the block's JSON and zstd bytes; an
+ * per event: low, high). Offsets are ends of whole WebSocket messages within the block's JSON and zstd bytes; an
  * event's frame starts where the one before it ends.
  */
 export interface BlockIndex {
@@ -31,20 +31,20 @@ export interface BlockIndex {
   readonly subjects?: SubjectColumns | undefined;
 }
 
-/** What events point at, in the short form of lib/event/reference.ts. A deletion has what its record pointed at. */
+/** What events point at, in the short form of lib/event/subject.ts. A deletion has what its record pointed at. */
 export interface SubjectColumns {
   /**
    * When the events were made, in µs since 1970: the time that the block came, less what the relay was late. A record
    * whose key is a time is looked for by it (record-finder.ts).
    */
-  readonly madeFromUs: number;
-  readonly madeThroughUs: number;
+  readonly createdFromUs: number;
+  readonly createdThroughUs: number;
   /** One per event: the hash of its own record's path; `noPath` when it has none. */
   readonly path: Uint32Array;
-  /** One per event: references of it and of those before it. */
+  /** One per event: subjects of it and of those before it. */
   readonly ends: Uint32Array;
-  /** `referenceInts` entries for each reference: low and high half of the DID's hash, hash of the path. */
-  readonly references: Uint32Array;
+  /** `subjectInts` entries for each subject: low and high half of the DID's hash, hash of the path. */
+  readonly subjectHashes: Uint32Array;
   /**
    * One per event, in a block that comes from the builder: the time that the record's key carries, NaN when it is none.
    * What the log stores and readers see has it no more.

@@ -1,10 +1,10 @@
 // Stored values into blocks: unpacked, checked, and in the dictionary that compressed readers have. Knows keys, and
-// nothing of where blocks begin and end; block-reader.ts and chapter-list.ts ask it.
+// nothing of where blocks begin and end; block-reader.ts and segment-list.ts ask it.
 
 import { zstdDecompressSync } from 'node:zlib';
-import { ByteWriter } from '../decode/byte-writer.ts';
+import { ByteWriter } from '../byte-writer.ts';
 import type { Block, BlockSlice } from './block.ts';
-import { compressFrames, type FrameCompressor, withDictionaryOf } from './block-builder.ts';
+import { compressEvents, type EventCompressor, withDictionaryOf } from './block-builder.ts';
 import {
   type BlockHead,
   blockKey,
@@ -22,11 +22,11 @@ import type { SliceEncoding } from './event-log.ts';
 /** See the file comment. Every method throws CodedError `LOG_CORRUPT` for what is missing or damaged. */
 export class BlockLoader {
   readonly #db: Database;
-  readonly #compressor: FrameCompressor;
+  readonly #compressor: EventCompressor;
   readonly #scratch = new ByteWriter();
 
   /** @param compressor what compressed readers can decode: frames of another dictionary are compressed again. */
-  constructor(db: Database, compressor: FrameCompressor) {
+  constructor(db: Database, compressor: EventCompressor) {
     this.#db = db;
     this.#compressor = compressor;
   }
@@ -74,11 +74,11 @@ export class BlockLoader {
     return { ...whole, index: withSubjectsOf(head, whole.index, subjects) };
   }
 
-  /** The events without a collection of the chapter that ends at `lastTimeUs`. */
-  async uncollected(lastTimeUs: number): Promise<Block> {
-    const value = await this.#db.get(blockKey(lastTimeUs, parts.uncollected));
+  /** The events without a collection of the segment that ends at `lastTimeUs`. */
+  async withoutCollection(lastTimeUs: number): Promise<Block> {
+    const value = await this.#db.get(blockKey(lastTimeUs, parts.withoutCollection));
     if (value === undefined)
-      throw damaged(`chapter ${lastTimeUs} has no events without a collection, and should`);
+      throw damaged(`segment ${lastTimeUs} has no events without a collection, and should`);
     const { head, json, zstd } = unpackBlock(value);
     return this.#whole(head, json, zstd);
   }
@@ -96,13 +96,13 @@ export class BlockLoader {
   ): Promise<BlockSlice> {
     const { index } = head;
     if (encoding === 'zstd' && head.dictionaryId === this.#compressor.dictionaryId) {
-      return { index, frames: checkPayload(head, parts.zstd, payload) };
+      return { index, messages: checkPayload(head, parts.zstd, payload) };
     }
     const stored = encoding === 'json' ? payload : await this.#db.get(blockKey(index.lastTimeUs, parts.json));
     const json = decompressJson(checkPayload(head, parts.json, stored), index);
-    if (encoding === 'json') return { index, frames: json };
-    const { zstd, zstdEnd } = compressFrames(json, index.jsonEnd, this.#compressor, this.#scratch);
-    return { index: { ...index, zstdEnd }, frames: zstd };
+    if (encoding === 'json') return { index, messages: json };
+    const { zstd, zstdEnd } = compressEvents(json, index.jsonEnd, this.#compressor, this.#scratch);
+    return { index: { ...index, zstdEnd }, messages: zstd };
   }
 }
 

@@ -1,18 +1,18 @@
-// Reads a range of a block store for one reader: asks the chapters what is worth reading, reads it several blocks at a
+// Reads a range of a block store for one reader: asks the segments what is worth reading, reads it several blocks at a
 // time, and hands over slices in order. Owned by block-store.ts.
 
 import type { BlockSlice } from './block.ts';
 import { cutRun } from './block-cut.ts';
 import { firstEventAfter } from './block-index.ts';
 import type { BlockLoader } from './block-loader.ts';
-import { type Chapter, type ReadFilter, wants } from './chapter.ts';
-import type { ChapterList } from './chapter-list.ts';
 import type { ReadResult, SliceEncoding } from './event-log.ts';
+import { type ReadFilter, type SegmentIndex, wants } from './segment-index.ts';
+import type { SegmentList } from './segment-list.ts';
 
 /** JSON bytes of a usual block: turns a reader's byte limit into a number of blocks before they are read. */
 const blockBytesUsual = 128 * 1024;
-/** Chapters searched per read (half a million events), so that a search that finds nothing still comes back soon. */
-const chaptersPerRead = 8;
+/** Segments searched per read (half a million events), so that a search that finds nothing still comes back soon. */
+const segmentsPerRead = 8;
 
 /** What of the log is there to be read: events after `fromUs`, up to the block that ends at `toUs`. */
 export interface ReadRange {
@@ -20,9 +20,9 @@ export interface ReadRange {
   readonly toUs: number;
 }
 
-/** A whole block, or of several blocks of a chapter the events without a collection. */
+/** A whole block, or of several blocks of a segment the events without a collection. */
 interface Step {
-  readonly chapter: Chapter;
+  readonly segment: SegmentIndex;
   readonly isBlock: boolean;
   /** Events after this one. */
   readonly fromUs: number;
@@ -33,11 +33,11 @@ interface Step {
 /** See the file comment. */
 export class BlockReader {
   readonly #loader: BlockLoader;
-  readonly #chapters: ChapterList;
+  readonly #segments: SegmentList;
 
-  constructor(loader: BlockLoader, chapters: ChapterList) {
+  constructor(loader: BlockLoader, segments: SegmentList) {
     this.#loader = loader;
-    this.#chapters = chapters;
+    this.#segments = segments;
   }
 
   /** As `EventLog.read`, within `range`. */
@@ -49,10 +49,10 @@ export class BlockReader {
   ): Promise<ReadResult> {
     const { steps, throughUs } = await this.#plan(range, Math.ceil(bytesMax / blockBytesUsual), filter);
     const times = steps.filter((step) => step.isBlock).map((step) => step.throughUs);
-    const blocks = (await this.#loader.slices(times, encoding, filter?.references !== undefined)).values();
+    const blocks = (await this.#loader.slices(times, encoding, filter?.subjectHashes !== undefined)).values();
     const slices: BlockSlice[] = [];
     for (const step of steps) {
-      const slice = step.isBlock ? blocks.next().value : await this.#uncollected(step, encoding);
+      const slice = step.isBlock ? blocks.next().value : await this.#withoutCollection(step, encoding);
       if (slice !== undefined) slices.push(slice);
     }
     return { slices, throughUs };
@@ -67,52 +67,58 @@ export class BlockReader {
     const steps: Step[] = [];
     let blocks = 0;
     let throughUs = fromUs;
-    for (let searched = 0; searched < chaptersPerRead && throughUs < toUs; searched++) {
-      const chapter = await this.#chapters.after(throughUs);
-      const wanted = filter === undefined ? undefined : await this.#match(chapter, filter);
-      for (let at = chapter.blockAfter(throughUs); at < chapter.count; at++) {
-        const lastTimeUs = chapter.lastTimeOf(at);
-        // The open chapter knows of a block that is still being written.
+    for (let searched = 0; searched < segmentsPerRead && throughUs < toUs; searched++) {
+      const segment = await this.#segments.after(throughUs);
+      const wanted = filter === undefined ? undefined : await this.#match(segment, filter);
+      for (let at = segment.blockAfter(throughUs); at < segment.count; at++) {
+        const lastTimeUs = segment.lastTimeOf(at);
+        // The open segment knows of a block that is still being written.
         if (blocks >= blocksMax || lastTimeUs > toUs) return { steps, throughUs };
         const want = wanted === undefined ? wants.block : wanted[at];
         if (want === wants.block) blocks++;
-        if (want !== wants.nothing) addStep(steps, chapter, want === wants.block, throughUs, lastTimeUs);
+        if (want !== wants.nothing) addStep(steps, segment, want === wants.block, throughUs, lastTimeUs);
         throughUs = lastTimeUs;
       }
     }
     return { steps, throughUs };
   }
 
-  /** One of {@link wants} for each block of a chapter. */
-  async #match(chapter: Chapter, filter: ReadFilter): Promise<Uint8Array> {
-    const found = chapter.mayMatch(filter);
-    const { references } = filter;
-    if (references === undefined) return found;
-    const subjects = await this.#chapters.subjectsOf(chapter);
+  /** One of {@link wants} for each block of a segment. */
+  async #match(segment: SegmentIndex, filter: ReadFilter): Promise<Uint8Array> {
+    const found = segment.mayMatch(filter);
+    const { subjectHashes } = filter;
+    if (subjectHashes === undefined) return found;
+    const subjects = await this.#segments.subjectsOf(segment);
     for (let block = 0; block < found.length; block++) {
       // What has no collection points at nothing.
-      if (found[block] !== wants.block || !subjects?.mayMatch(block, references))
+      if (found[block] !== wants.block || !subjects?.mayMatch(block, subjectHashes))
         found[block] = wants.nothing;
     }
     return found;
   }
 
-  async #uncollected(step: Step, encoding: SliceEncoding): Promise<BlockSlice | undefined> {
-    const block = await this.#chapters.uncollectedOf(step.chapter);
+  async #withoutCollection(step: Step, encoding: SliceEncoding): Promise<BlockSlice | undefined> {
+    const block = await this.#segments.withoutCollectionOf(step.segment);
     const from = firstEventAfter(block.index, step.fromUs);
     const to = firstEventAfter(block.index, step.throughUs);
     if (from >= to) return undefined;
-    const frames = encoding === 'json' ? block.json : block.zstd;
-    return cutRun({ index: block.index, frames }, encoding, from, to);
+    const messages = encoding === 'json' ? block.json : block.zstd;
+    return cutRun({ index: block.index, messages }, encoding, from, to);
   }
 }
 
 /** Adds a step, or makes the last one longer: blocks that follow each other with nothing but such events are one step. */
-function addStep(steps: Step[], chapter: Chapter, isBlock: boolean, fromUs: number, throughUs: number): void {
+function addStep(
+  steps: Step[],
+  segment: SegmentIndex,
+  isBlock: boolean,
+  fromUs: number,
+  throughUs: number,
+): void {
   const last = steps.at(-1);
-  if (!isBlock && last?.isBlock === false && last.chapter === chapter && last.throughUs === fromUs) {
+  if (!isBlock && last?.isBlock === false && last.segment === segment && last.throughUs === fromUs) {
     last.throughUs = throughUs;
   } else {
-    steps.push({ chapter, isBlock, fromUs, throughUs });
+    steps.push({ segment, isBlock, fromUs, throughUs });
   }
 }

@@ -1,14 +1,14 @@
-// Folded blocks in LevelDB, for as long as retention keeps them. Appends go to the end of the key space, reads seek,
-// trims delete from the front. JSON frames are kept as one zstd frame per block, a sixth of their size; the frames for
+// Compacted blocks in LevelDB, for as long as retention keeps them. Appends go to the end of the key space, reads seek,
+// trims delete from the front. JSON messages are kept as one zstd frame per block, a sixth of their size; the frames for
 // compressed subscribers are kept as they are sent.
 
 import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
-import { CodedError } from '../event/coded-error.ts';
+import { CodedError } from '../errors.ts';
 import { didHashKeyBytes } from '../event/did-hash.ts';
 import type { Block } from './block.ts';
-import type { FrameCompressor } from './block-builder.ts';
+import type { EventCompressor } from './block-builder.ts';
 import {
   type BlockHead,
   type BlockPlace,
@@ -25,11 +25,11 @@ import {
   storedSubjectsOf,
   writeHead,
 } from './block-format.ts';
-import { Chapter } from './chapter.ts';
 import { asDamage, damaged } from './damage.ts';
 import { type Database, openDatabase, writeFailure } from './database.ts';
 import type { TrimResult } from './event-log.ts';
 import { walkHeads } from './head-walk.ts';
+import { SegmentIndex } from './segment-index.ts';
 import { newestHead, StoredBlocks } from './stored-blocks.ts';
 
 const compressJson = promisify(zstdCompress);
@@ -40,7 +40,7 @@ const writeBufferBytes = 16 * 1024 * 1024;
 /** Blocks deleted per batch of a trim, so that a long trim never holds the write lock for long. */
 const trimBatchBlocks = 256;
 const blockParts = [parts.head, parts.json, parts.zstd, parts.subjects];
-const chapterParts = [parts.chapter, parts.uncollected, parts.subjectFilter];
+const segmentParts = [parts.segment, parts.withoutCollection, parts.subjectFilter];
 /** Deleted bytes at which a compaction is due, whatever the limit. */
 const compactBytesMax = 256 * 1024 * 1024;
 const nothingStored: LogOffset = { events: 0, bytes: 0 };
@@ -78,7 +78,7 @@ export class BlockStore {
    * @param shared whether other threads of this process read it.
    * @throws CodedError `LOG_LOCKED`, `LOG_NEWER_FORMAT`, `LOG_CORRUPT` or `LOG_OPEN_FAILED`.
    */
-  static async open(location: string, compressor: FrameCompressor, shared = false): Promise<BlockStore> {
+  static async open(location: string, compressor: EventCompressor, shared = false): Promise<BlockStore> {
     const db = await openDatabase(location, { writeBufferBytes, shared });
     try {
       return new BlockStore(db, location, await readOpened(db, location, compressor));
@@ -113,23 +113,23 @@ export class BlockStore {
   async append(block: Block, sync: boolean): Promise<void> {
     const { lastTimeUs, firstTimeUs } = block.index;
     const json = await compressJson(block.json, compressOptions);
-    const { chapters } = this.stored;
-    const chapter = chapters.open;
+    const { segments } = this.stored;
+    const segment = segments.open;
     const place = {
       previousUs: this.lastTimeUs,
       before: this.#lastHead?.after ?? nothingStored,
-      chapterUs: chapter.previousUs,
+      segmentUs: segment.previousUs,
     };
     const subjects = storedSubjectsOf(block);
     const head = writeHead(block, json, place, subjects);
-    chapters.add(block);
+    segments.add(block);
     const puts: [Part, Uint8Array][] = [
       [parts.head, head],
       [parts.json, json],
       [parts.zstd, block.zstd],
     ];
     if (subjects !== undefined) puts.push([parts.subjects, subjects]);
-    if (chapter.isFull) puts.push(...(await this.#chapterParts(place)));
+    if (segment.isFull) puts.push(...(await this.#segmentParts(place)));
     try {
       await this.#db.batch(
         puts.map(([part, value]) => ({ type: 'put' as const, key: blockKey(lastTimeUs, part), value })),
@@ -138,22 +138,22 @@ export class BlockStore {
     } catch (cause) {
       throw writeFailure(`cannot write to the log in ${this.#location}`, cause);
     }
-    if (chapter.isFull) chapters.closeOpen();
+    if (segment.isFull) segments.closeOpen();
     if (this.#lastHead === undefined) this.#firstTimeUs = firstTimeUs;
     this.#lastHead = readHead(head);
     this.stored.lastTimeUs = lastTimeUs;
   }
 
-  /** What is stored behind the last block of the open chapter. */
-  async #chapterParts(place: BlockPlace): Promise<[Part, Uint8Array][]> {
-    const { open, openSubjects, uncollected } = this.stored.chapters;
+  /** What is stored behind the last block of the open segment. */
+  async #segmentParts(place: BlockPlace): Promise<[Part, Uint8Array][]> {
+    const { open, openSubjects, withoutCollection } = this.stored.segments;
     const puts: [Part, Uint8Array][] = [
-      [parts.chapter, open.write()],
+      [parts.segment, open.write()],
       [parts.subjectFilter, openSubjects.write()],
     ];
-    if (uncollected !== undefined) {
-      const json = await compressJson(uncollected.json, compressOptions);
-      puts.push([parts.uncollected, packBlock(uncollected, json, place)]);
+    if (withoutCollection !== undefined) {
+      const json = await compressJson(withoutCollection.json, compressOptions);
+      puts.push([parts.withoutCollection, packBlock(withoutCollection, json, place)]);
     }
     return puts;
   }
@@ -186,15 +186,15 @@ export class BlockStore {
         blocks++;
         readers.trimmedToUs = lastTimeUs;
         for (const part of blockParts) keys.push(blockKey(lastTimeUs, part));
-        if (readers.chapters.endsAt(lastTimeUs))
-          for (const part of chapterParts) keys.push(blockKey(lastTimeUs, part));
+        if (readers.segments.endsAt(lastTimeUs))
+          for (const part of segmentParts) keys.push(blockKey(lastTimeUs, part));
       }
       more = more && heads.length > 0;
       if (keys.length === 0) continue;
       trimming(readers.trimmedToUs);
       await this.#delete(keys);
     }
-    if (blocks > 0) readers.chapters.trimTo(readers.trimmedToUs);
+    if (blocks > 0) readers.segments.trimTo(readers.trimmedToUs);
     this.#uncompactedBytes += this.#trimmed.bytes - trimmedBefore.bytes;
     if (this.#uncompactedBytes >= compactBytesOf(retentionBytes)) await this.#compact();
     return {
@@ -248,7 +248,7 @@ interface Opened {
   readonly lostBlocks: number;
 }
 
-async function readOpened(db: Database, location: string, compressor: FrameCompressor): Promise<Opened> {
+async function readOpened(db: Database, location: string, compressor: EventCompressor): Promise<Opened> {
   const description = await db.get(descriptionKey);
   const [oldest] = await db.values({ gte: blockKey(0, parts.head), lt: blockKeysEnd, limit: 1 }).all();
   if (description === undefined && oldest !== undefined)
@@ -264,13 +264,13 @@ async function readOpened(db: Database, location: string, compressor: FrameCompr
 /**
  * Without fsync, a power failure can take an older write and leave a newer one: LevelDB syncs neither. Blocks behind
  * such a gap are deleted, so that what is left is what an earlier stop would have left. Looks at the blocks that can
- * still have been in LevelDB's log files: those of the last chapters.
+ * still have been in LevelDB's log files: those of the last segments.
  */
 async function deleteBehindGap(db: Database, newest: BlockHead | undefined): Promise<number> {
   if (newest === undefined) return 0;
-  const chapter =
-    newest.chapterUs === 0 ? undefined : await db.get(blockKey(newest.chapterUs, parts.chapter));
-  const fromUs = chapter === undefined ? 0 : Chapter.read(chapter).previousUs;
+  const segment =
+    newest.segmentUs === 0 ? undefined : await db.get(blockKey(newest.segmentUs, parts.segment));
+  const fromUs = segment === undefined ? 0 : SegmentIndex.read(segment).previousUs;
   let lostBlocks = 0;
   let endUs: number | undefined;
   for await (const { index, previousUs } of walkHeads(db, fromUs, newest.index.lastTimeUs)) {

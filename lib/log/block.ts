@@ -9,7 +9,7 @@ export type UpstreamPositions = ReadonlyMap<string, number>;
 /** Events with both wire-ready copies. Nobody writes to `json` or `zstd`: they are shared with every socket. */
 export interface Block {
   readonly index: BlockIndex;
-  /** The events as WebSocket text frames, one after the other. */
+  /** The events as WebSocket text messages, one after the other. */
   readonly json: Uint8Array;
   /** The same events as WebSocket binary frames that hold one zstd frame each. */
   readonly zstd: Uint8Array;
@@ -27,5 +27,5 @@ export function blockBytesOf({ json, zstd }: Block): number {
 /** One encoding of a block: what a replay reads. */
 export interface BlockSlice {
   readonly index: BlockIndex;
-  readonly frames: Uint8Array;
+  readonly messages: Uint8Array;
 }

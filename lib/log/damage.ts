@@ -1,6 +1,6 @@
 // The error for a log that is not what was written: one text that says what to do, wherever the damage shows.
 
-import { CodedError } from '../event/coded-error.ts';
+import { CodedError } from '../errors.ts';
 
 /** `LOG_CORRUPT`. @param what what was found, and where. */
 export function damaged(what: string, cause?: unknown): CodedError {

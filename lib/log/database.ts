@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
-import { CodedError } from '../event/coded-error.ts';
+import { CodedError } from '../errors.ts';
 import { damaged, detailOf } from './damage.ts';
 
 /** A LevelDB database of bytes to bytes. */

@@ -2,7 +2,7 @@
 // whole; level-log.ts is the embedded implementation, log-replica.ts its readers in other threads.
 
 import type { Block, BlockSlice, UpstreamPositions } from './block.ts';
-import type { ReadFilter } from './chapter.ts';
+import type { ReadFilter } from './segment-index.ts';
 
 /** Which payload a reader wants. */
 export type SliceEncoding = 'json' | 'zstd';

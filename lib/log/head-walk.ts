@@ -1,5 +1,5 @@
 // Walks the heads of stored blocks, in order, by seeking from one to the next: payloads are not read. For opening and
-// trimming; readers go by chapters.
+// trimming; readers go by segments.
 
 import { type BlockHead, blockKey, lastPart, parts, readBlockKey, readHead } from './block-format.ts';
 import type { Database } from './database.ts';
@@ -15,7 +15,7 @@ export async function* walkHeads(db: Database, fromUs: number, throughUs: number
   });
   try {
     for (let entry = await iterator.next(); entry !== undefined; entry = await iterator.next()) {
-      // A chapter may lie behind a block that is gone.
+      // A segment may lie behind a block that is gone.
       if (readBlockKey(entry[0])?.part !== parts.head) continue;
       const head = readHead(entry[1]);
       yield head;

@@ -1,4 +1,4 @@
-// The newest blocks, stored as they come: small, in a database of their own, until they have been folded into blocks
+// The newest blocks, stored as they come: small, in a database of their own, until they have been compacted into blocks
 // worth keeping. Apart from the block store so that what is short-lived never has to be compacted out of what is not.
 
 import type { Block } from './block.ts';
@@ -8,8 +8,8 @@ import { type Database, openDatabase, writeFailure } from './database.ts';
 
 /** LevelDB's memtable for the journal: most entries are deleted again before it is full. */
 const writeBufferBytes = 8 * 1024 * 1024;
-/** Offsets and chapters are the store's. */
-const noPlace = { before: { events: 0, bytes: 0 }, chapterUs: 0 };
+/** Offsets and segments are the store's. */
+const noPlace = { before: { events: 0, bytes: 0 }, segmentUs: 0 };
 
 /** A durable queue of blocks. One packed value per block. */
 export class Journal {

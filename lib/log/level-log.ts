@@ -1,21 +1,21 @@
 // The embedded event log. Full blocks go to the block store. Small ones, the usual case at the network's rate, go to the
-// journal; when enough have gathered they are folded into one and move to the store, behind the writer's back. Which of
+// journal; when enough have gathered they are compacted into one and move to the store, behind the writer's back. Which of
 // the two holds an event is nobody else's business: readers ask memory first, then here.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ByteWriter } from '../decode/byte-writer.ts';
-import { CodedError } from '../event/coded-error.ts';
+import { ByteWriter } from '../byte-writer.ts';
+import { CodedError } from '../errors.ts';
 import type { Block, UpstreamPositions } from './block.ts';
 import {
   blockEventsMax,
   blockJsonBytesMax,
-  type FrameCompressor,
+  type EventCompressor,
   isFull,
   withDictionaryOf,
 } from './block-builder.ts';
 import { BlockStore } from './block-store.ts';
-import type { ReadFilter } from './chapter.ts';
+import { compactBlocks } from './compaction.ts';
 import { databaseFailure } from './database.ts';
 import type {
   DeletionTotals,
@@ -25,11 +25,11 @@ import type {
   SliceEncoding,
   TrimResult,
 } from './event-log.ts';
-import { foldBlocks } from './fold.ts';
 import { Journal } from './journal.ts';
 import { type LogFollower, type ReplicaStart, storeFolder } from './log-follower.ts';
 import { LogView } from './log-view.ts';
 import { RecordFinder } from './record-finder.ts';
+import type { ReadFilter } from './segment-index.ts';
 import { waitForSpace } from './space.ts';
 
 export interface LevelLogOptions {
@@ -42,17 +42,17 @@ export interface LevelLogOptions {
   /** Whether every append waits for the disk: survives power loss, not just the death of the process. */
   readonly fsync: boolean;
   /** Of the dictionary that compressed subscribers have; blocks from before a change of it are compressed again. */
-  readonly compressor: FrameCompressor;
+  readonly compressor: EventCompressor;
   /** Told of changes; the databases are opened so that other threads can read them. */
   readonly follower?: LogFollower | undefined;
 }
 
-/** Journalled blocks that are folded at the latest, however few events they have. */
-const foldBlocksMax = 256;
-/** How often folding makes the store durable without `fsync`, so that the journal can be emptied. */
+/** Journalled blocks that are compacted at the latest, however few events they have. */
+const compactionBlocksMax = 256;
+/** How often compaction makes the store durable without `fsync`, so that the journal can be emptied. */
 const storeSyncMs = 1000;
-/** Unfolded bytes at which appends wait for folding. */
-const unfoldedBytesMax = 64 * 1024 * 1024;
+/** Uncompacted bytes at which appends wait for compaction. */
+const uncompactedBytesMax = 64 * 1024 * 1024;
 
 /** An {@link EventLog} in LevelDB. Create it with {@link LevelLog.open}. */
 export class LevelLog implements EventLog {
@@ -67,7 +67,7 @@ export class LevelLog implements EventLog {
   #journal: Journal;
   #store: BlockStore;
   #positions: UpstreamPositions;
-  #folding: Promise<void> | undefined;
+  #compaction: Promise<void> | undefined;
   #syncedAtMs = 0;
   /** A write failed in the background: nothing may be written until {@link recover} has reopened the databases. */
   #broken: unknown;
@@ -76,12 +76,12 @@ export class LevelLog implements EventLog {
   #isClosed = false;
 
   private constructor(options: LevelLogOptions, opened: Opened) {
-    const { journal, store, unfolded, lostBlocks } = opened;
+    const { journal, store, uncompacted, lostBlocks } = opened;
     this.lostBlocks = lostBlocks;
     this.#options = options;
     this.#journal = journal;
     this.#store = store;
-    this.#view = new LogView(store.didHashKey, options.tailBytesMax, store.stored, unfolded);
+    this.#view = new LogView(store.didHashKey, options.tailBytesMax, store.stored, uncompacted);
     this.#finder = new RecordFinder(this.#view);
     this.#positions = positionsOf(opened) ?? new Map();
   }
@@ -104,8 +104,8 @@ export class LevelLog implements EventLog {
 
   /** What a replica starts from. It is right until the next append or trim. */
   get replicaStart(): ReplicaStart {
-    const { unfolded } = this.#view;
-    return { didHashKey: this.didHashKey, trimmedToUs: this.#store.stored.trimmedToUs, unfolded };
+    const { uncompacted } = this.#view;
+    return { didHashKey: this.didHashKey, trimmedToUs: this.#store.stored.trimmedToUs, uncompacted };
   }
 
   get positions(): UpstreamPositions {
@@ -129,12 +129,12 @@ export class LevelLog implements EventLog {
         `block ${firstTimeUs} to ${lastTimeUs} does not come after ${previousUs}: a bug, please report it`,
       );
     }
-    if (this.#view.unfoldedBytes > unfoldedBytesMax) await this.#folding;
+    if (this.#view.uncompactedBytes > uncompactedBytesMax) await this.#compaction;
     if (this.#isClosed) throw new CodedError('LOG_CLOSED', 'the log is closed');
     if (this.#broken !== undefined) throw this.#broken;
     const { fsync } = this.#options;
     if (isFull(block)) {
-      await this.#foldAll();
+      await this.#compactAll();
       await this.#store.append(block, fsync);
       this.#view.stored(block, 0);
     } else {
@@ -142,7 +142,7 @@ export class LevelLog implements EventLog {
       this.#view.journalled(block);
     }
     this.#positions = block.positions;
-    if (this.#isFoldDue) this.#folding ??= this.#fold(() => this.#isFoldDue);
+    if (this.#isCompactionDue) this.#compaction ??= this.#compact(() => this.#isCompactionDue);
   }
 
   recentAfter(timeUs: number): Block | undefined {
@@ -181,12 +181,12 @@ export class LevelLog implements EventLog {
 
   stats(): LogStats {
     const { bytes, events } = this.#store.size;
-    const { lastTimeUs, unfolded, unfoldedBytes, unfoldedEvents, memoryBytes } = this.#view;
+    const { lastTimeUs, uncompacted, uncompactedBytes, uncompactedEvents, memoryBytes } = this.#view;
     return {
-      firstTimeUs: this.#store.firstTimeUs || (unfolded[0]?.index.firstTimeUs ?? 0),
+      firstTimeUs: this.#store.firstTimeUs || (uncompacted[0]?.index.firstTimeUs ?? 0),
       lastTimeUs,
-      storedBytes: bytes + unfoldedBytes,
-      storedEvents: events + unfoldedEvents,
+      storedBytes: bytes + uncompactedBytes,
+      storedEvents: events + uncompactedEvents,
       memoryBytes,
     };
   }
@@ -194,13 +194,13 @@ export class LevelLog implements EventLog {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#recovering;
-    await this.#folding;
+    await this.#compaction;
     await this.#journal.close();
     await this.#store.close();
   }
 
   async #recover(): Promise<void> {
-    await this.#folding;
+    await this.#compaction;
     await waitForSpace(this.#options.dataDir, () => this.#isClosed);
     if (this.#isClosed) return;
     await this.#trimming?.catch(() => undefined);
@@ -217,71 +217,71 @@ export class LevelLog implements EventLog {
     }
     this.#journal = opened.journal;
     this.#store = opened.store;
-    this.#view.reset(opened.store.stored, opened.unfolded);
+    this.#view.reset(opened.store.stored, opened.uncompacted);
     this.#positions = positionsOf(opened) ?? this.#positions;
     this.#broken = undefined;
     await this.#options.follower?.resume();
   }
 
-  get #isFoldDue(): boolean {
-    const { unfolded, unfoldedEvents, unfoldedBytes } = this.#view;
+  get #isCompactionDue(): boolean {
+    const { uncompacted, uncompactedEvents, uncompactedBytes } = this.#view;
     return (
-      unfoldedEvents >= blockEventsMax ||
-      unfoldedBytes >= 2 * blockJsonBytesMax ||
-      unfolded.length >= foldBlocksMax
+      uncompactedEvents >= blockEventsMax ||
+      uncompactedBytes >= 2 * blockJsonBytesMax ||
+      uncompacted.length >= compactionBlocksMax
     );
   }
 
   /** Leaves nothing in the journal, before a block goes past it. @throws CodedError `LOG_WRITE_FAILED`. */
-  async #foldAll(): Promise<void> {
-    await this.#folding;
-    if (this.#view.unfolded.length === 0) return;
-    this.#folding = this.#fold(() => this.#view.unfolded.length > 0);
-    await this.#folding;
+  async #compactAll(): Promise<void> {
+    await this.#compaction;
+    if (this.#view.uncompacted.length === 0) return;
+    this.#compaction = this.#compact(() => this.#view.uncompacted.length > 0);
+    await this.#compaction;
     if (this.#broken !== undefined) throw this.#broken;
   }
 
   /** Moves blocks from the journal to the store while there is reason to. Never rejects. */
-  async #fold(hasReason: () => boolean): Promise<void> {
+  async #compact(hasReason: () => boolean): Promise<void> {
     try {
       while (hasReason()) {
-        const small = this.#takeFold();
-        const folded = small.length === 1 ? small[0] : foldBlocks(small);
+        const small = this.#takeCompaction();
+        const compacted = small.length === 1 ? small[0] : compactBlocks(small);
         const sync = this.#options.fsync || performance.now() - this.#syncedAtMs >= storeSyncMs;
-        await this.#store.append(folded, sync);
-        this.#view.stored(folded, small.length);
-        this.#options.follower?.folded(folded, small.length);
+        await this.#store.append(compacted, sync);
+        this.#view.stored(compacted, small.length);
+        this.#options.follower?.compacted(compacted, small.length);
         // Entries that the disk may have must not go before what replaces them is there for certain.
         if (!sync) continue;
         this.#syncedAtMs = performance.now();
-        await this.#journal.removeTo(folded.index.lastTimeUs);
+        await this.#journal.removeTo(compacted.index.lastTimeUs);
       }
     } catch (error) {
       this.#broken = error;
     }
-    this.#folding = undefined;
+    this.#compaction = undefined;
   }
 
-  /** The oldest unfolded blocks that make one block, not much larger than a full one. */
-  #takeFold(): Block[] {
+  /** The oldest uncompacted blocks that make one block, not much larger than a full one. */
+  #takeCompaction(): Block[] {
     let events = 0;
     let jsonBytes = 0;
     let taken = 0;
-    const { unfolded } = this.#view;
-    for (const block of unfolded) {
+    const { uncompacted } = this.#view;
+    for (const block of uncompacted) {
       if (events >= blockEventsMax || jsonBytes >= blockJsonBytesMax) break;
       events += block.index.count;
       jsonBytes += block.json.length;
       taken++;
     }
-    return unfolded.slice(0, taken);
+    return uncompacted.slice(0, taken);
   }
 }
 
 interface Opened {
   readonly journal: Journal;
   readonly store: BlockStore;
-  readonly unfolded: Block[];
+  readonly uncompacted: Block[];
   readonly lostBlocks: number;
 }
 
@@ -298,8 +298,8 @@ async function openParts(options: LevelLogOptions): Promise<Opened> {
     journal = await Journal.open(join(dataDir, 'journal'));
     const { blocks, lostBlocks } = await journal.recover(store.lastTimeUs);
     const scratch = new ByteWriter();
-    const unfolded = blocks.map((block) => withDictionaryOf(block, compressor, scratch));
-    return { journal, store, unfolded, lostBlocks: store.lostBlocks + lostBlocks };
+    const uncompacted = blocks.map((block) => withDictionaryOf(block, compressor, scratch));
+    return { journal, store, uncompacted, lostBlocks: store.lostBlocks + lostBlocks };
   } catch (error) {
     await journal?.close();
     await store.close();
@@ -307,10 +307,10 @@ async function openParts(options: LevelLogOptions): Promise<Opened> {
   }
 }
 
-function endOf({ store, unfolded }: Opened): number {
-  return unfolded.at(-1)?.index.lastTimeUs ?? store.lastTimeUs;
+function endOf({ store, uncompacted }: Opened): number {
+  return uncompacted.at(-1)?.index.lastTimeUs ?? store.lastTimeUs;
 }
 
-function positionsOf({ store, unfolded }: Opened): UpstreamPositions | undefined {
-  return unfolded.at(-1)?.positions ?? store.last?.positions;
+function positionsOf({ store, uncompacted }: Opened): UpstreamPositions | undefined {
+  return uncompacted.at(-1)?.positions ?? store.last?.positions;
 }

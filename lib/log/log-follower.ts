@@ -12,13 +12,13 @@ export interface ReplicaStart {
   /** Blocks that end here or before are deleted. */
   readonly trimmedToUs: number;
   /** Blocks that only memory and the journal have, oldest first. */
-  readonly unfolded: readonly Block[];
+  readonly uncompacted: readonly Block[];
 }
 
 /** Calls come in the order of the changes, and between the appends that they lie between. */
 export interface LogFollower {
-  /** The `count` oldest blocks of the journal are stored, as the one block `folded`. */
-  folded(folded: Block, count: number): void;
+  /** The `count` oldest blocks of the journal are stored, as the one block `compacted`. */
+  compacted(compacted: Block, count: number): void;
   /** Blocks that end at `throughUs` or before are about to be deleted. */
   trimming(throughUs: number): void;
   /** The databases are about to be closed and opened again: resolves when no other thread has them open. */

@@ -3,14 +3,14 @@
 // who carries that here is lib/service's.
 
 import { join } from 'node:path';
-import { CodedError } from '../event/coded-error.ts';
+import { CodedError } from '../errors.ts';
 import type { Block } from './block.ts';
-import { type FrameCompressor, isFull } from './block-builder.ts';
-import type { ReadFilter } from './chapter.ts';
+import { type EventCompressor, isFull } from './block-builder.ts';
 import { type Database, openDatabase } from './database.ts';
 import type { LogReader, ReadResult, SliceEncoding } from './event-log.ts';
 import { type ReplicaStart, storeFolder } from './log-follower.ts';
 import { LogView } from './log-view.ts';
+import type { ReadFilter } from './segment-index.ts';
 import { newestHead, StoredBlocks } from './stored-blocks.ts';
 
 /** What a replica is made from. */
@@ -19,7 +19,7 @@ export interface LogReplicaOptions {
   /** Bytes of newest blocks kept in memory. */
   readonly tailBytesMax: number;
   /** As the writer's. */
-  readonly compressor: FrameCompressor;
+  readonly compressor: EventCompressor;
   /** Applies at once what the writer has told and what still waits. */
   readonly catchUp: () => void;
 }
@@ -36,7 +36,7 @@ export class LogReplica implements LogReader {
   private constructor(options: LogReplicaOptions, start: ReplicaStart, store: OpenStore) {
     this.#options = options;
     this.#store = store;
-    this.#view = new LogView(start.didHashKey, options.tailBytesMax, store.stored, start.unfolded);
+    this.#view = new LogView(start.didHashKey, options.tailBytesMax, store.stored, start.uncompacted);
   }
 
   /** @throws CodedError `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
@@ -71,24 +71,24 @@ export class LogReplica implements LogReader {
     }
   }
 
-  /** As `LogFollower.folded`. @throws CodedError `LOG_ORDER`: the two threads are not of one mind. */
-  folded(folded: Block, count: number): void {
-    const last = this.#view.unfolded[count - 1];
-    if (last?.index.lastTimeUs !== folded.index.lastTimeUs) {
+  /** As `LogFollower.compacted`. @throws CodedError `LOG_ORDER`: the two threads are not of one mind. */
+  compacted(compacted: Block, count: number): void {
+    const last = this.#view.uncompacted[count - 1];
+    if (last?.index.lastTimeUs !== compacted.index.lastTimeUs) {
       throw new CodedError(
         'LOG_ORDER',
-        `a block up to ${folded.index.lastTimeUs} replaces ${count} that end at ${last?.index.lastTimeUs}: a bug, please report it`,
+        `a block up to ${compacted.index.lastTimeUs} replaces ${count} that end at ${last?.index.lastTimeUs}: a bug, please report it`,
       );
     }
-    this.#store.stored.add(folded);
-    this.#view.stored(folded, count);
+    this.#store.stored.add(compacted);
+    this.#view.stored(compacted, count);
   }
 
   /** As `LogFollower.trimming`. */
   trimming(throughUs: number): void {
     const { stored } = this.#store;
     stored.trimmedToUs = throughUs;
-    stored.chapters.trimTo(throughUs);
+    stored.segments.trimTo(throughUs);
   }
 
   /** Closes the store; reads wait. */
@@ -100,7 +100,7 @@ export class LogReplica implements LogReader {
   /** Opens the store again and starts anew. @throws CodedError `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
   async resume(start: ReplicaStart): Promise<void> {
     this.#store = await openStore(this.#options, start);
-    this.#view.reset(this.#store.stored, start.unfolded);
+    this.#view.reset(this.#store.stored, start.uncompacted);
   }
 
   /** Idempotent. */

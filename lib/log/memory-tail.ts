@@ -35,17 +35,18 @@ export class MemoryTail {
     while (this.#bytes > this.#bytesMax && this.#first < this.#blocks.length - 1) this.#dropFirst();
   }
 
-  /** Puts `folded` in the place of the `count` blocks that it was made of, as far as they are still here. */
-  replace(count: number, folded: Block): void {
+  /** Puts `compacted` in the place of the `count` blocks that it was made of, as far as they are still here. */
+  replace(count: number, compacted: Block): void {
     const blocks = this.#blocks;
     let end = blocks.length;
-    while (end > this.#first && (blocks[end - 1] as Block).index.lastTimeUs > folded.index.lastTimeUs) end--;
+    while (end > this.#first && (blocks[end - 1] as Block).index.lastTimeUs > compacted.index.lastTimeUs)
+      end--;
     const start = end - count;
     // Partly dropped already: the small ones that are left stay as they are.
     if (start < this.#first) return;
     for (let at = start; at < end; at++) this.#bytes -= costOf(blocks[at] as Block);
-    this.#bytes += costOf(folded);
-    blocks.splice(start, count, folded);
+    this.#bytes += costOf(compacted);
+    blocks.splice(start, count, compacted);
   }
 
   /**

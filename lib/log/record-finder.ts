@@ -1,22 +1,22 @@
 // Gives deletions what their record pointed at: a deletion says which record is gone, not what was in it. The record's
 // event is looked for in the log, newest first, by the time in the record's key: keys are TIDs, made when the record was.
-// What cannot be found that way is in odd-records.ts. Called before a block is stored, so that its readers, live and
+// What cannot be found that way is in recent-records.ts. Called before a block is stored, so that its readers, live and
 // replayed, need no search. It never fails: what is not found stays without subjects.
 
 import { operations } from '../event/event.ts';
-import { noPath } from '../event/reference.ts';
+import { noPath } from '../event/subject.ts';
 import type { Block } from './block.ts';
 import type { BlockIndex, SubjectColumns } from './block-index.ts';
 import type { DeletionTotals } from './event-log.ts';
 import type { LogView } from './log-view.ts';
-import { OddRecords } from './odd-records.ts';
-import { referencesOf, withReferences } from './subject-columns.ts';
+import { OddRecords } from './recent-records.ts';
+import { subjectHashesOf, withSubjectHashes } from './subject-columns.ts';
 
 /** How far the time in a record's key may be from the time at which its event was made: clocks, and slow networks. */
 export const keySlackUs = 2 * 60 * 1_000_000;
 /** Blocks that are read for one deletion: usually one, rarely another that only seemed to have the DID. */
 const blocksPerSearchMax = 8;
-const chaptersPerSearchMax = 8;
+const segmentsPerSearchMax = 8;
 /** Deletions of one block that are looked for in the store; a full block has some twenty. */
 export const searchesPerBlockMax = 64;
 
@@ -53,7 +53,7 @@ export class RecordFinder {
   /** Goes through the events in their order, so that what is known of odd records is what came before each deletion. */
   #deletionsOf(
     index: BlockIndex,
-    { path, madeFromUs, madeThroughUs }: SubjectColumns,
+    { path, createdFromUs, createdThroughUs }: SubjectColumns,
     keyTimeUs: Float64Array,
   ): Deletion[] {
     const { count, kindAndOperation, timeUs, didHash } = index;
@@ -70,8 +70,8 @@ export class RecordFinder {
       // An update is not made when its key was, or so soon that it could be taken for the creation. NaN compares as false.
       const isRegular =
         operation === operations.create &&
-        keyTimeUs[event] >= madeFromUs - keySlackUs &&
-        keyTimeUs[event] <= madeThroughUs + keySlackUs;
+        keyTimeUs[event] >= createdFromUs - keySlackUs &&
+        keyTimeUs[event] <= createdThroughUs + keySlackUs;
       if (!isRegular) this.#odd.set(low, high, path[event], timeUs[event]);
     }
     return deletions;
@@ -88,23 +88,23 @@ export class RecordFinder {
       else this.totals.skipped++;
     }
     await Promise.all(searches);
-    for (const [event, references] of found) {
-      if (references.length > 0) this.totals.found++;
+    for (const [event, subjectHashes] of found) {
+      if (subjectHashes.length > 0) this.totals.found++;
       else {
         this.totals.unknown++;
         found.delete(event);
       }
     }
-    return withSubjects(block, found.size === 0 ? subjects : withReferences(subjects, found));
+    return withSubjects(block, found.size === 0 ? subjects : withSubjectHashes(subjects, found));
   }
 
   /** Looks where nothing has to be read: before the deletion in its own block, and in blocks that are not in the store yet. */
   #findNear(index: BlockIndex, event: number): Uint32Array | undefined {
     const own = findIn(index, event, index, event);
     if (own !== undefined) return own;
-    const { unfolded } = this.#view;
-    for (let at = unfolded.length - 1; at >= 0; at--) {
-      const found = findIn(unfolded[at].index, unfolded[at].index.count, index, event);
+    const { uncompacted } = this.#view;
+    for (let at = uncompacted.length - 1; at >= 0; at--) {
+      const found = findIn(uncompacted[at].index, uncompacted[at].index.count, index, event);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -119,9 +119,9 @@ export class RecordFinder {
     found.set(event, nothing);
     try {
       for await (const stored of this.#candidates(index, event, oddUs, keyTimeUs)) {
-        const references = findIn(stored, stored.count, index, event);
-        if (references === undefined) continue;
-        found.set(event, references);
+        const subjectHashes = findIn(stored, stored.count, index, event);
+        if (subjectHashes === undefined) continue;
+        found.set(event, subjectHashes);
         return;
       }
     } catch {
@@ -138,12 +138,12 @@ export class RecordFinder {
     const odd = oddUs === undefined ? undefined : await this.#view.storedIndexAfter(oddUs - 1);
     if (odd !== undefined) yield odd;
     if (Number.isNaN(keyTimeUs)) return;
-    yield* this.#view.storedMadeAt({
-      madeUs: keyTimeUs,
+    yield* this.#view.storedCreatedAt({
+      createdUs: keyTimeUs,
       slackUs: keySlackUs,
       didHash: index.didHash.subarray(event * 2, event * 2 + 2),
       blocksMax: blocksPerSearchMax,
-      chaptersMax: chaptersPerSearchMax,
+      segmentsMax: segmentsPerSearchMax,
     });
   }
 }
@@ -158,7 +158,7 @@ function findIn(from: BlockIndex, end: number, index: BlockIndex, event: number)
     if (from.subjects.path[at] !== path || from.didHash[at * 2] !== low || from.didHash[at * 2 + 1] !== high)
       continue;
     const isGone = from.kindAndOperation[at] >>> 4 === operations.delete;
-    return isGone ? nothing : referencesOf(from.subjects, at);
+    return isGone ? nothing : subjectHashesOf(from.subjects, at);
   }
   return undefined;
 }

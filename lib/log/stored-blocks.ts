@@ -1,18 +1,18 @@
-// What readers know of a block store: how far it reaches, its chapters, and the way from a position to blocks. The
+// What readers know of a block store: how far it reaches, its segments, and the way from a position to blocks. The
 // store's writer has one (block-store.ts), and so has every thread that only reads (log-replica.ts).
 
-import { CodedError } from '../event/coded-error.ts';
+import { CodedError } from '../errors.ts';
 import type { Block } from './block.ts';
-import type { FrameCompressor } from './block-builder.ts';
+import type { EventCompressor } from './block-builder.ts';
 import { type BlockHead, blockKey, blockKeysEnd, parts, readBlockKey, readHead } from './block-format.ts';
 import type { BlockIndex } from './block-index.ts';
 import { BlockLoader } from './block-loader.ts';
 import { BlockReader } from './block-reader.ts';
-import type { MadeSearch, ReadFilter } from './chapter.ts';
-import { ChapterList } from './chapter-list.ts';
 import { damaged } from './damage.ts';
 import { type Database, databaseFailure } from './database.ts';
 import type { ReadResult, SliceEncoding } from './event-log.ts';
+import type { CreatedSearch, ReadFilter } from './segment-index.ts';
+import { SegmentList } from './segment-list.ts';
 
 /** See the file comment. Create it with {@link StoredBlocks.load}. */
 export class StoredBlocks {
@@ -20,17 +20,17 @@ export class StoredBlocks {
   lastTimeUs: number;
   /** Blocks that end here or before are deleted, or about to be. */
   trimmedToUs = 0;
-  readonly chapters: ChapterList;
+  readonly segments: SegmentList;
   readonly #loader: BlockLoader;
   readonly #reader: BlockReader;
   readonly #location: string;
 
-  private constructor(location: string, lastTimeUs: number, chapters: ChapterList, loader: BlockLoader) {
+  private constructor(location: string, lastTimeUs: number, segments: SegmentList, loader: BlockLoader) {
     this.#location = location;
     this.lastTimeUs = lastTimeUs;
-    this.chapters = chapters;
+    this.segments = segments;
     this.#loader = loader;
-    this.#reader = new BlockReader(loader, chapters);
+    this.#reader = new BlockReader(loader, segments);
   }
 
   /**
@@ -43,12 +43,12 @@ export class StoredBlocks {
     db: Database,
     location: string,
     last: BlockHead | undefined,
-    compressor: FrameCompressor,
+    compressor: EventCompressor,
   ): Promise<StoredBlocks> {
     const lastTimeUs = last?.index.lastTimeUs ?? 0;
     const loader = new BlockLoader(db, compressor);
-    const chapters = await ChapterList.load(db, lastTimeUs, last?.chapterUs ?? 0, loader);
-    return new StoredBlocks(location, lastTimeUs, chapters, loader);
+    const segments = await SegmentList.load(db, lastTimeUs, last?.segmentUs ?? 0, loader);
+    return new StoredBlocks(location, lastTimeUs, segments, loader);
   }
 
   /** As `LogReader.read`, among stored blocks. `catchUp` is called before a failure is believed: see log-view.ts. */
@@ -65,7 +65,7 @@ export class StoredBlocks {
       return await this.#reader.read(range, encoding, bytesMax, filter);
     } catch (cause) {
       catchUp?.();
-      // Retention may have taken what was asked for since its chapter was looked at: what is left comes next.
+      // Retention may have taken what was asked for since its segment was looked at: what is left comes next.
       if (this.trimmedToUs > trimmedBeforeUs)
         return { slices: [], throughUs: Math.max(timeUs, this.trimmedToUs) };
       if (cause instanceof CodedError) throw cause;
@@ -75,15 +75,15 @@ export class StoredBlocks {
 
   /** The columns, subjects included, of the block with the first event after `timeUs`. @throws CodedError `LOG_CORRUPT`. */
   async indexAfter(timeUs: number): Promise<BlockIndex | undefined> {
-    const chapter = await this.chapters.after(timeUs);
-    const block = chapter.blockAfter(timeUs);
-    return block < chapter.count ? this.#index(chapter.lastTimeOf(block)) : undefined;
+    const segment = await this.segments.after(timeUs);
+    const block = segment.blockAfter(timeUs);
+    return block < segment.count ? this.#index(segment.lastTimeOf(block)) : undefined;
   }
 
   /** The same of blocks that may have what a search is for, nearest in time first. @throws CodedError `LOG_CORRUPT`. */
-  async *madeAt(search: MadeSearch): AsyncGenerator<BlockIndex> {
-    const chapters = await this.chapters.madeAt(search);
-    const found = chapters.flatMap((chapter) => chapter.madeAt(search));
+  async *createdAt(search: CreatedSearch): AsyncGenerator<BlockIndex> {
+    const segments = await this.segments.createdAt(search);
+    const found = segments.flatMap((segment) => segment.createdAt(search));
     found.sort((one, other) => one.offUs - other.offUs || other.lastTimeUs - one.lastTimeUs);
     for (const { lastTimeUs } of found.slice(0, search.blocksMax)) {
       const index = await this.#index(lastTimeUs);
@@ -99,8 +99,8 @@ export class StoredBlocks {
 
   /** Another thread has stored a block. */
   add(block: Block): void {
-    this.chapters.add(block);
-    if (this.chapters.open.isFull) this.chapters.closeOpen();
+    this.segments.add(block);
+    if (this.segments.open.isFull) this.segments.closeOpen();
     this.lastTimeUs = block.index.lastTimeUs;
   }
 }

@@ -1,49 +1,49 @@
 // Gathers what the events of the open block point at. Owned by block-builder.ts, which tells it of each event in turn.
 
 import type { DidHasher } from '../event/did-hash.ts';
-import { noPath, ReferenceHasher, referenceInts } from '../event/reference.ts';
+import { noPath, SubjectHasher, subjectInts } from '../event/subject.ts';
 import { tidTimeUs } from '../event/tid.ts';
 import type { SubjectColumns } from './block-index.ts';
 
-/** References of one event: more are left out. A byte holds the number. */
-export const referencesOfEventMax = 255;
+/** Subjects of one event: more are left out. A byte holds the number. */
+export const subjectsOfEventMax = 255;
 const firstCapacityEvents = 512;
 
 /** See the file comment. */
 export class SubjectBuilder {
-  readonly #hasher: ReferenceHasher;
+  readonly #hasher: SubjectHasher;
   #path = new Uint32Array(firstCapacityEvents);
   #ends = new Uint32Array(firstCapacityEvents);
   #keyTimeUs = new Float64Array(firstCapacityEvents);
-  #references = new Uint32Array(2 * firstCapacityEvents * referenceInts);
+  #subjectHashes = new Uint32Array(2 * firstCapacityEvents * subjectInts);
   #events = 0;
-  /** References gathered, and those of them that are not the open event's. */
+  /** Subjects gathered, and those of them that are not the open event's. */
   #count = 0;
   #openStart = 0;
   #hasPaths = false;
 
   constructor(hasher: DidHasher) {
-    this.#hasher = new ReferenceHasher(hasher);
+    this.#hasher = new SubjectHasher(hasher);
   }
 
   /** A text of the open event's record. */
   add(source: Uint8Array, start: number, end: number): void {
     const hasher = this.#hasher;
-    if (this.#count - this.#openStart >= referencesOfEventMax || !hasher.read(source, start, end)) return;
-    const references = this.#references;
-    const to = this.#count * referenceInts;
-    for (let at = this.#openStart * referenceInts; at < to; at += referenceInts) {
+    if (this.#count - this.#openStart >= subjectsOfEventMax || !hasher.read(source, start, end)) return;
+    const subjectHashes = this.#subjectHashes;
+    const to = this.#count * subjectInts;
+    for (let at = this.#openStart * subjectInts; at < to; at += subjectInts) {
       if (
-        references[at] === hasher.didLow &&
-        references[at + 1] === hasher.didHigh &&
-        references[at + 2] === hasher.path
+        subjectHashes[at] === hasher.didLow &&
+        subjectHashes[at + 1] === hasher.didHigh &&
+        subjectHashes[at + 2] === hasher.path
       )
         return;
     }
-    if (to === references.length) this.#references = copyInto(new Uint32Array(to * 2), references);
-    this.#references[to] = hasher.didLow;
-    this.#references[to + 1] = hasher.didHigh;
-    this.#references[to + 2] = hasher.path;
+    if (to === subjectHashes.length) this.#subjectHashes = copyInto(new Uint32Array(to * 2), subjectHashes);
+    this.#subjectHashes[to] = hasher.didLow;
+    this.#subjectHashes[to + 1] = hasher.didHigh;
+    this.#subjectHashes[to + 2] = hasher.path;
     this.#count++;
   }
 
@@ -72,16 +72,16 @@ export class SubjectBuilder {
 
   /**
    * The columns of the events since the last call, copied; undefined when there is nothing in them.
-   * @param madeFromUs @param madeThroughUs see {@link SubjectColumns}.
+   * @param createdFromUs @param createdThroughUs see {@link SubjectColumns}.
    */
-  take(madeFromUs: number, madeThroughUs: number): SubjectColumns | undefined {
+  take(createdFromUs: number, createdThroughUs: number): SubjectColumns | undefined {
     const columns = this.#hasPaths
       ? {
-          madeFromUs,
-          madeThroughUs,
+          createdFromUs,
+          createdThroughUs,
           path: this.#path.slice(0, this.#events),
           ends: this.#ends.slice(0, this.#events),
-          references: this.#references.slice(0, this.#count * referenceInts),
+          subjectHashes: this.#subjectHashes.slice(0, this.#count * subjectInts),
           keyTimeUs: this.#keyTimeUs.slice(0, this.#events),
         }
       : undefined;

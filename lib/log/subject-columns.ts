@@ -1,28 +1,37 @@
 // Subject columns as values: stored, read, joined, and asked for one event. Pure.
 //
-// Stored, little-endian: CRC-32 of all that follows, count of events, count of references, 4 bytes of zero, two doubles
-// (`madeFromUs`, `madeThroughUs`), `path`, `references`, and for each event the number of its references as a byte.
+// Stored, little-endian: CRC-32 of all that follows, count of events, count of subjects, 4 bytes of zero, two doubles
+// (`createdFromUs`, `createdThroughUs`), `path`, `subjectHashes`, and for each event the number of its subjects as a byte.
 
 import { crc32 } from 'node:zlib';
-import { referenceInts } from '../event/reference.ts';
+import { subjectInts } from '../event/subject.ts';
 import type { SubjectColumns } from './block-index.ts';
 import { damaged } from './damage.ts';
 
 const fixedBytes = 32;
-const referenceBytes = 4 * referenceInts;
+const subjectBytes = 4 * subjectInts;
 
 /** The stored form; {@link readSubjects} is its inverse. */
-export function writeSubjects({ madeFromUs, madeThroughUs, path, ends, references }: SubjectColumns): Buffer {
+export function writeSubjects({
+  createdFromUs,
+  createdThroughUs,
+  path,
+  ends,
+  subjectHashes,
+}: SubjectColumns): Buffer {
   const count = path.length;
-  const bytes = Buffer.alloc(fixedBytes + count * 4 + references.byteLength + count);
+  const bytes = Buffer.alloc(fixedBytes + count * 4 + subjectHashes.byteLength + count);
   bytes.writeUInt32LE(count, 4);
-  bytes.writeUInt32LE(references.length / referenceInts, 8);
-  bytes.writeDoubleLE(madeFromUs, 16);
-  bytes.writeDoubleLE(madeThroughUs, 24);
+  bytes.writeUInt32LE(subjectHashes.length / subjectInts, 8);
+  bytes.writeDoubleLE(createdFromUs, 16);
+  bytes.writeDoubleLE(createdThroughUs, 24);
   bytes.set(new Uint8Array(path.buffer, path.byteOffset, path.byteLength), fixedBytes);
-  const referencesAt = fixedBytes + count * 4;
-  bytes.set(new Uint8Array(references.buffer, references.byteOffset, references.byteLength), referencesAt);
-  const countsAt = referencesAt + references.byteLength;
+  const subjectsAt = fixedBytes + count * 4;
+  bytes.set(
+    new Uint8Array(subjectHashes.buffer, subjectHashes.byteOffset, subjectHashes.byteLength),
+    subjectsAt,
+  );
+  const countsAt = subjectsAt + subjectHashes.byteLength;
   for (let event = 0; event < count; event++) bytes[countsAt + event] = ends[event] - startOf(ends, event);
   bytes.writeUInt32LE(crc32(bytes.subarray(4)), 0);
   return bytes;
@@ -37,7 +46,7 @@ export function readSubjects(bytes: Uint8Array, count: number): SubjectColumns {
     throw damaged(`subjects of ${bytes.length} bytes have a wrong checksum`);
   }
   const total = view.getUint32(8, true);
-  const countsAt = fixedBytes + count * 4 + total * referenceBytes;
+  const countsAt = fixedBytes + count * 4 + total * subjectBytes;
   if (view.getUint32(4, true) !== count || bytes.length !== countsAt + count) {
     throw damaged(`subjects of ${bytes.length} bytes do not fit ${count} events`);
   }
@@ -47,13 +56,13 @@ export function readSubjects(bytes: Uint8Array, count: number): SubjectColumns {
     end += memory[countsAt + event];
     ends[event] = end;
   }
-  if (end !== total) throw damaged(`subjects of ${count} events count ${end} references of ${total}`);
+  if (end !== total) throw damaged(`subjects of ${count} events count ${end} subjects of ${total}`);
   return {
-    madeFromUs: view.getFloat64(16, true),
-    madeThroughUs: view.getFloat64(24, true),
+    createdFromUs: view.getFloat64(16, true),
+    createdThroughUs: view.getFloat64(24, true),
     path: new Uint32Array(memory.buffer, fixedBytes, count),
     ends,
-    references: new Uint32Array(memory.buffer, fixedBytes + count * 4, total * referenceInts),
+    subjectHashes: new Uint32Array(memory.buffer, fixedBytes + count * 4, total * subjectInts),
   };
 }
 
@@ -67,8 +76,8 @@ export function joinSubjects(
   const count = counts.reduce((sum, one) => sum + one, 0);
   const path = new Uint32Array(count);
   const ends = new Uint32Array(count);
-  const ints = present.reduce((sum, { references }) => sum + references.length, 0);
-  const references = new Uint32Array(ints);
+  const ints = present.reduce((sum, { subjectHashes }) => sum + subjectHashes.length, 0);
+  const subjectHashes = new Uint32Array(ints);
   let at = 0;
   let end = 0;
   for (const [block, part] of parts.entries()) {
@@ -77,48 +86,48 @@ export function joinSubjects(
     else {
       path.set(part.path, at);
       for (let event = 0; at + event < next; event++) ends[at + event] = part.ends[event] + end;
-      references.set(part.references, end * referenceInts);
-      end += part.references.length / referenceInts;
+      subjectHashes.set(part.subjectHashes, end * subjectInts);
+      end += part.subjectHashes.length / subjectInts;
     }
     at = next;
   }
   return {
-    madeFromUs: Math.min(...present.map(({ madeFromUs }) => madeFromUs)),
-    madeThroughUs: Math.max(...present.map(({ madeThroughUs }) => madeThroughUs)),
+    createdFromUs: Math.min(...present.map(({ createdFromUs }) => createdFromUs)),
+    createdThroughUs: Math.max(...present.map(({ createdThroughUs }) => createdThroughUs)),
     path,
     ends,
-    references,
+    subjectHashes,
   };
 }
 
-/** The references of one event, as a view. */
-export function referencesOf({ ends, references }: SubjectColumns, event: number): Uint32Array {
-  return references.subarray(startOf(ends, event) * referenceInts, ends[event] * referenceInts);
+/** The subjects of one event, as a view. */
+export function subjectHashesOf({ ends, subjectHashes }: SubjectColumns, event: number): Uint32Array {
+  return subjectHashes.subarray(startOf(ends, event) * subjectInts, ends[event] * subjectInts);
 }
 
-/** The same columns with references for some of the events that have none. */
-export function withReferences(
+/** The same columns with subjects for some of the events that have none. */
+export function withSubjectHashes(
   columns: SubjectColumns,
   added: ReadonlyMap<number, Uint32Array>,
 ): SubjectColumns {
   const ends = columns.ends.slice();
-  const ints = [...added.values()].reduce((sum, list) => sum + list.length, columns.references.length);
-  const references = new Uint32Array(ints);
+  const ints = [...added.values()].reduce((sum, list) => sum + list.length, columns.subjectHashes.length);
+  const subjectHashes = new Uint32Array(ints);
   let copied = 0;
   let moved = 0;
   for (let event = 0; event < ends.length; event++) {
     const list = added.get(event);
     if (list !== undefined) {
-      const start = startOf(columns.ends, event) * referenceInts;
-      references.set(columns.references.subarray(copied, start), copied + moved);
-      references.set(list, start + moved);
+      const start = startOf(columns.ends, event) * subjectInts;
+      subjectHashes.set(columns.subjectHashes.subarray(copied, start), copied + moved);
+      subjectHashes.set(list, start + moved);
       copied = start;
       moved += list.length;
     }
-    ends[event] += moved / referenceInts;
+    ends[event] += moved / subjectInts;
   }
-  references.set(columns.references.subarray(copied), copied + moved);
-  return { ...columns, ends, references };
+  subjectHashes.set(columns.subjectHashes.subarray(copied), copied + moved);
+  return { ...columns, ends, subjectHashes };
 }
 
 function startOf(ends: Uint32Array, event: number): number {

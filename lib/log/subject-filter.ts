@@ -1,18 +1,18 @@
-// Lets a reader who is after subjects skip blocks: for each block of a chapter a Bloom filter of what its events point
-// at. Four bytes an event, in a value of its own, so that nobody else reads it. Pure; chapter-list.ts stores it.
+// Lets a reader who is after subjects skip blocks: for each block of a segment a Bloom filter of what its events point
+// at. Four bytes an event, in a value of its own, so that nobody else reads it. Pure; segment-list.ts stores it.
 
 import { crc32 } from 'node:zlib';
-import { noPath, referenceInts } from '../event/reference.ts';
+import { noPath, subjectInts } from '../event/subject.ts';
 import type { SubjectColumns } from './block-index.ts';
-import { chapterBlocks } from './chapter.ts';
 import { damaged } from './damage.ts';
+import { segmentBlocks } from './segment-index.ts';
 
-/** Bits of a block: some ten for each of the account and the record of the 1.4 references that a usual event has. */
+/** Bits of a block: some ten for each of the account and the record of the 1.4 subjects that a usual event has. */
 const filterBytes = 1024;
 const filterBits = filterBytes * 8;
 const filterProbes = 6;
-/** References above which testing costs more than the blocks that it would skip. */
-const testedReferencesMax = 512;
+/** Subjects above which testing costs more than the blocks that it would skip. */
+const testedSubjectsMax = 512;
 const fixedBytes = 8;
 
 /** Filled by {@link add}, asked by {@link mayMatch}. */
@@ -23,13 +23,13 @@ export class SubjectFilter {
   /** The next block; undefined when its events point at nothing. */
   add(subjects: SubjectColumns | undefined): void {
     const start = this.#count++ * filterBytes;
-    if (subjects === undefined || subjects.references.length === 0) return;
+    if (subjects === undefined || subjects.subjectHashes.length === 0) return;
     this.#makeBits();
-    const { references } = subjects;
-    for (let at = 0; at < references.length; at += referenceInts) {
-      this.#set(start, references[at], references[at + 1], noPath);
-      if (references[at + 2] !== noPath)
-        this.#set(start, references[at], references[at + 1], references[at + 2]);
+    const { subjectHashes } = subjects;
+    for (let at = 0; at < subjectHashes.length; at += subjectInts) {
+      this.#set(start, subjectHashes[at], subjectHashes[at + 1], noPath);
+      if (subjectHashes[at + 2] !== noPath)
+        this.#set(start, subjectHashes[at], subjectHashes[at + 1], subjectHashes[at + 2]);
     }
   }
 
@@ -41,15 +41,15 @@ export class SubjectFilter {
   }
 
   /**
-   * Whether anything in a block may point at one of `references`, `referenceInts` entries each: at that account or any record of
+   * Whether anything in a block may point at one of `subjectHashes`, `subjectInts` entries each: at that account or any record of
    * it, or at that record.
    */
-  mayMatch(block: number, references: Uint32Array): boolean {
+  mayMatch(block: number, subjectHashes: Uint32Array): boolean {
     if (this.#bits.length === 0) return false;
-    if (references.length > testedReferencesMax * referenceInts) return true;
+    if (subjectHashes.length > testedSubjectsMax * subjectInts) return true;
     const start = block * filterBytes;
-    for (let at = 0; at < references.length; at += referenceInts) {
-      if (this.#has(start, references[at], references[at + 1], references[at + 2])) return true;
+    for (let at = 0; at < subjectHashes.length; at += subjectInts) {
+      if (this.#has(start, subjectHashes[at], subjectHashes[at + 1], subjectHashes[at + 2])) return true;
     }
     return false;
   }
@@ -76,9 +76,9 @@ export class SubjectFilter {
     return filter;
   }
 
-  /** A chapter without any subject takes no memory. */
+  /** A segment without any subject takes no memory. */
   #makeBits(): void {
-    if (this.#bits.length === 0) this.#bits = new Uint8Array(chapterBlocks * filterBytes);
+    if (this.#bits.length === 0) this.#bits = new Uint8Array(segmentBlocks * filterBytes);
   }
 
   #set(start: number, low: number, high: number, path: number): void {

@@ -1,6 +1,6 @@
 // Applies retention to the log at regular times, one trim at a time.
 
-import { CodedError } from '../event/coded-error.ts';
+import { CodedError } from '../errors.ts';
 import type { EventLog } from '../log/event-log.ts';
 
 /** How often; as v1's. */

@@ -3,24 +3,29 @@
 
 import { availableParallelism } from 'node:os';
 import type { Compressor } from '../codec/compressor.ts';
+import type { Config } from '../config/config.ts';
+import { packageVersion } from '../config/help.ts';
+import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
-import type { CodedError } from '../event/coded-error.ts';
 import { AddressTable } from '../fanout/address-table.ts';
-import { formatListenAddress, type ListenAddress } from '../http/listen-address.ts';
+import { Ingest } from '../ingest/ingest.ts';
+import { IngestTotals } from '../ingest/ingest-totals.ts';
+import { RelayLink } from '../ingest/relay-link.ts';
+import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
 import { LevelLog } from '../log/level-log.ts';
+import type { Logger } from '../logger.ts';
+import { Monitor } from '../monitor/monitor.ts';
+import { Repeats } from '../repeats.ts';
 import { parseRelayUrl, type Relay } from '../upstream/relay-url.ts';
 import { FilterStore } from '../wire/filter-store.ts';
-import { type Codec, openCodec } from './codec.ts';
-import type { Config } from './config.ts';
-import { Front, type FrontLogEntry, type Fronts, readsMax } from './front.ts';
-import { FrontPool } from './front-pool.ts';
-import { packageVersion } from './help.ts';
-import { Ingest } from './ingest.ts';
-import { IngestTotals } from './ingest-totals.ts';
-import type { Logger } from './logger.ts';
-import { Monitor } from './monitor.ts';
-import { RelayLink } from './relay-link.ts';
-import { Repeats } from './repeats.ts';
+import { type Codec, openCodec } from '../worker/codec.ts';
+import {
+  type Delivery,
+  readsMax,
+  type ServerLogEntry,
+  SubscriberServer,
+} from '../worker/subscriber-server.ts';
+import { WorkerPool } from '../worker/worker-pool.ts';
 import { Retention } from './retention.ts';
 
 /** Newest blocks kept in memory: a minute of the network at 1,000 events a second, both encodings. */
@@ -62,8 +67,8 @@ export class Service {
     const opened: (() => Promise<void>)[] = [];
     try {
       const parts = await assemble(config, logger, opened);
-      const publicAddress = await parts.fronts.listen(config.listen);
-      opened.push(() => parts.fronts.stop(0));
+      const publicAddress = await parts.delivery.listen(config.listen);
+      opened.push(() => parts.delivery.stop(0));
       const metricsAddress = await parts.monitor.listener.listen(config.metricsListen);
       parts.monitor.readiness.isListening = true;
       parts.link.upstream.start();
@@ -95,13 +100,13 @@ export class Service {
   }
 
   async #stop(): Promise<void> {
-    const { link, fronts, retention, monitor, log, compressor, logger } = this.#parts;
+    const { link, delivery, retention, monitor, log, compressor, logger } = this.#parts;
     monitor.readiness.isListening = false;
     monitor.stop();
     await link.upstream.stop();
     await link.ingest.stop();
     await retention.stop();
-    await fronts.stop(sessionsStopMs);
+    await delivery.stop(sessionsStopMs);
     await monitor.listener.stop();
     await log.close();
     compressor.close();
@@ -116,7 +121,7 @@ interface Parts {
   readonly compressor: Compressor;
   readonly log: LevelLog;
   readonly link: RelayLink;
-  readonly fronts: Fronts;
+  readonly delivery: Delivery;
   readonly retention: Retention;
   readonly monitor: Monitor;
   readonly failed: Promise<unknown>;
@@ -131,7 +136,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
   const { compressor } = codec;
   opened.push(async () => compressor.close());
   const failure = Promise.withResolvers<unknown>();
-  const { log, fronts, filters, workers } = await openLog(config, codec, logger, opened, failure.resolve);
+  const { log, delivery, filters, workers } = await openLog(config, codec, logger, opened, failure.resolve);
   const clock = new Clock(log.lastTimeUs);
   const totals = new IngestTotals();
   const link = new RelayLink(relays, `slipstream/${packageVersion()}`, totals, logger);
@@ -142,7 +147,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
     totals,
     publish(block) {
       monitor.count(block);
-      return fronts.publish(block);
+      return delivery.publish(block);
     },
     setPaused: (paused) => (paused ? link.upstream.pause() : link.upstream.resume()),
     written: (seconds) => monitor.written(seconds),
@@ -164,7 +169,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
     totals,
     log,
     link,
-    fronts,
+    delivery,
     filters,
     logger,
     nowUs: () => clock.nowUs(),
@@ -177,7 +182,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
     compressor,
     log,
     link,
-    fronts,
+    delivery,
     retention,
     monitor,
     failed: failure.promise,
@@ -191,29 +196,29 @@ async function openLog(
   logger: Logger,
   opened: Opened,
   failed: (error: unknown) => void,
-): Promise<{ log: LevelLog; fronts: Fronts; filters: FilterStore; workers: number }> {
+): Promise<{ log: LevelLog; delivery: Delivery; filters: FilterStore; workers: number }> {
   const { dataDir, retentionBytes, fsync, subscribersMax, subscribersPerAddressMax, maxSubRate } = config;
   const workers = config.workers ?? usualWorkers();
   const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate };
   const addresses = AddressTable.memoryFor(limits);
   const filters = new FilterStore();
   const options = { dataDir, retentionBytes, fsync, compressor: codec.compressor };
-  const writeLog = (entry: FrontLogEntry): void => logger[entry.level](entry.fields, entry.message);
+  const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
   if (workers === 0) {
     const log = await LevelLog.open({ ...options, tailBytesMax });
     opened.push(() => log.close());
     logLostBlocks(log, logger);
-    const fronts = new Front({ config, log, codec, addresses, filters, readsMax, writeLog });
-    return { log, fronts, filters, workers };
+    const delivery = new SubscriberServer({ config, log, codec, addresses, filters, readsMax, writeLog });
+    return { log, delivery, filters, workers };
   }
-  const fronts = new FrontPool({ config, workers, tailBytesMax, addresses, filters, writeLog, failed });
+  const delivery = new WorkerPool({ config, workers, tailBytesMax, addresses, filters, writeLog, failed });
   // Nobody reads in this thread.
-  const log = await LevelLog.open({ ...options, tailBytesMax: 0, follower: fronts });
+  const log = await LevelLog.open({ ...options, tailBytesMax: 0, follower: delivery });
   opened.push(() => log.close());
   logLostBlocks(log, logger);
-  opened.push(() => fronts.terminate());
-  await fronts.start(log);
-  return { log, fronts, filters, workers };
+  opened.push(() => delivery.terminate());
+  await delivery.start(log);
+  return { log, delivery, filters, workers };
 }
 
 function usualWorkers(): number {

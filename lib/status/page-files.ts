@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CodedError } from '../event/coded-error.ts';
+import { CodedError } from '../errors.ts';
 
 /** One file. `bytes` are shared and never written to. */
 export interface PageFile {

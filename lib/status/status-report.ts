@@ -1,4 +1,4 @@
-// What the daemon tells about itself to whoever looks: one plain object, made once a second by lib/service/status.ts,
+// What the daemon tells about itself to whoever looks: one plain object, made once a second by lib/monitor/status-reporter.ts,
 // served as `/status.json`, drawn by the page. It can be cloned to worker threads and written as JSON. It names no client
 // and no account: relays, collections and reasons are the only texts in it.
 

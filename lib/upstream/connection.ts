@@ -3,7 +3,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { type ClientOptions, WebSocket } from '../socket/websocket.ts';
+import { type ClientOptions, WebSocket } from '../websocket.ts';
 import {
   type DisconnectReason,
   detailOfAnswer,
@@ -13,7 +13,7 @@ import {
   reasonOfStreamError,
 } from './disconnect-reason.ts';
 import { bufferedChunksMax, fragmentsMax, frameMaxBytes, type Timing } from './limits.ts';
-import { Liveness } from './liveness.ts';
+import { RelayLiveness } from './relay-liveness.ts';
 import type { Relay } from './relay-url.ts';
 
 const closedByUs = 1000;
@@ -56,7 +56,7 @@ export interface ConnectionOptions {
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #ws: WebSocket;
-  readonly #liveness: Liveness;
+  readonly #liveness: RelayLiveness;
   readonly #handshakeTimer: NodeJS.Timeout;
   #pingTimer: NodeJS.Timeout | undefined;
   #socket: Socket | undefined;
@@ -69,7 +69,7 @@ export class Connection {
     this.#options = options;
     this.#paused = options.paused;
     const { relay, cursor, userAgent, timing } = options;
-    this.#liveness = new Liveness(timing.pingIntervalMs);
+    this.#liveness = new RelayLiveness(timing.pingIntervalMs);
     this.#ws = new WebSocket(relay.connectUrl(cursor), clientOptions(userAgent, timing));
     this.#listen();
     this.#handshakeTimer = setTimeout(() => {

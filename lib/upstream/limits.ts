@@ -1,6 +1,8 @@
 // Every bound and interval of the upstream connection, with its unit. No behaviour lives here; tests shorten the
 // intervals through `Timing`.
 
+import type { BackoffLimits } from '../backoff.ts';
+
 /**
  * Longest message accepted, in bytes: three times the 5 MB that the protocol allows. ws gathers a message before it
  * hands it over, so this is also what a relay can make us hold.
@@ -23,7 +25,7 @@ export const framesAfterPauseMaxBytes = 64 * 1024;
 export const detailMaxChars = 200;
 
 /** Intervals of the connection, all in milliseconds. */
-export interface Timing {
+export interface Timing extends BackoffLimits {
   /** From the start of an attempt (name lookup included) until the WebSocket is open. */
   readonly handshakeTimeoutMs: number;
   /** Between pings; also how long the answer to one may take. */
@@ -32,12 +34,6 @@ export interface Timing {
   readonly closeTimeoutMs: number;
   /** Life of a connection with frames on it from which on the back-off starts over. */
   readonly deliveringAfterMs: number;
-  /** Shortest wait before a retry. */
-  readonly retryMinMs: number;
-  /** Longest wait before the first retry; doubles with every failure. */
-  readonly retryFirstMs: number;
-  /** Longest wait before any retry. */
-  readonly retryMaxMs: number;
 }
 
 /** What a daemon runs with. */

@@ -1,7 +1,7 @@
 // Which relay is tried next, and when: a reducer over ended attempts. It owns no timer and no socket, and does not
 // know why an attempt ended, only whether it delivered and whether we asked for the end. Called by `Upstream`.
 
-import { type BackoffLimits, retryDelayMs } from './backoff.ts';
+import { type BackoffLimits, retryDelayMs } from '../backoff.ts';
 import { deliveringFrames } from './limits.ts';
 
 /** One attempt to come. */

@@ -1,7 +1,7 @@
 // What an operator writes to name a relay, made into the address to connect to and the key that its sequence is stored
 // under. Pure: it looks nothing up and opens nothing.
 
-import { CodedError } from '../event/coded-error.ts';
+import { CodedError } from '../errors.ts';
 
 const defaultPath = '/xrpc/com.atproto.sync.subscribeRepos';
 

@@ -2,7 +2,7 @@
 // knows nothing of what frames contain, keeps no sequence and counts nothing; the service composes it with a handler
 // that does. There is no watchdog on frames: a quiet relay is a healthy one as long as it answers pings.
 
-import { CodedError } from '../event/coded-error.ts';
+import { CodedError } from '../errors.ts';
 import { Connection, type FrameSink } from './connection.ts';
 import type { DisconnectReason } from './disconnect-reason.ts';
 import { defaultTiming, type Timing } from './limits.ts';

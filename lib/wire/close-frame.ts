@@ -1,5 +1,5 @@
 // Close frames: the codes sent on purpose and the room a reason has. Sending them is
-// subscribe-session.ts; those that answer protocol violations are lib/socket/subscriber-socket.ts.
+// websocket-session.ts; those that answer protocol violations are lib/session/subscriber-socket.ts.
 
 /** Every error of the application, as the v1 wire has it. */
 export const closeApplicationError = 1000;

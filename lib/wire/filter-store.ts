@@ -1,5 +1,5 @@
 // The filters that clients have stored, with the bounds on them: their number and bytes, in all and of one address, and how
-// long one is kept that nobody uses. It lives in one thread and holds bytes; the others ask it (lib/service/filter-port.ts).
+// long one is kept that nobody uses. It lives in one thread and holds bytes; the others ask it (lib/worker/filter-port.ts).
 
 import { createHmac, randomBytes } from 'node:crypto';
 import type { FilterCounts, StoredFilter } from './stored-filter.ts';

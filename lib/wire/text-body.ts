@@ -1,5 +1,5 @@
 // What the answer to a subscriber over plain HTTP is made of, event by event: the seam between its two forms
-// (event-stream-body.ts, pull-body.ts) and the session that sends it (lib/http/text-session.ts).
+// (sse-body.ts, ndjson-body.ts) and the session that sends it (lib/session/http-session.ts).
 
 import type { Encoding, Progress } from '../fanout/transport.ts';
 
@@ -12,7 +12,7 @@ export interface TextBody {
   /** The last `time_us` that it wants; absent: there is none. */
   readonly throughUs?: number;
   /** What comes first; may be empty. */
-  readonly opening: string;
+  readonly firstText: string;
   /** Whether all has been said. */
   readonly isComplete: boolean;
   /** What to write of a batch of `encoding`, which is not empty; may share its memory. */
@@ -20,5 +20,5 @@ export interface TextBody {
   /** What to write about progress; may be empty. */
   progressOf(report: Progress): string;
   /** What to say at an end that is not the answer's own; undefined to break it off, so that nobody takes it for whole. */
-  farewell(reason: string): string | undefined;
+  closingText(reason: string): string | undefined;
 }

@@ -4,9 +4,9 @@
 import { parseCursor, positionOfCursor } from '../event/cursor.ts';
 import type { Filter } from '../event/filter.ts';
 import { encodings } from '../fanout/transport.ts';
-import { EventStreamBody } from './event-stream-body.ts';
-import { PullBody } from './pull-body.ts';
+import { NdjsonBody } from './ndjson-body.ts';
 import { eachQueryPair } from './query-pairs.ts';
+import { SseBody } from './sse-body.ts';
 import type { StoredFilterId } from './stored-filter.ts';
 import {
   isSubscribeFault,
@@ -56,7 +56,7 @@ export function readEventStream(
   const asked = readShared(rawQuery);
   if (isTextFault(asked)) return asked;
   const { filter, cursor, progress } = asked;
-  const body = new EventStreamBody(progress, pingIntervalMs);
+  const body = new SseBody(progress, pingIntervalMs);
   if (lastEventId === '') {
     const afterTimeUs = cursor === undefined ? undefined : positionOfCursor(cursor, nowUs);
     return { filter, afterTimeUs, body };
@@ -82,7 +82,7 @@ export function readPull(rawQuery: string, nowUs: () => number): TextRequest | T
   // Without a cursor it is from the oldest event on: from now on there would be nothing.
   const afterTimeUs = positionOfCursor(cursor ?? 0, startUs);
   const throughUs = Math.max(afterTimeUs ?? 0, positionOfCursor(untilCursor, startUs) ?? startUs);
-  const body = new PullBody({ limit: limitEvents, throughUs, wantsProgress: progress, nowUs });
+  const body = new NdjsonBody({ limit: limitEvents, throughUs, wantsProgress: progress, nowUs });
   return { filter, afterTimeUs, body };
 }
 

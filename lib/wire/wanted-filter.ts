@@ -6,7 +6,7 @@ import { isDid } from '../event/did.ts';
 import { eventKinds, operations } from '../event/event.ts';
 import type { Filter } from '../event/filter.ts';
 import { isNsid } from '../event/nsid.ts';
-import { isSubject } from '../event/reference.ts';
+import { isSubject } from '../event/subject.ts';
 
 /** Most collections in a filter: exact ones, each once, plus prefixes, repeated ones included. */
 export const collectionsMax = 100;

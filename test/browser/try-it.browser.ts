@@ -2,9 +2,9 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { FramePool } from '../../lib/simulator/frame-pool.ts';
-import { SyntheticNetwork } from '../../lib/simulator/network.ts';
-import { RelayServer } from '../../lib/simulator/relay-server.ts';
+import { FramePool } from '../../simulator/lib/frame-pool.ts';
+import { SyntheticNetwork } from '../../simulator/lib/network.ts';
+import { RelayServer } from '../../simulator/lib/relay-server.ts';
 import { textFrame } from '../http/fake-source.ts';
 import { sampleReport } from '../status/sample-report.ts';
 import { Daemon } from '../support/daemon.ts';

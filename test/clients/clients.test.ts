@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { JetstreamSubscription } from '@atcute/jetstream';
 import { Jetstream } from '@skyware/jetstream';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { FramePool } from '../../lib/simulator/frame-pool.ts';
-import { SyntheticNetwork } from '../../lib/simulator/network.ts';
-import { RelayServer } from '../../lib/simulator/relay-server.ts';
+import { FramePool } from '../../simulator/lib/frame-pool.ts';
+import { SyntheticNetwork } from '../../simulator/lib/network.ts';
+import { RelayServer } from '../../simulator/lib/relay-server.ts';
 import { Daemon } from '../support/daemon.ts';
 import { hasShared, officialDictionaryPath } from '../support/shared.ts';
 

@@ -8,12 +8,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defaultDictionaryPath } from '../../lib/codec/dictionary.ts';
 import { blockKey, parts } from '../../lib/log/block-format.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
-import { compressor, contentOf, edit, flip, type MadeLog, makeLog } from '../inspection/log.ts';
+import { compressor, contentOf, edit, flip, makeLog, type WrittenLog } from './inspect/log.ts';
 
 const program = resolve(import.meta.dirname, '../../cmd/inspect.ts');
 let folder: string;
 let dataDir: string;
-let made: MadeLog;
+let made: WrittenLog;
 let lines: string[];
 /** A log with more than a pipe holds, so that it cannot have been written before its reader goes. */
 let large: string;

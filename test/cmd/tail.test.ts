@@ -9,8 +9,8 @@ import { join, resolve } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { postEvent, V1Server } from '../../client/test/v1-server.ts';
 import { defaultDictionaryPath, readDictionary } from '../../lib/codec/dictionary.ts';
-import { postEvent, V1Server } from '../client/v1-server.ts';
 
 const program = resolve(import.meta.dirname, '../../cmd/tail.ts');
 const hasScript = spawnSync('script', ['--version']).error === undefined;

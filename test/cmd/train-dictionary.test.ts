@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { defaultDictionaryPath, readDictionary } from '../../lib/codec/dictionary.ts';
-import { WebSocketServer } from '../../lib/socket/websocket.ts';
-import { likeText } from '../training/made-events.ts';
+import { WebSocketServer } from '../../lib/websocket.ts';
+import { likeText } from './train-dictionary/sample-events.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'slipstream-train-'));
 afterAll(() => rmSync(folder, { recursive: true }));

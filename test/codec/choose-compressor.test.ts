@@ -2,9 +2,9 @@ import { createRequire } from 'node:module';
 import type * as zlib from 'node:zlib';
 import { createZstdCompress } from 'node:zlib';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { ByteWriter } from '../../lib/byte-writer.ts';
 import { chooseCompressor, compressorPreferences } from '../../lib/codec/choose-compressor.ts';
-import { ByteWriter } from '../../lib/decode/byte-writer.ts';
-import type { CodedError } from '../../lib/event/coded-error.ts';
+import type { CodedError } from '../../lib/errors.ts';
 import { sampleDictionaries } from './sample-dictionaries.ts';
 
 vi.mock('node:zlib', async (importOriginal) => {

@@ -108,7 +108,7 @@ describe('DictionaryStore', () => {
 
   test('has at most four beside the default', () => {
     const others = [1, 2, 3, 4].map(withId);
-    expect(new DictionaryStore(own, [...others, own, others[0]]).further).toEqual(others);
+    expect(new DictionaryStore(own, [...others, own, others[0]]).additional).toEqual(others);
     expect(() => new DictionaryStore(own, [...others, withId(5)])).toThrow(
       expect.objectContaining({ code: 'CODEC_DICTIONARY_TOO_MANY' }),
     );

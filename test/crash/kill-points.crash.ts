@@ -3,14 +3,14 @@
 
 import { rm } from 'node:fs/promises';
 import { afterEach, beforeEach, it } from 'vitest';
-import { SeededRandom } from '../../lib/simulator/seeded-random.ts';
+import { SeededRandom } from '../../simulator/lib/seeded-random.ts';
 import { CrashRun } from './crash-run.ts';
 import { dieAt, type KillPlace, type PlaceOptions, placesOf } from './kill-place.ts';
 
 const seed = process.env.CRASH_SEED ?? '1';
 const framesPerSecond = 2500;
-/** More than the events of a chapter: a burst of these closes one. */
-const chapterFrames = 75_000;
+/** More than the events of a segment: a burst of these closes one. */
+const segmentFrames = 75_000;
 /** More than a log file of the block store holds. */
 const rotationFrames = 65_000;
 
@@ -64,16 +64,16 @@ it('survives deaths at each step of a write', async () => {
   console.log(`kills at writes: ${kills} kills, ${await run.finish()}`);
 });
 
-it('survives deaths while a chapter is stored', async () => {
+it('survives deaths while a segment is stored', async () => {
   await connectFirst();
   const { server } = run.relay;
   server.setRate(0);
-  const places = placesOf('before during after', [1], 'blocks.chapter');
+  const places = placesOf('before during after', [1], 'blocks.segment');
   for (const [at, place] of places.entries()) {
-    // The second finds all but the last block of the chapter, which the first did not get to store.
-    await dieAt(run, place, random, { meanwhile: () => server.publish(at === 1 ? 1000 : chapterFrames) });
+    // The second finds all but the last block of the segment, which the first did not get to store.
+    await dieAt(run, place, random, { meanwhile: () => server.publish(at === 1 ? 1000 : segmentFrames) });
   }
-  console.log(`kills at chapters: ${places.length} kills, ${await run.finish()}`);
+  console.log(`kills at segments: ${places.length} kills, ${await run.finish()}`);
 });
 
 it('survives deaths while LevelDB changes files', async () => {

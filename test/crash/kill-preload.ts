@@ -19,7 +19,7 @@ const [point, moment] = (process.env.CRASH_POINT ?? '').split(':');
 const count = Number(process.env.CRASH_COUNT ?? 1);
 const spinUs = Number(process.env.CRASH_SPIN_US ?? 1000);
 let calls = 0;
-/** Values of a block; a batch of more stores a chapter too. */
+/** Values of a block; a batch of more stores a segment too. */
 const blockPartsMax = 4;
 
 function die(): void {
@@ -67,11 +67,11 @@ function isRotating(self: object): boolean {
   return logs.length > 1;
 }
 
-/** What a batch does: `append` a block, with its `chapter` or without, or `trim`. */
+/** What a batch does: `append` a block, with its `segment` or without, or `trim`. */
 function batchName(self: object, args: unknown[]): string {
   const [operations] = args as [{ type: string }[]];
   if (operations[0].type === 'del') return `${databaseOf(self)}.trim`;
-  return `${databaseOf(self)}.${operations.length > blockPartsMax ? 'chapter' : 'append'}`;
+  return `${databaseOf(self)}.${operations.length > blockPartsMax ? 'segment' : 'append'}`;
 }
 
 const level = ClassicLevel.prototype;

@@ -1,10 +1,10 @@
 // A relay under load that keeps account of what it made available: the simulator's server on a pool of frames, with the
 // moments noted at which it jumps, starts over, or cannot give a reader what it asks for.
 
-import { FramePool } from '../../lib/simulator/frame-pool.ts';
-import type { FrameSource } from '../../lib/simulator/frame-source.ts';
-import { SyntheticNetwork } from '../../lib/simulator/network.ts';
-import { RelayServer } from '../../lib/simulator/relay-server.ts';
+import { FramePool } from '../../simulator/lib/frame-pool.ts';
+import type { FrameSource } from '../../simulator/lib/frame-source.ts';
+import { SyntheticNetwork } from '../../simulator/lib/network.ts';
+import { RelayServer } from '../../simulator/lib/relay-server.ts';
 import { RelayHistory } from './relay-history.ts';
 
 const poolFrames = 1200;

@@ -1,7 +1,7 @@
 import { bytesToMultibase } from '@atproto/crypto';
 import { decode } from '@ipld/dag-cbor';
 import { describe, expect, test } from 'vitest';
-import { ByteWriter } from '../../lib/decode/byte-writer.ts';
+import { ByteWriter } from '../../lib/byte-writer.ts';
 import { cidEnd, writeCidText } from '../../lib/decode/cid.ts';
 import { readCidText } from '../../lib/decode/cid-text.ts';
 import { Random } from './random.ts';

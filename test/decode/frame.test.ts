@@ -192,13 +192,13 @@ describe('other messages', () => {
     ).toBeUndefined();
     expect(frame).toMatchObject({ type: number, seq: 77, active: type === '#account' });
     expect(span(frame.didStart, frame.didEnd)).toBe(exampleDid);
-    expect(span(frame.extraStart, frame.extraEnd)).toBe('x.test');
+    expect(span(frame.handleOrStatusStart, frame.handleOrStatusEnd)).toBe('x.test');
     expect(frame.read(frameOf(type, [...common, [key, nullItem]]))).toBeUndefined();
-    expect(frame).toMatchObject({ extraStart: -1, active: false });
+    expect(frame).toMatchObject({ handleOrStatusStart: -1, active: false });
     expect(frame.read(frameOf(type, [[key, text('x')], ...common, [key, nullItem]]))).toBeUndefined();
-    expect(frame.extraStart).toBe(-1);
+    expect(frame.handleOrStatusStart).toBe(-1);
     expect(frame.read(frameOf(type, common))).toBeUndefined();
-    expect(frame.extraStart).toBe(-1);
+    expect(frame.handleOrStatusStart).toBe(-1);
   });
 
   test('#sync and unknown types have a seq and nothing else', () => {

@@ -1,6 +1,6 @@
 // Runs frames through the reader and the event writer, and remembers everything that comes out.
 
-import { ByteWriter } from '../../lib/decode/byte-writer.ts';
+import { ByteWriter } from '../../lib/byte-writer.ts';
 import type { DropReason } from '../../lib/decode/drop-reason.ts';
 import { Frame } from '../../lib/decode/frame.ts';
 import { writeRecord } from '../../lib/decode/record-json.ts';
@@ -27,9 +27,9 @@ export class Recorder implements EventSink {
   drops: DropReason[] = [];
   #timeUs = firstTimeUs;
   #start = -1;
-  /** Of each event: its path, and behind it the texts of its record that may be references. */
-  references: string[][] = [];
-  #openReferences: string[] = [];
+  /** Of each event: its path, and behind it the texts of its record that may be subjects. */
+  subjectHashes: string[][] = [];
+  #openSubjects: string[] = [];
   readonly #events = new EventWriter(this, (reason) => this.drops.push(reason));
 
   begin(): number {
@@ -38,8 +38,8 @@ export class Recorder implements EventSink {
     return this.#timeUs++;
   }
 
-  reference(source: Uint8Array, start: number, end: number): void {
-    this.#openReferences.push(Buffer.from(source.subarray(start, end)).toString());
+  subject(source: Uint8Array, start: number, end: number): void {
+    this.#openSubjects.push(Buffer.from(source.subarray(start, end)).toString());
   }
 
   end(
@@ -60,8 +60,8 @@ export class Recorder implements EventSink {
       did: bytes.toString('utf8', didStart, didEnd),
       collection: bytes.toString('utf8', pathStart, collectionEnd),
     });
-    this.references.push([bytes.toString('utf8', pathStart, pathEnd), ...this.#openReferences]);
-    this.#openReferences = [];
+    this.subjectHashes.push([bytes.toString('utf8', pathStart, pathEnd), ...this.#openSubjects]);
+    this.#openSubjects = [];
     this.#start = -1;
     this.writer.length = 0;
   }
@@ -69,7 +69,7 @@ export class Recorder implements EventSink {
   /** Reads and writes one frame; `events` and `drops` are then those of this frame. */
   take(frame: Uint8Array): this {
     this.events = [];
-    this.references = [];
+    this.subjectHashes = [];
     this.drops = [];
     const reason = this.frame.read(frame);
     if (reason !== undefined) this.drops.push(reason);

@@ -2,9 +2,9 @@
 
 import { vi } from 'vitest';
 import { WebSocket } from 'ws';
-import { FramePool } from '../../lib/simulator/frame-pool.ts';
-import { SyntheticNetwork } from '../../lib/simulator/network.ts';
-import { RelayServer } from '../../lib/simulator/relay-server.ts';
+import { FramePool } from '../../simulator/lib/frame-pool.ts';
+import { SyntheticNetwork } from '../../simulator/lib/network.ts';
+import { RelayServer } from '../../simulator/lib/relay-server.ts';
 import { Daemon } from '../support/daemon.ts';
 import { type Family, parseExposition } from './exposition.ts';
 

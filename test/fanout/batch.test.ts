@@ -4,8 +4,8 @@ import { seededRandom } from '../support/events.ts';
 
 /** One frame of two bytes for each event: its number. */
 const count = 1000;
-const frames = Buffer.from(Uint16Array.from({ length: count }, (_, at) => at).buffer);
-const source = { frames, ends: Uint32Array.from({ length: count }, (_, at) => at * 2 + 2) };
+const messages = Buffer.from(Uint16Array.from({ length: count }, (_, at) => at).buffer);
+const source = { messages, ends: Uint32Array.from({ length: count }, (_, at) => at * 2 + 2) };
 
 function eventsIn(bytes: Uint8Array): number[] {
   return Array.from({ length: bytes.length / 2 }, (_, at) => Buffer.from(bytes).readUInt16LE(at * 2));
@@ -34,15 +34,15 @@ test('chains that grow at the same time keep their events apart, block after blo
   }
 });
 
-test('one run is not copied, all events are the frames themselves, and no run is nothing', () => {
+test('one run is not copied, all events are the messages themselves, and no run is nothing', () => {
   const runs = new Runs();
   let last = runs.add(noRun, 3);
   last = runs.add(last, 4);
   const some = gather(source, runs, last);
-  expect([some.bytes.buffer, some.bytes.byteOffset]).toEqual([frames.buffer, frames.byteOffset + 6]);
+  expect([some.bytes.buffer, some.bytes.byteOffset]).toEqual([messages.buffer, messages.byteOffset + 6]);
   let all = runs.add(noRun, 0);
   for (let event = 1; event < count; event++) all = runs.add(all, event);
-  expect(gather(source, runs, all).bytes).toBe(frames);
+  expect(gather(source, runs, all).bytes).toBe(messages);
   expect(gather(source, runs, noRun)).toBe(emptyBatch);
 });
 

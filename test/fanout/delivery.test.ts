@@ -191,7 +191,7 @@ test.for([41, 42, 43, 44])(
     expect(scene.deletionsBySubject).toBeGreaterThan(100);
     expect(fanout.totals.events).toBe(total);
     for (const { client } of scene.tracked) client.end();
-    expect(fanout.standing()).toMatchObject({ subscribers: 0, live: 0, slowestLagUs: 0 });
-    expect([fanout.groups.size, fanout.groups.wantedDids, fanout.groups.broad.size]).toEqual([0, 0, 0]);
+    expect(fanout.stats()).toMatchObject({ subscribers: 0, live: 0, slowestLagUs: 0 });
+    expect([fanout.groups.size, fanout.groups.wantedDids, fanout.groups.unfiltered.size]).toEqual([0, 0, 0]);
   },
 );

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { chooseCompressor } from '../../lib/codec/choose-compressor.ts';
 import { compressionLevels } from '../../lib/codec/compressor.ts';
 import { defaultDictionaryPath, parseDictionary, readDictionary } from '../../lib/codec/dictionary.ts';
-import { binaryMessage, textMessage } from '../../lib/event/message-frame.ts';
+import { binaryMessage, textMessage } from '../../lib/event/websocket-frame.ts';
 import { zstdEncodings } from '../../lib/fanout/dictionary-encoding.ts';
 import { encodings } from '../../lib/fanout/transport.ts';
 import { fakeCompressor, payloadsOf, SampleLog, seededRandom, unfake } from '../support/events.ts';
@@ -43,15 +43,15 @@ describe('encodings by the id of their dictionary', () => {
     expect(byId.get(9)).toMatchObject({ stored: 'json' });
   });
 
-  it('make binary frames of the same events, in the same order', () => {
+  it('make binary messages of the same events, in the same order', () => {
     const { recode } = faked();
     const log = new SampleLog(seededRandom(5));
     for (const count of [1, 30, 300]) {
       const { index, json } = log.block(count);
-      const { frames, ends } = recode(index, json);
+      const { messages, ends } = recode(index, json);
       expect(ends).toHaveLength(count);
-      expect(ends.at(-1)).toBe(frames.length);
-      expect(payloadsOf(frames, binaryMessage).map(unfake)).toEqual(
+      expect(ends.at(-1)).toBe(messages.length);
+      expect(payloadsOf(messages, binaryMessage).map(unfake)).toEqual(
         payloadsOf(json, textMessage).map((payload) => Buffer.from(payload).toString()),
       );
     }
@@ -62,18 +62,18 @@ describe('encodings by the id of their dictionary', () => {
     const log = new SampleLog(seededRandom(6));
     const [first, second] = [log.block(5), log.block(5)];
     const made = recode(first.index, first.json);
-    const copy = Buffer.from(made.frames);
+    const copy = Buffer.from(made.messages);
     recode(second.index, second.json);
-    expect(Buffer.from(made.frames)).toEqual(copy);
+    expect(Buffer.from(made.messages)).toEqual(copy);
   });
 
-  it('are frames of their dictionary, from a compressor of the same build', async () => {
+  it('are messages of their dictionary, from a compressor of the same build', async () => {
     const stored = await chooseCompressor('auto', own, compressionLevels.default);
     const other = withOtherId();
     const open = () => stored.withDictionary(other);
     const { recode } = zstdEncodings(own.id, new Map([[other.id, open]])).get(other.id)!;
     const { index, json } = new SampleLog(seededRandom(7)).block(40);
-    const payloads = payloadsOf(recode!(index, json).frames, binaryMessage);
+    const payloads = payloadsOf(recode!(index, json).messages, binaryMessage);
     const texts = payloadsOf(json, textMessage);
     for (const [at, payload] of payloads.entries()) {
       expect(Buffer.from(payload).readUInt16LE(payload[4] & 0x20 ? 5 : 6)).toBe(40_000);

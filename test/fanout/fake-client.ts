@@ -1,7 +1,7 @@
 // A client of the pull loop for tests: decodes what it is sent, in any of three encodings, and has a socket that fills
 // up whenever it likes.
 
-import type { Frames, Progress, Subscription, Transport } from '../../lib/fanout/transport.ts';
+import type { Messages, Progress, Subscription, Transport } from '../../lib/fanout/transport.ts';
 import { type Encoding, encodings } from '../../lib/fanout/transport.ts';
 import type { BlockIndex } from '../../lib/log/block-index.ts';
 import { payloadsOf, unfake } from '../support/events.ts';
@@ -12,13 +12,13 @@ export class Lines implements Encoding {
   readonly stored = 'json';
   recodes = 0;
 
-  readonly recode = (index: BlockIndex, frames: Uint8Array): Frames => {
+  readonly recode = (index: BlockIndex, messages: Uint8Array): Messages => {
     this.recodes++;
-    const lines = payloadsOf(frames, 0x81).map((payload) => Buffer.from(`${Buffer.from(payload)}\n`));
-    if (lines.length !== index.count) throw new Error(`${lines.length} frames for ${index.count} events`);
+    const lines = payloadsOf(messages, 0x81).map((payload) => Buffer.from(`${Buffer.from(payload)}\n`));
+    if (lines.length !== index.count) throw new Error(`${lines.length} messages for ${index.count} events`);
     let end = 0;
     return {
-      frames: Buffer.concat(lines),
+      messages: Buffer.concat(lines),
       ends: Uint32Array.from(lines, (line) => {
         end += line.length;
         return end;

@@ -107,11 +107,11 @@ test('who gets more than can be sent falls behind, and loses and repeats nothing
   fanout.publish(blocks.slice(0, 2));
   fanout.publish(blocks.slice(2));
   expect(fanout.publishedUs).toBe(log.lastTimeUs);
-  expect(fanout.standing()).toMatchObject({ live: 0 });
+  expect(fanout.stats()).toMatchObject({ live: 0 });
   await expect.poll(() => all.texts).toEqual(textsOf());
   const wanted = sample.events.filter((event) => matches(filter, event));
   await expect.poll(() => some.texts).toEqual(wanted.map((event) => JSON.stringify(event)));
-  expect(fanout.standing()).toMatchObject({ live: 2 });
+  expect(fanout.stats()).toMatchObject({ live: 2 });
   fanout.publish([await append(5)]);
   expect(all.texts).toEqual(textsOf());
 });
@@ -144,7 +144,7 @@ test('a position that is ahead waits until it is passed, and then gets what foll
   await nextRound();
   fanout.publish([first]);
   expect(clients.flatMap((client) => client.texts)).toEqual([]);
-  expect(fanout.standing()).toMatchObject({ subscribers: 3, live: 3, slowestLagUs: 0 });
+  expect(fanout.stats()).toMatchObject({ subscribers: 3, live: 3, slowestLagUs: 0 });
   fanout.publish([second, third]);
   expect(clients.map((client) => client.texts)).toEqual([textsOf(5), [], textsOf(8), []]);
   fanout.publish([await append(5)]);
@@ -154,7 +154,7 @@ test('a position that is ahead waits until it is passed, and then gets what foll
   expect(clients.map((client) => client.texts)).toEqual([textsOf(5), [], textsOf(8), lastTexts]);
 });
 
-test('frames are made anew once for the newest block, and once for a block that is read', async () => {
+test('messages are made anew once for the newest block, and once for a block that is read', async () => {
   const lines = new Lines();
   for (let made = 0; made < 40; made++) await append(20);
   const fanout = makeFanout();
@@ -210,8 +210,8 @@ test('a filter that changes during a read is not served what was read for the on
   reads[0].resolve({ slices: [], throughUs: index.lastTimeUs });
   await expect.poll(() => reads.length).toBe(2);
   expect(reads[1].after).toBe(0);
-  reads[1].resolve({ slices: [{ index, frames: block.json }], throughUs: index.lastTimeUs });
-  await expect.poll(() => fanout.standing().live).toBe(1);
+  reads[1].resolve({ slices: [{ index, messages: block.json }], throughUs: index.lastTimeUs });
+  await expect.poll(() => fanout.stats().live).toBe(1);
   expect(client.texts).toEqual(textsOf());
 });
 
@@ -227,7 +227,7 @@ test('a log that cannot be read ends the subscriber with the reason', async () =
   const client = subscribe(fanout, new FakeClient(encodings.json), 0);
   await expect.poll(() => client.closed).toEqual([1000, 'failed to replay events']);
   expect(errors).toEqual([new Error('disk on fire')]);
-  expect(fanout.standing().subscribers).toBe(0);
+  expect(fanout.stats().subscribers).toBe(0);
 });
 
 test('wanted DIDs beyond the bound are refused, when subscribing and when changing the filter', async () => {
@@ -248,7 +248,7 @@ test('wanted DIDs beyond the bound are refused, when subscribing and when changi
   expect([client.closed, other.closed]).toEqual([undefined, undefined]);
   other.subscription?.setFilter(wants('d', 'e'));
   expect(other.closed).toEqual(refusal);
-  expect(fanout.standing().subscribers).toBe(1);
+  expect(fanout.stats().subscribers).toBe(1);
   expect(fanout.groups.wantedDids).toBe(2);
 });
 
@@ -265,7 +265,7 @@ test('a delivery rate is shared by the connections of an address, and delays wit
     await nextRound();
     clients[1].drain();
   }
-  // The bucket, and what each of the two may owe: a folded block.
+  // The bucket, and what each of the two may owe: a compacted block.
   expect(received()).toBeLessThan(100 + 2 * 300);
   await expect
     .poll(() => {
@@ -300,7 +300,7 @@ test('progress is told at the tip, again after having fallen behind, and in inte
   });
   vi.advanceTimersByTime(5_000);
   expect(client.reports).toEqual([{ positionUs: 0, tipUs: fanout.publishedUs, live: false, received: 0 }]);
-  await expect.poll(() => fanout.standing().live).toBe(2);
+  await expect.poll(() => fanout.stats().live).toBe(2);
   expect(client.reports.slice(1)).toEqual([atTip(600)]);
 
   // A new subscriber at the tip is told so before it gets anything.
@@ -320,7 +320,7 @@ test('progress is told at the tip, again after having fallen behind, and in inte
   expect(client.reports.length).toBe(3);
   fills = false;
   client.drain();
-  await expect.poll(() => fanout.standing().live).toBe(3);
+  await expect.poll(() => fanout.stats().live).toBe(3);
   expect(client.reports.slice(3)).toEqual([atTip(615)]);
 
   client.end();

@@ -7,7 +7,7 @@ import { GroupIndex } from '../../lib/fanout/group-index.ts';
 import type { Subscriber } from '../../lib/fanout/subscriber.ts';
 import { encodings } from '../../lib/fanout/transport.ts';
 import { matches, randomFilter, SampleLog, seededRandom } from '../support/events.ts';
-import { pointing } from './pointing.ts';
+import { pointing } from './subject-events.ts';
 
 const didHashKey = new Uint8Array(8);
 const hasher = new DidHasher(didHashKey);
@@ -26,7 +26,7 @@ test('a block touches the groups that want some of it, with what they want', () 
     if (random() < 0.6 || held.length === 0) {
       const group = index.hold(randomFilter(random), encodings.json) as Group;
       held.push(group);
-      if (group.live.length === 0 && random() < 0.9) group.join({ place: 0 } as Subscriber);
+      if (group.live.length === 0 && random() < 0.9) group.join({ index: 0 } as Subscriber);
     } else {
       const [group] = held.splice(Math.floor(random() * held.length), 1);
       index.release(group);
@@ -35,17 +35,17 @@ test('a block touches the groups that want some of it, with what they want', () 
     const block = sample.block(1 + Math.floor(random() * 20));
     const { count, jsonEnd } = block.index;
     const from = Math.floor(random() * count);
-    const frames = { frames: block.json, ends: jsonEnd };
+    const messages = { messages: block.json, ends: jsonEnd };
     const found = new Map<Group, Uint8Array>();
-    for (const group of index.touched(block.index, from)) {
+    for (const group of index.matched(block.index, from)) {
       expect(found.has(group)).toBe(false);
-      found.set(group, gather(frames, index.runs, group.firstRun).bytes);
+      found.set(group, gather(messages, index.runs, group.firstRun).bytes);
       group.firstRun = noRun;
       group.lastRun = noRun;
     }
     for (const group of new Set(held)) {
-      const { bytes } = group.selection.cut(block.index, frames, from, count);
-      const isExpected = group.live.length > 0 && bytes.length > 0 && !index.broad.has(group);
+      const { bytes } = group.selection.cut(block.index, messages, from, count);
+      const isExpected = group.live.length > 0 && bytes.length > 0 && !index.unfiltered.has(group);
       const hint = `seed ${seed}, step ${step}, ${group.key}`;
       expect(found.get(group)?.length ?? 0, hint).toBe(isExpected ? bytes.length : 0);
       if (isExpected) expect(Buffer.compare(found.get(group) as Uint8Array, bytes), hint).toBe(0);
@@ -55,7 +55,7 @@ test('a block touches the groups that want some of it, with what they want', () 
     expect(index.size).toBe(new Set(held).size);
   }
   for (const group of held) index.release(group);
-  expect([index.size, index.wantedDids, index.broad.size]).toEqual([0, 0, 0]);
+  expect([index.size, index.wantedDids, index.unfiltered.size]).toEqual([0, 0, 0]);
 });
 
 test('subscribers share a group when filter and encoding are equal', () => {
@@ -123,33 +123,35 @@ test('thousands of groups with subjects get what points at those, for one reason
       subjects: new Set([some(), ...list(3, some)]),
     };
     const group = index.hold(filter, encodings.json) as Group;
-    if (group.live.length === 0) group.join({ place: 0 } as Subscriber);
+    if (group.live.length === 0) group.join({ index: 0 } as Subscriber);
     filters.set(group, filter);
   };
   for (let made = 0; made < 4000; made++) hold();
   for (let round = 0; round < 5; round++) {
     const sample = new SampleLog(random, { didHashKey, textBytesMax: 1000 });
     const { index: plain } = sample.block(100);
-    const references = Array.from({ length: plain.count }, () => list(4, some));
+    const subjectHashes = Array.from({ length: plain.count }, () => list(4, some));
     const from = round === 0 ? 0 : Math.floor(random() * 50);
     const found = new Map<Group, number[]>();
-    for (const group of index.touched(pointing(plain, references, hasher), from)) {
+    for (const group of index.matched(pointing(plain, subjectHashes, hasher), from)) {
       expect(found.has(group)).toBe(false);
       found.set(group, eventsOf(index, group));
     }
     let delivered = 0;
     for (const [group, filter] of filters) {
       const points = (event: number): boolean =>
-        references[event].some((text) => filter.subjects.has(text) || filter.subjects.has(accountOf(text)));
+        subjectHashes[event].some(
+          (text) => filter.subjects.has(text) || filter.subjects.has(accountOf(text)),
+        );
       const others = { ...filter, subjects: new Set<string>() };
-      const expected = [...references.keys()].filter(
+      const expected = [...subjectHashes.keys()].filter(
         (event) => event >= from && points(event) && matches(others, sample.events[event]),
       );
       expect(found.get(group) ?? [], `seed ${seed}, round ${round}, ${group.key}`).toEqual(expected);
       delivered += expected.length;
     }
     expect(delivered).toBeGreaterThan(1000);
-    expect(index.touched(plain, from), 'a block that points at nothing').toEqual([]);
+    expect(index.matched(plain, from), 'a block that points at nothing').toEqual([]);
     for (const [group] of [...filters].filter(() => random() < 0.2)) {
       while (group.holders > 0) index.release(group);
       filters.delete(group);
@@ -157,7 +159,7 @@ test('thousands of groups with subjects get what points at those, for one reason
     for (let made = 0; made < 500; made++) hold();
   }
   for (const [group] of filters) while (group.holders > 0) index.release(group);
-  expect([index.size, index.wantedDids, index.broad.size]).toEqual([0, 0, 0]);
+  expect([index.size, index.wantedDids, index.unfiltered.size]).toEqual([0, 0, 0]);
 });
 
 test('posts of one account cost what is delivered, however many others of its posts are wanted', () => {
@@ -165,14 +167,14 @@ test('posts of one account cost what is delivered, however many others of its po
   const post = (at: number): string => `at://did:web:popular.example.com/app.bsky.feed.post/${at}`;
   for (let at = 0; at < 20_000; at++) {
     const group = index.hold({ ...passAll, subjects: new Set([post(at)]) }, encodings.json) as Group;
-    group.join({ place: 0 } as Subscriber);
+    group.join({ index: 0 } as Subscriber);
   }
   const { index: plain } = new SampleLog(seededRandom(82), { didHashKey }).block(256);
-  const references = Array.from({ length: plain.count }, (_, at) => [post(at), post(at + 20_000)]);
-  const block = pointing(plain, references, hasher);
+  const subjectHashes = Array.from({ length: plain.count }, (_, at) => [post(at), post(at + 20_000)]);
+  const block = pointing(plain, subjectHashes, hasher);
   const startedMs = performance.now();
   for (let times = 0; times < 20; times++) {
-    const touched = index.touched(block, 0);
+    const touched = index.matched(block, 0);
     expect(touched.length).toBe(plain.count);
     for (const group of touched) eventsOf(index, group);
   }

@@ -4,7 +4,7 @@ import { eventKinds, operations } from '../../lib/event/event.ts';
 import { type Filter, passAll } from '../../lib/event/filter.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
 import { matches, payloadsOf, randomFilter, SampleLog, seededRandom, unfake } from '../support/events.ts';
-import { pointing } from './pointing.ts';
+import { pointing } from './subject-events.ts';
 
 const hasher = new DidHasher(new Uint8Array(8));
 const keyOf = (filter: Filter): string => new Selection(filter, hasher).key;
@@ -23,8 +23,8 @@ test('cutting a block gives what the plain rules give, for random filters, parts
       .filter((event) => matches(filter, event))
       .map((event) => JSON.stringify(event));
     const selection = new Selection(filter, hasher);
-    const asJson = selection.cut(index, { frames: json, ends: index.jsonEnd }, from, to);
-    const asZstd = selection.cut(index, { frames: zstd, ends: index.zstdEnd }, from, to);
+    const asJson = selection.cut(index, { messages: json, ends: index.jsonEnd }, from, to);
+    const asZstd = selection.cut(index, { messages: zstd, ends: index.zstdEnd }, from, to);
     const hint = `seed ${seed}, round ${round}`;
     expect(
       payloadsOf(asJson.bytes, 0x81).map((payload) => Buffer.from(payload).toString()),
@@ -37,8 +37,8 @@ test('cutting a block gives what the plain rules give, for random filters, parts
 
 test('an unfiltered block is not copied', () => {
   const { index, json } = new SampleLog(seededRandom(21)).block(5);
-  const frames = { frames: json, ends: index.jsonEnd };
-  expect(new Selection(passAll, hasher).cut(index, frames, 0, 5).bytes).toBe(json);
+  const messages = { messages: json, ends: index.jsonEnd };
+  expect(new Selection(passAll, hasher).cut(index, messages, 0, 5).bytes).toBe(json);
 });
 
 test('filters that choose the same events share a key, others do not', () => {
@@ -97,14 +97,14 @@ describe('wanted subjects', () => {
     [],
   ];
   const { index, json } = new SampleLog(seededRandom(22)).block(lists.length);
-  const frames = { frames: json, ends: index.jsonEnd };
+  const messages = { messages: json, ends: index.jsonEnd };
   const pointed = pointing(index, lists, hasher);
 
   /** Positions of the chosen events. */
   function chosen(wanted: readonly string[], more = passAll): number[] {
     const selection = new Selection({ ...more, subjects: new Set(wanted) }, hasher);
-    const { events } = selection.cut(pointed, frames, 0, index.count);
-    const one = (event: number): number => selection.cut(pointed, frames, event, event + 1).events;
+    const { events } = selection.cut(pointed, messages, 0, index.count);
+    const one = (event: number): number => selection.cut(pointed, messages, event, event + 1).events;
     const found = [...lists.keys()].filter((event) => one(event) === 1);
     expect(events).toBe(found.length);
     return found;
@@ -130,11 +130,11 @@ describe('wanted subjects', () => {
     }
   });
 
-  test('nothing matches in a block that has no references, and the log may skip it', () => {
+  test('nothing matches in a block that has no subjects, and the log may skip it', () => {
     const selection = new Selection({ ...passAll, subjects: new Set([post]) }, hasher);
-    expect(selection.cut(index, frames, 0, index.count).events).toBe(0);
+    expect(selection.cut(index, messages, 0, index.count).events).toBe(0);
     expect(selection.wantsSubjectOf(index, 0)).toBe(false);
-    expect(selection.readFilter).toEqual({ references: selection.references });
-    expect(selection.references.length).toBe(3);
+    expect(selection.readFilter).toEqual({ subjectHashes: selection.subjectHashes });
+    expect(selection.subjectHashes.length).toBe(3);
   });
 });

@@ -51,15 +51,15 @@ test.each([
   const client = new Pull(throughUs);
   fanout.subscribe(client, passAll, 0);
   await expect.poll(() => client.reports, soon).toEqual([{ positionUs, tipUs, live: false, received: 0 }]);
-  expect([log.stepsUs, fanout.standing().subscribers]).toEqual([[], 0]);
+  expect([log.stepsUs, fanout.stats().subscribers]).toEqual([[], 0]);
 });
 
 test('who is asked too early goes on', async () => {
   const fanout = new Fanout(new SlowLog(400, 499), addressTable(), () => {});
   const client = new Pull(500);
   fanout.subscribe(client, passAll, 0);
-  await expect.poll(() => fanout.standing().slowestLagUs).toBe(tipUs - 499);
-  expect([client.reports, fanout.standing().subscribers]).toEqual([[], 1]);
+  await expect.poll(() => fanout.stats().slowestLagUs).toBe(tipUs - 499);
+  expect([client.reports, fanout.stats().subscribers]).toEqual([[], 1]);
 });
 
 test('one that wants nothing at all ends at once', async () => {

@@ -3,7 +3,7 @@
 import { onTestFinished } from 'vitest';
 import type { DictionarySource } from '../../lib/http/dictionary-routes.ts';
 import { PublicListener, type PublicListenerOptions } from '../../lib/http/public-listener.ts';
-import { WebSocket } from '../../lib/socket/websocket.ts';
+import { WebSocket } from '../../lib/websocket.ts';
 import { FilterStore } from '../../lib/wire/filter-store.ts';
 import { addressTable } from '../support/addresses.ts';
 import { FakeSource } from './fake-source.ts';

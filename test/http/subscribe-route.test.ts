@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { eventKinds } from '../../lib/event/event.ts';
 import { encodings } from '../../lib/fanout/transport.ts';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
-import { WebSocket } from '../../lib/socket/websocket.ts';
+import { WebSocket } from '../../lib/websocket.ts';
 import { closeOf, listening, nowUs } from './listening.ts';
 import { exchange, handshake, parseAnswer, telling } from './raw-client.ts';
 

@@ -2,10 +2,10 @@
 
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { textEncodings } from '../../lib/fanout/text-encodings.ts';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import type { PublicListenerOptions } from '../../lib/http/public-listener.ts';
-import type { TextSession } from '../../lib/http/text-session.ts';
+import type { HttpSession } from '../../lib/session/http-session.ts';
+import { textEncodings } from '../../lib/wire/text-encodings.ts';
 import { addressTable } from '../support/addresses.ts';
 import { TestEventSource } from './event-source.ts';
 import type { FakeSource } from './fake-source.ts';
@@ -192,7 +192,7 @@ describe('a pull', () => {
     const listeners: number[][] = [];
     for (const count of [1, 2, 3]) {
       const { transport } = await subscribed(source, count);
-      const { socket } = transport as TextSession;
+      const { socket } = transport as HttpSession;
       listeners.push(['drain', 'end', 'close'].map((name) => socket.listenerCount(name)));
       transport.progress(atTip);
     }

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { cutRun, withoutCollection } from '../../lib/log/block-cut.ts';
+import { cutRun, withoutCollectionOf } from '../../lib/log/block-cut.ts';
 import { payloadsOf, SampleLog, seededRandom, unfake } from '../support/events.ts';
 
-const texts = (frames: Uint8Array): string[] =>
-  payloadsOf(frames, 0x81).map((payload) => `${Buffer.from(payload)}`);
-const unpacked = (frames: Uint8Array): string[] => payloadsOf(frames, 0x82).map(unfake);
+const texts = (messages: Uint8Array): string[] =>
+  payloadsOf(messages, 0x81).map((payload) => `${Buffer.from(payload)}`);
+const unpacked = (messages: Uint8Array): string[] => payloadsOf(messages, 0x82).map(unfake);
 
-test('a run of events has their frames and columns, in either encoding', () => {
+test('a run of events has their messages and columns, in either encoding', () => {
   const random = seededRandom(90);
   const sample = new SampleLog(random);
   const block = sample.block(20);
@@ -14,14 +14,14 @@ test('a run of events has their frames and columns, in either encoding', () => {
   for (let round = 0; round < 50; round++) {
     const from = Math.floor(random() * 20);
     const to = from + 1 + Math.floor(random() * (20 - from));
-    const json = cutRun({ index: block.index, frames: block.json }, 'json', from, to);
-    const zstd = cutRun({ index: block.index, frames: block.zstd }, 'zstd', from, to);
-    expect(texts(json.frames)).toEqual(expected.slice(from, to));
-    expect(unpacked(zstd.frames)).toEqual(expected.slice(from, to));
+    const json = cutRun({ index: block.index, messages: block.json }, 'json', from, to);
+    const zstd = cutRun({ index: block.index, messages: block.zstd }, 'zstd', from, to);
+    expect(texts(json.messages)).toEqual(expected.slice(from, to));
+    expect(unpacked(zstd.messages)).toEqual(expected.slice(from, to));
     expect(json.index).toEqual(zstd.index);
     expect([...json.index.timeUs]).toEqual(sample.events.slice(from, to).map((event) => event.time_us));
-    expect(json.index.jsonEnd.at(-1)).toBe(json.frames.length);
-    expect(zstd.index.zstdEnd.at(-1)).toBe(zstd.frames.length);
+    expect(json.index.jsonEnd.at(-1)).toBe(json.messages.length);
+    expect(zstd.index.zstdEnd.at(-1)).toBe(zstd.messages.length);
     expect([json.index.firstTimeUs, json.index.lastTimeUs]).toEqual([
       json.index.timeUs[0],
       json.index.timeUs.at(-1),
@@ -31,7 +31,7 @@ test('a run of events has their frames and columns, in either encoding', () => {
 
 test('the events without a collection are those that are no commits', () => {
   const sample = new SampleLog(seededRandom(91));
-  const picked = withoutCollection(sample.block(60));
+  const picked = withoutCollectionOf(sample.block(60));
   const expected = sample.events
     .filter((event) => event.commit === undefined)
     .map((event) => JSON.stringify(event));
@@ -40,5 +40,5 @@ test('the events without a collection are those that are no commits', () => {
   expect(unpacked(picked?.zstd as Uint8Array)).toEqual(expected);
   expect(picked?.index.count).toBe(expected.length);
   const commits = new SampleLog(() => 0);
-  expect(withoutCollection(commits.block(3))).toBeUndefined();
+  expect(withoutCollectionOf(commits.block(3))).toBeUndefined();
 });

@@ -13,7 +13,7 @@ import { writeSubjects } from '../../lib/log/subject-columns.ts';
 import { payloadsOf, SampleLog, seededRandom, unfake } from '../support/events.ts';
 
 const before = { bytes: 2 ** 40, events: 2 ** 33 };
-const place = { before, chapterUs: 1_764_000_000_000_000, previousUs: 1_764_000_000_000_001 };
+const place = { before, segmentUs: 1_764_000_000_000_000, previousUs: 1_764_000_000_000_001 };
 
 test('a head reads back as it was written, at any alignment', () => {
   const sample = new SampleLog(seededRandom(3));

@@ -6,7 +6,7 @@ import { DidHasher } from '../../lib/event/did-hash.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
 import { firstEventAfter } from '../../lib/log/block-index.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
-import { chapterBlocks } from '../../lib/log/chapter.ts';
+import { segmentBlocks } from '../../lib/log/segment-index.ts';
 import {
   fakeCompressor,
   matches,
@@ -33,8 +33,8 @@ async function textsFrom(timeUs: number): Promise<string[]> {
   for (let at = timeUs; ; ) {
     const { slices } = await store.stored.read(at, 'json', 1e9);
     if (slices.length === 0) return texts;
-    for (const { frames } of slices)
-      texts.push(...payloadsOf(frames, 0x81).map((payload) => `${Buffer.from(payload)}`));
+    for (const { messages } of slices)
+      texts.push(...payloadsOf(messages, 0x81).map((payload) => `${Buffer.from(payload)}`));
     at = slices[slices.length - 1].index.lastTimeUs;
   }
 }
@@ -75,11 +75,11 @@ test('trim deletes the oldest blocks beyond the byte limit, and the size survive
   expect(store.firstTimeUs).toBe(firstTimeUs);
 });
 
-test('a filtered read finds every wanted event across chapters, also after reopening and trimming', async () => {
+test('a filtered read finds every wanted event across segments, also after reopening and trimming', async () => {
   const random = seededRandom(52);
   let nowMs = 1_700_000_000_000;
   const sample = new SampleLog(random, { didHashKey: store.didHashKey, nowMs: () => nowMs });
-  for (let made = 0; made < 2.5 * chapterBlocks; made++) {
+  for (let made = 0; made < 2.5 * segmentBlocks; made++) {
     nowMs += 1000;
     await store.append(sample.block(1 + Math.floor(random() * 3)), false);
   }
@@ -92,8 +92,8 @@ test('a filtered read finds every wanted event across chapters, also after reope
       const texts: string[] = [];
       for (let timeUs = after; timeUs < store.lastTimeUs; ) {
         const { slices, throughUs } = await store.stored.read(timeUs, 'json', 300_000, selection.readFilter);
-        for (const { index, frames } of slices) {
-          const encoded = { frames, ends: index.jsonEnd };
+        for (const { index, messages } of slices) {
+          const encoded = { messages, ends: index.jsonEnd };
           const batch = selection.cut(index, encoded, firstEventAfter(index, after), index.count);
           texts.push(...payloadsOf(batch.bytes, 0x81).map((payload) => `${Buffer.from(payload)}`));
         }

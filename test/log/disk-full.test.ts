@@ -4,7 +4,7 @@ import { rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { CodedError } from '../../lib/event/coded-error.ts';
+import { CodedError } from '../../lib/errors.ts';
 import type { Block } from '../../lib/log/block.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { fakeCompressor, payloadsOf, SampleLog, seededRandom } from '../support/events.ts';
@@ -26,8 +26,8 @@ async function replay(log: LevelLog): Promise<string[]> {
   const texts: string[] = [];
   for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
     const { slices, throughUs } = await log.read(timeUs, 'json', 1e6);
-    for (const { frames } of slices)
-      texts.push(...payloadsOf(frames, 0x81).map((payload) => `${Buffer.from(payload)}`));
+    for (const { messages } of slices)
+      texts.push(...payloadsOf(messages, 0x81).map((payload) => `${Buffer.from(payload)}`));
     timeUs = throughUs;
   }
   return texts;

@@ -9,7 +9,7 @@ import { passAll } from '../../lib/event/filter.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
 import { descriptionKey, parts, readBlockKey } from '../../lib/log/block-format.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
-import { chapterBlocks } from '../../lib/log/chapter.ts';
+import { segmentBlocks } from '../../lib/log/segment-index.ts';
 import { fakeCompressor, matches, payloadsOf, SampleLog, seededRandom } from '../support/events.ts';
 
 let dataDir: string;
@@ -28,8 +28,8 @@ async function replay(log: BlockStore, selection: Selection): Promise<string[]> 
   const texts: string[] = [];
   for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
     const { slices, throughUs } = await log.stored.read(timeUs, 'json', 1_000_000, selection.readFilter);
-    for (const { index, frames } of slices) {
-      const batch = selection.cut(index, { frames, ends: index.jsonEnd }, 0, index.count);
+    for (const { index, messages } of slices) {
+      const batch = selection.cut(index, { messages, ends: index.jsonEnd }, 0, index.count);
       texts.push(...payloadsOf(batch.bytes, 0x81).map((payload) => Buffer.from(payload).toString()));
     }
     timeUs = throughUs;
@@ -55,7 +55,7 @@ async function makeVersion1(): Promise<void> {
       value.writeUInt32LE(0, 52);
       await db.put(key, withChecksum(value));
     }
-    if (part === parts.chapter) {
+    if (part === parts.segment) {
       const count = value.readUInt32LE(4);
       value.writeUInt32LE(0, 12);
       const timesEnd = 24 + count * 8;
@@ -74,7 +74,7 @@ test('a log of version 1 goes on, and only what comes from then on is found by s
   const random = seededRandom(61);
   const options = { didHashKey: log.didHashKey, textBytesMax: 100 };
   const old = new SampleLog(random, options);
-  for (let made = 0; made < 1.5 * chapterBlocks; made++) await log.append(old.block(5), false);
+  for (let made = 0; made < 1.5 * segmentBlocks; made++) await log.append(old.block(5), false);
   await log.close();
   await makeVersion1();
 
@@ -83,7 +83,7 @@ test('a log of version 1 goes on, and only what comes from then on is found by s
   const all = new Selection(passAll, hasher);
   expect(await replay(log, all)).toEqual(old.events.map((event) => JSON.stringify(event)));
   const fresh = new SampleLog(random, { ...options, lastTimeUs: log.lastTimeUs });
-  for (let made = 0; made < chapterBlocks; made++) await log.append(fresh.block(5), false);
+  for (let made = 0; made < segmentBlocks; made++) await log.append(fresh.block(5), false);
   const filter = { ...passAll, subjects: new Set(['did:plc:aaaaaaaaaaaaaaaaaaaaaaa7']) };
   const bySubject = new Selection(filter, hasher);
   const sparse = new Selection({ ...passAll, collections: new Set(['com.example.rare']) }, hasher);

@@ -42,8 +42,8 @@ async function replay(timeUs: number, encoding: 'json' | 'zstd', bytesMax: numbe
   for (;;) {
     const { slices } = await log.read(timeUs, encoding, bytesMax);
     if (slices.length === 0) return texts;
-    for (const { index, frames } of slices) {
-      const payloads = payloadsOf(frames, encoding === 'json' ? 0x81 : 0x82).slice(
+    for (const { index, messages } of slices) {
+      const payloads = payloadsOf(messages, encoding === 'json' ? 0x81 : 0x82).slice(
         firstEventAfter(index, timeUs),
       );
       texts.push(
@@ -88,7 +88,7 @@ test('a block that does not come after the last one is refused', async () => {
   await expect(log.append(first)).rejects.toMatchObject({ code: 'LOG_ORDER' });
 });
 
-test('events stay readable from the journal, through folding and in the store', async () => {
+test('events stay readable from the journal, through compaction and in the store', async () => {
   await open({ tailBytesMax: 1 });
   const sample = sampleOf(12);
   for (let made = 0; made < 400; made++) {
@@ -168,8 +168,8 @@ test('events from before a change of dictionary are compressed with the new one'
   await open({ compressor: other });
   const texts: string[] = [];
   for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
-    for (const { index, frames } of (await log.read(timeUs, 'zstd', 1e6)).slices) {
-      texts.push(...payloadsOf(frames, 0x82).map((payload) => `${Buffer.from(payload)}`));
+    for (const { index, messages } of (await log.read(timeUs, 'zstd', 1e6)).slices) {
+      texts.push(...payloadsOf(messages, 0x82).map((payload) => `${Buffer.from(payload)}`));
       timeUs = index.lastTimeUs;
     }
   }

@@ -15,9 +15,9 @@ let replica: LogReplica;
 let waiting: (() => void)[] = [];
 
 const follower: LogFollower = {
-  folded(folded, count) {
-    const copy = structuredClone(folded);
-    waiting.push(() => replica.folded(copy, count));
+  compacted(compacted, count) {
+    const copy = structuredClone(compacted);
+    waiting.push(() => replica.compacted(copy, count));
   },
   trimming: (throughUs) => void waiting.push(() => replica.trimming(throughUs)),
   suspend() {
@@ -62,9 +62,9 @@ async function timesAfter(reader: LogReader, timeUs: number): Promise<number[]> 
     const slices =
       recent === undefined
         ? await reader.read(timeUs, 'json', 50_000)
-        : { slices: [{ index: recent.index, frames: recent.json }], throughUs: recent.index.lastTimeUs };
-    for (const { index, frames } of slices.slices) {
-      const payloads = payloadsOf(frames, 0x81);
+        : { slices: [{ index: recent.index, messages: recent.json }], throughUs: recent.index.lastTimeUs };
+    for (const { index, messages } of slices.slices) {
+      const payloads = payloadsOf(messages, 0x81);
       expect(payloads).toHaveLength(index.count);
       for (const payload of payloads) {
         const { time_us } = JSON.parse(Buffer.from(payload).toString());
@@ -126,5 +126,5 @@ test('threads that are not of one mind are found out', async () => {
   const sample = new SampleLog(seededRandom(45), { didHashKey: log.didHashKey });
   await append(sample, 20);
   catchUp();
-  expect(() => replica.folded(sample.block(3), 1)).toThrow('a bug, please report it');
+  expect(() => replica.compacted(sample.block(3), 1)).toThrow('a bug, please report it');
 });

@@ -9,10 +9,10 @@ import { passAll } from '../../lib/event/filter.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
 import type { Block } from '../../lib/log/block.ts';
 import { BlockBuilder, blockEventsMax } from '../../lib/log/block-builder.ts';
-import { chapterBlocks } from '../../lib/log/chapter.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { keySlackUs, searchesPerBlockMax } from '../../lib/log/record-finder.ts';
-import { tidOf } from '../../lib/simulator/tid.ts';
+import { segmentBlocks } from '../../lib/log/segment-index.ts';
+import { tidOf } from '../../simulator/lib/tid.ts';
 import {
   fakeCompressor,
   payloadsOf,
@@ -55,8 +55,8 @@ async function find(...subjects: string[]): Promise<number[]> {
   const times: number[] = [];
   for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
     const { slices, throughUs } = await log.read(timeUs, 'json', 1_000_000, selection.readFilter);
-    for (const { index, frames } of slices) {
-      const batch = selection.cut(index, { frames, ends: index.jsonEnd }, 0, index.count);
+    for (const { index, messages } of slices) {
+      const batch = selection.cut(index, { messages, ends: index.jsonEnd }, 0, index.count);
       for (const payload of payloadsOf(batch.bytes, 0x81))
         times.push((JSON.parse(Buffer.from(payload).toString()) as SampleEvent).time_us);
     }
@@ -73,7 +73,7 @@ test('a replay by subjects has what points there, and its deletions, however blo
     nowMs: () => nowMs,
     textBytesMax: 100,
   });
-  for (let made = 0; made < 2.2 * chapterBlocks; made++) {
+  for (let made = 0; made < 2.2 * segmentBlocks; made++) {
     nowMs += Math.floor(random() * 2000);
     await append(sample.block(random() < 0.9 ? 1 + Math.floor(random() * 150) : blockEventsMax));
     for (let idle = 0; random() < 0.3 && idle < 3; idle++) await append(sample.block(1));
@@ -123,7 +123,7 @@ class Likes {
     const time_us = this.#builder.begin();
     this.#builder.writer.ascii(JSON.stringify({ time_us }));
     if (operation !== 'delete' && subject !== '')
-      this.#builder.reference(Buffer.from(subject), 0, subject.length);
+      this.#builder.subject(Buffer.from(subject), 0, subject.length);
     const source = Buffer.from(`${this.did}app.bsky.feed.like/${rkey}`);
     const start = this.did.length;
     const collectionEnd = start + 'app.bsky.feed.like'.length;
@@ -256,6 +256,6 @@ test('a log that cannot be read costs the subjects, not the block', async () => 
   await log.close();
   likes.event('delete', key);
   const { index } = await log.resolve(likes.block());
-  expect(index.subjects?.references).toHaveLength(0);
+  expect(index.subjects?.subjectHashes).toHaveLength(0);
   await open();
 });

@@ -3,8 +3,8 @@ import type { SubjectColumns } from '../../lib/log/block-index.ts';
 import {
   joinSubjects,
   readSubjects,
-  referencesOf,
-  withReferences,
+  subjectHashesOf,
+  withSubjectHashes,
   writeSubjects,
 } from '../../lib/log/subject-columns.ts';
 import { SampleLog, seededRandom } from '../support/events.ts';
@@ -17,7 +17,7 @@ function sample(seed: number, count: number): SubjectColumns {
 }
 
 function lists(columns: SubjectColumns): number[][] {
-  return Array.from(columns.path, (_, event) => [...referencesOf(columns, event)]);
+  return Array.from(columns.path, (_, event) => [...subjectHashesOf(columns, event)]);
 }
 
 const corrupt = expect.objectContaining({ code: 'LOG_CORRUPT' });
@@ -48,18 +48,18 @@ test('joined columns are those of the blocks, one after the other', () => {
   const joined = joinSubjects([undefined, first, undefined, second], [2, 5, 3, 9]) as SubjectColumns;
   expect(lists(joined)).toEqual([[], [], ...lists(first), [], [], [], ...lists(second)]);
   expect([...joined.path]).toEqual([0, 0, ...first.path, 0, 0, 0, ...second.path]);
-  expect(joined.madeFromUs).toBe(Math.min(first.madeFromUs, second.madeFromUs));
-  expect(joined.madeThroughUs).toBe(Math.max(first.madeThroughUs, second.madeThroughUs));
+  expect(joined.createdFromUs).toBe(Math.min(first.createdFromUs, second.createdFromUs));
+  expect(joined.createdThroughUs).toBe(Math.max(first.createdThroughUs, second.createdThroughUs));
   expect(joinSubjects([undefined, undefined], [1, 2])).toBeUndefined();
 });
 
-test('references are added to events that have none', () => {
+test('subjects are added to events that have none', () => {
   const columns = sample(3, 40);
-  const none = [...columns.ends.keys()].filter((event) => referencesOf(columns, event).length === 0);
+  const none = [...columns.ends.keys()].filter((event) => subjectHashesOf(columns, event).length === 0);
   expect(none.length).toBeGreaterThan(10);
   for (const events of [none, none.slice(0, 1), none.slice(-1), [], none.toReversed()]) {
     const added = new Map(events.map((event, at) => [event, new Uint32Array(3 * (at % 3)).fill(event + 1)]));
-    const changed = withReferences(columns, added);
+    const changed = withSubjectHashes(columns, added);
     expect(lists(changed)).toEqual(lists(columns).map((list, event) => [...(added.get(event) ?? list)]));
     expect(changed.path).toBe(columns.path);
   }

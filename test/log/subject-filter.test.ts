@@ -6,13 +6,13 @@ import { seededRandom } from '../support/events.ts';
 const random = seededRandom(21);
 const word = (): number => Math.floor(random() * 2 ** 32);
 
-/** A block like the network's: 256 events with 1.4 references each, most to records. */
+/** A block like the network's: 256 events with 1.4 subjects each, most to records. */
 function columns(): SubjectColumns {
-  const references = Uint32Array.from({ length: 3 * 360 }, (_, at) =>
+  const subjectHashes = Uint32Array.from({ length: 3 * 360 }, (_, at) =>
     at % 3 === 2 && random() < 0.2 ? 0 : word(),
   );
   const none = new Uint32Array(0);
-  return { madeFromUs: 1, madeThroughUs: 2, path: none, ends: none, references };
+  return { createdFromUs: 1, createdThroughUs: 2, path: none, ends: none, subjectHashes };
 }
 
 test('what is in a block is never denied, and what is not seldom claimed; also when it is read back', () => {
@@ -24,9 +24,9 @@ test('what is in a block is never denied, and what is not seldom claimed; also w
   }
   let claimed = 0;
   for (const filter of [made, SubjectFilter.read(made.write())]) {
-    for (const [at, { references }] of blocks.entries()) {
-      for (let start = 0; start < references.length; start += 3) {
-        const [low, high, path] = references.subarray(start, start + 3);
+    for (const [at, { subjectHashes }] of blocks.entries()) {
+      for (let start = 0; start < subjectHashes.length; start += 3) {
+        const [low, high, path] = subjectHashes.subarray(start, start + 3);
         expect(filter.mayMatch(at * 2, Uint32Array.of(low, high, path))).toBe(true);
         expect(filter.mayMatch(at * 2, Uint32Array.of(word(), word(), 1, low, high, 0))).toBe(true);
         if (filter.mayMatch(at * 2, Uint32Array.of(low, high, word()))) claimed++;

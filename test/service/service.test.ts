@@ -12,11 +12,11 @@ import {
   encodeInfo,
   encodeMessage,
   encodeTooBigCommit,
-} from '../../lib/simulator/frame-encoder.ts';
-import { FramePool } from '../../lib/simulator/frame-pool.ts';
-import { FrameRecording, readFrames } from '../../lib/simulator/frames-file.ts';
-import { SyntheticNetwork } from '../../lib/simulator/network.ts';
-import { RelayServer } from '../../lib/simulator/relay-server.ts';
+} from '../../simulator/lib/frame-encoder.ts';
+import { FramePool } from '../../simulator/lib/frame-pool.ts';
+import { FrameRecording, readFrames } from '../../simulator/lib/frames-file.ts';
+import { SyntheticNetwork } from '../../simulator/lib/network.ts';
+import { RelayServer } from '../../simulator/lib/relay-server.ts';
 import { Daemon } from '../support/daemon.ts';
 import {
   corpusFramesPath,

@@ -189,7 +189,7 @@ test(`${subscribersMax} subscribers get exactly their events beside 5,000 events
   const oracle: OracleEvent[] = [];
   try {
     const relay = await start(
-      ['cmd/relay-sim.ts', '--pool', '2000', '--accounts', '100', '--rate', `${framesPerSecond}`],
+      ['simulator/cmd/relay-sim.ts', '--pool', '2000', '--accounts', '100', '--rate', `${framesPerSecond}`],
       /^relay-sim listening (\S+)$/,
     );
     const flags = [

@@ -3,8 +3,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readConfig } from '../../lib/service/config.ts';
-import { createLogger } from '../../lib/service/logger.ts';
+import { readConfig } from '../../lib/config/config.ts';
+import { createLogger } from '../../lib/logger.ts';
 import { Service } from '../../lib/service/service.ts';
 
 /** A running service; `await using` stops it and removes its data. */

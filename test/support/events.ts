@@ -1,6 +1,6 @@
 // Synthetic events and blocks for tests of the log and of delivery: seeded, so that a failure can be repeated.
 
-import type { ByteWriter } from '../../lib/decode/byte-writer.ts';
+import type { ByteWriter } from '../../lib/byte-writer.ts';
 import { Clock } from '../../lib/event/clock.ts';
 import { DidHasher } from '../../lib/event/did-hash.ts';
 import {
@@ -12,8 +12,8 @@ import {
 } from '../../lib/event/event.ts';
 import type { Filter } from '../../lib/event/filter.ts';
 import type { Block } from '../../lib/log/block.ts';
-import { BlockBuilder, type FrameCompressor } from '../../lib/log/block-builder.ts';
-import { tidOf } from '../../lib/simulator/tid.ts';
+import { BlockBuilder, type EventCompressor } from '../../lib/log/block-builder.ts';
+import { tidOf } from '../../simulator/lib/tid.ts';
 
 /** Deterministic numbers in [0, 1) (mulberry32). */
 export function seededRandom(seed: number): () => number {
@@ -27,7 +27,7 @@ export function seededRandom(seed: number): () => number {
 }
 
 /** A compressor whose frames can be told apart and reversed: `z` and the JSON's bytes, each XORed. */
-export const fakeCompressor: FrameCompressor = {
+export const fakeCompressor: EventCompressor = {
   dictionaryId: 7,
   compress(source, start, end, out: ByteWriter) {
     out.byte(0x7a);
@@ -113,7 +113,7 @@ export class SampleLog {
     this.builder.writer.ascii(JSON.stringify(event));
     for (const subject of commit?.record?.subjects ?? []) {
       const bytes = Buffer.from(subject);
-      this.builder.reference(bytes, 0, bytes.length);
+      this.builder.subject(bytes, 0, bytes.length);
     }
     const path = commit === undefined ? '' : `${commit.collection}/${commit.rkey}`;
     const source = Buffer.from(`${did}${path}`);

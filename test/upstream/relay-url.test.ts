@@ -1,7 +1,7 @@
 // Relay URLs: what is accepted, the key that each gets, and where its cursor goes.
 
 import { describe, expect, test } from 'vitest';
-import { CodedError } from '../../lib/event/coded-error.ts';
+import { CodedError } from '../../lib/errors.ts';
 import { parseRelayUrl } from '../../lib/upstream/relay-url.ts';
 
 const path = '/xrpc/com.atproto.sync.subscribeRepos';

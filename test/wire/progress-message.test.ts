@@ -1,7 +1,7 @@
 // The frame of a progress message, read as a client does.
 
 import { expect, it } from 'vitest';
-import { progressFrame } from '../../lib/wire/progress-message.ts';
+import { progressMessage } from '../../lib/wire/progress-message.ts';
 
 it.each([
   [
@@ -17,7 +17,7 @@ it.each([
     { cursor: 1e15 + 1, lag_us: 8_007_199_254_740_990, live: false },
   ],
 ])('%j', (report, progress) => {
-  const frame = progressFrame(report);
+  const frame = progressMessage(report);
   expect(frame[0]).toBe(0x81);
   expect(frame[1]).toBe(frame.length - 2);
   expect(frame[1]).toBeLessThan(126);

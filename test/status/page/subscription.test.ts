@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import type { Filter } from '../../../lib/event/filter.ts';
 import { isNsid } from '../../../lib/event/nsid.ts';
-import { isSubject } from '../../../lib/event/reference.ts';
+import { isSubject } from '../../../lib/event/subject.ts';
 import { isSubscribeFault, parseSubscribeQuery } from '../../../lib/wire/subscribe-query.ts';
 import { pageModule } from './modules.ts';
 

@@ -1,0 +1,49 @@
+// One live subscriber whose events are looked at for how late they come. load-client.ts runs it, in place of a crowd.
+
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { WebSocket } from '../lib/websocket.ts';
+
+/**
+ * How late live events came, in milliseconds: from their `time_us`, in which a millisecond is cut to its start, to their
+ * arrival as text.
+ */
+export interface LatencyResult {
+  readonly messages: number;
+  /** Null when no event came. */
+  readonly p50Ms: number | null;
+  readonly p99Ms: number | null;
+}
+
+/** Looks at the `time_us` of every event that comes while it is asked to. */
+export class LatencyProbe {
+  #latenciesMs: number[] | undefined;
+  readonly #failed: Promise<never>;
+  readonly #socket: WebSocket;
+
+  private constructor(url: URL) {
+    this.#socket = new WebSocket(url);
+    this.#failed = new Promise((_, reject) => this.#socket.once('error', reject));
+    this.#socket.on('message', (data) => {
+      if (this.#latenciesMs === undefined) return;
+      const timeUs = /"time_us":(\d+)/.exec(data.toString())?.[1];
+      this.#latenciesMs.push(performance.timeOrigin + performance.now() - Number(timeUs) / 1000);
+    });
+  }
+
+  static async open(url: URL): Promise<LatencyProbe> {
+    const probe = new LatencyProbe(url);
+    await Promise.race([once(probe.#socket, 'open'), probe.#failed]);
+    return probe;
+  }
+
+  /** What comes within `seconds`. */
+  async count(seconds: number): Promise<LatencyResult> {
+    this.#latenciesMs = [];
+    await Promise.race([delay(seconds * 1000), this.#failed]);
+    const sorted = this.#latenciesMs.sort((a, b) => a - b);
+    this.#latenciesMs = undefined;
+    const quantile = (share: number): number | null => sorted[Math.floor(sorted.length * share)] ?? null;
+    return { messages: sorted.length, p50Ms: quantile(0.5), p99Ms: quantile(0.99) };
+  }
+}

@@ -1,0 +1,164 @@
+// Connections one after the other: when the next attempt is made, and when there is no point in one. What to ask for and
+// what to do with messages is its host's, `EventStream`; one socket is Connection's.
+
+import { retryDelayMs } from '../../lib/backoff.ts';
+import { CodedError } from '../../lib/errors.ts';
+import { Connection, type ConnectionEnd, type EndReason } from './connection.ts';
+import type { Request } from './filter.ts';
+import type { Disconnected, StreamState } from './notice.ts';
+import type { Platform } from './platform.ts';
+import { askForRefusal } from './refusal.ts';
+import type { ClientTiming } from './timing.ts';
+
+/** Who uses a link. */
+export interface LinkHost {
+  /** What to ask for now. A retryable CodedError counts as a failed attempt; what else it rejects with ends the link. */
+  prepare(): Promise<Request>;
+  /** The connection for `request` is open. */
+  opened(request: Request): void;
+  message(data: unknown): void;
+  /** The connection is gone; called before anything else is done about it. */
+  lost(): void;
+  /** After a connection that was ended as `paused`: fulfilled when the next is wanted. */
+  room(): Promise<void>;
+  disconnected(notice: Disconnected): void;
+}
+
+/** A server's words about a bad `options_update`. */
+const refusedUpdate = /^failed to parse subscriber options/;
+
+/** See the file comment. */
+export class Link {
+  readonly #host: LinkHost;
+  readonly #platform: Platform;
+  readonly #timing: ClientTiming;
+  #state: StreamState = 'idle';
+  #connection: Connection | undefined;
+  /** Ends the wait before an attempt. */
+  #wake: (() => void) | undefined;
+  /** Connections that were open. */
+  connections = 0;
+  /** Connections that were ended as `paused`. */
+  pauses = 0;
+
+  constructor(host: LinkHost, platform: Platform, timing: ClientTiming) {
+    this.#host = host;
+    this.#platform = platform;
+    this.#timing = timing;
+  }
+
+  get state(): StreamState {
+    return this.#state;
+  }
+
+  /** Keeps connected until `stop()`. Rejects with what ends it: `CLIENT_REFUSED`, an error of `prepare`. */
+  async run(): Promise<void> {
+    let failures = 0;
+    while (this.#state !== 'ended') {
+      this.#enter('connecting');
+      const end = await this.#attempt();
+      this.#host.lost();
+      if (this.#isOver()) return;
+      if (end.why === 'paused') {
+        this.#enter('paused');
+        this.pauses++;
+        await this.#host.room();
+      } else {
+        failures = end.healthy ? 0 : failures + 1;
+        this.#enter('waiting');
+        await this.#waitAfter(end, failures);
+      }
+    }
+  }
+
+  /** Ends the connection now; another follows, unless it is stopped. */
+  end(why: EndReason): void {
+    this.#connection?.end(why);
+  }
+
+  /** Ends the connection, and makes no other. Idempotent. */
+  stop(): void {
+    this.#state = 'ended';
+    this.#connection?.end('stopped');
+    this.#wake?.();
+  }
+
+  /** Sends a message if the connection is open. */
+  send(text: string): void {
+    this.#connection?.send(text);
+  }
+
+  /** Counts silence as an end of this connection. */
+  watch(): void {
+    this.#connection?.watch();
+  }
+
+  /** What `stop()` may have changed meanwhile. */
+  #isOver(): boolean {
+    return this.#state === 'ended';
+  }
+
+  #enter(state: StreamState): void {
+    if (this.#state !== 'ended') this.#state = state;
+  }
+
+  async #attempt(): Promise<AttemptEnd> {
+    let request: Request;
+    try {
+      request = await this.#host.prepare();
+    } catch (error) {
+      if (!(error instanceof CodedError && error.retryable)) throw error;
+      return { why: 'no_dictionary', code: 1006, reason: error.message, healthy: false, url: undefined };
+    }
+    if (this.#isOver()) return { why: 'stopped', code: 1006, reason: '', healthy: false, url: undefined };
+    this.#connection = new Connection(request.url, this.#platform, this.#timing, {
+      opened: () => {
+        this.#enter('open');
+        this.connections++;
+        this.#host.opened(request);
+      },
+      message: (data) => this.#host.message(data),
+    });
+    const end = await this.#connection.ended;
+    this.#connection = undefined;
+    return { ...end, url: request.url };
+  }
+
+  /** Waits as long as is fitting after `failures` in a row. Rejects when no attempt will succeed. */
+  async #waitAfter(end: AttemptEnd, failures: number): Promise<void> {
+    const { why, code, reason, url } = end;
+    const unopened = why === 'not_connected' && url !== undefined;
+    const refusal = unopened
+      ? await askForRefusal(url, this.#platform, this.#timing.connectTimeoutMs)
+      : undefined;
+    if (this.#isOver()) return;
+    const fault = refusal?.fault ?? (refusedUpdate.test(reason) ? reason : undefined);
+    if (fault !== undefined)
+      throw new CodedError('CLIENT_REFUSED', `the server refuses the subscription: ${fault}`);
+    const backoffMs = retryDelayMs(failures, this.#platform.random, this.#timing);
+    // Added, so that those who were told the same moment do not all come in it.
+    const retryMs = Math.min(refusal?.retryAfterMs ?? 0, this.#timing.retryAfterMaxMs) + backoffMs;
+    this.#host.disconnected({
+      kind: 'disconnected',
+      why,
+      code,
+      reason,
+      status: refusal?.status,
+      retryMs,
+    });
+    if (this.#isOver()) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#platform.setTimeout(resolve, retryMs);
+      this.#wake = () => {
+        this.#platform.clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+/** A connection's end, or that of an attempt which made none. `url` is what was asked, if anything was. */
+type AttemptEnd = Omit<ConnectionEnd, 'why'> & {
+  readonly why: Disconnected['why'];
+  readonly url: string | undefined;
+};

@@ -1,0 +1,70 @@
+// What came over the socket to what it says: text as it is, frames through zstd, both within a bound. It owns the
+// dictionary in use, and gets it from the server when the caller has given none.
+
+import { CodedError } from '../../lib/errors.ts';
+import { Decompressor, fetchDictionary } from './decompressor.ts';
+import { type MalformedReason, type Message, readMessage } from './event.ts';
+import type { Platform } from './platform.ts';
+
+/** Longest message taken, in characters: a record has at most 1 MiB, and escaping makes at most six times that. */
+const messageCharsMax = 8 * 1024 * 1024;
+
+/** What a message says, with its text; empty when there is none. */
+export type ReadMessage = Message & { readonly text: string };
+
+/** See the file comment. */
+export class MessageReader {
+  readonly #given: Uint8Array | undefined;
+  #decompressor: Decompressor | undefined;
+
+  /** @param dictionary kept; undefined: the server's own. */
+  constructor(dictionary: Uint8Array | undefined) {
+    this.#given = dictionary;
+  }
+
+  /** Makes ready for frames; at once when it is. @throws CodedError as `fetchDictionary` and `Decompressor.open`. */
+  async prepare(url: URL, platform: Platform, timeoutMs: number): Promise<void> {
+    this.#decompressor ??= await Decompressor.open(
+      this.#given ?? (await fetchDictionary(url, platform, timeoutMs)),
+    );
+  }
+
+  /** Of the dictionary that the caller has given, once it is in use. */
+  get givenId(): number | undefined {
+    return this.#given === undefined ? undefined : this.#decompressor?.dictionaryId;
+  }
+
+  /**
+   * Reads a message. Undefined: the server has changed to a dictionary that `prepare` has to get first.
+   * @throws CodedError `CLIENT_WRONG_DICTIONARY` for a frame made with another dictionary than the one given.
+   */
+  read(data: unknown): ReadMessage | undefined {
+    if (typeof data === 'string') return readText(data);
+    if (!(data instanceof ArrayBuffer) || this.#decompressor === undefined) return malformed('bad_frame', '');
+    const content = this.#decompressor.read(new Uint8Array(data), messageCharsMax);
+    if ('text' in content) return readText(content.text);
+    if (content.fault === 'damaged') return malformed('bad_frame', '');
+    if (this.#given === undefined) {
+      this.close();
+      return undefined;
+    }
+    throw new CodedError(
+      'CLIENT_WRONG_DICTIONARY',
+      `the server compresses with another zstd dictionary than ${this.#decompressor.dictionaryId}: give that one`,
+    );
+  }
+
+  /** Frees the decompressor's memory. Idempotent. */
+  close(): void {
+    this.#decompressor?.close();
+    this.#decompressor = undefined;
+  }
+}
+
+function readText(text: string): ReadMessage {
+  return text.length > messageCharsMax ? malformed('too_large', text) : { ...readMessage(text), text };
+}
+
+function malformed(reason: MalformedReason, text: string): ReadMessage {
+  return { malformed: reason, text };
+}

@@ -1,0 +1,218 @@
+import { describe, expect, test } from 'vitest';
+import { DidHasher, didHashKeyBytes } from '../../lib/event/did-hash.ts';
+import { SubjectHasher } from '../../lib/event/subject.ts';
+import { seededRandom } from '../../test/support/events.ts';
+import type { StreamEvent } from '../lib/event.ts';
+import { optionsUpdate, readUrl, requestOf, wantedBy } from '../lib/filter.ts';
+
+const none = { cursor: undefined, compress: false, dictionaryId: undefined };
+
+test.each([
+  ['ws://localhost:6008', 'ws://localhost:6008/subscribe'],
+  ['wss://a.example/', 'wss://a.example/subscribe'],
+  ['http://a.example/x/subscribe', 'ws://a.example/x/subscribe'],
+  ['https://a.example/subscribe?filter=x#y', 'wss://a.example/subscribe?filter=x'],
+])('%s is subscribed at %s', (text, expected) => {
+  expect(readUrl(text, {}).url.href).toBe(expected);
+});
+
+test.each(['', 'localhost', 'localhost:6008', 'ftp://a.example', '/subscribe'])('%j is refused', (text) => {
+  expect(() => readUrl(text, {})).toThrow(expect.objectContaining({ code: 'CLIENT_BAD_URL' }));
+});
+
+test('what an address of another client says counts as options', () => {
+  const text = 'ws://a.example/subscribe?wantedCollections=a.b.c&cursor=5&wantedDids=did:x:y&compress=true';
+  expect(readUrl(text, { wantedCollections: ['d.e.f'] })).toMatchObject({
+    url: { search: '?compress=true' },
+    cursor: 5,
+    filter: { wantedCollections: ['d.e.f', 'a.b.c'], wantedDids: ['did:x:y'] },
+  });
+  expect(readUrl('ws://a.example/?cursor=x', {}).cursor).toBeUndefined();
+});
+
+test('the whole filter of an address is options, which an update replaces', () => {
+  const query =
+    'wantedKinds=commit&wantedOperations=delete&wantedSubjects=did:x:y&maxMessageSizeBytes=7&progress=true';
+  const options = { wantedKinds: ['account'], wantedSubjects: ['did:x:z'] } as const;
+  expect(readUrl(`ws://a.example/subscribe?${query}`, options)).toMatchObject({
+    url: { search: '?progress=true' },
+    filter: {
+      wantedKinds: ['account', 'commit'],
+      wantedOperations: ['delete'],
+      wantedSubjects: ['did:x:z', 'did:x:y'],
+      maxMessageSizeBytes: 7,
+    },
+  });
+  expect(readUrl('ws://a.example?maxMessageSizeBytes=7', { maxMessageSizeBytes: 9 }).filter).toMatchObject({
+    maxMessageSizeBytes: 9,
+  });
+});
+
+test('a filter becomes a query', () => {
+  const { url } = readUrl('ws://a.example?own=1', {});
+  const filter = {
+    wantedCollections: ['app.bsky.feed.*', 'a.b.c'],
+    wantedDids: ['did:plc:a'],
+    wantedKinds: ['commit'],
+    wantedOperations: ['create', 'delete'],
+    wantedSubjects: ['did:plc:b', 'at://did:plc:b/a.b.c/1'],
+    maxMessageSizeBytes: 7,
+  } as const;
+  const request = requestOf(url, filter, { cursor: 0, compress: true, dictionaryId: 7 });
+  expect(decodeURIComponent(request.url)).toBe(
+    'ws://a.example/subscribe?own=1&wantedCollections=app.bsky.feed.*&wantedCollections=a.b.c&wantedDids=did:plc:a' +
+      '&wantedKinds=commit&wantedOperations=create&wantedOperations=delete&wantedSubjects=did:plc:b' +
+      '&wantedSubjects=at://did:plc:b/a.b.c/1&maxMessageSizeBytes=7&cursor=0&compress=true&zstdDictionary=7&progress=true',
+  );
+  expect(request.hello).toBeUndefined();
+  expect(requestOf(url, {}, none).url).toBe('ws://a.example/subscribe?own=1&progress=true');
+});
+
+test('a filter that is too long for a URL goes as a hello, and a part of it in the URL', () => {
+  const wantedDids = Array.from({ length: 10_000 }, (_, at) => `did:plc:${String(at).padStart(24, 'a')}`);
+  const wantedCollections = [`a.b.${'c'.repeat(5_000)}`, 'a.b.c'];
+  const { url } = readUrl('ws://a.example', {});
+  const request = requestOf(url, { wantedDids, wantedCollections }, none);
+  expect(request.url.length).toBeLessThan(10_000);
+  const query = new URL(request.url).searchParams;
+  expect(query.get('requireHello')).toBe('true');
+  expect(query.getAll('wantedCollections')).toEqual(wantedCollections.slice(0, 1));
+  const some = query.getAll('wantedDids');
+  expect(some.length).toBeGreaterThan(10);
+  expect(wantedDids.slice(0, some.length)).toEqual(some);
+  expect(JSON.parse(request.hello as string)).toMatchObject({
+    type: 'options_update',
+    payload: { wantedDids, wantedCollections },
+  });
+});
+
+test('subjects that are too many for a URL go as a hello alone', () => {
+  const subjectsOf = (count: number) =>
+    Array.from(
+      { length: count },
+      (_, at) => `at://did:plc:${'a'.repeat(24)}/app.bsky.feed.post/${at + 1e12}`,
+    );
+  const { url } = readUrl('ws://a.example', {});
+  const wantedDids = Array.from({ length: 50 }, (_, at) => `did:plc:${String(at).padStart(24, 'a')}`);
+  const short = requestOf(url, { wantedDids, wantedSubjects: subjectsOf(20) }, none);
+  expect(new URL(short.url).searchParams.getAll('wantedSubjects')).toEqual(subjectsOf(20));
+  expect(short.hello).toBeUndefined();
+  const wantedSubjects = subjectsOf(10_000);
+  for (const filter of [
+    { wantedDids, wantedSubjects },
+    { wantedDids, wantedSubjects: subjectsOf(60) },
+  ]) {
+    const request = requestOf(url, filter, none);
+    expect(request.url.length).toBeLessThan(8_000);
+    const query = new URL(request.url).searchParams;
+    expect(query.get('requireHello')).toBe('true');
+    expect(query.getAll('wantedDids')).toEqual(wantedDids);
+    expect(query.has('wantedSubjects')).toBe(false);
+    expect(JSON.parse(request.hello as string)).toMatchObject({ payload: filter });
+  }
+  // Nothing is too long here but one collection, and all of it is there.
+  const long = requestOf(url, { wantedCollections: [`a.b.${'c'.repeat(7_000)}`] }, none);
+  expect(long.hello).toBeUndefined();
+});
+
+test('an update replaces everything', () => {
+  expect(JSON.parse(optionsUpdate({}))).toEqual({
+    type: 'options_update',
+    payload: {
+      wantedCollections: [],
+      wantedDids: [],
+      wantedKinds: [],
+      wantedOperations: [],
+      wantedSubjects: [],
+      maxMessageSizeBytes: 0,
+    },
+  });
+});
+
+test('kinds and operations are looked at here, for servers that do not know them', () => {
+  const commit = { kind: 'commit', commit: { operation: 'create' } } as StreamEvent;
+  const identity = { kind: 'identity' } as StreamEvent;
+  expect(wantedBy({})(commit)).toBe(true);
+  expect(wantedBy({ wantedKinds: [], wantedOperations: [], wantedSubjects: [] })(commit)).toBe(true);
+  expect(wantedBy({ wantedKinds: ['identity'] })(commit)).toBe(false);
+  expect(wantedBy({ wantedOperations: ['delete'] })(commit)).toBe(false);
+  expect(wantedBy({ wantedKinds: ['commit'], wantedOperations: ['create'] })(commit)).toBe(true);
+  expect(wantedBy({ wantedOperations: ['delete'] })(identity)).toBe(true);
+});
+
+describe('subjects are looked at here, too', () => {
+  const did = 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa';
+  const uri = `at://${did}/app.bsky.feed.post/3kaaaaaaaaaaa`;
+  const commit = (record: unknown, operation = 'create') =>
+    ({ kind: 'commit', did, commit: { operation, record } }) as StreamEvent;
+  const byAccount = wantedBy({ wantedSubjects: ['did:x:y', did] });
+  const byRecord = wantedBy({ wantedSubjects: ['did:x:y', uri] });
+
+  test.each<[unknown, boolean, boolean]>([
+    [{ subject: did }, true, false],
+    [{ subject: { uri, cid: 'bafy' } }, true, true],
+    [{ reply: { root: { uri: 'at://did:x:z/a.b.c/1' }, parent: { uri: `${uri}#x` } } }, true, true],
+    [{ facets: [{ features: [{ uri: 'https://a.example' }, { did }] }] }, true, false],
+    [{ deep: [[[{ at: `at://${did}` }]]] }, true, false],
+    [{ subject: `${uri}?a=/b` }, true, true],
+    [{ subject: `${uri}/more` }, true, false],
+    [{ subject: `at://${did}/app.bsky.feed.post/other` }, true, false],
+    [{ text: `see ${uri}` }, false, false],
+    [{ text: `${did} ` }, false, false],
+    [{ subject: `${did}#service` }, false, false],
+    [{ subject: `${did}b` }, false, false],
+    [{ subject: `at://${did}b/app.bsky.feed.post/3kaaaaaaaaaaa` }, false, false],
+    [{ [did]: uri.slice(1), a: null, b: 1, c: true }, false, false],
+    [{}, false, false],
+    [undefined, false, false],
+  ])('%#: %j', (record, wantsAccount, wantsRecord) => {
+    for (const operation of ['create', 'update']) {
+      expect(byAccount(commit(record, operation))).toBe(wantsAccount);
+      expect(byRecord(commit(record, operation))).toBe(wantsRecord);
+    }
+  });
+
+  test('deletions are the server’s to choose; what is no commit points at nothing', () => {
+    expect(byRecord(commit(undefined, 'delete'))).toBe(true);
+    const noDeletes = wantedBy({ wantedSubjects: [uri], wantedOperations: ['create'] });
+    expect(noDeletes(commit(undefined, 'delete'))).toBe(false);
+    for (const kind of ['identity', 'account']) expect(byAccount({ kind, did } as StreamEvent)).toBe(false);
+  });
+
+  test('what a server with subjects lets through, the client does', () => {
+    const seed = 20_260_710;
+    const random = seededRandom(seed);
+    const hasher = new SubjectHasher(new DidHasher(Buffer.alloc(didHashKeyBytes, 7)));
+    const formOf = (text: string) => {
+      const bytes = Buffer.from(text);
+      if (!hasher.read(bytes, 0, bytes.length)) return undefined;
+      return { account: `${hasher.didLow} ${hasher.didHigh}`, path: hasher.path };
+    };
+    const wanted = formOf(uri);
+    const pieces = ['/', '#', '?', ':', '%', 'a', 'é', '/a.b.c', ' ', 'at://', '\n'];
+    const counts = { accounts: 0, records: 0 };
+    for (let round = 0; round < 20_000; round++) {
+      let text = random() < 0.5 ? did : uri;
+      for (let edits = Math.floor(random() * 3); edits > 0; edits--) {
+        const at = Math.floor(random() ** 0.3 * (text.length + 1));
+        const piece = random() < 0.2 ? '' : pieces[Math.floor(random() * pieces.length)];
+        text = text.slice(0, at) + piece + text.slice(random() < 0.5 ? at : at + 1);
+      }
+      const form = formOf(text);
+      const ofAccount = form?.account === wanted?.account;
+      const ofRecord = ofAccount && form?.path === wanted?.path;
+      counts.accounts += Number(ofAccount);
+      counts.records += Number(ofRecord);
+      const here = [byAccount(commit({ text })), byRecord(commit({ text }))];
+      if (here.join() !== [ofAccount, ofRecord].join()) expect.fail(`seed ${seed}, round ${round}: ${text}`);
+    }
+    expect(counts.records).toBeGreaterThan(1_000);
+    expect(counts.accounts - counts.records).toBeGreaterThan(1_000);
+  });
+
+  test('no record is too deep or too wide', () => {
+    const deep = JSON.parse(`${'['.repeat(100_000)}"${uri}"${']'.repeat(100_000)}`);
+    expect(byRecord(commit({ deep }))).toBe(true);
+    expect(byRecord(commit({ wide: Array.from({ length: 300_000 }, () => 'did:x:z') }))).toBe(false);
+  });
+});

@@ -1,0 +1,131 @@
+// A log's summary as text for people: at most 100 columns, whatever is in the log. Pure; cmd/inspect.ts prints it.
+
+import { formatSpan } from '../terminal/time.ts';
+import { printable } from './problem.ts';
+import type { LogSummary } from './summary.ts';
+
+/** Column where values start, and the one that no line goes beyond. */
+const labelWidth = 14;
+const widthMax = 100;
+/** Room for a name beside its numbers. */
+const nameWidth = 54;
+/** Relays and dictionaries shown; a log has one or two. */
+const listedMax = 20;
+
+const units = ['KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+/** The table, without a newline at its end. */
+export function summaryTable(summary: LogSummary): string {
+  const { first, last, events, blocks, journal, segments } = summary;
+  const lines = [
+    line('log', summary.dataDir),
+    line(
+      'format',
+      summary.format === undefined ? 'unknown: the description is damaged' : String(summary.format),
+    ),
+    line('first event', first === undefined ? 'none' : `${first.time}  ${first.timeUs}`),
+    line('last event', last === undefined ? 'none' : `${last.time}  ${last.timeUs}`),
+    line(
+      'events',
+      `${grouped(events)} in ${formatSpan(summary.spanSeconds)}, ${grouped(summary.eventsPerSecond)} a second`,
+    ),
+    '',
+    ...byteLines(summary),
+    '',
+    line(
+      'blocks',
+      `${grouped(blocks.count)} of ${blocks.eventsMin} to ${blocks.eventsMax} events, median ${blocks.eventsMedian}`,
+    ),
+    line('segments', `${grouped(segments.count)} of ${segments.blocksEach} blocks`),
+    line('journal', journalText(journal)),
+    ...list('upstream', Object.entries(summary.upstreamPositions), ([relay, seq]) => `${relay} to ${seq}`),
+    ...list(
+      'dictionaries',
+      summary.dictionaries,
+      (use) =>
+        `${use.id} in ${grouped(use.blocks)} blocks, ${grouped(use.events)} events, ${sized(use.zstdBytes)}`,
+    ),
+    '',
+    ...countLines(summary),
+  ];
+  if (summary.damagedBlocks > 0) {
+    lines.push(
+      '',
+      line('DAMAGED', `${grouped(summary.damagedBlocks)} blocks have no readable head: see "inspect verify"`),
+    );
+  }
+  if (summary.readError !== undefined) lines.push('', line('UNREADABLE', summary.readError));
+  return lines.map((text) => printable(text, widthMax)).join('\n');
+}
+
+function byteLines({ bytes, diskBytes, journal }: LogSummary): string[] {
+  const { perEvent } = bytes;
+  const row = (label: string, size: number, each?: number): string =>
+    line(
+      label,
+      sized(size).padStart(12) + (each === undefined ? '' : `${each.toFixed(1).padStart(10)} an event`),
+    );
+  return [
+    row('heads', bytes.heads, perEvent.heads),
+    row('JSON', bytes.json, perEvent.json),
+    row('zstd', bytes.zstd, perEvent.zstd),
+    row('subjects', bytes.subjects, perEvent.subjects),
+    row('segments', bytes.segments),
+    row('store', bytes.store, perEvent.store),
+    row('journal', journal.bytes),
+    row('on disk', diskBytes),
+  ];
+}
+
+function journalText({ blocks, events, alreadyStored }: LogSummary['journal']): string {
+  const stored = alreadyStored === 0 ? '' : `; ${grouped(alreadyStored)} blocks that the store has too`;
+  return `${grouped(blocks)} blocks, ${grouped(events)} events${stored}`;
+}
+
+function countLines({ events, kinds, operations, collections }: LogSummary): string[] {
+  const row = (name: string, count: number): string => {
+    const share = events === 0 ? '' : `${((count / events) * 100).toFixed(2).padStart(9)} %`;
+    return `  ${printable(name, nameWidth).padEnd(nameWidth)}${grouped(count).padStart(18)}${share}`;
+  };
+  const rows = (counts: Readonly<Record<string, number>>): string[] =>
+    Object.entries(counts).map(([name, count]) => row(name, count));
+  const names = `${collections.isPartial ? 'more than ' : ''}${grouped(collections.names)}`;
+  return [
+    'kinds',
+    ...rows(kinds),
+    'operations',
+    ...rows(operations),
+    `collections (${names})`,
+    ...collections.top.map(({ collection, events }) => row(collection, events)),
+    ...(collections.other > 0 ? [row('all others', collections.other)] : []),
+    ...(collections.none > 0 ? [row('without a collection', collections.none)] : []),
+  ];
+}
+
+function line(label: string, text: string): string {
+  return label.padEnd(labelWidth) + text;
+}
+
+/** A label with one line for each item. */
+function list<T>(label: string, items: readonly T[], textOf: (item: T) => string): string[] {
+  if (items.length === 0) return [line(label, 'none')];
+  const texts = items.slice(0, listedMax).map(textOf);
+  if (items.length > listedMax) texts.push(`and ${items.length - listedMax} more`);
+  return texts.map((text, at) => line(at === 0 ? label : '', text));
+}
+
+function grouped(number: number): string {
+  return number.toLocaleString('en-US');
+}
+
+/** `1,023 B`, `1.5 GiB`. */
+function sized(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  let size = bytes / 1024;
+  let unit = 0;
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024;
+    unit++;
+  }
+  return `${size.toFixed(size < 100 ? 1 : 0)} ${units[unit]}`;
+}

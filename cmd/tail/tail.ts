@@ -1,0 +1,228 @@
+// `slipstream tail` once its flags are read: a subscription shown on a terminal or written to a pipe. It owns when what is
+// shown; lines, counts and the bar are made beside it, and the shell says where they go and when to stop.
+
+import type { Writable } from 'node:stream';
+import {
+  type EventStream,
+  type StreamEvent,
+  type StreamNotice,
+  subscribe,
+} from '../../client/lib/subscribe.ts';
+import { CodedError } from '../../lib/errors.ts';
+import { printable } from '../inspect/problem.ts';
+import { formatSpan } from '../terminal/time.ts';
+import { defaultColumns, inColour, jsonLine, type Paint, plain, prettyLine } from './event-line.ts';
+import { LineOutput } from './line-output.ts';
+import { placeOf, replayBar } from './replay-bar.ts';
+import type { TailRequest } from './request.ts';
+import { grouped, Tally, tallyLines } from './tally.ts';
+
+/** Where a tail writes, and what it is. */
+export interface TailTerminal {
+  readonly output: Writable;
+  readonly outputIsTerminal: boolean;
+  readonly hasColours: boolean;
+  /** Of the output; undefined where it is none. */
+  readonly columns: () => number | undefined;
+  /** For the bar and messages. */
+  readonly messages: Writable;
+  readonly messagesAreTerminal: boolean;
+  /** Ends the tail; a summary follows. */
+  readonly stop: AbortSignal;
+}
+
+/** Between two drawings of the bar, and of the counts. */
+const barIntervalMs = 200;
+const statsIntervalMs = 1_000;
+/** Characters of a server's words in a message. */
+const wordsCharsMax = 150;
+/** To the start of the line, and nothing on it. */
+const clearLine = '\r\x1b[K';
+
+interface Shown {
+  readonly event: StreamEvent;
+  readonly text: string;
+}
+
+/**
+ * Shows what `request` asks for until it ends, `stop` is called, or nobody reads any more. @param dictionary of
+ * `request.dictionaryPath`. @throws CodedError of the client, `TAIL_NOT_CONNECTED`, `TAIL_OUTPUT_FAILED`.
+ */
+export async function tail(
+  request: TailRequest,
+  dictionary: Uint8Array | undefined,
+  terminal: TailTerminal,
+): Promise<void> {
+  const view = new TailView(request, terminal);
+  const stream = subscribe({
+    url: request.url,
+    ...request.filter,
+    cursor: request.cursor,
+    untilUs: request.untilUs,
+    compress: request.compress,
+    dictionary,
+    signal: terminal.stop,
+    onNotice: (notice) => view.notice(notice),
+    transform: (event, text): Shown => ({ event, text }),
+  });
+  await view.follow(stream);
+}
+
+class TailView {
+  readonly #request: TailRequest;
+  readonly #terminal: TailTerminal;
+  readonly #output: LineOutput;
+  readonly #paint: Paint;
+  readonly #startMs = performance.now();
+  readonly #tally = new Tally(this.#startMs);
+  #stream!: EventStream<Shown>;
+  /** What came first: where a replay really starts. */
+  #firstUs: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** Events and moment of the last drawing, for the rate. */
+  #drawnEvents = 0;
+  #drawnMs = this.#startMs;
+  /** Lines of counts on the terminal, to draw over. */
+  #drawnLines = 0;
+  #barIsDrawn = false;
+
+  constructor(request: TailRequest, terminal: TailTerminal) {
+    this.#request = request;
+    this.#terminal = terminal;
+    this.#output = new LineOutput(terminal.output);
+    this.#paint = terminal.hasColours ? inColour : plain;
+  }
+
+  async follow(stream: EventStream<Shown>): Promise<void> {
+    const { limit, stats } = this.#request;
+    this.#stream = stream;
+    this.#startDrawing();
+    try {
+      if (limit > 0) {
+        for await (const shown of stream) {
+          this.#firstUs ??= shown.event.time_us;
+          this.#tally.add(shown.event);
+          if (!stats) this.#output.add(this.#lineOf(shown));
+          // When nothing waits, a person may; and a reader that takes nothing stops the stream here.
+          if (this.#output.isFull || stream.status.queuedEvents === 0) await this.#flush();
+          if (this.#output.isGone) break;
+          // Not left: the last event counts as finished, and a tail that goes on does not show it again.
+          if (this.#tally.events >= limit) await stream.close();
+        }
+      }
+      await this.#flush();
+    } finally {
+      await stream.close();
+      clearInterval(this.#timer);
+      this.#clearBar();
+    }
+    await this.#end();
+  }
+
+  notice(notice: StreamNotice): void {
+    if (notice.kind !== 'disconnected') return;
+    const { why, code, reason, status, retryMs } = notice;
+    const answer = status === undefined ? '' : `, the server answers ${status}`;
+    const words = reason === '' ? '' : `, "${printable(reason, wordsCharsMax)}"`;
+    const what = `${why.replaceAll('_', ' ')} (${code})${words}${answer}`;
+    if (this.#stream.status.connections === 0) {
+      throw new CodedError(
+        'TAIL_NOT_CONNECTED',
+        `no connection to ${printable(this.#request.url, 200)}: ${what}`,
+      );
+    }
+    this.#say(`${what}; again in ${formatSpan(retryMs / 1000)}`);
+  }
+
+  #lineOf({ event, text }: Shown): string {
+    const { outputIsTerminal, columns } = this.#terminal;
+    if (this.#request.json) return jsonLine(text, outputIsTerminal);
+    return prettyLine(event, columns() ?? defaultColumns, this.#paint);
+  }
+
+  async #flush(): Promise<void> {
+    this.#clearBar();
+    await this.#output.flush();
+  }
+
+  #startDrawing(): void {
+    const { stats, json, cursor } = this.#request;
+    const { outputIsTerminal, messagesAreTerminal } = this.#terminal;
+    if (stats && outputIsTerminal && !json) {
+      this.#timer = setInterval(() => this.#drawCounts(), statsIntervalMs);
+    } else if (messagesAreTerminal && cursor !== undefined) {
+      this.#timer = setInterval(() => this.#drawBar(), barIntervalMs);
+    }
+  }
+
+  /** Events a second since the last call. */
+  #rate(): number {
+    const nowMs = performance.now();
+    const rate = ((this.#tally.events - this.#drawnEvents) * 1000) / Math.max(1, nowMs - this.#drawnMs);
+    this.#drawnEvents = this.#tally.events;
+    this.#drawnMs = nowMs;
+    return Math.round(rate);
+  }
+
+  #drawBar(): void {
+    const { status } = this.#stream;
+    if (status.live) {
+      this.#clearBar();
+      return;
+    }
+    const endUs = Math.min(Date.now() * 1000, this.#request.untilUs ?? Number.POSITIVE_INFINITY);
+    // Servers start at their oldest event when asked for older ones.
+    this.#firstUs ??= status.newestUs;
+    const startUs = Math.max(this.#request.cursor ?? 0, this.#firstUs ?? 0);
+    const bar = replayBar(status, { startUs, endUs }, this.#rate(), this.#terminal.columns() ?? 80);
+    this.#terminal.messages.write(`${clearLine}${bar}`);
+    this.#barIsDrawn = true;
+  }
+
+  #clearBar(): void {
+    if (!this.#barIsDrawn) return;
+    this.#barIsDrawn = false;
+    this.#terminal.messages.write(clearLine);
+  }
+
+  #drawCounts(): void {
+    const lines = this.#countLines(this.#rate());
+    // Up to where the last drawing began, and nothing from there on.
+    const up = this.#drawnLines === 0 ? '' : `\x1b[${this.#drawnLines}A`;
+    this.#terminal.output.write(`${up}\r\x1b[J${lines.join('\n')}\n`);
+    this.#drawnLines = lines.length;
+  }
+
+  #countLines(rate: number | undefined): string[] {
+    const report = this.#tally.report(this.#request.top, performance.now());
+    const columns = this.#terminal.columns() ?? defaultColumns;
+    return tallyLines(report, rate, placeOf(this.#stream.status)).map((line) => line.slice(0, columns - 1));
+  }
+
+  /** The counts, if they are what was asked for; else a summary for whoever looks, or has stopped it. */
+  async #end(): Promise<void> {
+    const { stats, json, top } = this.#request;
+    if (this.#output.isGone) return;
+    if (stats && json) {
+      this.#output.add(JSON.stringify(this.#tally.report(top, performance.now())));
+    } else if (stats) {
+      if (this.#drawnLines > 0) this.#terminal.output.write(`\x1b[${this.#drawnLines}A\r\x1b[J`);
+      for (const line of this.#countLines(undefined)) this.#output.add(line);
+    } else if (this.#terminal.messagesAreTerminal || this.#terminal.stop.aborted) {
+      this.#say(this.#summary());
+    }
+    await this.#output.flush();
+  }
+
+  #summary(): string {
+    const { events, seconds, eventsPerSecond } = this.#tally.report(0, performance.now());
+    const { cursor } = this.#stream.status;
+    const again = cursor === undefined ? '' : `; goes on with --cursor ${cursor}`;
+    return `${grouped(events)} events in ${formatSpan(seconds)}, ${grouped(eventsPerSecond)} a second${again}`;
+  }
+
+  #say(text: string): void {
+    this.#clearBar();
+    this.#terminal.messages.write(`tail: ${text}\n`);
+  }
+}

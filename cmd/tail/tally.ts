@@ -1,0 +1,87 @@
+// Counts of a stream for `--stats`: by kind, operation and collection, and the rate of the last seconds. Collections are
+// named by strangers; how many are kept is CollectionCounts' to bound. Pure but for the times it is given.
+
+import type { StreamEvent } from '../../client/lib/subscribe.ts';
+import { printable } from '../inspect/problem.ts';
+import { CollectionCounts } from '../terminal/collections.ts';
+import { formatSpan } from '../terminal/time.ts';
+
+/** Collections counted at a time, at least. */
+const collectionsMax = 10_000;
+const nameColumns = 44;
+
+/** A look at the counts. */
+export interface TallyReport {
+  readonly events: number;
+  readonly seconds: number;
+  readonly eventsPerSecond: number;
+  readonly kinds: Readonly<Record<string, number>>;
+  readonly operations: Readonly<Record<string, number>>;
+  readonly collections: readonly { readonly collection: string; readonly events: number }[];
+  /** Of commits to collections that are not listed. */
+  readonly otherCollections: number;
+}
+
+/** See the file comment. */
+export class Tally {
+  readonly #kinds: Record<StreamEvent['kind'], number> = { commit: 0, identity: 0, account: 0 };
+  readonly #operations = { create: 0, update: 0, delete: 0 };
+  readonly #collections = new CollectionCounts(collectionsMax);
+  readonly #startMs: number;
+  events = 0;
+
+  constructor(startMs: number) {
+    this.#startMs = startMs;
+  }
+
+  add(event: StreamEvent): void {
+    this.events++;
+    this.#kinds[event.kind]++;
+    if (event.kind !== 'commit') return;
+    this.#operations[event.commit.operation]++;
+    this.#collections.add(event.commit.collection, 1);
+  }
+
+  /** @param top collections listed. */
+  report(top: number, nowMs: number): TallyReport {
+    const seconds = Math.max(0.001, (nowMs - this.#startMs) / 1000);
+    const collections = this.#collections.top(top);
+    const listed = collections.reduce((sum, { events }) => sum + events, 0);
+    return {
+      events: this.events,
+      seconds: Number(seconds.toFixed(3)),
+      eventsPerSecond: Math.round(this.events / seconds),
+      kinds: { ...this.#kinds },
+      operations: { ...this.#operations },
+      collections,
+      otherCollections: this.#kinds.commit - listed,
+    };
+  }
+}
+
+/** The counts as lines for a person. `ratePerSecond` is of the moment, `place` says how far the stream is. */
+export function tallyLines(report: TallyReport, ratePerSecond: number | undefined, place: string): string[] {
+  const { events, seconds, kinds, operations, collections, otherCollections } = report;
+  const now = ratePerSecond === undefined ? '' : `, now ${grouped(ratePerSecond)}`;
+  const rate = `${grouped(report.eventsPerSecond)} a second${now}`;
+  const row = (name: string, count: number): string => {
+    const share = events === 0 ? 0 : (count / events) * 100;
+    return `  ${name.padEnd(nameColumns)}${grouped(count).padStart(14)}${share.toFixed(1).padStart(7)} %`;
+  };
+  const rows = (counts: Readonly<Record<string, number>>): string[] =>
+    Object.entries(counts).map(([name, count]) => row(name, count));
+  return [
+    `${grouped(events)} events in ${formatSpan(seconds)}, ${rate}; ${place}`,
+    ...rows(kinds),
+    'operations',
+    ...rows(operations),
+    'collections',
+    ...collections.map(({ collection, events: count }) => row(printable(collection, nameColumns - 2), count)),
+    ...(otherCollections > 0 ? [row('all others', otherCollections)] : []),
+  ];
+}
+
+/** `1,234,567`. */
+export function grouped(number: number): string {
+  return number.toLocaleString('en-US');
+}

@@ -1,0 +1,36 @@
+// What the header of a zstd frame says (RFC 8878, section 3.1.1.1), read before a library is trusted with the frame:
+// a hostile peer can declare any size. It owns that reading alone; no library, no Node, so that it runs in browsers too.
+
+const frameMagic = 0xfd2fb528;
+
+/** What a frame declares about itself; nothing of it is verified. */
+export interface ZstdHeader {
+  /** Dictionary that the frame was made with; 0 when it names none. */
+  readonly dictionaryId: number;
+  /** Bytes of the content; undefined when the frame does not tell. Sizes of 2^53 and more are rounded. */
+  readonly contentBytes: number | undefined;
+}
+
+/** Reads the header; undefined when the bytes do not start with a whole one. */
+export function readZstdHeader(frame: Uint8Array): ZstdHeader | undefined {
+  if (frame.length < 5) return undefined;
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
+  if (view.getUint32(0, true) !== frameMagic) return undefined;
+  const descriptor = frame[4];
+  const isSingleSegment = (descriptor & 0x20) !== 0;
+  const idBytes = [0, 1, 2, 4][descriptor & 3];
+  const sizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6];
+  const idAt = isSingleSegment ? 5 : 6;
+  if (frame.length < idAt + idBytes + sizeBytes) return undefined;
+  const read = (start: number, bytes: number): number => {
+    let value = 0;
+    for (let at = start + bytes - 1; at >= start; at--) value = value * 256 + frame[at];
+    return value;
+  };
+  const size = read(idAt + idBytes, sizeBytes);
+  return {
+    dictionaryId: read(idAt, idBytes),
+    // Two bytes count from 256 on: smaller sizes fit into one.
+    contentBytes: sizeBytes === 0 ? undefined : sizeBytes === 2 ? size + 256 : size,
+  };
+}

@@ -1,0 +1,207 @@
+// Command line and environment in, one checked configuration out, or one line that says what to correct. Pure: it opens
+// nothing, and leaves URLs and files to the stages that use them. The daemon's shell calls it before anything starts.
+import { CodedError } from '../errors.ts';
+import type { ListenAddress } from '../listen-address.ts';
+import type { LogFormat, LogLevel } from '../logger.ts';
+import {
+  type GivenText,
+  type GivenTexts,
+  readCommandLine,
+  readEnvironment,
+  shown,
+} from './setting-sources.ts';
+import {
+  Problem,
+  parseBoolean,
+  parseBytes,
+  parseChoice,
+  parseDuration,
+  parseFloat64,
+  parseInteger,
+  parseList,
+  parseListenAddress,
+  parseNetworks,
+  parseText,
+} from './setting-value.ts';
+import { type Setting, type SettingName, type SettingValues, settingNames, settings } from './settings.ts';
+
+/** Everything that an operator decides, checked. */
+export interface Config {
+  /** Relays as they were written, in the order to try; at least one. */
+  readonly relayUrls: readonly string[];
+  /** Upstream sequence to start after, in place of the stored one. */
+  readonly overrideRelayCursor: number | undefined;
+  readonly listen: ListenAddress;
+  readonly metricsListen: ListenAddress;
+  readonly dataDir: string;
+  /** Age at which events go, in milliseconds; 0: no limit, and then `retentionBytes` is one. */
+  readonly retentionMs: number;
+  /** Bytes of events from which on the oldest go; 0: no limit, and then `retentionMs` is one. */
+  readonly retentionBytes: number;
+  readonly fsync: boolean;
+  /** Threads that serve subscribers; 0: none but the one that does everything, undefined: as many as fit the machine. */
+  readonly workers: number | undefined;
+  /** Subscribers at a time. */
+  readonly subscribersMax: number;
+  /** Subscribers at a time of one client address; 0: no limit. */
+  readonly subscribersPerAddressMax: number;
+  /** Events a second to one client address; 0: no limit. */
+  readonly maxSubRate: number;
+  /** How long a subscriber that is behind may take nothing, in milliseconds; 0: for ever. */
+  readonly stallTimeoutMs: number;
+  /** Addresses and CIDR ranges whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
+  /** Dictionary files, the first the one that events are stored with; none: the one that comes with the package. */
+  readonly zstdDictionaryPaths: readonly string[];
+  readonly zstdLevel: number;
+  readonly compressor: SettingValues['compressor'];
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  /** What the operator should know, a line each: settings given that do nothing, or more than they did in v1. */
+  readonly notices: readonly string[];
+}
+
+/** What the command line and the environment ask for. The error's message is one line, for standard error. */
+export type ConfigOutcome =
+  | { readonly kind: 'config'; readonly config: Config }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'failure'; readonly error: CodedError };
+
+/**
+ * Reads the configuration. A flag beats `SLIPSTREAM_` and `JETSTREAM_` variables, which must agree where both are set.
+ * Never throws: failures carry CONFIG_UNKNOWN_FLAG, CONFIG_UNKNOWN_VARIABLE, CONFIG_UNEXPECTED_ARGUMENT,
+ * CONFIG_MISSING_VALUE, CONFIG_BAD_VALUE, CONFIG_OUT_OF_RANGE, CONFIG_CONFLICT or CONFIG_COMBINATION.
+ * @param argv what follows the program's name.
+ */
+export function readConfig(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): ConfigOutcome {
+  try {
+    const flags = readCommandLine(argv);
+    if (typeof flags === 'string') return { kind: flags };
+    const given: GivenTexts = new Map([...flags, ...readEnvironment(env, flags)]);
+    const values = Object.fromEntries(
+      settingNames.map((name) => [name, readValue(name, given.get(name))]),
+    ) as unknown as SettingValues;
+    checkCombinations(values);
+    return { kind: 'config', config: toConfig(values, noticesOf(given)) };
+  } catch (error) {
+    if (error instanceof CodedError) return { kind: 'failure', error };
+    throw error;
+  }
+}
+
+function readValue(name: SettingName, given: GivenText | undefined): unknown {
+  const setting: Setting = settings[name];
+  const text = given?.text ?? setting.default;
+  if (text === undefined) return undefined;
+  const source = given?.source ?? `--${name}`;
+  const value = parseValue(setting, text);
+  if (value instanceof Problem)
+    throw new CodedError('CONFIG_BAD_VALUE', `${source}: ${shown(text)} ${value.why}`);
+  if (typeof value === 'number' && !isInRange(setting, value)) {
+    throw new CodedError(
+      'CONFIG_OUT_OF_RANGE',
+      `${source}: ${shown(text)} is out of range: give ${setting.range}`,
+    );
+  }
+  return value;
+}
+
+function parseValue(setting: Setting, text: string): unknown {
+  switch (setting.kind) {
+    case 'urls':
+    case 'paths':
+      return parseList(text);
+    case 'networks':
+      return parseNetworks(text);
+    case 'address':
+      return parseListenAddress(text);
+    case 'duration':
+      return parseDuration(text);
+    case 'bytes':
+      return parseBytes(text);
+    case 'integer':
+      return parseInteger(text);
+    case 'float':
+      return parseFloat64(text);
+    case 'boolean':
+      return parseBoolean(text);
+    case 'choice':
+      return parseChoice(text, setting.choices ?? []);
+    case 'path':
+      return parseText(text);
+  }
+}
+
+function isInRange({ min = -Infinity, max = Infinity, zeroOrMin = false }: Setting, value: number): boolean {
+  return (value >= min && value <= max) || (zeroOrMin && value === 0);
+}
+
+/** Throws for values that are each right and wrong together. */
+function checkCombinations(values: SettingValues): void {
+  const refuse = (message: string): never => {
+    throw new CodedError('CONFIG_COMBINATION', message);
+  };
+  const { 'listen-addr': listen, 'metrics-listen-addr': metrics, 'ws-url': urls } = values;
+  if (overlaps(listen, metrics)) {
+    refuse(`--listen-addr and --metrics-listen-addr both take port ${listen.port}: give one of them another`);
+  }
+  if (values['override-relay-cursor'] >= 0 && urls.length > 1) {
+    refuse(
+      `--override-relay-cursor is a place in one relay's sequence, and --ws-url names ${urls.length} relays: name only the one it belongs to`,
+    );
+  }
+  if (values['event-ttl'] === 0 && values['retention-bytes'] === 0) {
+    refuse('--event-ttl 0 and --retention-bytes 0 keep events until the disk is full: limit one of them');
+  }
+}
+
+function overlaps(one: ListenAddress, other: ListenAddress): boolean {
+  if (one.port !== other.port || one.port === 0) return false;
+  const everywhere = (host: string | undefined): boolean =>
+    host === undefined || host === '0.0.0.0' || host === '::';
+  return one.host === other.host || everywhere(one.host) || everywhere(other.host);
+}
+
+function noticesOf(given: GivenTexts): string[] {
+  const notices: string[] = [];
+  for (const [name, { source }] of given) {
+    const setting: Setting = settings[name];
+    if (setting.group === 'No effect') notices.push(`${source} has no effect. ${setting.help}`);
+    if (/^(--zstd-dictionary-path|JETSTREAM_ZSTD_DICTIONARY_PATH)$/.test(source)) {
+      notices.push(
+        `${source} is used here, unlike in Jetstream v1: events are compressed with that dictionary.`,
+      );
+    }
+  }
+  return notices;
+}
+
+function toConfig(values: SettingValues, notices: readonly string[]): Config {
+  const cursor = values['override-relay-cursor'];
+  return {
+    relayUrls: values['ws-url'],
+    overrideRelayCursor: cursor < 0 ? undefined : cursor,
+    listen: values['listen-addr'],
+    metricsListen: values['metrics-listen-addr'],
+    dataDir: values['data-dir'],
+    retentionMs: values['event-ttl'],
+    retentionBytes: values['retention-bytes'],
+    fsync: values.fsync,
+    workers: values.workers,
+    subscribersMax: values['max-subscribers'],
+    subscribersPerAddressMax: values['max-subscribers-per-address'],
+    maxSubRate: values['max-sub-rate'],
+    stallTimeoutMs: values['stall-timeout'],
+    trustedProxies: values['trusted-proxies'] ?? [],
+    zstdDictionaryPaths: values['zstd-dictionary'] ?? [],
+    zstdLevel: values['zstd-level'],
+    compressor: values.compressor,
+    logLevel: values['log-level'],
+    logFormat: values['log-format'],
+    notices,
+  };
+}

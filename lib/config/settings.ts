@@ -1,0 +1,273 @@
+// The one table of what an operator can set: names, environment variables, kinds, bounds, defaults, words for the help.
+// Everything that must list the settings reads this table; reading values is config.ts, showing them help.ts.
+import { compressorPreferences } from '../codec/choose-compressor.ts';
+import { compressionLevels } from '../codec/compressor.ts';
+import type { ListenAddress } from '../listen-address.ts';
+import { logFormats, logLevels } from '../logger.ts';
+
+/** What a setting's text is made into; setting-value.ts reads each. */
+interface KindValues {
+  /** URLs, separated by commas or by naming the setting again; kept as written. */
+  urls: readonly string[];
+  /** IP addresses and CIDR ranges, separated likewise; kept as written. */
+  networks: readonly string[];
+  address: ListenAddress;
+  /** Milliseconds. */
+  duration: number;
+  bytes: number;
+  integer: number;
+  float: number;
+  boolean: boolean;
+  choice: string;
+  path: string;
+  /** Files, separated by commas or by naming the setting again. */
+  paths: readonly string[];
+}
+
+export type SettingKind = keyof KindValues;
+
+/** Headings of the help, in order. */
+export const settingGroups = [
+  'Upstream',
+  'Listeners',
+  'Storage',
+  'Subscribers',
+  'Compression',
+  'Logging',
+  'No effect',
+] as const;
+
+/** One thing that can be set. */
+export interface Setting {
+  readonly kind: SettingKind;
+  readonly group: (typeof settingGroups)[number];
+  /** Environment variables, ours first. */
+  readonly env: readonly string[];
+  /** Text that is read when nothing is given; undefined: there is no value then. */
+  readonly default?: string;
+  /** What to show in place of `default`. */
+  readonly defaultShown?: string;
+  /** Sentences for the help. */
+  readonly help: string;
+  /** Further names of the flag. */
+  readonly aliases?: readonly string[];
+  /** For kind `choice`. */
+  readonly choices?: readonly string[];
+  /** Bounds, inclusive, in the unit of the value. With `zeroOrMin`, 0 is allowed below `min`. */
+  readonly min?: number;
+  readonly max?: number;
+  readonly zeroOrMin?: boolean;
+  /** Bounds as an operator would write them, for the message. */
+  readonly range?: string;
+}
+
+const hourMs = 3_600_000;
+
+/**
+ * Every setting, by the name of its flag. `JETSTREAM_` variables are those of Jetstream v1, whose flags all keep
+ * working; ours exist for every setting.
+ */
+export const settings = {
+  'ws-url': {
+    kind: 'urls',
+    group: 'Upstream',
+    env: ['SLIPSTREAM_WS_URL', 'JETSTREAM_WS_URL'],
+    default: 'wss://bsky.network',
+    help: 'Relay or PDS to read from. Without a path it gets that of subscribeRepos. Separate several with commas, or repeat the flag: they are taken in turn when one fails.',
+  },
+  'override-relay-cursor': {
+    kind: 'integer',
+    group: 'Upstream',
+    env: ['SLIPSTREAM_OVERRIDE_RELAY_CURSOR', 'JETSTREAM_OVERRIDE_RELAY_CURSOR'],
+    default: '-1',
+    defaultShown: 'the stored place, else live',
+    help: 'Upstream sequence to start after, in place of the stored one. For one start: leave it out again. Below 0 it says nothing.',
+  },
+  'listen-addr': {
+    kind: 'address',
+    group: 'Listeners',
+    env: ['SLIPSTREAM_LISTEN_ADDR', 'JETSTREAM_LISTEN_ADDR'],
+    default: ':6008',
+    help: 'Address for subscribers: the /subscribe WebSocket and the public pages.',
+  },
+  'metrics-listen-addr': {
+    kind: 'address',
+    group: 'Listeners',
+    env: ['SLIPSTREAM_METRICS_LISTEN_ADDR', 'JETSTREAM_METRICS_LISTEN_ADDR'],
+    default: ':6009',
+    help: 'Address for operators: Prometheus metrics and health. Keep it from the public.',
+  },
+  'data-dir': {
+    kind: 'path',
+    group: 'Storage',
+    env: ['SLIPSTREAM_DATA_DIR', 'JETSTREAM_DATA_DIR'],
+    default: './data',
+    help: 'Folder of the event log. Made when absent.',
+  },
+  'event-ttl': {
+    kind: 'duration',
+    group: 'Storage',
+    env: ['SLIPSTREAM_EVENT_TTL', 'JETSTREAM_EVENT_TTL'],
+    default: '24h',
+    min: 1000,
+    max: 87_600 * hourMs,
+    zeroOrMin: true,
+    range: '0 (no limit), or 1s to 87600h',
+    help: 'How long events stay for playback. 0: as long as retention-bytes lets them.',
+  },
+  'retention-bytes': {
+    kind: 'bytes',
+    group: 'Storage',
+    env: ['SLIPSTREAM_RETENTION_BYTES'],
+    default: '10GiB',
+    min: 64 * 2 ** 20,
+    max: Number.MAX_SAFE_INTEGER,
+    zeroOrMin: true,
+    range: '0 (no limit), or at least 64MiB',
+    help: 'How much disk events may take: the oldest go when there are more, event-ttl or not. The default leaves a disk of 25 GB room for the rest of the machine. 0: no limit.',
+  },
+  fsync: {
+    kind: 'boolean',
+    group: 'Storage',
+    env: ['SLIPSTREAM_FSYNC'],
+    default: 'false',
+    help: 'Wait for the disk at every write. Without it a killed process loses nothing, but a machine that loses power can lose its last seconds, and takes them from the relay again.',
+  },
+  workers: {
+    kind: 'integer',
+    group: 'Subscribers',
+    env: ['SLIPSTREAM_WORKERS'],
+    defaultShown: "one less than the machine's cores, at most 4",
+    min: 0,
+    max: 64,
+    range: '0 to 64',
+    help: 'Threads that serve subscribers. 0: all work in one thread.',
+  },
+  'max-subscribers': {
+    kind: 'integer',
+    group: 'Subscribers',
+    env: ['SLIPSTREAM_MAX_SUBSCRIBERS'],
+    default: '50000',
+    min: 1,
+    max: 1e6,
+    range: '1 to 1000000',
+    help: 'Subscribers at a time. One more is answered with 503. Each takes a file descriptor: see ulimit -n.',
+  },
+  'max-subscribers-per-address': {
+    kind: 'integer',
+    group: 'Subscribers',
+    env: ['SLIPSTREAM_MAX_SUBSCRIBERS_PER_ADDRESS'],
+    default: '1000',
+    min: 0,
+    max: 1e6,
+    range: '0 (no limit) to 1000000',
+    help: 'Subscribers at a time of one client address, or of one /64 of IPv6. One more is answered with 429. 0: no limit.',
+  },
+  'max-sub-rate': {
+    kind: 'float',
+    group: 'Subscribers',
+    env: ['SLIPSTREAM_MAX_SUB_RATE', 'JETSTREAM_MAX_SUB_RATE'],
+    default: '1000000',
+    min: 0,
+    max: 1e9,
+    range: '0 (no limit) to 1e9',
+    help: 'Events a second to one client address, over all its connections, playback included. What is more comes later; nothing is lost. 0: no limit (Jetstream v1 defaults to 5000).',
+  },
+  'stall-timeout': {
+    kind: 'duration',
+    group: 'Subscribers',
+    env: ['SLIPSTREAM_STALL_TIMEOUT'],
+    default: '60s',
+    min: 1000,
+    max: 24 * hourMs,
+    zeroOrMin: true,
+    range: '0 (never), or 1s to 24h',
+    help: 'How long a subscriber that is behind may take nothing before it is disconnected. Slow ones that go on reading stay. 0: for ever.',
+  },
+  'trusted-proxies': {
+    kind: 'networks',
+    group: 'Subscribers',
+    env: ['SLIPSTREAM_TRUSTED_PROXIES'],
+    defaultShown: 'none',
+    help: 'Addresses and CIDR ranges of proxies in front of this server, separated by commas: what they add to X-Forwarded-For is believed. Without it, all who come through a proxy count as one address.',
+  },
+  'zstd-dictionary': {
+    kind: 'paths',
+    group: 'Compression',
+    env: ['SLIPSTREAM_ZSTD_DICTIONARY', 'JETSTREAM_ZSTD_DICTIONARY_PATH'],
+    aliases: ['zstd-dictionary-path'],
+    defaultShown: 'the one in the package',
+    help: 'zstd dictionary that events are compressed with. Clients of Jetstream v1 hold the one with the id 1612007021: give its file for them to read compressed events. Up to 4 more, separated by commas or by repeating the flag, are for clients that ask with zstdDictionary=<id>.',
+  },
+  'zstd-level': {
+    kind: 'integer',
+    group: 'Compression',
+    env: ['SLIPSTREAM_ZSTD_LEVEL'],
+    default: String(compressionLevels.default),
+    min: compressionLevels.min,
+    max: compressionLevels.max,
+    range: `${compressionLevels.min} to ${compressionLevels.max}`,
+    help: 'Compression level. 6 takes four times as long as 5 for a hundredth less. Events that come in bulk are compressed at 2 at most.',
+  },
+  compressor: {
+    kind: 'choice',
+    group: 'Compression',
+    env: ['SLIPSTREAM_COMPRESSOR'],
+    choices: compressorPreferences,
+    default: 'auto',
+    help: 'Which zstd: zstd-napi (native), the one in Node, which is as fast, or WebAssembly, which takes 3 to 5 times as long; auto: the first of them that works.',
+  },
+  'log-level': {
+    kind: 'choice',
+    group: 'Logging',
+    env: ['SLIPSTREAM_LOG_LEVEL'],
+    choices: logLevels,
+    default: 'info',
+    help: 'Least important messages to write.',
+  },
+  'log-format': {
+    kind: 'choice',
+    group: 'Logging',
+    env: ['SLIPSTREAM_LOG_FORMAT'],
+    choices: logFormats,
+    default: 'auto',
+    help: 'JSON lines or lines for people; auto: for people on a terminal. Always on standard output.',
+  },
+  'worker-count': {
+    kind: 'integer',
+    group: 'No effect',
+    env: ['SLIPSTREAM_WORKER_COUNT', 'JETSTREAM_WORKER_COUNT'],
+    default: '100',
+    help: 'One thread decodes, in relay order.',
+  },
+  'max-queue-size': {
+    kind: 'integer',
+    group: 'No effect',
+    env: ['SLIPSTREAM_MAX_QUEUE_SIZE', 'JETSTREAM_MAX_QUEUE_SIZE'],
+    default: '1000',
+    help: 'Queues are bounded in bytes.',
+  },
+  'liveness-ttl': {
+    kind: 'duration',
+    group: 'No effect',
+    env: ['SLIPSTREAM_LIVENESS_TTL', 'JETSTREAM_LIVENESS_TTL'],
+    default: '15s',
+    help: 'A silent relay is pinged and left for another; the process goes on.',
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof settings;
+
+/** Every setting's name, in the order of the table. */
+export const settingNames = Object.keys(settings) as SettingName[];
+
+type ValueOf<S extends Setting> = S extends { kind: 'choice'; choices: readonly (infer C)[] }
+  ? C
+  : KindValues[S['kind']];
+
+/** Values by name; undefined only for a setting without a default. */
+export type SettingValues = {
+  readonly [N in SettingName]: (typeof settings)[N] extends { default: string }
+    ? ValueOf<(typeof settings)[N]>
+    : ValueOf<(typeof settings)[N]> | undefined;
+};

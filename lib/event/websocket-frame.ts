@@ -1,0 +1,55 @@
+// The WebSocket frame of one message (RFC 6455 section 5.2), server side: unmasked, final, unfragmented. Because no
+// mask is involved the frame is the same bytes for every subscriber, so it is built once, when the event is.
+
+import type { ByteWriter } from '../byte-writer.ts';
+
+/** First byte of a text message (FIN and opcode 1): a JSON event. */
+export const textMessage = 0x81;
+/** First byte of a binary message (FIN and opcode 2): a zstd frame. */
+export const binaryMessage = 0x82;
+
+/** Header room left by {@link openMessage}: the size of most headers, so that most messages are never moved. */
+const roomBytes = 4;
+const longestHeaderBytes = 10;
+
+/** Header bytes in front of a payload of that many bytes. */
+export function headerBytesOf(payloadBytes: number): number {
+  return payloadBytes < 126 ? 2 : payloadBytes < 65_536 ? 4 : 10;
+}
+
+/** Payload bytes of a whole frame of that many bytes: the inverse of adding the header. */
+export function payloadBytesOf(frameBytes: number): number {
+  return frameBytes < 128 ? frameBytes - 2 : frameBytes < 65_540 ? frameBytes - 4 : frameBytes - 10;
+}
+
+/** Leaves room for a header at the end of `out`; the payload is appended next. Returns where the frame starts. */
+export function openMessage(out: ByteWriter): number {
+  const start = out.length;
+  out.reserve(longestHeaderBytes);
+  out.length = start + roomBytes;
+  return start;
+}
+
+/** Writes the header of the frame opened at `start`, whose payload is all that `out` holds after the room. */
+export function closeMessage(out: ByteWriter, start: number, firstByte: number): void {
+  const payloadBytes = out.length - start - roomBytes;
+  const headerBytes = headerBytesOf(payloadBytes);
+  if (headerBytes !== roomBytes) {
+    out.reserve(longestHeaderBytes);
+    out.buffer.copyWithin(start + headerBytes, start + roomBytes, out.length);
+    out.length += headerBytes - roomBytes;
+  }
+  const { buffer } = out;
+  buffer[start] = firstByte;
+  if (headerBytes === 2) {
+    buffer[start + 1] = payloadBytes;
+  } else if (headerBytes === 4) {
+    buffer[start + 1] = 126;
+    buffer[start + 2] = payloadBytes >>> 8;
+    buffer[start + 3] = payloadBytes;
+  } else {
+    buffer[start + 1] = 127;
+    buffer.writeUInt32BE(0, start + 2);
+    buffer.writeUInt32BE(payloadBytes, start + 6);
+  }
+}

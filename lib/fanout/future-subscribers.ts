@@ -1,0 +1,37 @@
+// Subscribers whose position is ahead of what has been published: a cursor between the newest event and now, a client
+// that was served by another thread which is a few milliseconds ahead, or a read that found a block before its turn.
+// They get nothing until the published position passes theirs. Owned by the pull loop.
+
+import type { Subscriber } from './subscriber.ts';
+
+/** See the file comment. */
+export class FutureSubscribers {
+  #subscribers: Subscriber[] = [];
+  /** No position of theirs is smaller. */
+  #leastUs = Number.POSITIVE_INFINITY;
+
+  add(subscriber: Subscriber): void {
+    subscriber.index = this.#subscribers.length;
+    this.#subscribers.push(subscriber);
+    this.#leastUs = Math.min(this.#leastUs, subscriber.positionUs);
+  }
+
+  remove(subscriber: Subscriber): void {
+    const last = this.#subscribers.pop() as Subscriber;
+    if (last === subscriber) return;
+    this.#subscribers[subscriber.index] = last;
+    last.index = subscriber.index;
+  }
+
+  /** Lets those go on who are no longer ahead. */
+  published(publishedUs: number): void {
+    if (publishedUs < this.#leastUs) return;
+    const subscribers = this.#subscribers;
+    this.#subscribers = [];
+    this.#leastUs = Number.POSITIVE_INFINITY;
+    for (const subscriber of subscribers) {
+      if (subscriber.positionUs > publishedUs) this.add(subscriber);
+      else subscriber.caughtUp();
+    }
+  }
+}

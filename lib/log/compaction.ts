@@ -1,0 +1,69 @@
+// Makes one block of several consecutive ones. At the network's rate a block holds the events of a few milliseconds;
+// reading them back is quick only when they lie together. Pure: level-log.ts decides when and stores the result.
+
+import type { Block } from './block.ts';
+import { type BlockIndex, noCollection } from './block-index.ts';
+import { joinSubjects } from './subject-columns.ts';
+
+/** The events of `blocks`, which follow each other and share a dictionary, as one block. */
+export function compactBlocks(blocks: readonly Block[]): Block {
+  const last = blocks[blocks.length - 1];
+  const withEvents = blocks.filter((block) => block.index.count > 0);
+  const count = withEvents.reduce((sum, block) => sum + block.index.count, 0);
+  const collectionIds = new Map<string, number>();
+  const index = {
+    count,
+    firstTimeUs: (withEvents[0] ?? last).index.firstTimeUs,
+    lastTimeUs: last.index.lastTimeUs,
+    timeUs: new Float64Array(count),
+    jsonEnd: new Uint32Array(count),
+    zstdEnd: new Uint32Array(count),
+    didHash: new Uint32Array(count * 2),
+    collection: new Uint16Array(count),
+    kindAndOperation: new Uint8Array(count),
+  };
+  let at = 0;
+  let jsonBytes = 0;
+  let zstdBytes = 0;
+  for (const block of withEvents) {
+    appendColumns(index, at, block.index, jsonBytes, zstdBytes, collectionIds);
+    at += block.index.count;
+    jsonBytes += block.json.length;
+    zstdBytes += block.zstd.length;
+  }
+  const subjects = joinSubjects(
+    withEvents.map((block) => block.index.subjects),
+    withEvents.map((block) => block.index.count),
+  );
+  return {
+    index: { ...index, collections: [...collectionIds.keys()], subjects },
+    json: Buffer.concat(withEvents.map((block) => block.json)),
+    zstd: Buffer.concat(withEvents.map((block) => block.zstd)),
+    dictionaryId: last.dictionaryId,
+    positions: last.positions,
+  };
+}
+
+function appendColumns(
+  to: Omit<BlockIndex, 'collections'>,
+  at: number,
+  from: BlockIndex,
+  jsonStart: number,
+  zstdStart: number,
+  collectionIds: Map<string, number>,
+): void {
+  to.timeUs.set(from.timeUs, at);
+  to.didHash.set(from.didHash, at * 2);
+  to.kindAndOperation.set(from.kindAndOperation, at);
+  const ids = from.collections.map((collection) => {
+    const id = collectionIds.get(collection) ?? collectionIds.size;
+    collectionIds.set(collection, id);
+    return id;
+  });
+  for (let event = 0; event < from.count; event++) {
+    to.jsonEnd[at + event] = from.jsonEnd[event] + jsonStart;
+    to.zstdEnd[at + event] = from.zstdEnd[event] + zstdStart;
+    const collection = from.collection[event];
+    to.collection[at + event] = collection === noCollection ? noCollection : ids[collection];
+  }
+}

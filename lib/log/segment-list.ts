@@ -1,0 +1,222 @@
+// The segments of a block store: where each one lies, the one being filled, and the few read last. It is the way from
+// a position to the keys of the blocks behind it, without reading blocks.
+
+import { CodedError } from '../errors.ts';
+import type { Block } from './block.ts';
+import { withoutCollectionOf } from './block-cut.ts';
+import { blockKey, parts } from './block-format.ts';
+import type { BlockLoader } from './block-loader.ts';
+import { compactBlocks } from './compaction.ts';
+import { damaged } from './damage.ts';
+import type { Database } from './database.ts';
+import { walkHeads } from './head-walk.ts';
+import { type CreatedSearch, SegmentIndex } from './segment-index.ts';
+import { SubjectFilter } from './subject-filter.ts';
+import { firstAfter } from './time-search.ts';
+
+/** Segments kept after use, and their events without a collection, about 150 KB and 500 KB each: replays share them. */
+const cachedSegmentsMax = 16;
+
+/** What is known of a stored segment without reading it. */
+interface StoredSegment {
+  readonly lastTimeUs: number;
+  /** As `SegmentIndex.made`. */
+  readonly made: readonly [number, number];
+}
+
+/** See the file comment. Owned by one `BlockStore`. */
+export class SegmentList {
+  readonly #db: Database;
+  /** `lastTimeUs` of each stored segment, ascending. */
+  readonly #times: number[];
+  readonly #made: (readonly [number, number])[];
+  #open: SegmentIndex;
+  #openSubjects = new SubjectFilter();
+  /** Of the open segment's blocks, the events without a collection. */
+  #withoutCollection: Block[] = [];
+  /** A block of the open segment could not be read at opening, so that `#withoutCollection` is not all. */
+  #hasDamage = false;
+  readonly #loader: BlockLoader;
+  readonly #cache = new Map<number, Promise<SegmentIndex>>();
+  readonly #withoutCollectionCache = new Map<number, Promise<Block>>();
+  readonly #subjectsCache = new Map<number, Promise<SubjectFilter | undefined>>();
+
+  private constructor(
+    db: Database,
+    loader: BlockLoader,
+    stored: readonly StoredSegment[],
+    open: SegmentIndex,
+  ) {
+    this.#db = db;
+    this.#loader = loader;
+    this.#times = stored.map(({ lastTimeUs }) => lastTimeUs);
+    this.#made = stored.map(({ made }) => made);
+    this.#open = open;
+  }
+
+  /**
+   * Finds the segments of a store whose newest block ends at `lastTimeUs` and names `segmentUs` as the segment before
+   * it; both 0 for an empty store. Reads every segment's link, and the blocks behind the last one.
+   */
+  static async load(
+    db: Database,
+    lastTimeUs: number,
+    segmentUs: number,
+    loader: BlockLoader,
+  ): Promise<SegmentList> {
+    const stored: StoredSegment[] = [];
+    // The newest block may itself be the last of a segment that its own head does not know.
+    const closing = lastTimeUs === 0 ? undefined : await db.get(blockKey(lastTimeUs, parts.segment));
+    let previousUs = closing === undefined ? segmentUs : lastTimeUs;
+    const open = new SegmentIndex(previousUs);
+    while (previousUs !== 0) {
+      const value = await db.get(blockKey(previousUs, parts.segment));
+      // Trimmed together with its blocks: the chain ends where retention has got to.
+      if (value === undefined) break;
+      const segment = SegmentIndex.read(value);
+      stored.push({ lastTimeUs: previousUs, made: segment.made });
+      previousUs = segment.previousUs;
+    }
+    stored.reverse();
+    const list = new SegmentList(db, loader, stored, open);
+    await list.#fillOpen(lastTimeUs, loader);
+    return list;
+  }
+
+  /** The segment being filled; its `previousUs` is what the next block's head names. */
+  get open(): SegmentIndex {
+    return this.#open;
+  }
+
+  /** What the events of its blocks point at. */
+  get openSubjects(): SubjectFilter {
+    return this.#openSubjects;
+  }
+
+  /** The events without a collection of the open segment's blocks, as one block; undefined when there are none. */
+  get withoutCollection(): Block | undefined {
+    if (this.#hasDamage) return undefined;
+    if (this.#withoutCollection.length > 1)
+      this.#withoutCollection = [compactBlocks(this.#withoutCollection)];
+    return this.#withoutCollection[0];
+  }
+
+  /** Describes the next block in the open segment. */
+  add(block: Block): void {
+    this.#open.add(block.index);
+    this.#openSubjects.add(block.index.subjects);
+    const events = withoutCollectionOf(block);
+    if (events !== undefined) this.#withoutCollection.push(events);
+  }
+
+  /** The open segment has been stored under its last block's time. */
+  closeOpen(): void {
+    const { lastTimeUs, made } = this.#open;
+    this.#times.push(lastTimeUs);
+    this.#made.push(made);
+    this.#open = new SegmentIndex(lastTimeUs);
+    this.#openSubjects = new SubjectFilter();
+    this.#withoutCollection = [];
+    this.#hasDamage = false;
+  }
+
+  /** Whether a segment is stored under that block's time. */
+  endsAt(lastTimeUs: number): boolean {
+    return this.#times[this.#after(lastTimeUs - 1)] === lastTimeUs;
+  }
+
+  /** The segment that describes the block with the first event after `timeUs`, the open one for the newest. */
+  async after(timeUs: number): Promise<SegmentIndex> {
+    const position = this.#after(timeUs);
+    if (position === this.#times.length) return this.#open;
+    return this.#segmentAt(this.#times[position]);
+  }
+
+  /** The events without a collection of a segment's blocks. Ask only for segments that have some. */
+  async withoutCollectionOf(segment: SegmentIndex): Promise<Block> {
+    const { lastTimeUs } = segment;
+    if (segment === this.#open) {
+      const { withoutCollection } = this;
+      if (withoutCollection === undefined)
+        throw damaged(`a block of the segment up to ${lastTimeUs} cannot be read`);
+      return withoutCollection;
+    }
+    return remember(this.#withoutCollectionCache, lastTimeUs, () =>
+      this.#loader.withoutCollection(lastTimeUs),
+    );
+  }
+
+  /** What the events of a segment's blocks point at; undefined for segments from before there was such a filter. */
+  async subjectsOf(segment: SegmentIndex): Promise<SubjectFilter | undefined> {
+    if (segment === this.#open) return this.#openSubjects;
+    const { lastTimeUs } = segment;
+    return remember(this.#subjectsCache, lastTimeUs, async () => {
+      const value = await this.#db.get(blockKey(lastTimeUs, parts.subjectFilter));
+      return value === undefined ? undefined : SubjectFilter.read(value);
+    });
+  }
+
+  /** Segments with blocks that were made when a search says; newest first. */
+  async createdAt({ createdUs, slackUs, segmentsMax }: CreatedSearch): Promise<SegmentIndex[]> {
+    const isNear = ([fromUs, throughUs]: readonly [number, number]): boolean =>
+      createdUs >= fromUs - slackUs && createdUs <= throughUs + slackUs;
+    const found: (SegmentIndex | Promise<SegmentIndex>)[] = isNear(this.#open.made) ? [this.#open] : [];
+    for (let at = this.#times.length - 1; at >= 0 && found.length < segmentsMax; at--) {
+      if (isNear(this.#made[at])) found.push(this.#segmentAt(this.#times[at]));
+    }
+    return Promise.all(found);
+  }
+
+  /** Forgets segments all of whose blocks are gone. */
+  trimTo(lastTimeUs: number): void {
+    const kept = this.#times.findIndex((time) => time > lastTimeUs);
+    const gone = kept === -1 ? this.#times.length : kept;
+    this.#made.splice(0, gone);
+    for (const time of this.#times.splice(0, gone)) {
+      this.#cache.delete(time);
+      this.#withoutCollectionCache.delete(time);
+      this.#subjectsCache.delete(time);
+    }
+  }
+
+  #segmentAt(lastTimeUs: number): Promise<SegmentIndex> {
+    return remember(this.#cache, lastTimeUs, () => this.#read(lastTimeUs));
+  }
+
+  async #read(lastTimeUs: number): Promise<SegmentIndex> {
+    const value = await this.#db.get(blockKey(lastTimeUs, parts.segment));
+    if (value === undefined) throw damaged(`segment ${lastTimeUs} is missing`);
+    return SegmentIndex.read(value);
+  }
+
+  /** Position of the first stored segment that ends after `timeUs`. */
+  #after(timeUs: number): number {
+    return firstAfter(this.#times, this.#times.length, timeUs);
+  }
+
+  async #fillOpen(lastTimeUs: number, loader: BlockLoader): Promise<void> {
+    for await (const { index } of walkHeads(this.#db, this.#open.previousUs + 1, lastTimeUs)) {
+      try {
+        this.add(await loader.block(index.lastTimeUs));
+      } catch (error) {
+        if (!(error instanceof CodedError)) throw error;
+        // Reported to the replay that meets the block; the others, and ingest, can do without it.
+        this.#open.add(index);
+        this.#openSubjects.addUnknown();
+        this.#hasDamage = true;
+      }
+    }
+  }
+}
+
+/** Reads through a cache of {@link cachedSegmentsMax} entries; a failed read is not remembered. */
+function remember<T>(cache: Map<number, Promise<T>>, key: number, read: () => Promise<T>): Promise<T> {
+  const known = cache.get(key);
+  if (known !== undefined) return known;
+  const reading = read();
+  reading.catch(() => cache.delete(key));
+  cache.set(key, reading);
+  const [oldest] = cache.keys();
+  if (cache.size > cachedSegmentsMax) cache.delete(oldest);
+  return reading;
+}

@@ -1,0 +1,83 @@
+// What the daemon says, as JSON lines or as lines for people. It owns the narrow interface that stages log through and
+// the form of a line; when to log is theirs, and never per event. The only importer of pino.
+import { styleText } from 'node:util';
+import { pino, stdSerializers, stdTimeFunctions } from 'pino';
+
+/** Fields of one line: values that JSON can write; an `Error` only under `error`. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Writes lines. Fields come first so that no call leaves them out. */
+export interface Logger {
+  error(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  debug(fields: LogFields, message: string): void;
+}
+
+/** Where lines go; a line ends with a newline. */
+export interface LogTarget {
+  readonly isTTY?: boolean;
+  write(line: string): unknown;
+}
+
+/** Least important lines to write. */
+export const logLevels = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** `auto` is `pretty` on a terminal, else `json`. */
+export const logFormats = ['auto', 'json', 'pretty'] as const;
+export type LogFormat = (typeof logFormats)[number];
+
+/** How to log. */
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+  /** Standard output by default, written to synchronously so that the last line before an exit is not lost. */
+  readonly target?: LogTarget;
+}
+
+/** Makes the logger of the process. */
+export function createLogger({ level, format, target }: LoggerOptions): Logger {
+  const isTerminal = target === undefined ? process.stdout.isTTY === true : target.isTTY === true;
+  const pretty = format === 'pretty' || (format === 'auto' && isTerminal);
+  const out = target ?? pino.destination({ fd: 1, sync: true });
+  const sink = pretty ? { write: (line: string) => void out.write(prettyLine(line, isTerminal)) } : out;
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { error: stdSerializers.errWithCause },
+    },
+    sink as { write(line: string): void },
+  );
+}
+
+const levelStyles: Record<string, Parameters<typeof styleText>[0]> = {
+  error: 'red',
+  warn: 'yellow',
+  info: 'green',
+  debug: 'gray',
+};
+
+/** `12:34:56.789Z INFO  message key=value …`, and under it the stacks of an error and of what caused it. */
+function prettyLine(json: string, colored: boolean): string {
+  const { time, level, msg, error, ...fields } = JSON.parse(json);
+  const paint = (style: Parameters<typeof styleText>[0], text: string): string =>
+    colored ? styleText(style, text, { validateStream: false }) : text;
+  const pairs = Object.entries(fields).map(([name, value]) => `${paint('gray', `${name}=`)}${plain(value)}`);
+  const heading = paint(levelStyles[level] ?? 'gray', level.toUpperCase().padEnd(5));
+  const line = [paint('gray', time.slice(11)), heading, msg, ...pairs].join(' ');
+  return `${line}\n${error === undefined ? '' : stacks(error)}`;
+}
+
+/** Stacks of a serialized error and of its causes, each under the other. */
+function stacks(error: { stack?: string; cause?: object } | string): string {
+  if (typeof error !== 'object' || error === null || error.stack === undefined) return `${plain(error)}\n`;
+  return `${error.stack}\n${error.cause === undefined ? '' : `Caused by: ${stacks(error.cause)}`}`;
+}
+
+function plain(value: unknown): string {
+  return typeof value === 'string' && /^[!#-<>-~]+$/.test(value) ? value : JSON.stringify(value);
+}

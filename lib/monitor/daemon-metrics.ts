@@ -1,0 +1,153 @@
+// The metrics of what comes in and is kept: relay, ingest, log, disk, readiness. What subscribers get is
+// subscriber-metrics.ts. docs/operations.md explains each; a test compares the two.
+
+import type { Compressor } from '../codec/compressor.ts';
+import { frameTypes } from '../decode/frame.ts';
+import type { Checks } from '../http/health.ts';
+import type { Ingest } from '../ingest/ingest.ts';
+import type { IngestTotals } from '../ingest/ingest-totals.ts';
+import type { RelayLink } from '../ingest/relay-link.ts';
+import type { EventLog } from '../log/event-log.ts';
+import { disconnectReasons } from '../upstream/disconnect-reason.ts';
+import type { Relay } from '../upstream/relay-url.ts';
+import type { FilterStore } from '../wire/filter-store.ts';
+import type { DiskSpace } from './disk-space.ts';
+import type { EventCounts } from './event-counts.ts';
+import { byName, counter, counters, gauge, gauges, type Metric, type Sample } from './metric.ts';
+import { upstreamLagUs } from './status-reporter.ts';
+
+/** Where the numbers are. */
+export interface DaemonSources {
+  readonly version: string;
+  readonly workers: number;
+  readonly compressor: Pick<Compressor, 'name' | 'dictionaryId'>;
+  readonly relays: readonly Relay[];
+  readonly totals: IngestTotals;
+  readonly published: EventCounts;
+  readonly log: Pick<EventLog, 'stats' | 'positions' | 'deletions'>;
+  readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs' | 'disconnects'>;
+  readonly ingest: Pick<Ingest, 'newestFrameTimeUs' | 'stalledBy' | 'pendingBytes' | 'isPaused'>;
+  readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes'>;
+  /** Now, in microseconds, on the clock that events are stamped with. */
+  readonly nowUs: () => number;
+  readonly checks: () => Checks;
+  readonly filters: Pick<FilterStore, 'stats' | 'ended'>;
+}
+
+/** The table. */
+export function daemonMetrics(sources: DaemonSources): Metric[] {
+  const { version, workers, compressor, checks } = sources;
+  const build = [version, compressor.name, String(compressor.dictionaryId), String(workers)];
+  return [
+    gauges(
+      'slipstream_build_info',
+      'What runs; always 1',
+      ['version', 'compressor', 'dictionary', 'workers'],
+      () => [[build, 1]],
+    ),
+    gauges('slipstream_check_ok', 'Whether this check of /health/ready holds', ['check'], () =>
+      Object.entries(checks()).map(([name, { ok }]): Sample => [[name], ok ? 1 : 0]),
+    ),
+    ...upstreamMetrics(sources),
+    ...ingestMetrics(sources),
+    ...logMetrics(sources),
+    ...filterMetrics(sources),
+  ];
+}
+
+function upstreamMetrics({ relays, link, log, ingest, nowUs }: DaemonSources): Metric[] {
+  const seconds = (us: number | undefined): number | undefined => (us === undefined ? undefined : us / 1e6);
+  return [
+    gauges('slipstream_upstream_connected', 'Whether this relay is the one connected', ['relay'], () =>
+      byName(relays.map((relay) => [relay.id, relay === link.relay ? 1 : 0])),
+    ),
+    gauge('slipstream_upstream_connected_since_seconds', 'When the relay was connected', () =>
+      seconds(link.connectedSinceUs),
+    ),
+    gauges('slipstream_upstream_sequence', 'Last stored sequence of this relay', ['relay'], () =>
+      relays.flatMap((relay): Sample[] => {
+        const seq = log.positions.get(relay.id);
+        return seq === undefined ? [] : [[[relay.id], seq]];
+      }),
+    ),
+    gauge('slipstream_upstream_newest_frame_seconds', 'Time that the newest frame carries', () =>
+      seconds(ingest.newestFrameTimeUs),
+    ),
+    gauge('slipstream_upstream_lag_seconds', 'Now minus the time that the newest frame carries', () =>
+      seconds(upstreamLagUs(ingest, nowUs())),
+    ),
+    counters('slipstream_upstream_disconnects_total', 'Connections and attempts that ended', ['reason'], () =>
+      byName(disconnectReasons.map((reason) => [reason, link.disconnects.get(reason) ?? 0])),
+    ),
+  ];
+}
+
+function ingestMetrics({ totals, published, ingest }: DaemonSources): Metric[] {
+  return [
+    counters('slipstream_frames_total', 'Frames taken from the relay', ['type'], () =>
+      byName(Object.entries(frameTypes).map(([name, type]) => [name, totals.frames[type]])),
+    ),
+    counter('slipstream_frame_bytes_total', 'Bytes of frames taken from the relay', () => totals.frameBytes),
+    counters('slipstream_drops_total', 'Frames and ops that are not in the log', ['reason'], () =>
+      byName(totals.drops),
+    ),
+    counter('slipstream_events_total', 'Events made from frames', () => totals.events),
+    counters('slipstream_published_events_total', 'Events stored and sent', ['kind'], () =>
+      byName(published.kinds()),
+    ),
+    counters(
+      'slipstream_published_commits_total',
+      'Events of kind commit, by what they do to which collection',
+      ['operation', 'collection'],
+      () => published.commits().map(([operation, name, count]): Sample => [[operation, name], count]),
+    ),
+    counters('slipstream_published_bytes_total', 'Bytes of published events in each copy', ['encoding'], () =>
+      byName([
+        ['json', published.jsonBytes],
+        ['zstd', published.zstdBytes],
+      ]),
+    ),
+    counter('slipstream_published_blocks_total', 'Blocks stored and sent', () => published.blocks),
+    gauge(
+      'slipstream_ingest_queue_bytes',
+      'Bytes of blocks that wait to be stored',
+      () => ingest.pendingBytes,
+    ),
+    gauge('slipstream_ingest_paused', 'Whether the relay waits for the log', () => Number(ingest.isPaused)),
+    gauge('slipstream_ingest_stalled', 'Whether the log waits for room on the disk', () =>
+      ingest.stalledBy === undefined ? 0 : 1,
+    ),
+  ];
+}
+
+function logMetrics({ log, disk }: DaemonSources): Metric[] {
+  return [
+    gauge('slipstream_log_stored_events', 'Events in the log', () => log.stats().storedEvents),
+    gauge('slipstream_log_stored_bytes', 'Bytes of blocks in the log', () => log.stats().storedBytes),
+    gauge('slipstream_log_memory_bytes', 'Bytes of blocks held in memory', () => log.stats().memoryBytes),
+    gauge(
+      'slipstream_log_first_time_seconds',
+      'Time of the oldest event',
+      () => log.stats().firstTimeUs / 1e6,
+    ),
+    gauge('slipstream_log_last_time_seconds', 'Time of the newest event', () => log.stats().lastTimeUs / 1e6),
+    counters(
+      'slipstream_deletions_total',
+      'Deletions, by whether the log knows what their record pointed at',
+      ['record'],
+      () => byName(Object.entries(log.deletions)),
+    ),
+    gauge('slipstream_disk_free_bytes', 'Free bytes where the log is', () => disk.freeBytes),
+    gauge('slipstream_disk_bytes', 'Size of the file system that the log is on', () => disk.totalBytes),
+  ];
+}
+
+function filterMetrics({ filters }: DaemonSources): Metric[] {
+  return [
+    gauge('slipstream_stored_filters', 'Filters that clients have stored', () => filters.stats().filters),
+    gauge('slipstream_stored_filter_bytes', 'Bytes of those', () => filters.stats().bytes),
+    counters('slipstream_stored_filters_ended_total', 'Stored filters that are forgotten', ['reason'], () =>
+      byName(Object.entries(filters.ended)),
+    ),
+  ];
+}

@@ -1,0 +1,75 @@
+// Prometheus text, made when it is asked for, from the tables of metrics and from what prom-client knows of the process.
+// What the metrics are is in the tables. The only importer of prom-client.
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type DeliveryCounts, noCounts, readBusyMs } from '../worker/delivery-counts.ts';
+import { type DaemonSources, daemonMetrics } from './daemon-metrics.ts';
+import type { DiskSpace } from './disk-space.ts';
+import type { Metric } from './metric.ts';
+import { subscriberMetrics } from './subscriber-metrics.ts';
+import { v1Metrics } from './v1-metrics.ts';
+
+/** Seconds: a write is a millisecond, with --fsync that of a disk, and much more only when something is wrong. */
+const writeBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+
+/** Where the numbers are. */
+export interface MetricSources extends DaemonSources {
+  readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes' | 'refresh'>;
+  /** Of all threads that serve subscribers together. */
+  readonly counts: () => Promise<DeliveryCounts>;
+}
+
+/** The daemon's metrics registry. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #sources: MetricSources;
+  readonly #writes: Histogram;
+  /** As of the read that is under way. */
+  #counts: DeliveryCounts = noCounts;
+
+  constructor(sources: MetricSources) {
+    this.#sources = sources;
+    collectDefaultMetrics({ register: this.#registry });
+    const own = [...daemonMetrics(sources), ...subscriberMetrics(() => this.#counts)];
+    const relayIds = sources.relays.map(({ id }) => id);
+    for (const metric of [...own, ...v1Metrics(own, relayIds)]) this.#add(metric);
+    this.#writes = new Histogram({
+      name: 'slipstream_log_write_seconds',
+      help: 'How long the log took to store a block',
+      buckets: writeBuckets,
+      registers: [this.#registry],
+    });
+  }
+
+  /** The log has stored a block. */
+  written(seconds: number): void {
+    this.#writes.observe(seconds);
+  }
+
+  /** The text that Prometheus reads. */
+  async read(): Promise<{ contentType: string; body: string }> {
+    const { counts, disk } = this.#sources;
+    const [current] = await Promise.all([counts(), disk.refresh()]);
+    // Without workers it is counted there already.
+    this.#counts = { ...current, busyMs: { ...readBusyMs(), ...current.busyMs } };
+    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
+  }
+
+  #add({ name, type, help, labels, read }: Metric): void {
+    const options = { name, help, labelNames: [...labels], registers: [this.#registry] };
+    const isCounter = type === 'counter';
+    const collect = (): void => {
+      metric.reset();
+      // Without labels, a reset leaves a zero that nobody has read.
+      if (labels.length === 0) metric.remove();
+      for (const [values, value] of read()) {
+        const named = Object.fromEntries(labels.map((label, at) => [label, values[at]]));
+        if (isCounter) metric.inc(named, value);
+        else (metric as Gauge).set(named, value);
+      }
+    };
+    const metric: Counter | Gauge = isCounter
+      ? new Counter({ ...options, collect })
+      : new Gauge({ ...options, collect });
+  }
+}

@@ -1,0 +1,86 @@
+// The metrics of what goes out: subscribers, deliveries, refusals, threads. All are read from one set of counts, taken of
+// all threads when metrics are asked for. docs/operations.md explains each.
+
+import type { Counts, DeliveryCounts } from '../worker/delivery-counts.ts';
+import { byName, counter, counters, gauge, gauges, type Metric } from './metric.ts';
+
+/** @param counts of all threads, as of the read that is under way. */
+export function subscriberMetrics(counts: () => DeliveryCounts): Metric[] {
+  const named = (read: (from: DeliveryCounts) => Counts) => () => byName(Object.entries(read(counts())));
+  const split = (all: number, zstd: number) =>
+    byName([
+      ['json', all - zstd],
+      ['zstd', zstd],
+    ]);
+  return [
+    gauge('slipstream_subscribers', 'Subscribers connected', () => counts().sessions),
+    gauge('slipstream_subscribers_live', 'Subscribers at the newest event', () => counts().live),
+    gauge(
+      'slipstream_subscribers_behind',
+      'Subscribers that catch up',
+      () => counts().subscribers - counts().live,
+    ),
+    gauges('slipstream_subscribers_by_encoding', 'Subscribers that receive', ['encoding'], () =>
+      split(counts().subscribers, counts().zstdSubscribers),
+    ),
+    gauge(
+      'slipstream_slowest_subscriber_lag_seconds',
+      'How far the slowest subscriber is behind',
+      () => counts().slowestLagUs / 1e6,
+    ),
+    counters('slipstream_delivered_events_total', 'Events written to subscribers', ['encoding'], () =>
+      split(counts().deliveredEvents, counts().zstdEvents),
+    ),
+    counters('slipstream_delivered_bytes_total', 'Bytes written to subscribers', ['encoding'], () =>
+      split(counts().deliveredBytes, counts().zstdBytes),
+    ),
+    counter(
+      'slipstream_pacing_waits_total',
+      'Waits for the delivery rate of an address',
+      () => counts().pacingWaits,
+    ),
+    counter(
+      'slipstream_pacing_wait_seconds_total',
+      'How long those waits were',
+      () => counts().pacingWaitedMs / 1000,
+    ),
+    counter('slipstream_sessions_total', 'Subscribers since start', () => counts().sessionsOpened),
+    counters(
+      'slipstream_session_ends_total',
+      'Subscribers that ended',
+      ['reason'],
+      named((from) => from.sessionEnds),
+    ),
+    counters(
+      'slipstream_refusals_total',
+      'Requests to subscribe that were refused',
+      ['reason'],
+      named((from) => from.refusals),
+    ),
+    counters(
+      'slipstream_filter_posts_total',
+      'Filters that were to be stored',
+      ['outcome'],
+      named((from) => from.filterPosts),
+    ),
+    counters(
+      'slipstream_client_messages_total',
+      'Messages from subscribers',
+      ['outcome'],
+      named((from) => from.clientMessages),
+    ),
+    counter(
+      'slipstream_sockets_refused_total',
+      'Connections dropped: too many that are no subscribers',
+      () => counts().socketsRefused,
+    ),
+    counter(
+      'slipstream_accepts_failed_total',
+      'Connections that the system could not hand over',
+      () => counts().acceptsFailed,
+    ),
+    counters('slipstream_thread_busy_seconds_total', 'Time that a thread had work', ['thread'], () =>
+      byName(Object.entries(counts().busyMs).map(([name, ms]) => [name, ms / 1000])),
+    ),
+  ];
+}

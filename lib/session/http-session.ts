@@ -1,0 +1,187 @@
+// One subscriber over plain HTTP: the `Transport` of the pull loop on one side, an HTTP answer on the other, which goes
+// on for as long as there is something to say. It owns back-pressure, stalls and the end of the answer; what is in it is
+// lib/wire/text-body.ts's. Created by text-routes.ts.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Filter } from '../event/filter.ts';
+import type { Encoding, Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
+import { respondError } from '../http/respond.ts';
+import { closeTryAgainLater } from '../wire/close-frame.ts';
+import type { TextBody } from '../wire/text-body.ts';
+import type { TextRequest } from '../wire/text-query.ts';
+import { bytesTaken } from './bytes-taken.ts';
+import type { SessionCounts, SessionEnd } from './session-counts.ts';
+import { SubscriberLiveness } from './subscriber-liveness.ts';
+import type { SessionTiming } from './websocket-session.ts';
+
+/** What the sessions of a listener share. */
+export interface HttpSessionHost {
+  readonly source: SubscriptionSource;
+  readonly timing: SessionTiming;
+  readonly counts: SessionCounts;
+  /** Called once for each session, when its answer has been sent or its socket is gone. */
+  gone(session: HttpSession): void;
+}
+
+/** What a session is made from. */
+export interface HttpSessionOptions {
+  readonly host: HttpSessionHost;
+  readonly request: IncomingMessage;
+  /** Nothing of it has been sent, and it is its turn on the connection. */
+  readonly response: ServerResponse;
+  readonly asked: Pick<TextRequest, 'body' | 'afterTimeUs'>;
+  readonly filter: Filter;
+  /** The client's address, as limits count it. */
+  readonly remoteAddress: string;
+}
+
+/** Puts on what describes an answer with that body. */
+export function describeText(response: ServerResponse, { contentType, keepsConnection }: TextBody): void {
+  response.setHeader('Content-Type', contentType);
+  response.setHeader('Cache-Control', 'no-store');
+  // Proxies that gather an answer before they pass it on are asked not to.
+  response.setHeader('X-Accel-Buffering', 'no');
+  if (!keepsConnection) response.shouldKeepAlive = false;
+}
+
+/**
+ * See the file comment. Subscribes in the constructor. Memory held for a client that reads nothing: one `write` beyond
+ * the socket's high-water mark (64 KiB).
+ */
+export class HttpSession implements Transport {
+  readonly encoding: Encoding;
+  readonly remoteAddress: string;
+  /** The end of a pull is found by it, and streams give a position with their pings. */
+  readonly wantsProgress = true;
+  readonly throughUs: number;
+  readonly socket: Socket;
+  readonly #host: HttpSessionHost;
+  readonly #response: ServerResponse;
+  readonly #body: TextBody;
+  readonly #liveness = new SubscriberLiveness();
+  readonly #subscription: Subscription;
+  /** The pull loop was told to wait for `drained`. */
+  #full = false;
+  #ending: SessionEnd | undefined;
+  #isGone = false;
+  /** When the socket is destroyed, of `performance.now()`. */
+  #dueMs = Number.POSITIVE_INFINITY;
+
+  constructor({ host, request, response, asked, filter, remoteAddress }: HttpSessionOptions) {
+    const { encoding, throughUs = Number.POSITIVE_INFINITY } = asked.body;
+    this.encoding = encoding;
+    this.throughUs = throughUs;
+    this.remoteAddress = remoteAddress;
+    this.socket = request.socket;
+    this.#host = host;
+    this.#response = response;
+    this.#body = asked.body;
+    host.counts.opened++;
+    // From here on `stallTimeoutMs` says how long may be quiet; node:http puts its own timeout back for the next request.
+    this.socket.setTimeout(0);
+    this.socket.on('drain', this.#drained);
+    this.socket.on('end', this.#shut);
+    this.socket.on('close', this.#gone);
+    response.on('finish', this.#gone);
+    // A body that came with the request is of no use, and would hide the client's end.
+    request.resume();
+    this.#subscription = host.source.subscribe(this, filter, asked.afterTimeUs);
+    if (this.#ending === undefined) this.#open();
+  }
+
+  /** Takes events (see `Transport`). After the end has begun it takes nothing and says that it is full. */
+  write(bytes: Uint8Array): boolean {
+    if (this.#ending !== undefined || this.socket.destroyed) return false;
+    this.#send(this.#body.eventsOf(bytes));
+    if (this.#body.isComplete) {
+      this.#end('complete', '');
+      return false;
+    }
+    this.#full = this.#response.writableLength > this.#response.writableHighWaterMark;
+    return !this.#full;
+  }
+
+  progress(report: Progress): void {
+    if (this.#ending !== undefined || this.socket.destroyed) return;
+    this.#send(this.#body.progressOf(report));
+    if (this.#body.isComplete) this.#end('complete', '');
+  }
+
+  /** The pull loop's way out: an error where that can still be said, else the end of the answer. */
+  close(code: number, reason: string): void {
+    if (this.#ending === undefined && !this.#response.headersSent) {
+      this.#begin('no_room');
+      respondError(this.#response, 503, `Service Unavailable: ${reason}`);
+    } else {
+      this.#end(code === closeTryAgainLater ? 'no_room' : 'delivery_failed', this.#body.closingText(reason));
+    }
+  }
+
+  /** Ends the answer because the server stops. */
+  stop(): void {
+    this.#end('server_stopping', this.#body.closingText('server shutting down'));
+  }
+
+  /** Does what is due. Called in short intervals, from the start until the session is gone. */
+  visit(nowMs: number): void {
+    const { stallTimeoutMs } = this.#host.timing;
+    const taken = bytesTaken(this.socket);
+    const isStalled = this.#liveness.stalledFor(stallTimeoutMs, nowMs, taken, this.#response.writableLength);
+    if (isStalled && stallTimeoutMs > 0) this.#end('stalled', undefined);
+    if (nowMs >= this.#dueMs) this.socket.destroy();
+  }
+
+  #open(): void {
+    if (this.#response.headersSent) return;
+    describeText(this.#response, this.#body);
+    this.#response.writeHead(200);
+    if (this.#body.firstText === '') this.#response.flushHeaders();
+    else this.#response.write(this.#body.firstText);
+  }
+
+  /** Writes in one go: what the kernel has taken at once then no longer counts, and a fast reader is never found full. */
+  #send(data: Uint8Array | string): void {
+    this.socket.cork();
+    this.#open();
+    if (data.length > 0) this.#response.write(data);
+    this.socket.uncork();
+  }
+
+  readonly #drained = (): void => {
+    if (!this.#full) return;
+    this.#full = false;
+    this.#subscription.drained();
+  };
+
+  /** The client has shut its half, which is what those do that have gone. */
+  readonly #shut = (): void => this.#end('client_gone', undefined);
+
+  /** Ends the answer with `last`, or breaks it off. */
+  #end(why: SessionEnd, last: string | undefined): void {
+    this.#begin(why);
+    if (last === undefined) this.socket.destroy();
+    else if (!this.#response.writableEnded) this.#response.end(last);
+  }
+
+  /** The end begins: no more delivery, and a bound on how long the rest may take. The first reason is the one counted. */
+  #begin(why: SessionEnd): void {
+    if (this.#ending !== undefined) return;
+    this.#ending = why;
+    // Who reads a whole answer slowly may have its last bytes too.
+    if (why !== 'complete') this.#dueMs = performance.now() + this.#host.timing.closeTimeoutMs;
+    // Not at once: it may be the loop that calls, out of the constructor even.
+    queueMicrotask(() => this.#subscription.end());
+  }
+
+  readonly #gone = (): void => {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.#begin('client_gone');
+    this.socket.off('drain', this.#drained);
+    this.socket.off('end', this.#shut);
+    this.socket.off('close', this.#gone);
+    this.#host.counts.end(this.#ending as SessionEnd);
+    this.#host.gone(this);
+  };
+}

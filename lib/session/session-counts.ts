@@ -1,0 +1,55 @@
+// What subscribers' sessions have done since start, as plain numbers with closed lists of keys: counted by
+// websocket-session.ts and lib/session/http-session.ts, read when metrics are asked for.
+
+/** What became of a message from a client. */
+export const clientMessageOutcomes = [
+  'update',
+  /** A `type` that the wire does not know. */
+  'ignored_type',
+  'ignored_binary',
+  /** Ended the session. */
+  'failure',
+] as const;
+export type ClientMessageOutcome = (typeof clientMessageOutcomes)[number];
+
+/** Why a session ended. */
+export const sessionEnds = [
+  /** A pull has said all. */
+  'complete',
+  /** The client sent a close frame. */
+  'client_closed',
+  /** The connection broke, or the client shut it without a close frame. */
+  'client_gone',
+  /** Neither a pong nor anything else came, and nothing was taken. */
+  'client_silent',
+  /** It was behind and took nothing. */
+  'stalled',
+  /** A client message that the wire answers with an error. */
+  'bad_message',
+  'message_too_large',
+  /** More messages a second than a client may send. */
+  'too_many_messages',
+  /** A message did not come to its end in time, or there was no room for the rest of it. */
+  'message_unfinished',
+  'protocol_violation',
+  /** The pull loop closed it: for want of room for its filter, or because the log could not be read. */
+  'no_room',
+  'delivery_failed',
+  'server_stopping',
+] as const;
+export type SessionEnd = (typeof sessionEnds)[number];
+
+/** Sums since start. */
+export class SessionCounts {
+  opened = 0;
+  readonly messages = new Map<ClientMessageOutcome, number>(clientMessageOutcomes.map((key) => [key, 0]));
+  readonly ended = new Map<SessionEnd, number>(sessionEnds.map((key) => [key, 0]));
+
+  message(outcome: ClientMessageOutcome): void {
+    this.messages.set(outcome, (this.messages.get(outcome) as number) + 1);
+  }
+
+  end(why: SessionEnd): void {
+    this.ended.set(why, (this.ended.get(why) as number) + 1);
+  }
+}

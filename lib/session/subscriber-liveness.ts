@@ -1,0 +1,49 @@
+// Whether a subscriber still lives and still reads, judged by what its socket has moved. Pure arithmetic over counters;
+// the clock, the pings and the counters are websocket-session.ts's.
+
+/** Intervals without a sign of life after which a subscriber is dead. */
+const silentIntervalsMax = 2;
+
+/** More than two pings can be: what goes out beyond this is data that was taken. A data frame is longer. */
+const pingBytes = 4;
+
+/**
+ * Two questions. Dead is who sends nothing, takes no data and leaves two pings unanswered. Stalled is who leaves bytes
+ * waiting for a time without taking one. While bytes wait only the second is asked, for pings wait behind them.
+ */
+export class SubscriberLiveness {
+  /** Of the last ping. The interval before the first one asks for nothing, but the handshake has been sent in it. */
+  #bytesRead = 0;
+  #bytesTaken = 0;
+  #silentIntervals = 0;
+  /** Of the last look for a stall. */
+  #bytesTakenThen = -1;
+  #quietSinceMs = 0;
+
+  /**
+   * Called when a ping is due; true when the client has been silent for too long.
+   * @param bytesRead from the client, since its start.
+   * @param bytesTaken by the system, to be sent to the client, since its start.
+   * @param bytesWaiting in this process until the system takes them.
+   */
+  silentAtPing(bytesRead: number, bytesTaken: number, bytesWaiting: number): boolean {
+    const silent =
+      bytesWaiting === 0 && bytesRead === this.#bytesRead && bytesTaken - this.#bytesTaken <= pingBytes;
+    this.#silentIntervals = silent ? this.#silentIntervals + 1 : 0;
+    this.#bytesRead = bytesRead;
+    this.#bytesTaken = bytesTaken;
+    return this.#silentIntervals >= silentIntervalsMax;
+  }
+
+  /**
+   * Called again and again; true when bytes wait and the system has taken none for `timeoutMs`. It takes more when a third
+   * of its buffer is free, which is up to 4 MB on Linux: who reads less than 20 KB/s may show nothing for a minute.
+   */
+  stalledFor(timeoutMs: number, nowMs: number, bytesTaken: number, bytesWaiting: number): boolean {
+    if (bytesWaiting === 0 || bytesTaken !== this.#bytesTakenThen) {
+      this.#bytesTakenThen = bytesTaken;
+      this.#quietSinceMs = nowMs;
+    }
+    return nowMs - this.#quietSinceMs >= timeoutMs;
+  }
+}

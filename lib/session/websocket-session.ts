@@ -1,0 +1,349 @@
+// One subscriber's connection after the handshake: the `Transport` of the pull loop on one side, a WebSocket on the
+// other. Data frames go to the raw socket as they are; ping, pong and close go through ws. It owns the socket's end and
+// the client's messages; it knows no log, no cursor arithmetic and no HTTP. Created by lib/http/subscribe-route.ts.
+
+import type { Socket } from 'node:net';
+import type { Filter } from '../event/filter.ts';
+import type { Encoding, Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
+import {
+  closeApplicationError,
+  closeGoingAway,
+  closePolicy,
+  closeTryAgainLater,
+  cutCloseReason,
+} from '../wire/close-frame.ts';
+import { readClientMessage } from '../wire/options-update.ts';
+import { progressMessage } from '../wire/progress-message.ts';
+import type { SubscribeRequest } from '../wire/subscribe-query.ts';
+import { bytesTaken } from './bytes-taken.ts';
+import {
+  clientBytesPerSecondMax,
+  type MessageIntake,
+  MessageRate,
+  messageTimeoutMs,
+} from './message-intake.ts';
+import type { SessionCounts, SessionEnd } from './session-counts.ts';
+import { SubscriberLiveness } from './subscriber-liveness.ts';
+import type { ClosedBy, SubscriberSocket } from './subscriber-socket.ts';
+
+/** Intervals of a session, in milliseconds. */
+export interface SessionTiming {
+  /** Between pings, from the handshake on. A client is silent after two of them without a sign of life. */
+  readonly pingIntervalMs: number;
+  /** How long a client may leave bytes waiting without taking one; 0: for ever. */
+  readonly stallTimeoutMs: number;
+  /** From the start of the end (a close frame of either side, or the client's FIN) until the socket is destroyed. */
+  readonly closeTimeoutMs: number;
+}
+
+/** What a daemon runs with; the ping interval is the v1 wire's. */
+export const defaultSessionTiming: SessionTiming = {
+  pingIntervalMs: 30_000,
+  stallTimeoutMs: 60_000,
+  closeTimeoutMs: 5_000,
+};
+
+/** The shortest time that a session with this timing keeps, for lib/session/session-timer.ts. */
+export function shortestMsOf({ pingIntervalMs, stallTimeoutMs, closeTimeoutMs }: SessionTiming): number {
+  return Math.min(pingIntervalMs, stallTimeoutMs || Infinity, closeTimeoutMs);
+}
+
+/** What the sessions of a listener share. */
+export interface SessionHost {
+  readonly source: SubscriptionSource;
+  readonly timing: SessionTiming;
+  readonly counts: SessionCounts;
+  readonly intake: MessageIntake;
+  /** Called once for each session, when its socket is gone. */
+  gone(session: WebSocketSession): void;
+}
+
+/** What a session is made from. */
+export interface SessionOptions {
+  readonly ws: SubscriberSocket;
+  /** The socket under `ws`. */
+  readonly socket: Socket;
+  readonly host: SessionHost;
+  /** What the client asked for; its filter is `filter`, and where delivery starts `afterTimeUs`. */
+  readonly request: Omit<SubscribeRequest, 'filter'>;
+  /** Not kept: it may be large. */
+  readonly filter: Filter;
+  /** The client's address, as limits count it. */
+  readonly remoteAddress: string;
+  /** Where delivery starts; undefined is live. Fixed here, also when delivery waits for a hello. */
+  readonly afterTimeUs: number | undefined;
+}
+
+/** `WebSocket.OPEN`. */
+const open = 1;
+
+/** Where sockets keep their session, so that listeners are the same functions for all: ten closures would be 1 KB each. */
+const sessionKey = Symbol('session');
+
+function sessionOf(socket: object): WebSocketSession {
+  return (socket as { [sessionKey]: WebSocketSession })[sessionKey];
+}
+
+/**
+ * See the file comment. Subscribes in the constructor unless a hello is required. Memory held for a client that reads
+ * nothing: one `write` beyond the socket's high-water mark (64 KiB), and one unfinished message of the client. It keeps
+ * no timer: its owner visits it (session-timer.ts).
+ */
+export class WebSocketSession implements Transport {
+  readonly encoding: Encoding;
+  readonly remoteAddress: string;
+  readonly wantsProgress: boolean;
+  readonly #ws: SubscriberSocket;
+  readonly #socket: Socket;
+  readonly #host: SessionHost;
+  readonly #afterTimeUs: number | undefined;
+  readonly #liveness = new SubscriberLiveness();
+  readonly #rate = new MessageRate();
+  /** Of the filter in force. */
+  #maxMessageSizeBytes: number;
+  #subscription: Subscription | undefined;
+  /** The pull loop was told to wait for `drained`. */
+  #full = false;
+  /** A ping, and the payload of the newest pong, that wait for a full socket. */
+  #owesPing = false;
+  #owedPong: Buffer | undefined;
+  #ending: SessionEnd | undefined;
+  /** When the message that the client is sending began; `Infinity` between messages. */
+  #messageSinceMs = Infinity;
+  /** When the next ping is due or, once the end has begun, the socket's end; of `performance.now()`. */
+  #dueMs: number;
+
+  constructor({ ws, socket, host, request, filter, remoteAddress, afterTimeUs }: SessionOptions) {
+    this.encoding = request.encoding;
+    this.remoteAddress = remoteAddress;
+    this.wantsProgress = request.progress;
+    this.#ws = ws;
+    this.#socket = socket;
+    this.#host = host;
+    this.#afterTimeUs = afterTimeUs;
+    this.#maxMessageSizeBytes = filter.maxMessageSizeBytes;
+    this.#dueMs = performance.now() + host.timing.pingIntervalMs;
+    host.counts.opened++;
+    this.#listen();
+    if (!request.requireHello) this.#subscribe(filter);
+  }
+
+  /** Takes whole frames (see `Transport`). After the end has begun it takes nothing and says that it is full. */
+  write(bytes: Uint8Array): boolean {
+    if (this.#ws.readyState !== open) return false;
+    this.#socket.write(bytes);
+    // What the kernel has taken at once no longer counts, so a fast reader is never found full. Lower marks save nothing,
+    // a replay costs the same with any from 0 to 128 KiB, and no `drain` would follow.
+    this.#full = this.#socket.writableLength > this.#socket.writableHighWaterMark;
+    return !this.#full;
+  }
+
+  progress(report: Progress): void {
+    if (this.#ws.readyState === open) this.#socket.write(progressMessage(report));
+  }
+
+  /** Ends the connection with a close frame; the pull loop's way out. */
+  close(code: number, reason: string): void {
+    this.#close(code === closeTryAgainLater ? 'no_room' : 'delivery_failed', code, reason);
+  }
+
+  /** Ends the connection because the server stops. */
+  stop(): void {
+    this.#close('server_stopping', closeGoingAway, 'server shutting down');
+  }
+
+  /** Destroys the socket now. */
+  destroy(): void {
+    this.#ws.terminate();
+  }
+
+  /** The intake's way out: there is no room for a message of this client. */
+  shed(): void {
+    this.#abandon('message_unfinished', closeTryAgainLater, 'no room for this message: try again later');
+  }
+
+  /** Does what is due. Called in short intervals, from the start until the session is gone. */
+  visit(nowMs: number): void {
+    const { stallTimeoutMs, pingIntervalMs } = this.#host.timing;
+    const { writableLength } = this.#socket;
+    const isStalled = this.#liveness.stalledFor(
+      stallTimeoutMs,
+      nowMs,
+      bytesTaken(this.#socket),
+      writableLength,
+    );
+    if (isStalled && stallTimeoutMs > 0) {
+      const seconds = stallTimeoutMs / 1000;
+      this.#close('stalled', closePolicy, `no progress for ${seconds}s: read faster, or filter more`);
+    }
+    if (nowMs - this.#messageSinceMs >= messageTimeoutMs) {
+      const seconds = messageTimeoutMs / 1000;
+      this.#abandon('message_unfinished', closePolicy, `a message did not end within ${seconds}s`);
+    }
+    if (nowMs < this.#dueMs) return;
+    if (this.#ending !== undefined) {
+      this.destroy();
+    } else {
+      this.#dueMs = nowMs + pingIntervalMs;
+      this.#ping();
+    }
+  }
+
+  #listen(): void {
+    const [ws, socket, on] = [this.#ws, this.#socket, WebSocketSession.#listeners];
+    Object.assign(ws, { [sessionKey]: this });
+    Object.assign(socket, { [sessionKey]: this });
+    ws.onClosing = on.closing;
+    ws.on('message', on.message);
+    ws.on('error', on.error);
+    ws.on('ping', on.ping);
+    ws.on('close', on.close);
+    // After the listener of ws, which has read the frames by then.
+    socket.on('data', on.data);
+    socket.on('end', on.end);
+    socket.on('drain', on.drain);
+  }
+
+  static readonly #listeners = {
+    message(this: object, data: Buffer, isBinary: boolean): void {
+      sessionOf(this).#message(data, isBinary);
+    },
+    error(this: object, error: Error): void {
+      sessionOf(this).#ws.answerViolation(error);
+    },
+    ping(this: object, payload: Buffer): void {
+      sessionOf(this).#pong(payload);
+    },
+    close(this: object): void {
+      sessionOf(this).#gone();
+    },
+    closing(this: object, by: ClosedBy, code: number | undefined): void {
+      sessionOf(this).#begin(endOf(by, code));
+    },
+    data(this: object): void {
+      sessionOf(this).#received();
+    },
+    end(this: object): void {
+      sessionOf(this).#begin('client_gone');
+    },
+    drain(this: object): void {
+      sessionOf(this).#drained();
+    },
+  };
+
+  #subscribe(filter: Filter): void {
+    this.#subscription = this.#host.source.subscribe(this, filter, this.#afterTimeUs);
+    // The source may have closed this session before it returned.
+    if (this.#ending !== undefined) this.#subscription.end();
+  }
+
+  #message(data: Buffer, isBinary: boolean): void {
+    const { counts } = this.#host;
+    this.#messageSinceMs = Infinity;
+    if (!this.#affords(data.length) || this.#ws.readyState !== open) return;
+    if (isBinary) {
+      counts.message('ignored_binary');
+      return;
+    }
+    const message = readClientMessage(data.toString(), this.#maxMessageSizeBytes);
+    switch (message.kind) {
+      case 'ignored':
+        counts.message('ignored_type');
+        return;
+      case 'failure':
+        counts.message('failure');
+        this.#close('bad_message', closeApplicationError, message.reason);
+        return;
+      case 'update':
+        counts.message('update');
+        this.#maxMessageSizeBytes = message.filter.maxMessageSizeBytes;
+        if (this.#subscription === undefined) this.#subscribe(message.filter);
+        else this.#subscription.setFilter(message.filter);
+    }
+  }
+
+  /** Looks at what is left of the client's bytes once all complete messages have been handled. */
+  #received(): void {
+    const bytes = this.#ws.unfinishedBytes;
+    if (bytes === 0) this.#messageSinceMs = Infinity;
+    else if (this.#messageSinceMs === Infinity) this.#messageSinceMs = performance.now();
+    this.#host.intake.holds(this, bytes);
+  }
+
+  /** Counts a message or ping; false when the client sends too much, which ends it. */
+  #affords(bytes: number): boolean {
+    if (this.#rate.take(bytes, performance.now())) return true;
+    const mostBytes = clientBytesPerSecondMax.toLocaleString('en');
+    const reason = `more than ${mostBytes} bytes of messages a second: send fewer, or shorter ones`;
+    this.#abandon('too_many_messages', closePolicy, reason);
+    return false;
+  }
+
+  /** Ends the connection and looks at nothing more that the client sends. */
+  #abandon(why: SessionEnd, code: number, reason: string): void {
+    this.#messageSinceMs = Infinity;
+    this.#close(why, code, reason);
+    this.#ws.dropInput();
+  }
+
+  /** Sends a ping at once, or, to a client that takes nothing, one for all that are due until it does. */
+  #ping(): void {
+    const socket = this.#socket;
+    const { bytesRead, writableLength } = socket;
+    if (this.#liveness.silentAtPing(bytesRead, bytesTaken(socket), writableLength)) {
+      this.#begin('client_silent');
+      this.destroy();
+    } else if (socket.writableNeedDrain) {
+      this.#owesPing = true;
+    } else {
+      this.#ws.ping();
+    }
+  }
+
+  /** Answers at once, or, to a client that takes nothing, once with the newest payload: it cannot pile up pongs. */
+  #pong(payload: Buffer): void {
+    if (!this.#affords(payload.length) || this.#ws.readyState !== open) return;
+    if (this.#socket.writableNeedDrain) this.#owedPong = Buffer.from(payload);
+    else this.#ws.pong(payload);
+  }
+
+  #drained(): void {
+    if (this.#owedPong !== undefined) {
+      this.#ws.pong(this.#owedPong);
+      this.#owedPong = undefined;
+    }
+    if (this.#owesPing) {
+      this.#ws.ping();
+      this.#owesPing = false;
+    }
+    if (!this.#full) return;
+    this.#full = false;
+    this.#subscription?.drained();
+  }
+
+  #close(why: SessionEnd, code: number, reason: string): void {
+    if (this.#ending !== undefined) return;
+    this.#begin(why);
+    this.#ws.close(code, cutCloseReason(reason));
+  }
+
+  /** The end begins: no more delivery, and a bound on how long the rest may take. The first reason is the one counted. */
+  #begin(why: SessionEnd): void {
+    if (this.#ending !== undefined) return;
+    this.#ending = why;
+    this.#dueMs = performance.now() + this.#host.timing.closeTimeoutMs;
+    this.#subscription?.end();
+  }
+
+  #gone(): void {
+    this.#begin('client_gone');
+    this.#host.intake.holds(this, 0);
+    this.#host.counts.end(this.#ending as SessionEnd);
+    this.#host.gone(this);
+  }
+}
+
+function endOf(by: ClosedBy, code: number | undefined): SessionEnd {
+  if (by === 'violation') return code === 1009 ? 'message_too_large' : 'protocol_violation';
+  return by === 'peer' ? 'client_closed' : 'delivery_failed';
+}

@@ -1,0 +1,81 @@
+// The form of `GET /events.ndjson`: lines, up to a time, a number of events, or the newest event. It finds the place
+// where delivery has to stop, inside a batch too. The lines are made by lib/wire/text-encodings.ts.
+
+import type { Progress } from '../fanout/transport.ts';
+import { progressText } from './progress-message.ts';
+import type { TextBody } from './text-body.ts';
+import { textEncodings } from './text-encodings.ts';
+
+const newline = 0x0a;
+
+/** What a pull is made from. */
+export interface NdjsonOptions {
+  /** Most events. */
+  readonly limit: number;
+  /** Events up to here, this one included. */
+  readonly throughUs: number;
+  readonly wantsProgress: boolean;
+  /** Now, in microseconds, on the clock that events are stamped with. */
+  readonly nowUs: () => number;
+}
+
+/** See the file comment. */
+export class NdjsonBody implements TextBody {
+  readonly contentType = 'application/x-ndjson';
+  readonly encoding = textEncodings.ndjson;
+  readonly keepsConnection = true;
+  readonly firstText = '';
+  readonly throughUs: number;
+  isComplete = false;
+  readonly #options: NdjsonOptions;
+  #left: number;
+
+  constructor(options: NdjsonOptions) {
+    this.throughUs = options.throughUs;
+    this.#options = options;
+    this.#left = options.limit;
+  }
+
+  eventsOf(batch: Uint8Array): Uint8Array {
+    const { throughUs } = this;
+    const lastStart = batch.lastIndexOf(newline, batch.length - 2) + 1;
+    const isPast = timeUsOf(batch, lastStart, batch.length) > throughUs;
+    let start = 0;
+    let end = 0;
+    while (this.#left > 0 && end < batch.length) {
+      const next = batch.indexOf(newline, end) + 1;
+      if (isPast && timeUsOf(batch, end, next) > throughUs) break;
+      start = end;
+      end = next;
+      this.#left--;
+    }
+    if (this.#left > 0 && !isPast) return batch;
+    this.isComplete = true;
+    const lines = batch.subarray(0, end);
+    const positionUs = this.#left > 0 ? throughUs : timeUsOf(batch, start, end);
+    // How far the newest event is, only the pull loop knows: the clock is no less.
+    const tipUs = Math.max(positionUs, this.#options.nowUs());
+    return Buffer.concat([lines, Buffer.from(this.#line({ positionUs, tipUs, live: false }))]);
+  }
+
+  progressOf(report: Progress): string {
+    const positionUs = Math.min(report.positionUs, this.throughUs);
+    const isAtTip = report.live && report.positionUs === positionUs;
+    this.isComplete = report.live || report.positionUs >= this.throughUs;
+    return this.#line({ ...report, positionUs, live: isAtTip });
+  }
+
+  closingText(): undefined {
+    return undefined;
+  }
+
+  #line(report: Progress): string {
+    return this.#options.wantsProgress ? `${progressText(report)}\n` : '';
+  }
+}
+
+/** The `time_us` of an event. */
+function timeUsOf(lines: Uint8Array, start: number, end: number): number {
+  const { time_us } = JSON.parse(Buffer.prototype.utf8Slice.call(lines, start, end)) as { time_us: number };
+  return time_us;
+}

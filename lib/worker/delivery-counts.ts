@@ -1,0 +1,123 @@
+// What a subscriber server has done since start, and how it stands, as data that can cross threads: plain numbers, and closed lists
+// of names with numbers. Counted by lib/fanout, lib/wire and lib/http; read for metrics and the status page.
+
+import { isMainThread, threadId } from 'node:worker_threads';
+import type { Fanout } from '../fanout/fanout.ts';
+import type { PublicListener } from '../http/public-listener.ts';
+import type { LogStats } from '../log/event-log.ts';
+
+/** Numbers by name; the names are one of the closed lists of the file that counts. */
+export type Counts = Readonly<Record<string, number>>;
+
+/** Sums since start, except where it says "now". */
+export interface DeliveryCounts {
+  /** Subscribers connected now, whether they receive or wait for their hello. */
+  readonly sessions: number;
+  /** Subscribers that receive now; those at the tip among them. */
+  readonly subscribers: number;
+  readonly live: number;
+  /** Of those that receive, the ones with compression. */
+  readonly zstdSubscribers: number;
+  /** How far the slowest subscriber is behind the newest event now. */
+  readonly slowestLagUs: number;
+  readonly deliveredEvents: number;
+  readonly deliveredBytes: number;
+  /** Of what was delivered, the zstd part. */
+  readonly zstdEvents: number;
+  readonly zstdBytes: number;
+  /** Waits for the delivery rate of an address, and how long they were together. */
+  readonly pacingWaits: number;
+  readonly pacingWaitedMs: number;
+  /** How long each thread had something to do, by its name: what is left is idle. */
+  readonly busyMs: Counts;
+  readonly sessionsOpened: number;
+  readonly sessionEnds: Counts;
+  readonly clientMessages: Counts;
+  readonly refusals: Counts;
+  /** What became of filters that were to be stored. */
+  readonly filterPosts: Counts;
+  /** Connections dropped because too many were no subscribers, and those that the system could not hand over. */
+  readonly socketsRefused: number;
+  readonly acceptsFailed: number;
+}
+
+/** Of nobody. */
+export const noCounts: DeliveryCounts = {
+  sessions: 0,
+  subscribers: 0,
+  live: 0,
+  zstdSubscribers: 0,
+  slowestLagUs: 0,
+  deliveredEvents: 0,
+  deliveredBytes: 0,
+  zstdEvents: 0,
+  zstdBytes: 0,
+  pacingWaits: 0,
+  pacingWaitedMs: 0,
+  busyMs: {},
+  sessionsOpened: 0,
+  sessionEnds: {},
+  clientMessages: {},
+  refusals: {},
+  filterPosts: {},
+  socketsRefused: 0,
+  acceptsFailed: 0,
+};
+
+/** Reads the counts of one thread. */
+export function readCounts(fanout: Fanout, listener: PublicListener): DeliveryCounts {
+  const { sessions, filters } = listener;
+  return {
+    sessions: sessions.members.size,
+    ...fanout.stats(),
+    deliveredEvents: fanout.totals.events,
+    deliveredBytes: fanout.totals.bytes,
+    zstdEvents: fanout.totals.zstdEvents,
+    zstdBytes: fanout.totals.zstdBytes,
+    pacingWaits: fanout.rates.pacing.waits,
+    pacingWaitedMs: fanout.rates.pacing.waitedMs,
+    busyMs: readBusyMs(),
+    sessionsOpened: sessions.counts.opened,
+    sessionEnds: Object.fromEntries(sessions.counts.ended),
+    clientMessages: Object.fromEntries(sessions.counts.messages),
+    refusals: Object.fromEntries(sessions.refusals),
+    filterPosts: Object.fromEntries(filters.posts),
+    socketsRefused: listener.socketsRefused,
+    acceptsFailed: listener.acceptsFailed,
+  };
+}
+
+/** How long this thread had something to do since it started. Its name is `main`, or `worker_` and a number from 1 on. */
+export function readBusyMs(): Counts {
+  const name = isMainThread ? 'main' : `worker_${threadId}`;
+  return { [name]: performance.eventLoopUtilization().active };
+}
+
+/** The same counts with a lag that is at most the log's length: the distance to a cursor of 0 tells nothing. */
+export function withinLog(
+  counts: DeliveryCounts,
+  log: Pick<LogStats, 'firstTimeUs' | 'lastTimeUs'>,
+): DeliveryCounts {
+  return { ...counts, slowestLagUs: Math.min(counts.slowestLagUs, log.lastTimeUs - log.firstTimeUs) };
+}
+
+/** The counts of several threads as one: sums, and the slowest of all. */
+export function sumOf(counts: readonly DeliveryCounts[]): DeliveryCounts {
+  const total: Record<string, unknown> = {};
+  for (const one of counts) {
+    for (const [name, value] of Object.entries(one)) total[name] = add(total[name], value);
+  }
+  const slowestLagUs = Math.max(0, ...counts.map((one) => one.slowestLagUs));
+  return { ...(total as unknown as DeliveryCounts), slowestLagUs };
+}
+
+function add(sum: unknown, value: number | Counts): number | Counts {
+  if (typeof value === 'number') return ((sum as number | undefined) ?? 0) + value;
+  return addCounts((sum as Counts | undefined) ?? {}, value);
+}
+
+function addCounts(sum: Counts, more: Counts): Counts {
+  const sums = { ...sum };
+  for (const [name, number] of Object.entries(more)) sums[name] = (sums[name] ?? 0) + number;
+  return sums;
+}

@@ -1,0 +1,112 @@
+// The half of the daemon that faces subscribers, for one thread: the pull loop over a log, and the listener that brings
+// it subscribers. It runs in the main thread, or once in every worker; what differs is only the log that it reads.
+
+import type { Config } from '../config/config.ts';
+import type { CodedError } from '../errors.ts';
+import { AddressTable } from '../fanout/address-table.ts';
+import { Fanout } from '../fanout/fanout.ts';
+import { PublicListener } from '../http/public-listener.ts';
+import type { ListenAddress } from '../listen-address.ts';
+import type { Block } from '../log/block.ts';
+import type { LogReader } from '../log/event-log.ts';
+import type { StatusReport } from '../status/status-report.ts';
+import { statusRoutes } from '../status/status-routes.ts';
+import type { Filters } from '../wire/filter-store.ts';
+import type { Codec } from './codec.ts';
+import { type DeliveryCounts, readCounts } from './delivery-counts.ts';
+
+/** Reads of the log at a time, in all threads together. Node has four threads for them, and ingest writes on them too. */
+export const readsMax = 4;
+
+/** Something for the daemon's log; can cross threads. */
+export interface ServerLogEntry {
+  readonly level: 'error' | 'warn';
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly message: string;
+}
+
+/** What a subscriber server is made from. */
+export interface SubscriberServerOptions {
+  readonly config: Config;
+  readonly log: LogReader;
+  readonly codec: Pick<Codec, 'dictionaries' | 'zstdEncodings'>;
+  /** Memory of the `AddressTable`, shared by all threads. */
+  readonly addresses: SharedArrayBuffer;
+  /** What clients have stored, in all threads. */
+  readonly filters: Filters;
+  /** Reads of the log at a time. */
+  readonly readsMax: number;
+  readonly writeLog: (entry: ServerLogEntry) => void;
+}
+
+/** What serves subscribers, in this thread or in others. */
+export interface Delivery {
+  /** Starts to listen; resolves with the address bound. Throws HTTP_LISTEN_FAILED. */
+  listen(address: ListenAddress): Promise<ListenAddress>;
+  /** Sends a block that the log has just stored. A promise asks to wait for it before the next. */
+  publish(block: Block): Promise<void> | undefined;
+  /** The last report on the daemon, for its status page. */
+  report(report: StatusReport): void;
+  counts(): Promise<DeliveryCounts>;
+  /** Says goodbye to everyone; resolves when all are gone, after `deadlineMs` at the latest. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** See the file comment. */
+export class SubscriberServer implements Delivery {
+  readonly #fanout: Fanout;
+  readonly #listener: PublicListener;
+  #report: StatusReport | undefined;
+
+  constructor({ config, log, codec, addresses, filters, readsMax, writeLog }: SubscriberServerOptions) {
+    const table = new AddressTable(addresses);
+    const onReadError = (error: unknown): void => {
+      const { code, message: reason } = error as CodedError;
+      writeLog({ level: 'error', fields: { code, reason }, message: 'a replay failed' });
+    };
+    this.#fanout = new Fanout(log, table, onReadError, { readsMax });
+    this.#listener = new PublicListener({
+      source: this.#fanout,
+      dictionaries: codec.dictionaries,
+      zstdEncodings: codec.zstdEncodings,
+      addresses: table,
+      filters,
+      trustedProxies: config.trustedProxies,
+      timing: { stallTimeoutMs: config.stallTimeoutMs },
+      onAddressFull: (address, refusals) => {
+        const message =
+          'an address has all the subscribers it may have; if it is a proxy, name it (--trusted-proxies)';
+        writeLog({ level: 'warn', fields: { address, refusals }, message });
+      },
+      // No event is ahead of the wall clock, unless the clock was set back.
+      nowUs: () => Math.max(Date.now() * 1000, log.lastTimeUs),
+      routes: statusRoutes(() => this.#report),
+    });
+  }
+
+  /** @param isShared whether other threads listen there too. */
+  listen(address: ListenAddress, isShared = false): Promise<ListenAddress> {
+    return this.#listener.listen(address, isShared);
+  }
+
+  publish(block: Block): undefined {
+    this.#fanout.publish([block]);
+  }
+
+  /** Sends several blocks at once, in their order. */
+  publishAll(blocks: readonly Block[]): void {
+    this.#fanout.publish(blocks);
+  }
+
+  report(report: StatusReport): void {
+    this.#report = report;
+  }
+
+  async counts(): Promise<DeliveryCounts> {
+    return readCounts(this.#fanout, this.#listener);
+  }
+
+  stop(deadlineMs: number): Promise<void> {
+    return this.#listener.stop(deadlineMs);
+  }
+}

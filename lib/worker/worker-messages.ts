@@ -1,0 +1,71 @@
+// What the thread that ingests and the threads that serve subscribers say to each other. Blocks are copied on the way:
+// memory that threads share is freed by V8 only when it happens to collect, which took three times the memory; the copy
+// is a tenth of a microsecond an event. worker-pool.ts is the one side, worker-thread.ts the other.
+
+import type { MessagePort } from 'node:worker_threads';
+import type { Config } from '../config/config.ts';
+import type { ListenAddress } from '../listen-address.ts';
+import type { Block } from '../log/block.ts';
+import type { ReplicaStart } from '../log/log-follower.ts';
+import type { StatusReport } from '../status/status-report.ts';
+import type { DeliveryCounts } from './delivery-counts.ts';
+import type { ServerLogEntry } from './subscriber-server.ts';
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly config: Config;
+  /** Of this worker's newest blocks. */
+  readonly tailBytesMax: number;
+  /** Reads of the log at a time. */
+  readonly readsMax: number;
+  readonly log: ReplicaStart;
+  /** Memory of the `AddressTable`. */
+  readonly addresses: SharedArrayBuffer;
+  /** To the store of filters: see filter-port.ts. */
+  readonly filters: MessagePort;
+  /** Bytes of blocks taken by each worker, for the pool to see who falls behind: one entry each. */
+  readonly takenBytes: BigInt64Array;
+  /** This worker's entry in it. */
+  readonly place: number;
+}
+
+/** Told to a worker, without an answer, in the order in which it happens. */
+export type Tell =
+  /** A block has been stored: send it to subscribers. */
+  | { readonly kind: 'block'; readonly block: Block }
+  | { readonly kind: 'compacted'; readonly compacted: Block; readonly count: number }
+  | { readonly kind: 'trimming'; readonly throughUs: number }
+  | { readonly kind: 'status'; readonly report: StatusReport };
+
+/** Asked of a worker, and what it answers with. */
+export interface Asks {
+  suspend: { readonly ask: object; readonly answer: undefined };
+  resume: { readonly ask: { readonly log: ReplicaStart }; readonly answer: undefined };
+  listen: {
+    readonly ask: { readonly address: ListenAddress; readonly isShared: boolean };
+    readonly answer: ListenAddress;
+  };
+  counts: { readonly ask: object; readonly answer: DeliveryCounts };
+  stop: { readonly ask: { readonly deadlineMs: number }; readonly answer: undefined };
+}
+export type AskKind = keyof Asks;
+
+/** An ask on its way; `id` comes back with the answer. */
+export type Ask = {
+  [Kind in AskKind]: { readonly kind: Kind; readonly id: number } & Asks[Kind]['ask'];
+}[AskKind];
+
+/** What a worker says. */
+export type FromWorker =
+  /** It is ready for asks. */
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
+  /** `code` is a CodedError's. */
+  | {
+      readonly kind: 'failure';
+      readonly id: number;
+      readonly code: string;
+      readonly message: string;
+    }
+  /** For the log file. */
+  | { readonly kind: 'log'; readonly entry: ServerLogEntry };

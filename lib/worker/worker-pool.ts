@@ -1,0 +1,214 @@
+// The worker threads that serve subscribers, as the main thread sees them: it starts them, hands them what the log
+// stores, and asks them for counts. It owns no sockets; each worker listens on the same address, and the system spreads
+// connections over them. A worker that fails takes the daemon with it.
+
+import { createServer } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { Config } from '../config/config.ts';
+import { CodedError } from '../errors.ts';
+import { bind } from '../http/listen.ts';
+import type { ListenAddress } from '../listen-address.ts';
+import { type Block, blockBytesOf } from '../log/block.ts';
+import type { LevelLog } from '../log/level-log.ts';
+import type { LogFollower } from '../log/log-follower.ts';
+import type { StatusReport } from '../status/status-report.ts';
+import type { FilterStore } from '../wire/filter-store.ts';
+import { type DeliveryCounts, sumOf } from './delivery-counts.ts';
+import { answerFilters } from './filter-port.ts';
+import { type Delivery, readsMax, type ServerLogEntry } from './subscriber-server.ts';
+import type { Ask, AskKind, Asks, FromWorker, Tell, WorkerStart } from './worker-messages.ts';
+
+/** Bytes of blocks that a worker may be behind before ingest waits for it: it has stopped, or nearly. */
+const behindBytesMax = 64 * 1024 * 1024;
+const behindPollMs = 5;
+
+/** What the pool is made from. */
+export interface WorkerPoolOptions {
+  readonly config: Config;
+  /** At least 1. */
+  readonly workers: number;
+  /** Of newest blocks, in all workers together. */
+  readonly tailBytesMax: number;
+  readonly addresses: SharedArrayBuffer;
+  /** What clients have stored. */
+  readonly filters: FilterStore;
+  readonly writeLog: (entry: ServerLogEntry) => void;
+  /** Called with the error of a worker that ended by itself. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** See the file comment. */
+export class WorkerPool implements Delivery, LogFollower {
+  readonly #options: WorkerPoolOptions;
+  readonly #takenBytes: BigInt64Array;
+  #sentBytes = 0;
+  #members: Member[] = [];
+  #log: LevelLog | undefined;
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options;
+    this.#takenBytes = new BigInt64Array(new SharedArrayBuffer(8 * options.workers));
+  }
+
+  /** Starts the workers on a log that has this pool as its follower and takes no blocks yet. */
+  async start(log: LevelLog): Promise<void> {
+    this.#log = log;
+    const { config, workers, tailBytesMax, addresses, filters, writeLog, failed } = this.#options;
+    this.#members = Array.from({ length: workers }, (_, place) => {
+      const { port1, port2 } = new MessageChannel();
+      answerFilters(port1, filters);
+      const start: WorkerStart = {
+        config,
+        tailBytesMax: Math.ceil(tailBytesMax / workers),
+        readsMax: Math.max(1, Math.floor(readsMax / workers)),
+        log: log.replicaStart,
+        addresses,
+        filters: port2,
+        takenBytes: this.#takenBytes,
+        place,
+      };
+      return new Member(start, writeLog, failed);
+    });
+    await Promise.all(this.#members.map((member) => member.ready));
+  }
+
+  async listen(address: ListenAddress): Promise<ListenAddress> {
+    const [first, ...others] = this.#members;
+    const isShared = others.length > 0;
+    if (isShared) await probe(address);
+    const bound = await first.ask('listen', { address, isShared });
+    for (const member of others) await member.ask('listen', { address: bound, isShared });
+    return bound;
+  }
+
+  publish(block: Block): Promise<void> | undefined {
+    this.#sentBytes += blockBytesOf(block);
+    this.#tell({ kind: 'block', block });
+    return this.#behindBytes > behindBytesMax ? this.#waitForWorkers() : undefined;
+  }
+
+  report(report: StatusReport): void {
+    this.#tell({ kind: 'status', report });
+  }
+
+  async counts(): Promise<DeliveryCounts> {
+    return sumOf(await this.#askAll('counts', {}));
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    await this.#askAll('stop', { deadlineMs });
+    await this.terminate();
+  }
+
+  /** Ends the workers at once. */
+  async terminate(): Promise<void> {
+    await Promise.all(this.#members.map((member) => member.terminate()));
+  }
+
+  compacted(compacted: Block, count: number): void {
+    this.#sentBytes += blockBytesOf(compacted);
+    this.#tell({ kind: 'compacted', compacted, count });
+  }
+
+  trimming(throughUs: number): void {
+    this.#tell({ kind: 'trimming', throughUs });
+  }
+
+  async suspend(): Promise<void> {
+    await this.#askAll('suspend', {});
+  }
+
+  async resume(): Promise<void> {
+    await this.#askAll('resume', { log: (this.#log as LevelLog).replicaStart });
+  }
+
+  #tell(tell: Tell): void {
+    for (const member of this.#members) member.tell(tell);
+  }
+
+  #askAll<Kind extends AskKind>(kind: Kind, ask: Asks[Kind]['ask']): Promise<Asks[Kind]['answer'][]> {
+    return Promise.all(this.#members.map((member) => member.ask(kind, ask)));
+  }
+
+  /** Of the worker that is furthest behind. */
+  get #behindBytes(): number {
+    let leastBytes = this.#sentBytes;
+    for (let place = 0; place < this.#members.length; place++) {
+      leastBytes = Math.min(leastBytes, Number(Atomics.load(this.#takenBytes, place)));
+    }
+    return this.#sentBytes - leastBytes;
+  }
+
+  async #waitForWorkers(): Promise<void> {
+    while (this.#behindBytes > behindBytesMax / 2) await delay(behindPollMs);
+  }
+}
+
+/** One worker. */
+class Member {
+  /** Rejects when the worker cannot start. */
+  readonly ready: Promise<void>;
+  readonly #worker: Worker;
+  readonly #asked = new Map<number, PromiseWithResolvers<unknown>>();
+  #asks = 0;
+
+  constructor(
+    start: WorkerStart,
+    writeLog: (entry: ServerLogEntry) => void,
+    failed: (error: unknown) => void,
+  ) {
+    // The package holds compiled files, the repository their sources.
+    const file = `./worker-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
+    this.#worker = new Worker(new URL(file, import.meta.url), {
+      workerData: start,
+      transferList: [start.filters],
+    });
+    const ready = Promise.withResolvers<void>();
+    this.ready = ready.promise;
+    this.#worker.on('error', (error) => {
+      ready.reject(error);
+      for (const { reject } of this.#asked.values()) reject(error);
+      failed(error);
+    });
+    this.#worker.on('message', (message: FromWorker) => {
+      if (message.kind === 'ready') ready.resolve();
+      else if (message.kind === 'log') writeLog(message.entry);
+      else this.#answered(message);
+    });
+  }
+
+  tell(tell: Tell): void {
+    this.#worker.postMessage(tell);
+  }
+
+  ask<Kind extends AskKind>(kind: Kind, ask: Asks[Kind]['ask']): Promise<Asks[Kind]['answer']> {
+    const id = this.#asks++;
+    const answer = Promise.withResolvers<unknown>();
+    this.#asked.set(id, answer);
+    this.#worker.postMessage({ kind, id, ...ask } as Ask);
+    return answer.promise as Promise<Asks[Kind]['answer']>;
+  }
+
+  async terminate(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #answered(message: Extract<FromWorker, { readonly id: number }>): void {
+    const { resolve, reject } = this.#asked.get(message.id) as PromiseWithResolvers<unknown>;
+    this.#asked.delete(message.id);
+    if (message.kind === 'answer') resolve(message.answer);
+    else reject(new CodedError(message.code, message.message));
+  }
+}
+
+/**
+ * Binds the address and lets it go. Threads share a port with whoever says so, also with another daemon: that it is
+ * free is found out by one that shares nothing. Throws HTTP_LISTEN_FAILED.
+ */
+async function probe(address: ListenAddress): Promise<void> {
+  if (address.port === 0) return;
+  const server = createServer();
+  await bind(server, address);
+  await new Promise((resolve) => server.close(resolve));
+}

@@ -1,0 +1,134 @@
+// A worker thread that serves subscribers: a replica of the log and a subscriber server on it. It does what it is told by
+// worker-pool.ts, in order, and several blocks at once when it is behind. The only file that runs as a worker.
+
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { CodedError } from '../errors.ts';
+import { type Block, blockBytesOf } from '../log/block.ts';
+import { LogReplica } from '../log/log-replica.ts';
+import { openCodec } from './codec.ts';
+import { RemoteFilters } from './filter-port.ts';
+import { type ServerLogEntry, SubscriberServer } from './subscriber-server.ts';
+import type { Ask, AskKind, Asks, FromWorker, Tell, WorkerStart } from './worker-messages.ts';
+
+/** See the file comment. */
+class WorkerThread {
+  readonly #port: MessagePort;
+  readonly #start: WorkerStart;
+  readonly #replica: LogReplica;
+  readonly #server: SubscriberServer;
+  #takenBytes = 0;
+
+  constructor(port: MessagePort, start: WorkerStart, replica: LogReplica, server: SubscriberServer) {
+    this.#port = port;
+    this.#start = start;
+    this.#replica = replica;
+    this.#server = server;
+    port.on('message', (message: Tell | Ask) => this.take(message));
+  }
+
+  /** Takes a message and all that wait behind it: a thread that is behind sends several blocks with one write. */
+  take(first?: Tell | Ask): void {
+    const blocks: Block[] = [];
+    let message = first ?? this.#next();
+    for (; message !== undefined; message = this.#next()) {
+      if ('id' in message) void this.#answer(message);
+      else this.#apply(message, blocks);
+    }
+    if (blocks.length === 0) return;
+    const { takenBytes, place } = this.#start;
+    Atomics.store(takenBytes, place, BigInt(this.#takenBytes));
+    this.#server.publishAll(blocks);
+  }
+
+  #next(): Tell | Ask | undefined {
+    return receiveMessageOnPort(this.#port)?.message;
+  }
+
+  #apply(tell: Tell, blocks: Block[]): void {
+    switch (tell.kind) {
+      case 'block': {
+        const block = withBuffers(tell.block);
+        this.#takenBytes += blockBytesOf(block);
+        this.#replica.append(block);
+        blocks.push(block);
+        return;
+      }
+      case 'compacted':
+        this.#takenBytes += blockBytesOf(tell.compacted);
+        this.#replica.compacted(withBuffers(tell.compacted), tell.count);
+        return;
+      case 'trimming':
+        this.#replica.trimming(tell.throughUs);
+        return;
+      case 'status':
+        this.#server.report(tell.report);
+        return;
+    }
+  }
+
+  async #answer(ask: Ask): Promise<void> {
+    const { id } = ask;
+    try {
+      send(this.#port, { kind: 'answer', id, answer: await this.#do(ask) });
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      send(this.#port, { kind: 'failure', id, code: error.code, message: error.message });
+    }
+  }
+
+  async #do(ask: Ask): Promise<Asks[AskKind]['answer']> {
+    switch (ask.kind) {
+      case 'suspend':
+        await this.#replica.suspend();
+        return;
+      case 'resume':
+        await this.#replica.resume(ask.log);
+        return;
+      case 'listen':
+        return this.#server.listen(ask.address, ask.isShared);
+      case 'counts':
+        return this.#server.counts();
+      case 'stop':
+        await this.#server.stop(ask.deadlineMs);
+        await this.#replica.close();
+        return;
+    }
+  }
+}
+
+/** A block whose bytes are Buffers again: what sockets would otherwise make of them at every write. */
+function withBuffers(block: Block): Block {
+  return { ...block, json: bufferOf(block.json), zstd: bufferOf(block.zstd) };
+}
+
+function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
+}
+
+function send(port: MessagePort, message: FromWorker): void {
+  port.postMessage(message);
+}
+
+async function run(port: MessagePort, start: WorkerStart): Promise<void> {
+  const { config, addresses, readsMax, tailBytesMax } = start;
+  const codec = await openCodec(config, () => {});
+  const replica = await LogReplica.open(
+    { dataDir: config.dataDir, tailBytesMax, compressor: codec.compressor, catchUp: () => worker.take() },
+    start.log,
+  );
+  const writeLog = (entry: ServerLogEntry): void => send(port, { kind: 'log', entry });
+  const filters = new RemoteFilters(start.filters);
+  const server = new SubscriberServer({
+    config,
+    log: replica,
+    codec,
+    addresses,
+    filters,
+    readsMax,
+    writeLog,
+  });
+  const worker = new WorkerThread(port, start, replica, server);
+  send(port, { kind: 'ready' });
+}
+
+await run(parentPort as MessagePort, workerData as WorkerStart);

@@ -1,0 +1,101 @@
+// The command as another process sees it: its one line of output, its exit codes, its files.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { decodeFrame } from '../lib/frame-encoder.ts';
+import { readFrames } from '../lib/frames-file.ts';
+import { RelayReader } from './relay-reader.ts';
+
+const command = resolve(import.meta.dirname, '../cmd/relay-sim.ts');
+const running: ChildProcess[] = [];
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'relay-sim-'));
+});
+afterEach(() => {
+  for (const child of running.splice(0)) {
+    child.kill('SIGKILL');
+  }
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+interface Run {
+  readonly child: ChildProcess;
+  stdout: string;
+  stderr: string;
+}
+
+function run(...flags: string[]): Run {
+  const child = spawn(process.execPath, [command, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+  running.push(child);
+  const result: Run = { child, stdout: '', stderr: '' };
+  child.stdout?.on('data', (text) => {
+    result.stdout += text;
+  });
+  child.stderr?.on('data', (text) => {
+    result.stderr += text;
+  });
+  return result;
+}
+
+async function urlOf(result: Run): Promise<string> {
+  await expect.poll(() => result.stdout).toContain('\n');
+  const match = /^relay-sim listening (ws:\/\/127\.0\.0\.1:\d+)\n$/.exec(result.stdout);
+  expect(match).not.toBeNull();
+  return match?.[1] ?? '';
+}
+
+describe('relay-sim', () => {
+  it('serves a network and ends on SIGTERM', async () => {
+    const result = run('--rate', '0', '--backlog', '5', '--accounts', '2', '--first-seq', '11');
+    const reader = await new RelayReader(await urlOf(result), '?cursor=10').frames(5);
+    expect(reader.binary.map((frame) => decodeFrame(frame).body.seq)).toEqual([11, 12, 13, 14, 15]);
+    result.child.kill('SIGTERM');
+    expect(await once(result.child, 'exit')).toEqual([0, null]);
+    expect(result.stderr).toBe('');
+  });
+
+  it('writes the same file for the same seed, and stamps its frames', async () => {
+    const flags = ['--accounts', '2', '--count', '20', '--write-frames'];
+    const paths = ['a.bin', 'b.bin'].map((name) => join(folder, name));
+    const writers = paths.map((path) => run(...flags, path));
+    const exits = await Promise.all(writers.map(({ child }) => once(child, 'exit')));
+    expect(exits).toEqual([
+      [0, null],
+      [0, null],
+    ]);
+    expect((await readFile(paths[0])).equals(await readFile(paths[1]))).toBe(true);
+    expect(await readFrames(paths[0])).toHaveLength(20);
+
+    const pooled = run('--frames-file', paths[0], '--pool', '20', '--rate', 'max', '--first-seq', '500');
+    const reader = await new RelayReader(await urlOf(pooled), '?cursor=499').frames(100);
+    expect(decodeFrame(reader.binary[99]).body.seq).toBe(599);
+    reader.terminate();
+  });
+
+  it.each([
+    ['--rate', 'fast'],
+    ['--port', '65536'],
+    ['--unknown', '1'],
+    ['--mix', 'nothing'],
+    ['--faults', 'explode=1'],
+    ['--loop'],
+    ['--frames-file', '/nonexistent'],
+  ])('answers %s %s with one line and status 2', async (...flags) => {
+    const result = run(...flags);
+    expect(await once(result.child, 'close')).toEqual([2, null]);
+    expect(result.stderr).toMatch(/^relay-sim: .+\n$/);
+    expect(result.stdout).toBe('');
+  });
+
+  it('explains itself', async () => {
+    const result = run('--help');
+    expect(await once(result.child, 'close')).toEqual([0, null]);
+    expect(result.stdout).toContain('--frames-file');
+  });
+});

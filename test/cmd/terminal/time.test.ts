@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import { formatMoment, formatSpan, parseMoment } from '../../../cmd/terminal/time.ts';
+
+const timeUs = Date.UTC(2026, 0, 31, 12, 30, 15) * 1000;
+
+test.each([
+  [String(timeUs / 1e6), timeUs],
+  [String(timeUs / 1e3), timeUs],
+  [String(timeUs), timeUs],
+  [String(timeUs + 7), timeUs + 7],
+  ['2026-01-31T12:30:15Z', timeUs],
+  ['2026-01-31T12:30:15.000007Z', timeUs + 7],
+  ['2026-01-31T12:30:15.1234567Z', timeUs + 123_456],
+  ['2026-01-31T12:30:15,5Z', timeUs + 500_000],
+  ['2026-01-31t14:30:15.25+02:00', timeUs + 250_000],
+  ['2026-01-31T11:00:15-01:30', timeUs],
+  ['1969-12-31T23:59:59.9Z', -100_000],
+])('%s is a moment', (text, expected) => {
+  expect(parseMoment(text, '--from')).toBe(expected);
+});
+
+test('zero and below is everything, and what is written is read back', () => {
+  expect(parseMoment('0', '--from')).toBeLessThanOrEqual(1);
+  expect(parseMoment('-5', '--from')).toBeLessThanOrEqual(1);
+  for (const sample of [timeUs, timeUs + 1, timeUs + 999_999, 1]) {
+    expect(parseMoment(formatMoment(sample), '--from')).toBe(sample);
+  }
+  expect(formatMoment(timeUs + 42)).toBe('2026-01-31T12:30:15.000042Z');
+  expect(formatMoment(Number.NaN)).toBe('no date');
+  expect(formatMoment(1e300)).toBe('no date');
+});
+
+test.each([
+  '',
+  'yesterday',
+  '1.5',
+  '2026-01-31',
+  '2026-01-31T12:30:15',
+  '2026-02-30T12:30:15Z',
+  '2026-01-31T25:00:00Z',
+  '2026-01-31T12:30:15Z\n',
+  '0x10',
+])('%j is refused', (text) => {
+  expect(() => parseMoment(text, '--to')).toThrow(
+    expect.objectContaining({
+      code: 'CONFIG_TIME_INVALID',
+      message: expect.stringContaining(`--to ${JSON.stringify(text)}`),
+    }),
+  );
+});
+
+test.each([
+  [0, '0 s'],
+  [6.66, '6.7 s'],
+  [59.9, '59.9 s'],
+  [306, '5 min 6 s'],
+  [4 * 3600 + 301, '4 h 5 min'],
+  [86_400 * 3 + 3600 * 4 + 5, '3 d 4 h'],
+])('%d seconds are %s', (seconds, text) => {
+  expect(formatSpan(seconds)).toBe(text);
+});

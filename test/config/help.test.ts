@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { helpText, versionText } from '../../lib/config/help.ts';
+import { type Setting, settingNames, settings } from '../../lib/config/settings.ts';
+
+const text = helpText();
+const flowing = text.replace(/\s+/g, ' ');
+
+describe('--help', () => {
+  test.each(settingNames)('shows %s with its words, default and variables', (name) => {
+    const setting: Setting = settings[name];
+    expect(text).toMatch(new RegExp(`^ {2}--${name}( |$)`, 'm'));
+    expect(flowing).toContain(setting.help);
+    expect(flowing).toContain(`Default: ${setting.defaultShown ?? setting.default}.`);
+    expect(flowing).toContain(`Env: ${setting.env.join(', ')}.`);
+    for (const alias of setting.aliases ?? []) expect(text).toContain(`--${alias}`);
+    for (const choice of setting.choices ?? [])
+      expect(text).toMatch(new RegExp(`--${name} .*\\b${choice}\\b`));
+  });
+
+  test('is at most 100 columns of printable ASCII, without trailing space', () => {
+    for (const line of text.split('\n')) {
+      expect(line.length, line).toBeLessThanOrEqual(100);
+      expect(line).toMatch(/^[\x20-\x7e]*$/);
+      expect(line).not.toMatch(/ $/);
+    }
+  });
+
+  test('has examples that can be pasted', () => {
+    expect(text).toMatch(/websocat 'ws:\/\/localhost:6008\/subscribe\?/);
+  });
+});
+
+test('--version is the package', () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  expect(versionText()).toBe(`slipstream ${version}`);
+});

@@ -1,0 +1,216 @@
+// Reports made on a clock that is the test's, from sources that it sets.
+
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { dropReasons } from '../../lib/decode/drop-reason.ts';
+import { IngestTotals } from '../../lib/ingest/ingest-totals.ts';
+import type { Block } from '../../lib/log/block.ts';
+import { Status, type StatusSources, type SubscriberCounts } from '../../lib/monitor/status-reporter.ts';
+import type { StatusReport } from '../../lib/status/status-report.ts';
+import { parseRelayUrl } from '../../lib/upstream/relay-url.ts';
+import { creates, indexOf } from './blocks.ts';
+
+const startedAtMs = Date.UTC(2026, 5, 1);
+const relays = ['wss://secret:token@one.example', 'wss://two.example/?key=hidden'].map(parseRelayUrl);
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: startedAtMs });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function started(overrides: Partial<StatusSources> = {}) {
+  const reports: StatusReport[] = [];
+  const counts = {
+    sessions: 0,
+    subscribers: 0,
+    live: 0,
+    slowestLagUs: 0,
+    deliveredEvents: 0,
+    deliveredBytes: 0,
+    refusals: {},
+  } satisfies SubscriberCounts as { -readonly [Key in keyof SubscriberCounts]: SubscriberCounts[Key] };
+  const sources = {
+    version: '1.2.3',
+    workers: 2,
+    retentionMs: 3_600_000,
+    retentionBytes: 1024,
+    relays,
+    compressor: { name: 'wasm', dictionaryId: 7 },
+    totals: new IngestTotals(),
+    log: {
+      positions: new Map([
+        ['one.example', 41],
+        ['two.example', 99],
+      ]),
+      stats: () => ({ firstTimeUs: 1, lastTimeUs: 2, storedBytes: 3, storedEvents: 4, memoryBytes: 5 }),
+    },
+    nowUs: () => Date.now() * 1000,
+    link: { relay: relays[0], connectedSinceUs: startedAtMs * 1000 },
+    ingest: { newestFrameTimeUs: undefined, stalledBy: undefined },
+    counts: async () => counts,
+    report: (report: StatusReport) => void reports.push(report),
+    ...overrides,
+  } satisfies StatusSources as { -readonly [Key in keyof StatusSources]: StatusSources[Key] };
+  const status = new Status(sources);
+  return {
+    status,
+    sources,
+    counts,
+    reports,
+    async seconds(count: number): Promise<StatusReport> {
+      await vi.advanceTimersByTimeAsync(count * 1000);
+      return reports.at(-1) as StatusReport;
+    },
+  };
+}
+
+function block(events: number, jsonBytes: number, zstdBytes: number): Block {
+  return {
+    index: indexOf(creates(...Array.from({ length: events }, () => 'app.post'))),
+    json: new Uint8Array(jsonBytes),
+    zstd: new Uint8Array(zstdBytes),
+    dictionaryId: 7,
+    positions: new Map(),
+  };
+}
+
+test('a report a second, of what was there', async () => {
+  const { status, reports, counts, sources, seconds } = started();
+  Object.assign(counts, { sessions: 9, subscribers: 8, live: 5, slowestLagUs: 1_500_400 });
+  Object.assign(counts, {
+    deliveredEvents: 400,
+    deliveredBytes: 90_000,
+    refusals: { bad_did: 0, bad_cursor: 3 },
+  });
+  sources.ingest = { newestFrameTimeUs: (startedAtMs - 500) * 1000, stalledBy: undefined };
+  status.count(block(30, 1000, 300));
+  status.count(block(20, 1000, 500));
+  const report = await seconds(1);
+  expect(reports).toHaveLength(1);
+  expect(report).toMatchObject({
+    timeUs: (startedAtMs + 1000) * 1000,
+    version: '1.2.3',
+    uptimeMs: 1000,
+    workers: 2,
+    events: { total: 50, perSecond: 50, collections: [{ name: 'app.post', perSecond: 50 }] },
+    upstream: {
+      relays: ['one.example', 'two.example'],
+      relay: 'one.example',
+      connectedSinceUs: startedAtMs * 1000,
+      sequence: 41,
+      lagMs: 1500,
+      stalled: null,
+    },
+    log: { firstTimeUs: 1, lastTimeUs: 2, events: 4, bytes: 3, retentionMs: 3_600_000, retentionBytes: 1024 },
+    compression: { ratio: 0.4, compressor: 'wasm', dictionaryId: 7 },
+    subscribers: {
+      connected: 9,
+      live: 5,
+      catchingUp: 3,
+      slowestLagMs: 1500,
+      eventsPerSecond: 400,
+      bytesPerSecond: 90_000,
+      refusals: [{ reason: 'bad_cursor', count: 3 }],
+    },
+    drops: { total: 0, reasons: [], last: [] },
+  });
+  expect(report.memoryBytes).toBeGreaterThan(1e6);
+  await seconds(2);
+  expect(reports).toHaveLength(3);
+  status.stop();
+  await seconds(5);
+  expect(reports).toHaveLength(3);
+});
+
+test('a report is plain data, and has no secret of a relay’s address', async () => {
+  const { seconds } = started();
+  const report = await seconds(1);
+  expect(structuredClone(report)).toEqual(report);
+  expect(JSON.parse(JSON.stringify(report))).toEqual(report);
+  expect(JSON.stringify(report)).not.toMatch(/secret|token|hidden/);
+});
+
+test('drops are listed with their second, newest first, and not for ever', async () => {
+  const { sources, seconds } = started();
+  const { totals } = sources;
+  const drop = totals as IngestTotals;
+  drop.drop('bad_car');
+  drop.drop('bad_car');
+  drop.drop('too_big');
+  await seconds(1);
+  drop.drop('bad_car');
+  const report = await seconds(1);
+  const atUs = (seconds: number): number => (startedAtMs + seconds * 1000) * 1000;
+  expect(report.drops).toEqual({
+    total: 4,
+    reasons: [
+      { reason: 'bad_car', count: 3 },
+      { reason: 'too_big', count: 1 },
+    ],
+    last: [
+      { timeUs: atUs(2), reason: 'bad_car', count: 1 },
+      { timeUs: atUs(1), reason: 'too_big', count: 1 },
+      { timeUs: atUs(1), reason: 'bad_car', count: 2 },
+    ],
+  });
+  for (let second = 0; second < 30; second++) {
+    for (const reason of dropReasons) drop.drop(reason);
+    await seconds(1);
+  }
+  expect((await seconds(1)).drops.last).toHaveLength(20);
+});
+
+test('without a relay the place is still that of the last one', async () => {
+  const { sources, seconds } = started({ link: { relay: relays[1], connectedSinceUs: 5 } });
+  await seconds(1);
+  sources.link = { relay: undefined, connectedSinceUs: undefined };
+  sources.ingest = { newestFrameTimeUs: undefined, stalledBy: 'LOG_DISK_FULL' };
+  const { upstream } = await seconds(1);
+  expect(upstream).toMatchObject({
+    relay: null,
+    connectedSinceUs: null,
+    sequence: 99,
+    lagMs: null,
+    stalled: 'LOG_DISK_FULL',
+  });
+});
+
+test('the lag grows while nothing comes, and is never negative', async () => {
+  const { sources, seconds } = started();
+  expect((await seconds(1)).upstream.lagMs).toBe(null);
+  sources.ingest = { newestFrameTimeUs: startedAtMs * 1000, stalledBy: undefined };
+  expect((await seconds(2)).upstream.lagMs).toBe(3000);
+  sources.ingest = { newestFrameTimeUs: (startedAtMs + 60_000) * 1000, stalledBy: undefined };
+  expect((await seconds(1)).upstream.lagMs).toBe(0);
+});
+
+test('rates of what subscribers get are not negative when a thread starts anew', async () => {
+  const { counts, seconds } = started();
+  counts.deliveredEvents = 1000;
+  expect((await seconds(1)).subscribers.eventsPerSecond).toBe(1000);
+  counts.deliveredEvents = 10;
+  const { eventsPerSecond } = (await seconds(1)).subscribers;
+  expect(eventsPerSecond).toBeGreaterThan(0);
+  expect(eventsPerSecond).toBeLessThan(1000);
+});
+
+test('slow or failing answers of threads cost reports, nothing else', async () => {
+  const { sources, reports, seconds } = started();
+  sources.counts = () => Promise.reject(new Error('gone'));
+  await seconds(3);
+  expect(reports).toHaveLength(0);
+  const slow = Promise.withResolvers<SubscriberCounts>();
+  let asked = 0;
+  const { counts } = started();
+  sources.counts = () => {
+    asked++;
+    return slow.promise;
+  };
+  await seconds(5);
+  expect([asked, reports.length]).toEqual([1, 0]);
+  slow.resolve(counts);
+  sources.counts = async () => counts;
+  await seconds(1);
+  expect(reports.length).toBeGreaterThan(0);
+});
