@@ -1,13 +1,49 @@
-import { defineConfig } from 'vitest/config';
+// The suites, a project each. `npm test` runs `unit`; the others have an npm script each, because they want programs, both
+// cores or minutes of their own. One file by hand: `npx vitest run test/log/block-cut.test.ts`.
+
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+
+type ProjectTest = NonNullable<TestProjectInlineConfiguration['test']>;
+
+/** A project whose files run one at a time, because each measures or restarts whole processes. */
+function serial(name: string, include: readonly string[], timeoutMs: number, pollMs: number): ProjectTest {
+  return {
+    name,
+    include: [...include],
+    testTimeout: timeoutMs,
+    hookTimeout: Math.min(timeoutMs, 60_000),
+    pool: 'forks',
+    fileParallelism: false,
+    expect: { poll: { interval: pollMs, timeout: 20_000 } },
+    // What each test measured is worth reading when it passes, too.
+    disableConsoleIntercept: true,
+  };
+}
+
+const unit: ProjectTest = {
+  name: 'unit',
+  include: ['{test,client/test,simulator/test}/**/*.test.ts'],
+  testTimeout: 20_000,
+  hookTimeout: 20_000,
+  pool: 'forks',
+  // Most of a test is waiting for sockets, so every core has a file to run.
+  maxWorkers: '100%',
+  expect: { poll: { interval: 5, timeout: 15_000 } },
+};
 
 export default defineConfig({
   test: {
-    include: ['{test,client/test,simulator/test}/**/*.test.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
-    pool: 'forks',
-    // Most of a test is waiting for sockets, so every core has a file to run.
-    maxWorkers: '100%',
-    expect: { poll: { interval: 5, timeout: 15_000 } },
+    projects: [
+      unit,
+      // The status page in headless Chromium. `STATUS_PICTURE=docs/status-page.png` also takes the picture of the README.
+      serial('browser', ['test/browser/**/*.browser.ts'], 60_000, 50),
+      // Attacks on a running daemon.
+      serial('safety', ['test/safety/**/*.safety.ts'], 30_000, 5),
+      // kill -9 and other ends of real processes, and a soak of hundreds of subscribers. CRASH_SEED, CRASH_KILLS, SOAK_SEED,
+      // SOAK_SECONDS and SOAK_SUBSCRIBERS choose the run.
+      serial('long', ['test/crash/**/*.crash.ts', 'test/soak/**/*.soak.ts'], 15 * 60_000, 50),
+      // The three packages, packed and installed into empty projects.
+      serial('packages', ['test/packages/**/*.packages.ts'], 5 * 60_000, 50),
+    ].map((test) => ({ test })),
   },
 });
