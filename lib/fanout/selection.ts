@@ -10,9 +10,8 @@ import { payloadBytesOf } from '../event/websocket-frame.ts';
 import { type BlockIndex, noCollection } from '../log/block-index.ts';
 import type { ReadFilter } from '../log/segment-index.ts';
 import { type Batch, emptyBatch, gather, noRun, Runs, sliceOf, startOf } from './batch.ts';
-import { hasDidHash, hashDids } from './did-hash-list.ts';
-import { hashSubjects, hasSubject } from './subject-list.ts';
-import type { Messages } from './transport.ts';
+import type { Messages } from './encodings.ts';
+import { hasDidHash, hashDids, hashSubjects, hasSubject } from './hash-lists.ts';
 
 const allBits = 0xffff;
 
