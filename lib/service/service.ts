@@ -161,9 +161,11 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
   const retention = new Retention(log, oldestUs, failure.resolve);
   opened.push(() => retention.stop());
   const monitor = new Monitor({
-    ...config,
     version: packageVersion(),
     workers,
+    dataDir: config.dataDir,
+    retentionMs,
+    retentionBytes: config.retentionBytes,
     relays,
     compressor,
     totals,
@@ -173,6 +175,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
     filters,
     logger,
     nowUs: () => clock.nowUs(),
+    failed: failure.resolve,
   });
   opened.push(async () => monitor.stop());
   return {
