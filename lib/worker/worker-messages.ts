@@ -26,7 +26,7 @@ export interface WorkerStart {
   /** Bytes of blocks taken by each worker, for the pool to see who falls behind: one entry each. */
   readonly takenBytes: BigInt64Array;
   /** This worker's entry in it. */
-  readonly place: number;
+  readonly index: number;
 }
 
 /** Told to a worker, without an answer, in the order in which it happens. */
