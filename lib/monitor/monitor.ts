@@ -2,7 +2,6 @@
 // told of blocks and writes, asks for everything else, and changes nothing. Built by service.ts.
 
 import type { Compressor } from '../codec/compressor.ts';
-import type { Checks } from '../http/health.ts';
 import { MetricsListener } from '../http/metrics-listener.ts';
 import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
@@ -54,7 +53,7 @@ export class Monitor {
     const { version, workers, relays, compressor, totals, log, link, nowUs } = options;
     const { delivery, logger, filters } = options;
     const readiness = new Readiness(link);
-    const checks = (): Checks => readiness.checks();
+    const checks = () => readiness.checks();
     const minuteLine = new MinuteLine(logger);
     /** What the report and the metrics are both made from. */
     const shared = {
