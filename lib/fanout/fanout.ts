@@ -1,4 +1,4 @@
-// The pull loop: all subscribers, the groups they form, and the queue of those who catch up. It knows transports, not
+// The pull loop: all subscribers, the groups they form, and the queue of those that catch up. It knows transports, not
 // sockets, and the log, not LevelDB. Owned by lib/worker's subscriber server, which calls `publish` with stored blocks.
 
 import { DidHasher } from '../event/did-hash.ts';
@@ -21,7 +21,7 @@ const turnsPerIteration = 8;
 export interface FanoutOptions {
   /** Reads of the log under way. Each delivers up to a megabyte when it is done. */
   readonly readsMax: number;
-  /** Between reports to those who want progress. */
+  /** Between reports to subscribers that want progress. */
   readonly progressIntervalMs: number;
   /** Most wanted DIDs and subjects, of all distinct filters together: up to 48 bytes each. */
   readonly wantedDidsMax: number;

@@ -30,7 +30,7 @@ export class FutureSubscribers {
     last.index = subscriber.index;
   }
 
-  /** Lets those go on who are no longer ahead. */
+  /** Lets go on those whose position has been reached. */
   published(publishedUs: number): void {
     if (publishedUs < this.#leastUs) return;
     const subscribers = this.#subscribers;

@@ -40,7 +40,7 @@ export class Selection {
     this.#kinds = filter.kinds || allBits;
     this.#operations = filter.operations === 0 ? allBits : filter.operations | (1 << operations.none);
     this.#maxMessageSizeBytes = filter.maxMessageSizeBytes;
-    // Only commits have collections. Who wants none of them wants no collection, and needs no other condition on them.
+    // Only commits have collections. A filter without commits wants no collection, and needs no other condition on them.
     const wantsCommits = (this.#kinds & (1 << eventKinds.commit)) !== 0;
     this.collections = wantsCommits ? filter.collections : new Set();
     this.prefixes = wantsCommits ? [...new Set(filter.prefixes)] : [];

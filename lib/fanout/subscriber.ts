@@ -256,7 +256,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     return batch.bytes.length;
   }
 
-  /** Sends a batch; says in which phase that leaves a subscriber who has more to come: queued, full or paced. */
+  /** Sends a batch; says in which phase that leaves a subscriber that has more to come: queued, full or paced. */
   #write(batch: Batch): Phase {
     if (batch.events === 0) return phases.queued;
     this.#host.delivered(batch, this.transport.encoding);

@@ -6,7 +6,7 @@ import type { Encoding } from './encodings.ts';
 
 /** How far a subscriber has got. */
 export interface Progress {
-  /** Everything that matches up to here has been sent: who starts after it misses nothing and gets nothing twice. */
+  /** Everything that matches up to here has been sent: a subscription after it misses nothing and gets nothing twice. */
   readonly positionUs: number;
   /** `time_us` of the newest event; never less than `positionUs`. */
   readonly tipUs: number;

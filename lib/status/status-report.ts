@@ -80,7 +80,7 @@ export interface CompressionReport {
   readonly dictionaryId: number;
 }
 
-/** Everyone who is connected, together. */
+/** All subscribers together. */
 export interface SubscriberReport {
   readonly connected: number;
   /** Of those, at the tip of the log. */

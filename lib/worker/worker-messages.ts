@@ -23,7 +23,7 @@ export interface WorkerStart {
   readonly addresses: SharedArrayBuffer;
   /** To the store of filters: see filter-port.ts. */
   readonly filters: MessagePort;
-  /** Bytes of blocks taken by each worker, for the pool to see who falls behind: one entry each. */
+  /** Bytes of blocks taken by each worker, for the pool to see which falls behind: one entry each. */
   readonly takenBytes: BigInt64Array;
   /** This worker's entry in it. */
   readonly index: number;

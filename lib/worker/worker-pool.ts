@@ -23,7 +23,7 @@ import type { Ask, AskKind, Asks, FromWorker, Tell, WorkerStart } from './worker
 const behindBytesMax = 64 * 1024 * 1024;
 const behindPollMs = 5;
 
-/** What the pool is made from. */
+/** What the pool needs. */
 export interface WorkerPoolOptions {
   readonly config: Config;
   /** At least 1. */
