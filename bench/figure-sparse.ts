@@ -5,8 +5,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DidHasher } from '../lib/event/did-hash.ts';
-import { hashDids } from '../lib/fanout/did-hash-list.ts';
-import { hashSubjects } from '../lib/fanout/subject-list.ts';
+import { hashDids, hashSubjects } from '../lib/fanout/hash-lists.ts';
 import {
   blockKey,
   blockKeysEnd,

@@ -1,5 +1,6 @@
-// What the daemon says, as JSON lines or as lines for people. It owns the narrow interface that stages log through and
+// What the daemon logs, as JSON lines or as lines for people. It owns the narrow interface that stages log through and
 // the form of a line; when to log is theirs, and never per event. The only importer of pino.
+
 import { styleText } from 'node:util';
 import { pino, stdSerializers, stdTimeFunctions } from 'pino';
 
@@ -36,7 +37,7 @@ export interface LoggerOptions {
   readonly target?: LogTarget;
 }
 
-/** Makes the logger of the process. */
+/** Creates the logger of the process. */
 export function createLogger({ level, format, target }: LoggerOptions): Logger {
   const isTerminal = target === undefined ? process.stdout.isTTY === true : target.isTTY === true;
   const pretty = format === 'pretty' || (format === 'auto' && isTerminal);

@@ -1,7 +1,6 @@
 // A logger that does not repeat itself: of warnings and errors with the same message and the same name, code or reason in
 // their fields the first is written at once, and what follows within a minute becomes one line that says how many there
-// were. Other levels pass. Wrapped around the
-// process's logger by service.ts, so that no stage has to think of it.
+// were. Other levels pass. Wrapped around the process's logger by service.ts, so that no stage has to think of it.
 
 import type { LogFields, Logger } from './logger.ts';
 

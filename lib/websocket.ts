@@ -1,5 +1,5 @@
-// The one file that imports `ws`. Everything that speaks WebSocket, to relays or to subscribers, takes its classes
-// from here, so that the package can be replaced in one place. It adds nothing to them.
+// The one file that imports `ws`, and it adds nothing: everything that speaks WebSocket, to relays or to subscribers, takes
+// its classes from here. The version is pinned, because session/subscriber-socket.ts relies on internals of it.
 
 export type { ClientOptions } from 'ws';
 export { WebSocket, WebSocketServer } from 'ws';

@@ -1,6 +1,6 @@
 // The addresses that subscribers come from: connections held, over all threads, and how many events each address has
 // had. It lives in shared memory, so that limits are global; one thread uses it the same way. It does not know where an
-// address comes from (lib/http) nor who is paced (subscriber.ts). Made by lib/service.
+// address comes from (lib/http) nor which subscribers are paced (subscriber.ts). Created by lib/worker.
 
 import { randomFillSync } from 'node:crypto';
 import { DidHasher, didHashKeyBytes } from '../event/did-hash.ts';
@@ -158,7 +158,7 @@ export class AddressTable {
       words[slot + referencesWord]++;
       return slot;
     }
-    // Who comes back to a slot that nobody else has had meanwhile still has what was received before.
+    // An address that comes back to a slot that no other has had meanwhile still has its time.
     if (!this.#isHere(slot)) {
       words[slot + lowWord] = this.#hasher.low;
       words[slot + highWord] = this.#hasher.high;
@@ -209,8 +209,8 @@ export class AddressTable {
   }
 
   #neighbour(slot: number, step: number): number {
-    const place = (slot - headerBytes / 4) / slotWords;
-    return headerBytes / 4 + ((place + step) & this.#mask) * slotWords;
+    const index = (slot - headerBytes / 4) / slotWords;
+    return headerBytes / 4 + ((index + step) & this.#mask) * slotWords;
   }
 
   /** Runs `work` while no other thread is in here. */

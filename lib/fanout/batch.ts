@@ -1,7 +1,7 @@
 // Chosen events of a block as bytes to be written: runs of consecutive events, and the copying that makes one piece of
 // them. Works on ends and bytes; which events are chosen is decided by selection.ts and group-index.ts.
 
-import type { Messages } from './transport.ts';
+import type { Messages } from './encodings.ts';
 
 /** Events ready to be written: whole messages, shared with every subscriber that gets them. */
 export interface Batch {
@@ -67,32 +67,32 @@ export class Runs {
 }
 
 /** The events of the chain that begins with `first`. A single run is not copied. */
-export function gather(source: Messages, runs: Runs, first: number): Batch {
+export function gather(messages: Messages, runs: Runs, first: number): Batch {
   if (first === noRun) return emptyBatch;
-  if (runs.nextOf(first) === noRun) return sliceOf(source, runs.startOf(first), runs.endOf(first));
-  const { messages, ends } = source;
+  if (runs.nextOf(first) === noRun) return sliceOf(messages, runs.startOf(first), runs.endOf(first));
+  const { ends } = messages;
   let byteCount = 0;
   let events = 0;
   for (let run = first; run !== noRun; run = runs.nextOf(run)) {
     byteCount += ends[runs.endOf(run) - 1] - startOf(ends, runs.startOf(run));
     events += runs.endOf(run) - runs.startOf(run);
   }
-  const bytes = Buffer.allocUnsafe(byteCount);
+  const gathered = Buffer.allocUnsafe(byteCount);
   let at = 0;
   for (let run = first; run !== noRun; run = runs.nextOf(run)) {
-    const part = messages.subarray(startOf(ends, runs.startOf(run)), ends[runs.endOf(run) - 1]);
-    bytes.set(part, at);
+    const part = messages.bytes.subarray(startOf(ends, runs.startOf(run)), ends[runs.endOf(run) - 1]);
+    gathered.set(part, at);
     at += part.length;
   }
-  return { bytes, events };
+  return { bytes: gathered, events };
 }
 
 /** The events from position `from` to `to` (exclusive); shares their memory. */
-export function sliceOf({ messages, ends }: Messages, from: number, to: number): Batch {
+export function sliceOf({ bytes, ends }: Messages, from: number, to: number): Batch {
   if (from >= to) return emptyBatch;
   const isWhole = from === 0 && to === ends.length;
-  const bytes = isWhole ? messages : messages.subarray(startOf(ends, from), ends[to - 1]);
-  return { bytes, events: to - from };
+  const slice = isWhole ? bytes : bytes.subarray(startOf(ends, from), ends[to - 1]);
+  return { bytes: slice, events: to - from };
 }
 
 /** Several batches as one, copied. */
@@ -109,7 +109,7 @@ export function copyOf({ bytes, events }: Batch): Batch {
   return { bytes: copy, events };
 }
 
-/** Where the frame of an event begins. */
+/** Where the message of an event begins. */
 export function startOf(ends: Uint32Array, event: number): number {
   return event === 0 ? 0 : ends[event - 1];
 }

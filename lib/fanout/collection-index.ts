@@ -31,7 +31,7 @@ export class CollectionIndex<Owner> {
     }
   }
 
-  /** Lists of those who want a collection; one who does for two reasons is in two. Valid until the next change. */
+  /** Lists of the owners that want a collection; one that does for two reasons is in two. Valid until the next change. */
   find(collection: string): readonly (readonly Owner[])[] {
     const found: Owner[][] = [];
     const exact = this.#exact.get(collection);

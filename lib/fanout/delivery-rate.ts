@@ -3,7 +3,7 @@
 
 /** How long an address may receive without a limit before it is held to its rate: as v1's burst. */
 const burstMs = 1000;
-/** Longest wait that is answered; who has waited asks again. A timer holds no more than 24 days. */
+/** Longest wait that is answered; the caller asks again after it. A timer holds no more than 24 days. */
 const waitMsMax = 60_000;
 
 /** Waits that the subscribers of one thread were told, and how long they were together. */

@@ -1,10 +1,10 @@
-// Encodings for zstd dictionaries beside the one that events are stored with: each makes a block's messages anew out of the
-// JSON ones. It owns the compressors, and has none open while nobody subscribes with its dictionary; which dictionaries
-// there are, and how they compress, it is told. Made once per thread by lib/service, asked for by lib/wire.
+// Encodings for zstd dictionaries beside the one that events are stored with: each makes a block's messages anew out of
+// the JSON ones. It owns the compressors, and has none open while nobody subscribes with its dictionary; which dictionaries
+// there are, and how they compress, it is told. Created once per thread by lib/worker, chosen by lib/wire.
 
 import { ByteWriter } from '../byte-writer.ts';
 import { compressEvents, type EventCompressor } from '../log/block-builder.ts';
-import { type Encoding, encodings, type Messages } from './transport.ts';
+import { type Encoding, encodings, type Messages } from './encodings.ts';
 
 /** A compressor that is closed after use. */
 export interface ClosableCompressor extends EventCompressor {
@@ -20,7 +20,7 @@ const scratchBytes = 256 * 1024;
 /**
  * The encodings by the id of their dictionary, in the order to list them: first `encodings.zstd`, of the dictionary that
  * events are stored with.
- * @param openers opens a compressor for each further id; must not throw.
+ * @param openers opens a compressor for each additional id; must not throw.
  */
 export function zstdEncodings(
   storedId: number,
@@ -50,7 +50,7 @@ function dictionaryEncoding(id: number, open: () => ClosableCompressor, scratch:
       else idle.refresh();
       const { zstd, zstdEnd } = compressEvents(json, jsonEnd, compressor, scratch);
       scratch.shrink(scratchBytes);
-      return { messages: zstd, ends: zstdEnd };
+      return { bytes: zstd, ends: zstdEnd };
     },
   };
 }

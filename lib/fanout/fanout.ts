@@ -1,5 +1,5 @@
-// The pull loop: all subscribers, the groups they form, and the queue of those who catch up. It knows transports, not
-// sockets, and the log, not LevelDB. Driven by lib/service, which calls `publish` after blocks have been stored.
+// The pull loop: all subscribers, the groups they form, and the queue of those that catch up. It knows transports, not
+// sockets, and the log, not LevelDB. Owned by lib/worker's subscriber server, which calls `publish` with stored blocks.
 
 import { DidHasher } from '../event/did-hash.ts';
 import type { Filter } from '../event/filter.ts';
@@ -7,32 +7,31 @@ import type { Block } from '../log/block.ts';
 import type { LogReader } from '../log/event-log.ts';
 import type { AddressTable } from './address-table.ts';
 import type { Batch } from './batch.ts';
-import { NewestBlock } from './encoding.ts';
+import { type Encoding, NewestBlock } from './encodings.ts';
 import { FutureSubscribers } from './future-subscribers.ts';
 import { GroupIndex } from './group-index.ts';
 import { ProgressTimer } from './progress-timer.ts';
 import { PublishBatch } from './publish-batch.ts';
-import { refuse, Subscriber } from './subscriber.ts';
-import type { SubscriberHost } from './subscriber-host.ts';
-import type { Encoding, Subscription, SubscriptionSource, Transport } from './transport.ts';
+import { refuse, Subscriber, type SubscriberHost } from './subscriber.ts';
+import type { Subscription, SubscriptionSource, Transport } from './transport.ts';
 
-/** Turns given per event-loop round, so that sockets and ingest get their share between them: a few milliseconds. */
-const turnsPerRound = 8;
+/** Turns given per iteration of the event loop, so that sockets and ingest get their share between them: a few milliseconds. */
+const turnsPerIteration = 8;
 
 export interface FanoutOptions {
   /** Reads of the log under way. Each delivers up to a megabyte when it is done. */
   readonly readsMax: number;
-  /** Between reports to those who want progress. */
+  /** Between reports to subscribers that want progress. */
   readonly progressIntervalMs: number;
   /** Most wanted DIDs and subjects, of all distinct filters together: up to 48 bytes each. */
   readonly wantedDidsMax: number;
   /**
-   * JSON bytes of blocks that are sent by one write, and before anything else gets its turn: as much as a full block,
-   * because a full socket keeps it all.
+   * JSON bytes of a publish batch, which is sent by one write, and before anything else gets its turn: as much as a full
+   * block, because a full socket keeps it all.
    */
-  readonly roundBytesMax: number;
-  /** JSON bytes of blocks that may wait to be sent: with more coming in than goes out, everyone takes them from the log. */
-  readonly unsentBytesMax: number;
+  readonly publishBatchBytesMax: number;
+  /** JSON bytes of blocks that may wait to be published: beyond, all live subscribers fall behind and read the log. */
+  readonly unpublishedBytesMax: number;
 }
 
 export const defaultFanoutOptions: FanoutOptions = {
@@ -40,11 +39,11 @@ export const defaultFanoutOptions: FanoutOptions = {
   readsMax: 4,
   progressIntervalMs: 5_000,
   wantedDidsMax: 10_000_000,
-  roundBytesMax: 256 * 1024,
-  unsentBytesMax: 8 * 1024 * 1024,
+  publishBatchBytesMax: 256 * 1024,
+  unpublishedBytesMax: 8 * 1024 * 1024,
 };
 
-/** How the subscribers stand. */
+/** Subscribers now. */
 export interface SubscriberStats {
   readonly subscribers: number;
   /** Those of them at the tip. */
@@ -71,26 +70,22 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   readonly newest = new NewestBlock();
   readonly future = new FutureSubscribers();
   readonly totals: FanoutTotals = { events: 0, bytes: 0, zstdEvents: 0, zstdBytes: 0 };
-  /**
-   * Subscribers get the log up to here; what it holds beyond is about to be published. It is the position of everyone
-   * who is live: they are not touched by a block that has nothing for them.
-   */
-  publishedUs: number;
+  #publishedUs: number;
   readonly #progress: ProgressTimer;
-  readonly #publishing: PublishBatch;
+  readonly #publishBatch: PublishBatch;
   readonly #onReadError: (error: unknown) => void;
   readonly #options: FanoutOptions;
   readonly #subscribers = new Set<Subscriber>();
   /** Blocks that are stored and not published, oldest first. */
-  #unsent: Block[] = [];
-  #unsentBytes = 0;
-  /** Another round is under way or comes soon. */
-  #isSending = false;
+  #unpublished: Block[] = [];
+  #unpublishedBytes = 0;
+  /** The next publish batch is scheduled. */
+  #isPublishing = false;
   #queue: Subscriber[] = [];
   #readQueue: Subscriber[] = [];
   #reads = 0;
-  #scheduled = false;
-  readonly #round = (): void => this.#runRound();
+  /** The next turns of the queue are scheduled. */
+  #isTurning = false;
 
   /** @param onReadError told of every failed read of the log, once per subscriber that it ends. */
   constructor(
@@ -104,13 +99,21 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     this.log = log;
     this.rates = rates;
     this.groups = new GroupIndex(new DidHasher(log.didHashKey), wantedDidsMax);
-    this.publishedUs = log.lastTimeUs;
+    this.#publishedUs = log.lastTimeUs;
     this.#progress = new ProgressTimer(progressIntervalMs);
-    this.#publishing = new PublishBatch(this.groups, this.newest);
+    this.#publishBatch = new PublishBatch(this.groups, this.newest);
     this.#onReadError = onReadError;
   }
 
-  /** Looks at every subscriber. */
+  /**
+   * Subscribers get the log up to here; what it holds beyond is about to be published. It is the position of all live
+   * subscribers: they are not touched by a block that has nothing for them.
+   */
+  get publishedUs(): number {
+    return this.#publishedUs;
+  }
+
+  /** Goes through all subscribers. */
   stats(): SubscriberStats {
     let live = 0;
     let zstdSubscribers = 0;
@@ -138,61 +141,61 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   }
 
   /**
-   * Sends blocks that the log has just stored to the live subscribers that want something of them: a round's worth at
-   * once, the rest round by round. They come in the log's order, and none that was stored after this object was made is
-   * left out; one that came before is passed over.
+   * Sends blocks that the log has just stored to the live subscribers that want something of them: one publish batch at
+   * once, the rest batch by batch. They come in the log's order, and none that was stored after this object was created
+   * is left out; one that came before is passed over.
    */
   publish(blocks: readonly Block[]): void {
     for (const block of blocks) {
-      this.#unsent.push(block);
-      this.#unsentBytes += block.json.length;
+      this.#unpublished.push(block);
+      this.#unpublishedBytes += block.json.length;
     }
-    if (this.#unsentBytes > this.#options.unsentBytesMax) this.#fallBehind();
-    else if (!this.#isSending) this.#sendRound();
+    if (this.#unpublishedBytes > this.#options.unpublishedBytesMax) this.#fallBehind();
+    else if (!this.#isPublishing) this.#publishNext();
   }
 
-  #sendRound(): void {
-    let { publishedUs } = this;
+  #publishNext(): void {
+    let publishedUs = this.#publishedUs;
     let bytes = 0;
     let taken = 0;
-    for (const { index, json } of this.#unsent) {
-      if (bytes > 0 && bytes + json.length > this.#options.roundBytesMax) break;
+    for (const { index, json } of this.#unpublished) {
+      if (bytes > 0 && bytes + json.length > this.#options.publishBatchBytesMax) break;
       bytes += json.length;
       if (index.lastTimeUs > publishedUs) {
-        this.#publishing.add(this.#unsent[taken], publishedUs);
+        this.#publishBatch.add(this.#unpublished[taken], publishedUs);
         publishedUs = index.lastTimeUs;
       }
       taken++;
     }
-    this.#unsent.splice(0, taken);
-    this.#unsentBytes -= bytes;
-    this.publishedUs = publishedUs;
-    this.#publishing.send();
+    this.#unpublished.splice(0, taken);
+    this.#unpublishedBytes -= bytes;
+    this.#publishedUs = publishedUs;
+    this.#publishBatch.send();
     this.future.published(publishedUs);
-    this.#isSending = this.#unsent.length > 0;
-    if (this.#isSending) setImmediate(this.#nextRound);
+    this.#isPublishing = this.#unpublished.length > 0;
+    if (this.#isPublishing) setImmediate(this.#publishRest);
   }
 
-  readonly #nextRound = (): void => {
-    if (this.#unsent.length > 0) this.#sendRound();
-    else this.#isSending = false;
+  readonly #publishRest = (): void => {
+    if (this.#unpublished.length > 0) this.#publishNext();
+    else this.#isPublishing = false;
   };
 
-  /** Lets go of what waits to be sent: who is live falls behind, and takes it from the log in turn with the others. */
+  /** Drops the unpublished blocks: live subscribers fall behind, and read them from the log in turn with the others. */
   #fallBehind(): void {
     for (const subscriber of this.#subscribers) subscriber.fallBehind();
-    const last = this.#unsent.at(-1) as Block;
-    this.publishedUs = Math.max(this.publishedUs, last.index.lastTimeUs);
-    this.#unsent = [];
-    this.#unsentBytes = 0;
+    const last = this.#unpublished.at(-1) as Block;
+    this.#publishedUs = Math.max(this.publishedUs, last.index.lastTimeUs);
+    this.#unpublished = [];
+    this.#unpublishedBytes = 0;
     this.future.published(this.publishedUs);
   }
 
   enqueue(subscriber: Subscriber): void {
     this.#queue.push(subscriber);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(this.#round);
+    if (this.#isTurning) return;
+    this.#isTurning = true;
+    setImmediate(this.#giveTurns);
   }
 
   enqueueRead(subscriber: Subscriber): void {
@@ -231,13 +234,13 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     this.#startReads();
   };
 
-  #runRound(): void {
-    const turns = this.#queue.splice(0, turnsPerRound);
+  readonly #giveTurns = (): void => {
+    const turns = this.#queue.splice(0, turnsPerIteration);
     for (const subscriber of turns) subscriber.turn();
-    this.#scheduled = this.#queue.length > 0;
-    if (this.#scheduled) setImmediate(this.#round);
-  }
+    this.#isTurning = this.#queue.length > 0;
+    if (this.#isTurning) setImmediate(this.#giveTurns);
+  };
 }
 
-/** The handle of who was not let in. */
+/** The handle of a subscriber that was refused. */
 const refused: Subscription = { setFilter: () => {}, drained: () => {}, end: () => {} };

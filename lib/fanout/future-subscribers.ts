@@ -2,28 +2,35 @@
 // that was served by another thread which is a few milliseconds ahead, or a read that found a block before its turn.
 // They get nothing until the published position passes theirs. Owned by the pull loop.
 
-import type { Subscriber } from './subscriber.ts';
+/** A subscriber, as this list knows it. */
+export interface FutureSubscriber {
+  /** Its index in the list; the list's to set. */
+  index: number;
+  readonly positionUs: number;
+  /** The published position is no longer behind its own. */
+  caughtUp(): void;
+}
 
 /** See the file comment. */
 export class FutureSubscribers {
-  #subscribers: Subscriber[] = [];
+  #subscribers: FutureSubscriber[] = [];
   /** No position of theirs is smaller. */
   #leastUs = Number.POSITIVE_INFINITY;
 
-  add(subscriber: Subscriber): void {
+  add(subscriber: FutureSubscriber): void {
     subscriber.index = this.#subscribers.length;
     this.#subscribers.push(subscriber);
     this.#leastUs = Math.min(this.#leastUs, subscriber.positionUs);
   }
 
-  remove(subscriber: Subscriber): void {
-    const last = this.#subscribers.pop() as Subscriber;
+  remove(subscriber: FutureSubscriber): void {
+    const last = this.#subscribers.pop() as FutureSubscriber;
     if (last === subscriber) return;
     this.#subscribers[subscriber.index] = last;
     last.index = subscriber.index;
   }
 
-  /** Lets those go on who are no longer ahead. */
+  /** Lets go on those whose position has been reached. */
   published(publishedUs: number): void {
     if (publishedUs < this.#leastUs) return;
     const subscribers = this.#subscribers;

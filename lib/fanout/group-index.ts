@@ -9,10 +9,10 @@ import { type BlockIndex, noCollection, type SubjectColumns } from '../log/block
 import { noRun, Runs, startOf } from './batch.ts';
 import { CollectionIndex } from './collection-index.ts';
 import { DidIndex, noLink } from './did-index.ts';
+import type { Encoding } from './encodings.ts';
 import { Group } from './group.ts';
+import { keysOf, lowKey } from './hash-lists.ts';
 import { Selection } from './selection.ts';
-import { keysOf, lowKey } from './subject-list.ts';
-import type { Encoding } from './transport.ts';
 
 /** See the file comment. */
 export class GroupIndex {
@@ -27,7 +27,7 @@ export class GroupIndex {
   readonly #selections = new WeakMap<Filter, Selection>();
   readonly #byCollection = new CollectionIndex<Group>();
   readonly #byDid = new DidIndex();
-  /** By the keys of wanted subjects (subject-list.ts), which are like DID hashes. */
+  /** By the keys of wanted subjects (hash-lists.ts), which are like DID hashes. */
   readonly #bySubject = new DidIndex();
   /** Groups by their numbers in `#byDid` or `#bySubject`; free numbers hold nothing. */
   readonly #numbered: (Group | undefined)[] = [];
@@ -74,7 +74,7 @@ export class GroupIndex {
 
   /**
    * The groups with live members that want any of a block's events from position `from` on, each with the chain of those
-   * events; unfiltered groups are not among them. Whoever takes a chain resets it to `noRun`. Valid until the next call.
+   * events; unfiltered groups are not among them. The caller resets a chain that it takes to `noRun`. Valid until the next call.
    */
   matched(index: BlockIndex, from: number): readonly Group[] {
     this.#matched = [];

@@ -2,9 +2,16 @@
 // dropped by group-index.ts, filled by publish-batch.ts.
 
 import { type Batch, mergeBatches, noRun } from './batch.ts';
+import type { Encoding } from './encodings.ts';
 import type { Selection } from './selection.ts';
-import type { Subscriber } from './subscriber.ts';
-import type { Encoding } from './transport.ts';
+
+/** A subscriber, as its group knows it. */
+export interface Member {
+  /** Its index in {@link Group.live}; the group's to set. */
+  index: number;
+  /** Takes all that matches up to the published position. */
+  push(batch: Batch): void;
+}
 
 /** See the file comment. */
 export class Group {
@@ -16,11 +23,11 @@ export class Group {
   /** Subscribers that have it as theirs, live or not. */
   holders = 0;
   /** Those at the published position, with a free socket. */
-  readonly live: Subscriber[] = [];
+  readonly live: Member[] = [];
   /** The chain of its events while a block is looked through. */
   firstRun = noRun;
   lastRun = noRun;
-  /** What a round has found for it. */
+  /** What the publish batch has for it. */
   #batch: Batch | undefined;
   /** The same when it is of several blocks; `#batch` included. */
   #batches: Batch[] | undefined;
@@ -32,17 +39,17 @@ export class Group {
   }
 
   /** A subscriber has reached the published position. */
-  join(subscriber: Subscriber): void {
-    subscriber.index = this.live.length;
-    this.live.push(subscriber);
+  join(member: Member): void {
+    member.index = this.live.length;
+    this.live.push(member);
   }
 
   /** A live subscriber falls behind, changes its filter or ends. */
-  leave(subscriber: Subscriber): void {
-    const last = this.live.pop() as Subscriber;
-    if (last === subscriber) return;
-    this.live[subscriber.index] = last;
-    last.index = subscriber.index;
+  leave(member: Member): void {
+    const last = this.live.pop() as Member;
+    if (last === member) return;
+    this.live[member.index] = last;
+    last.index = member.index;
   }
 
   /** Keeps a batch for {@link flush}; returns whether it is the first. */
@@ -62,6 +69,6 @@ export class Group {
     this.#batch = undefined;
     this.#batches = undefined;
     // Backwards, because a member whose socket is full leaves during its push and the last one takes its place.
-    for (let place = this.live.length - 1; place >= 0; place--) this.live[place].push(batch);
+    for (let index = this.live.length - 1; index >= 0; index--) this.live[index].push(batch);
   }
 }

@@ -1,10 +1,10 @@
-// Tells subscribers who asked for it how far they have got, every few seconds. It has a timer only while there are such
+// Tells subscribers that asked for it how far they have got, every few seconds. It has a timer only while there are such
 // subscribers, and for others it costs nothing. Owned by the pull loop.
 
 /** What is told in one go, so that events get their turn in between: about 200 µs. */
 const reportsPerStep = 64;
 
-/** Who can be asked to report. */
+/** What can be asked to report. */
 export interface Reporter {
   report(): void;
 }

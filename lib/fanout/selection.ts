@@ -10,9 +10,8 @@ import { payloadBytesOf } from '../event/websocket-frame.ts';
 import { type BlockIndex, noCollection } from '../log/block-index.ts';
 import type { ReadFilter } from '../log/segment-index.ts';
 import { type Batch, emptyBatch, gather, noRun, Runs, sliceOf, startOf } from './batch.ts';
-import { hasDidHash, hashDids } from './did-hash-list.ts';
-import { hashSubjects, hasSubject } from './subject-list.ts';
-import type { Messages } from './transport.ts';
+import type { Messages } from './encodings.ts';
+import { hasDidHash, hashDids, hashSubjects, hasSubject } from './hash-lists.ts';
 
 const allBits = 0xffff;
 
@@ -41,7 +40,7 @@ export class Selection {
     this.#kinds = filter.kinds || allBits;
     this.#operations = filter.operations === 0 ? allBits : filter.operations | (1 << operations.none);
     this.#maxMessageSizeBytes = filter.maxMessageSizeBytes;
-    // Only commits have collections. Who wants none of them wants no collection, and needs no other condition on them.
+    // Only commits have collections. A filter without commits wants no collection, and needs no other condition on them.
     const wantsCommits = (this.#kinds & (1 << eventKinds.commit)) !== 0;
     this.collections = wantsCommits ? filter.collections : new Set();
     this.prefixes = wantsCommits ? [...new Set(filter.prefixes)] : [];

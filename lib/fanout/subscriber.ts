@@ -5,14 +5,16 @@
 import type { Filter } from '../event/filter.ts';
 import type { Block } from '../log/block.ts';
 import { type BlockIndex, firstEventAfter } from '../log/block-index.ts';
-import type { ReadResult } from '../log/event-log.ts';
+import type { LogReader, ReadResult } from '../log/event-log.ts';
 import { firstAfter } from '../log/time-search.ts';
+import type { AddressTable } from './address-table.ts';
 import { type Batch, copyOf, startOf } from './batch.ts';
 import type { DeliveryRate } from './delivery-rate.ts';
-import { encode } from './encoding.ts';
-import type { Group } from './group.ts';
-import { type Phase, phases, type SubscriberHost } from './subscriber-host.ts';
-import type { Messages, Subscription, Transport } from './transport.ts';
+import { type Encoding, encode, type Messages, type NewestBlock } from './encodings.ts';
+import type { FutureSubscriber, FutureSubscribers } from './future-subscribers.ts';
+import type { Group, Member } from './group.ts';
+import type { GroupIndex } from './group-index.ts';
+import type { Subscription, Transport } from './transport.ts';
 
 /** Bytes written per turn, so that one fast replay does not hold up ingest or live subscribers. */
 const turnBytesMax = 256 * 1024;
@@ -28,16 +30,53 @@ const burstsPerRead = 2;
 /** Try again later: a close code of the IANA's registry. */
 const closeTryAgainLater = 1013;
 
+/** What a subscriber is doing; exactly one at any time. */
+const phases = {
+  /** At the published position with a free socket: the next published block is pushed to it. */
+  live: 0,
+  /** Behind, waiting for its turn in the catch-up queue. */
+  queued: 1,
+  /** Its socket is full. */
+  full: 2,
+  /** Waits for the log to read. */
+  reading: 3,
+  /** Its address has had its share: waits for the delivery rate. */
+  paced: 4,
+  /** Its position is ahead of the published one. */
+  future: 5,
+  ended: 6,
+} as const;
+type Phase = (typeof phases)[keyof typeof phases];
+
+/** What a subscriber needs from the loop that drives it. Implemented by fanout.ts. */
+export interface SubscriberHost {
+  readonly log: LogReader;
+  readonly rates: AddressTable;
+  readonly groups: GroupIndex;
+  readonly newest: NewestBlock;
+  readonly future: FutureSubscribers;
+  /** The position of all live subscribers. */
+  readonly publishedUs: number;
+  /** Gives the subscriber a {@link Subscriber.turn} soon, behind the others that wait. */
+  enqueue(subscriber: Subscriber): void;
+  /** Calls {@link Subscriber.read} once the log has time for it. */
+  enqueueRead(subscriber: Subscriber): void;
+  /** Called for every non-empty write. */
+  delivered(batch: Batch, encoding: Encoding): void;
+  ended(subscriber: Subscriber): void;
+  readFailed(error: unknown): void;
+}
+
 /** Ends a connection whose filter there is no room for. */
 export function refuse(transport: Transport): void {
   transport.close(closeTryAgainLater, 'too many wanted DIDs and subjects on this server: try again later');
 }
 
 /** See the file comment. Created by `Fanout.subscribe`. */
-export class Subscriber implements Subscription {
+export class Subscriber implements Subscription, Member, FutureSubscriber {
   readonly transport: Transport;
-  phase: Phase = phases.queued;
-  /** Its place among the live members of its group, or among those ahead; theirs to set. */
+  #phase: Phase = phases.queued;
+  /** Its index among the live members of its group, or among the future subscribers; theirs to set. */
   index = 0;
   readonly #host: SubscriberHost;
   readonly #rate: DeliveryRate | undefined;
@@ -59,12 +98,12 @@ export class Subscriber implements Subscription {
 
   /** Every event up to here has been sent or did not match. */
   get positionUs(): number {
-    return this.phase === phases.live ? this.#host.publishedUs : this.#positionUs;
+    return this.#phase === phases.live ? this.#host.publishedUs : this.#positionUs;
   }
 
   /** Whether it has everything, and gets the next block as soon as it is published. */
   get isLive(): boolean {
-    return this.phase === phases.live || this.phase === phases.future;
+    return this.#phase === phases.live || this.#phase === phases.future;
   }
 
   /** Begins; called once. */
@@ -74,7 +113,7 @@ export class Subscriber implements Subscription {
   }
 
   setFilter(filter: Filter): void {
-    if (this.phase === phases.ended) return;
+    if (this.#phase === phases.ended) return;
     const { groups } = this.#host;
     const group = groups.hold(filter, this.transport.encoding);
     if (group === undefined) {
@@ -82,7 +121,7 @@ export class Subscriber implements Subscription {
       this.end();
       return;
     }
-    if (this.phase === phases.live) {
+    if (this.#phase === phases.live) {
       this.#group.leave(this);
       group.join(this);
     }
@@ -91,11 +130,11 @@ export class Subscriber implements Subscription {
   }
 
   drained(): void {
-    if (this.phase === phases.full) this.#waitForTurn();
+    if (this.#phase === phases.full) this.#waitForTurn();
   }
 
   end(): void {
-    if (this.phase === phases.ended) return;
+    if (this.#phase === phases.ended) return;
     this.#leave(phases.ended);
     clearTimeout(this.#paceTimer);
     this.#host.rates.release(this.transport.remoteAddress);
@@ -111,20 +150,21 @@ export class Subscriber implements Subscription {
 
   /** Called before blocks are published that are not pushed: a live member takes them from the log. */
   fallBehind(): void {
-    if (this.phase !== phases.live) return;
+    if (this.#phase !== phases.live) return;
     this.#leave(phases.queued);
     this.#waitForTurn();
   }
 
   /** Called when the published position is no longer behind its own. */
   caughtUp(): void {
-    this.phase = phases.queued;
+    this.#phase = phases.queued;
     this.turn();
   }
 
   /** Tells the transport how far it has got, unless its socket is full. */
   report(): void {
-    const { phase, positionUs } = this;
+    const { positionUs } = this;
+    const phase = this.#phase;
     if (phase === phases.full || phase === phases.ended) return;
     const tipUs = Math.max(positionUs, this.#host.publishedUs);
     this.transport.progress({ positionUs, tipUs, live: this.isLive });
@@ -136,7 +176,7 @@ export class Subscriber implements Subscription {
     const { throughUs = Number.POSITIVE_INFINITY } = this.transport;
     let block: Block | undefined;
     let messages: Messages | undefined;
-    for (let bytes = 0; this.phase === phases.queued; ) {
+    for (let bytes = 0; this.#phase === phases.queued; ) {
       if (this.#positionUs >= throughUs) {
         this.report();
         this.end();
@@ -148,7 +188,7 @@ export class Subscriber implements Subscription {
       }
       const next = log.recentAfter(this.#positionUs);
       if (next === undefined) {
-        this.phase = phases.reading;
+        this.#phase = phases.reading;
         this.#host.enqueueRead(this);
         return;
       }
@@ -157,7 +197,7 @@ export class Subscriber implements Subscription {
         messages = newest.encode(next, this.transport.encoding);
       }
       bytes += this.#deliver(next.index, messages);
-      if (bytes >= turnBytesMax && this.phase === phases.queued) {
+      if (bytes >= turnBytesMax && this.#phase === phases.queued) {
         this.#waitForTurn();
         return;
       }
@@ -166,7 +206,7 @@ export class Subscriber implements Subscription {
 
   /** Reads the next blocks from the log and sends them. Never rejects. */
   async read(): Promise<void> {
-    if (this.phase !== phases.reading) return;
+    if (this.#phase !== phases.reading) return;
     const { encoding } = this.transport;
     const group = this.#group;
     let result: ReadResult;
@@ -175,15 +215,15 @@ export class Subscriber implements Subscription {
       const { readFilter } = group.selection;
       result = await this.#host.log.read(this.#positionUs, encoding.stored, bytes, readFilter);
     } catch (error) {
-      if (this.phase !== phases.reading) return;
+      if (this.#phase !== phases.reading) return;
       this.#host.readFailed(error);
       // The text and code are the v1 wire's.
       this.transport.close(1000, 'failed to replay events');
       this.end();
       return;
     }
-    if (this.phase !== phases.reading) return;
-    this.phase = phases.queued;
+    if (this.#phase !== phases.reading) return;
+    this.#phase = phases.queued;
     // A filter that changed meanwhile may want blocks that were skipped for the old one: read again.
     if (group === this.#group) {
       for (const { index, messages } of result.slices) {
@@ -191,7 +231,7 @@ export class Subscriber implements Subscription {
         while (this.#positionUs < index.lastTimeUs) {
           this.#deliver(index, encoded);
           // What was read and not sent is read again: a stalled client costs a position, not memory.
-          if (this.phase !== phases.queued) return;
+          if (this.#phase !== phases.queued) return;
         }
       }
       this.#positionUs = Math.max(this.#positionUs, result.throughUs);
@@ -209,14 +249,14 @@ export class Subscriber implements Subscription {
     const batch = this.#group.selection.cut(index, messages, from, to);
     this.#positionUs = to === count ? index.lastTimeUs : index.timeUs[to - 1];
     // A part of a block is copied if it shares the block's memory: a slow socket would keep the whole of it.
-    const isShared = to - from < count && batch.bytes.buffer === messages.messages.buffer;
+    const isShared = to - from < count && batch.bytes.buffer === messages.bytes.buffer;
     const next = this.#write(isShared ? copyOf(batch) : batch);
-    if (this.phase === phases.queued) this.phase = next;
+    if (this.#phase === phases.queued) this.#phase = next;
     if (next === phases.queued) this.#burstBytes = Math.min(this.#burstBytes * 2, burstBytesMax);
     return batch.bytes.length;
   }
 
-  /** Sends a batch; says in which phase that leaves a subscriber who has more to come: queued, full or paced. */
+  /** Sends a batch; says in which phase that leaves a subscriber that has more to come: queued, full or paced. */
   #write(batch: Batch): Phase {
     if (batch.events === 0) return phases.queued;
     this.#host.delivered(batch, this.transport.encoding);
@@ -231,10 +271,10 @@ export class Subscriber implements Subscription {
   /** At the published position or ahead of it: waits there. */
   #settle(): void {
     if (this.#positionUs > this.#host.publishedUs) {
-      this.phase = phases.future;
+      this.#phase = phases.future;
       this.#host.future.add(this);
     } else {
-      this.phase = phases.live;
+      this.#phase = phases.live;
       this.#group.join(this);
     }
     if (this.transport.wantsProgress && this.#wasBehind) this.report();
@@ -243,13 +283,13 @@ export class Subscriber implements Subscription {
 
   /** Goes into another phase, out of where it is listed and with its own position. */
   #leave(next: Phase): void {
-    if (this.phase === phases.live) {
+    if (this.#phase === phases.live) {
       this.#positionUs = this.#host.publishedUs;
       this.#group.leave(this);
-    } else if (this.phase === phases.future) {
+    } else if (this.#phase === phases.future) {
       this.#host.future.remove(this);
     }
-    this.phase = next;
+    this.#phase = next;
   }
 
   /** Whether the address has had its share; the subscriber then gets a turn once it has a new one. */
@@ -261,16 +301,16 @@ export class Subscriber implements Subscription {
 
   /** Called when the wait for the delivery rate is over. */
   paceOver(): void {
-    if (this.phase === phases.paced) this.#waitForTurn();
+    if (this.#phase === phases.paced) this.#waitForTurn();
   }
 
   #waitForTurn(): void {
     this.#wasBehind = true;
     if (this.#pace()) {
-      this.phase = phases.paced;
+      this.#phase = phases.paced;
       return;
     }
-    this.phase = phases.queued;
+    this.#phase = phases.queued;
     this.#host.enqueue(this);
   }
 }

@@ -1,38 +1,12 @@
 // The seam between the pull loop and a client's connection: batches of wire-ready bytes on one side, a socket on the
 // other. Transports own their socket; the pull loop owns positions and filters.
+
 import type { Filter } from '../event/filter.ts';
-import type { BlockIndex } from '../log/block-index.ts';
-
-/** Messages of consecutive events, and where each of them ends. */
-export interface Messages {
-  readonly messages: Uint8Array;
-  readonly ends: Uint32Array;
-}
-
-/** The form in which a subscriber receives events. */
-export interface Encoding {
-  /** Unique: subscribers share bytes when this and their filter are equal. */
-  readonly name: string;
-  /** The stored copy that it is made from. */
-  readonly stored: 'json' | 'zstd';
-  /** Present when what is sent is zstd: counted apart. */
-  readonly compressed?: true;
-  /**
-   * Makes other messages, one for each event, of the stored ones; absent: those are sent as they are. Called once for the
-   * newest block, however many receive it, and once for each block that a replay reads. Must not throw.
-   */
-  readonly recode?: (index: BlockIndex, messages: Uint8Array) => Messages;
-}
-
-/** The stored copies as they are. */
-export const encodings: Readonly<Record<'json' | 'zstd', Encoding>> = {
-  json: { name: 'json', stored: 'json' },
-  zstd: { name: 'zstd', stored: 'zstd', compressed: true },
-};
+import type { Encoding } from './encodings.ts';
 
 /** How far a subscriber has got. */
 export interface Progress {
-  /** Everything that matches up to here has been sent: who starts after it misses nothing and gets nothing twice. */
+  /** Everything that matches up to here has been sent: a subscription after it misses nothing and gets nothing twice. */
   readonly positionUs: number;
   /** `time_us` of the newest event; never less than `positionUs`. */
   readonly tipUs: number;

@@ -4,7 +4,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AddressTable } from '../fanout/address-table.ts';
-import type { Encoding, SubscriptionSource } from '../fanout/transport.ts';
+import type { Encoding } from '../fanout/encodings.ts';
+import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import { MessageIntake } from '../session/message-intake.ts';
 import { defaultSessionTiming, type SessionTiming } from '../session/websocket-session.ts';

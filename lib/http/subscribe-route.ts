@@ -5,7 +5,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { positionOfCursor } from '../event/cursor.ts';
 import { type Filter, passAll } from '../event/filter.ts';
-import type { Encoding, SubscriptionSource } from '../fanout/transport.ts';
+import type { Encoding } from '../fanout/encodings.ts';
+import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { MessageIntake } from '../session/message-intake.ts';
 import { type SessionHost, type SessionTiming, WebSocketSession } from '../session/websocket-session.ts';
 import {

@@ -1,4 +1,4 @@
-// What a metric is to those who define them: a name, words, and a way to read its samples when they are asked for. The
+// What a metric is to the files that define them: a name, a help text, and a way to read its samples when they are asked for. The
 // tables are daemon-metrics.ts, subscriber-metrics.ts and v1-metrics.ts; making Prometheus text of them is metrics.ts's.
 
 /** One value, and the values of the labels in their order. */

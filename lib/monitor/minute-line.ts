@@ -3,7 +3,7 @@
 
 import type { Logger } from '../logger.ts';
 import type { StatusReport } from '../status/status-report.ts';
-import { rounded } from './event-meter.ts';
+import { rounded } from './meter.ts';
 
 const intervalMs = 60_000;
 
@@ -54,7 +54,7 @@ export class MinuteLine {
   #write(last: Moment, { atMs, cpuMs, report }: Moment): void {
     const elapsedMs = atMs - last.atMs;
     const perSecond = (after: number, before: number): number =>
-      rounded((Math.max(0, after - before) * 1000) / elapsedMs);
+      rounded(((after - before) * 1000) / elapsedMs);
     const { events, upstream, subscribers, log } = report;
     const before = last.report;
     this.#logger.info(

@@ -1,31 +1,43 @@
 // What watches the daemon: the status report, metrics, readiness, the line a minute, and the operator's listener. It is
 // told of blocks and writes, asks for everything else, and changes nothing. Built by service.ts.
 
+import type { Compressor } from '../codec/compressor.ts';
 import { MetricsListener } from '../http/metrics-listener.ts';
+import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { Block } from '../log/block.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Logger } from '../logger.ts';
+import type { Relay } from '../upstream/relay-url.ts';
+import type { FilterStore } from '../wire/filter-store.ts';
 import { withinLog } from '../worker/delivery-counts.ts';
 import type { Delivery } from '../worker/subscriber-server.ts';
 import { DiskSpace } from './disk-space.ts';
 import { EventCounts } from './event-counts.ts';
-import { type MetricSources, Metrics } from './metrics.ts';
+import { Metrics } from './metrics.ts';
 import { MinuteLine } from './minute-line.ts';
 import { Readiness } from './readiness.ts';
-import { Status, type StatusSources } from './status-reporter.ts';
+import { StatusReporter } from './status-reporter.ts';
 
-/** Where the numbers are; what the monitor has itself is left out. */
-export interface MonitorOptions
-  extends Omit<
-    StatusSources & MetricSources,
-    'published' | 'disk' | 'checks' | 'counts' | 'report' | 'ingest'
-  > {
+/** What the monitor asks, and whom it tells. */
+export interface MonitorOptions {
+  readonly version: string;
+  readonly workers: number;
   readonly dataDir: string;
+  readonly retentionMs: number;
+  readonly retentionBytes: number;
+  readonly relays: readonly Relay[];
+  readonly compressor: Pick<Compressor, 'name' | 'dictionaryId'>;
+  readonly totals: IngestTotals;
   readonly log: EventLog;
   readonly link: RelayLink;
   readonly delivery: Pick<Delivery, 'counts' | 'report'>;
+  readonly filters: FilterStore;
   readonly logger: Logger;
+  /** Now, in microseconds, on the clock that events are stamped with. */
+  readonly nowUs: () => number;
+  /** Called when no more reports can be made. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** Started by its constructor, but for its listener; `stop` ends the reports. */
@@ -34,41 +46,51 @@ export class Monitor {
   /** The caller starts and stops it: it answers while the rest of the daemon stops. */
   readonly listener: MetricsListener;
   readonly #published = new EventCounts();
-  readonly #status: Status;
+  readonly #reporter: StatusReporter;
   readonly #metrics: Metrics;
 
   constructor(options: MonitorOptions) {
-    const { link, log, delivery, logger } = options;
+    const { version, workers, relays, compressor, totals, log, link, nowUs } = options;
+    const { delivery, logger, filters } = options;
     const readiness = new Readiness(link);
+    const checks = () => readiness.checks();
     const minuteLine = new MinuteLine(logger);
-    const sources = {
-      ...options,
+    /** What the report and the metrics are both made from. */
+    const shared = {
+      version,
+      workers,
+      relays,
+      compressor,
+      totals,
+      log,
+      link,
+      nowUs,
       ingest: link.ingest,
       published: this.#published,
-      disk: new DiskSpace(options.dataDir),
-      checks: () => readiness.checks(),
       counts: async () => withinLog(await delivery.counts(), log.stats()),
     };
     this.readiness = readiness;
-    this.#metrics = new Metrics(sources);
-    this.#status = new Status({
-      ...sources,
+    this.#metrics = new Metrics({ ...shared, filters, checks, disk: new DiskSpace(options.dataDir) });
+    this.#reporter = new StatusReporter({
+      ...shared,
+      retentionMs: options.retentionMs,
+      retentionBytes: options.retentionBytes,
       report(report) {
         readiness.answered();
         minuteLine.take(report);
         delivery.report(report);
       },
+      failed: options.failed,
     });
     this.listener = new MetricsListener({
       readMetrics: () => this.#metrics.read(),
-      readChecks: sources.checks,
+      readChecks: checks,
       onError: (error) => logger.error({ error }, 'metrics failed'),
     });
   }
 
   /** A block has been stored and is about to be sent. */
   count(block: Block): void {
-    this.#status.count(block);
     this.#published.count(block);
   }
 
@@ -79,6 +101,6 @@ export class Monitor {
 
   /** Makes no more reports. */
   stop(): void {
-    this.#status.stop();
+    this.#reporter.stop();
   }
 }

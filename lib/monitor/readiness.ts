@@ -19,7 +19,7 @@ export interface LinkState extends Pick<RelayLink, 'relay'> {
 
 /** See the file comment. */
 export class Readiness {
-  /** Whether subscribers are accepted; set by whoever starts and stops the listeners. */
+  /** Whether subscribers are accepted; set by service.ts, which starts and stops the listeners. */
   isListening = false;
   readonly #link: LinkState;
   readonly #nowMs: () => number;

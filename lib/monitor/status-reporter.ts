@@ -1,18 +1,17 @@
 // Makes the status report once a second, in the thread that ingests, from plain numbers that others keep anyway. It owns
-// the rates and the list of last drops, and knows what is a closed list of names and what is not; where reports go is its
-// caller's business: to the routes of this thread, or to worker threads.
+// the tick, the rates of bytes and deliveries and the list of last drops; rates of events are event-counts.ts's, and where
+// reports go, to the routes of this thread or to worker threads, is up to monitor.ts.
 
 import type { Compressor } from '../codec/compressor.ts';
 import type { Ingest } from '../ingest/ingest.ts';
 import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
-import type { Block } from '../log/block.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Drop, ReasonCount, StatusReport, SubscriberReport } from '../status/status-report.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import type { DeliveryCounts } from '../worker/delivery-counts.ts';
-import { EventMeter, rounded } from './event-meter.ts';
-import { Looks, Meter } from './meter.ts';
+import type { EventCounts } from './event-counts.ts';
+import { rounded, SumMeter, Tick } from './meter.ts';
 
 /** How often a report is made. */
 const intervalMs = 1000;
@@ -28,15 +27,19 @@ export interface StatusSources {
   readonly relays: readonly Relay[];
   readonly compressor: Pick<Compressor, 'name' | 'dictionaryId'>;
   readonly totals: Pick<IngestTotals, 'drops'>;
+  /** Sampled here and nowhere else. */
+  readonly published: EventCounts;
   readonly log: Pick<EventLog, 'stats' | 'positions'>;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs'>;
   readonly ingest: Pick<Ingest, 'newestFrameTimeUs' | 'stalledBy'>;
-  /** Of all threads together. Without an answer there is no report. */
+  /** Of all threads together. A report waits for the answer. */
   readonly counts: () => Promise<SubscriberCounts>;
   /** Takes each report. */
   readonly report: (report: StatusReport) => void;
+  /** Called when no more reports can be made. Once. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** What is told of subscribers. */
@@ -46,35 +49,28 @@ export type SubscriberCounts = Pick<
 >;
 
 /** Started by its constructor; `stop` ends it. */
-export class Status {
+export class StatusReporter {
   readonly #sources: StatusSources;
   readonly #startedAtUs: number;
-  readonly #looks = new Looks();
-  readonly #events = new EventMeter(this.#looks);
-  readonly #jsonBytes = new Meter();
-  readonly #zstdBytes = new Meter();
-  readonly #deliveredEvents = new Total();
-  readonly #deliveredBytes = new Total();
+  readonly #tick = new Tick();
+  readonly #jsonBytes = new SumMeter();
+  readonly #zstdBytes = new SumMeter();
+  readonly #deliveredEvents = new SumMeter();
+  readonly #deliveredBytes = new SumMeter();
   readonly #drops = new Map<string, number>();
   #lastDrops: Drop[] = [];
   /** Kept while no relay is connected, for its sequence. */
   #lastRelay: Relay | undefined;
-  #lookedAtMs = performance.now();
-  #isLooking = false;
+  #tickAtMs = performance.now();
+  /** The threads have been asked and have not answered. */
+  #isWaiting = false;
   #isStopped = false;
   readonly #timer: NodeJS.Timeout;
 
   constructor(sources: StatusSources) {
     this.#sources = sources;
     this.#startedAtUs = sources.nowUs();
-    this.#timer = setInterval(() => void this.#look(), intervalMs);
-  }
-
-  /** Counts a block that was published. */
-  count(block: Block): void {
-    this.#events.count(block.index);
-    this.#jsonBytes.count += block.json.length;
-    this.#zstdBytes.count += block.zstd.length;
+    this.#timer = setInterval(() => void this.#makeReport(), intervalMs);
   }
 
   /** Makes no more reports. */
@@ -84,34 +80,39 @@ export class Status {
   }
 
   /** Never rejects. */
-  async #look(): Promise<void> {
-    if (this.#isLooking) return;
-    this.#isLooking = true;
+  async #makeReport(): Promise<void> {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
     try {
       const counts = await this.#sources.counts();
-      if (!this.#isStopped) this.#lookAt(counts);
-    } catch {
-      // A thread that is being replaced: the next look is a second away.
+      if (this.#isStopped) return;
+      this.#sample(counts);
+      this.#sources.report(this.#reportOf(counts));
+    } catch (error) {
+      // A worker that ended answers no more, and has been told of already; all else is a mistake in here.
+      if (this.#isStopped) return;
+      this.stop();
+      this.#sources.failed(error);
+    } finally {
+      this.#isWaiting = false;
     }
-    this.#isLooking = false;
   }
 
-  #lookAt(counts: SubscriberCounts): void {
-    const { nowUs, totals, report } = this.#sources;
+  #sample(counts: SubscriberCounts): void {
+    const { nowUs, totals, published } = this.#sources;
     const atMs = performance.now();
-    // A timer may be late, but never makes two looks of one moment.
-    this.#looks.next(Math.max(atMs - this.#lookedAtMs, 1) / 1000);
-    this.#lookedAtMs = atMs;
-    this.#deliveredEvents.look(counts.deliveredEvents, this.#looks);
-    this.#deliveredBytes.look(counts.deliveredBytes, this.#looks);
-    this.#jsonBytes.look(this.#looks);
-    this.#zstdBytes.look(this.#looks);
-    this.#events.look();
-    this.#lookAtDrops(nowUs(), totals.drops);
-    report(this.#make(counts));
+    // A timer may be late, but never makes two ticks of one moment.
+    this.#tick.next(Math.max(atMs - this.#tickAtMs, 1) / 1000);
+    this.#tickAtMs = atMs;
+    this.#deliveredEvents.sample(counts.deliveredEvents, this.#tick);
+    this.#deliveredBytes.sample(counts.deliveredBytes, this.#tick);
+    this.#jsonBytes.sample(published.jsonBytes, this.#tick);
+    this.#zstdBytes.sample(published.zstdBytes, this.#tick);
+    published.sample(this.#tick);
+    this.#sampleDrops(nowUs(), totals.drops);
   }
 
-  #lookAtDrops(timeUs: number, drops: Iterable<[string, number]>): void {
+  #sampleDrops(timeUs: number, drops: Iterable<[string, number]>): void {
     const now: Drop[] = [];
     for (const [reason, total] of drops) {
       const count = total - (this.#drops.get(reason) ?? 0);
@@ -121,13 +122,13 @@ export class Status {
     if (now.length > 0) this.#lastDrops = [...now, ...this.#lastDrops].slice(0, lastDropsMax);
   }
 
-  #make(counts: SubscriberCounts): StatusReport {
-    const { version, workers, compressor, log, nowUs } = this.#sources;
+  #reportOf(counts: SubscriberCounts): StatusReport {
+    const { version, workers, compressor, log, nowUs, published } = this.#sources;
     const { retentionMs, retentionBytes } = this.#sources;
     const timeUs = nowUs();
     const stats = log.stats();
-    const json = this.#jsonBytes.perSecond(this.#looks);
-    const ratio = json === 0 ? null : rounded(this.#zstdBytes.perSecond(this.#looks) / json);
+    const json = this.#jsonBytes.perSecond(this.#tick);
+    const ratio = json === 0 ? null : rounded(this.#zstdBytes.perSecond(this.#tick) / json);
     const reasons = counted(this.#drops);
     return {
       timeUs,
@@ -135,7 +136,7 @@ export class Status {
       uptimeMs: toMs(timeUs - this.#startedAtUs),
       workers,
       memoryBytes: process.memoryUsage.rss(),
-      events: this.#events.report(),
+      events: published.report(this.#tick),
       upstream: this.#upstream(timeUs),
       log: {
         firstTimeUs: stats.firstTimeUs,
@@ -176,29 +177,12 @@ export class Status {
       live: counts.live,
       catchingUp: counts.subscribers - counts.live,
       slowestLagMs: toMs(counts.slowestLagUs),
-      eventsPerSecond: rounded(this.#deliveredEvents.perSecond(this.#looks)),
-      bytesPerSecond: Math.round(this.#deliveredBytes.perSecond(this.#looks)),
+      eventsPerSecond: rounded(this.#deliveredEvents.perSecond(this.#tick)),
+      bytesPerSecond: Math.round(this.#deliveredBytes.perSecond(this.#tick)),
       events: counts.deliveredEvents,
       bytes: counts.deliveredBytes,
       refusals: counted(Object.entries(counts.refusals)),
     };
-  }
-}
-
-/** The rate of a sum that someone else keeps. */
-class Total {
-  readonly #meter = new Meter();
-  #before = 0;
-
-  look(total: number, looks: Looks): void {
-    // A thread that was started anew has lost what it had counted.
-    this.#meter.count = Math.max(0, total - this.#before);
-    this.#before = total;
-    this.#meter.look(looks);
-  }
-
-  perSecond(looks: Looks): number {
-    return this.#meter.perSecond(looks);
   }
 }
 

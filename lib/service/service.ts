@@ -16,6 +16,7 @@ import { LevelLog } from '../log/level-log.ts';
 import type { Logger } from '../logger.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { Repeats } from '../repeats.ts';
+import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelayUrl, type Relay } from '../upstream/relay-url.ts';
 import { FilterStore } from '../wire/filter-store.ts';
 import { type Codec, openCodec } from '../worker/codec.ts';
@@ -64,27 +65,18 @@ export class Service {
   static async start(config: Config, everyLine: Logger): Promise<Service> {
     const logger = new Repeats(everyLine);
     for (const notice of config.notices) logger.warn({}, notice);
-    const opened: (() => Promise<void>)[] = [];
+    const opened: Opened = [];
     try {
+      checkSocketInternals();
       const parts = await assemble(config, logger, opened);
-      const publicAddress = await parts.delivery.listen(config.listen);
-      opened.push(() => parts.delivery.stop(0));
-      const metricsAddress = await parts.monitor.listener.listen(config.metricsListen);
-      parts.monitor.readiness.isListening = true;
-      parts.link.upstream.start();
+      const { delivery, monitor, link } = parts;
+      const publicAddress = await delivery.listen(config.listen);
+      opened.push(() => delivery.stop(0));
+      const metricsAddress = await monitor.listener.listen(config.metricsListen);
+      monitor.readiness.isListening = true;
+      link.upstream.start();
       const addresses = { public: publicAddress, metrics: metricsAddress };
-      logger.info(
-        {
-          listen: formatListenAddress(publicAddress),
-          metrics: formatListenAddress(metricsAddress),
-          relays: parts.relays.map((relay) => relay.id),
-          workers: parts.workers,
-          compressor: parts.compressor.name,
-          dictionary: parts.compressor.dictionaryId,
-          ...parts.log.stats(),
-        },
-        'started',
-      );
+      logStart(parts, addresses);
       return new Service(parts, addresses);
     } catch (error) {
       for (const close of opened.reverse()) await close();
@@ -93,7 +85,7 @@ export class Service {
     }
   }
 
-  /** Says goodbye to everyone, stores what was taken, closes the log. Idempotent. */
+  /** Graceful shutdown: stores what was taken, closes all subscribers, then the log. Idempotent. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -101,8 +93,10 @@ export class Service {
 
   async #stop(): Promise<void> {
     const { link, delivery, retention, monitor, log, compressor, logger } = this.#parts;
+    // Load balancers see it at once, while the operator's listener still answers.
     monitor.readiness.isListening = false;
     monitor.stop();
+    // Nothing comes in any more, and what came is stored and sent.
     await link.upstream.stop();
     await link.ingest.stop();
     await retention.stop();
@@ -114,6 +108,7 @@ export class Service {
   }
 }
 
+/** Everything that {@link Service.stop} has to end, and what the first line of the log tells. */
 interface Parts {
   readonly logger: Repeats;
   readonly relays: readonly Relay[];
@@ -127,19 +122,28 @@ interface Parts {
   readonly failed: Promise<unknown>;
 }
 
-/** What has to be closed when a later step of the start fails. */
+/** What has to be closed, last first, when a later step of the start fails. */
 type Opened = (() => Promise<void>)[];
 
+/** Builds the stages, from the log to the relay's link. Nothing listens yet, and no relay is connected. */
 async function assemble(config: Config, logger: Repeats, opened: Opened): Promise<Parts> {
-  const relays = config.relayUrls.map(parseRelayUrl);
+  const { overrideRelayCursor, retentionMs } = config;
+  const version = packageVersion();
+  const failure = Promise.withResolvers<unknown>();
+  const failed = failure.resolve;
+
   const codec = await openCodec(config, (reason) => logger.info({ code: reason.code }, reason.message));
   const { compressor } = codec;
   opened.push(async () => compressor.close());
-  const failure = Promise.withResolvers<unknown>();
-  const { log, delivery, filters, workers } = await openLog(config, codec, logger, opened, failure.resolve);
+
+  const { log, delivery, filters, workers } = await openLog(config, codec, logger, opened, failed);
   const clock = new Clock(log.lastTimeUs);
+  const nowUs = (): number => clock.nowUs();
+
+  const relays = config.relayUrls.map(parseRelayUrl);
   const totals = new IngestTotals();
-  const link = new RelayLink(relays, `slipstream/${packageVersion()}`, totals, logger);
+  const link = new RelayLink(relays, `slipstream/${version}`, totals, logger);
+  // Its calls come once the upstream has started, when the link and the monitor are there.
   link.ingest = new Ingest({
     log,
     clock,
@@ -152,18 +156,21 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
     setPaused: (paused) => (paused ? link.upstream.pause() : link.upstream.resume()),
     written: (seconds) => monitor.written(seconds),
     stalled: (why) => logStall(logger, why),
-    failed: failure.resolve,
+    failed,
     notice: (relay, type, name, message) => link.notice(relay, type, name, message),
   });
-  const { overrideRelayCursor, retentionMs } = config;
   if (overrideRelayCursor !== undefined) link.ingest.overridePosition(relays[0], overrideRelayCursor);
-  const oldestUs = (): number => (retentionMs === 0 ? 0 : clock.nowUs() - retentionMs * 1000);
-  const retention = new Retention(log, oldestUs, failure.resolve);
+
+  const oldestUs = (): number => (retentionMs === 0 ? 0 : nowUs() - retentionMs * 1000);
+  const retention = new Retention(log, oldestUs, failed);
   opened.push(() => retention.stop());
+
   const monitor = new Monitor({
-    ...config,
-    version: packageVersion(),
+    version,
     workers,
+    dataDir: config.dataDir,
+    retentionMs,
+    retentionBytes: config.retentionBytes,
     relays,
     compressor,
     totals,
@@ -172,9 +179,11 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
     delivery,
     filters,
     logger,
-    nowUs: () => clock.nowUs(),
+    nowUs,
+    failed,
   });
   opened.push(async () => monitor.stop());
+
   return {
     logger,
     relays,
@@ -189,7 +198,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
   };
 }
 
-/** Opens the log, and what serves it to subscribers: in this thread, or in workers. */
+/** Opens the log, and what serves it to subscribers: this thread, or workers that follow the log. */
 async function openLog(
   config: Config,
   codec: Codec,
@@ -202,28 +211,50 @@ async function openLog(
   const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate };
   const addresses = AddressTable.memoryFor(limits);
   const filters = new FilterStore();
-  const options = { dataDir, retentionBytes, fsync, compressor: codec.compressor };
   const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
-  if (workers === 0) {
-    const log = await LevelLog.open({ ...options, tailBytesMax });
-    opened.push(() => log.close());
-    logLostBlocks(log, logger);
-    const delivery = new SubscriberServer({ config, log, codec, addresses, filters, readsMax, writeLog });
-    return { log, delivery, filters, workers };
-  }
-  const delivery = new WorkerPool({ config, workers, tailBytesMax, addresses, filters, writeLog, failed });
-  // Nobody reads in this thread.
-  const log = await LevelLog.open({ ...options, tailBytesMax: 0, follower: delivery });
+  const pool =
+    workers === 0
+      ? undefined
+      : new WorkerPool({ config, workers, tailBytesMax, addresses, filters, writeLog, failed });
+  const log = await LevelLog.open({
+    dataDir,
+    retentionBytes,
+    fsync,
+    compressor: codec.compressor,
+    // With workers nobody reads in this thread.
+    tailBytesMax: pool === undefined ? tailBytesMax : 0,
+    follower: pool,
+  });
   opened.push(() => log.close());
   logLostBlocks(log, logger);
-  opened.push(() => delivery.terminate());
-  await delivery.start(log);
-  return { log, delivery, filters, workers };
+  if (pool === undefined) {
+    const server = new SubscriberServer({ config, log, codec, addresses, filters, readsMax, writeLog });
+    return { log, delivery: server, filters, workers };
+  }
+  opened.push(() => pool.terminate());
+  await pool.start(log);
+  return { log, delivery: pool, filters, workers };
 }
 
 function usualWorkers(): number {
   const most = portSharers.includes(process.platform) ? workersMax : 1;
   return Math.min(most, availableParallelism() - 1);
+}
+
+function logStart(parts: Parts, addresses: ServiceAddresses): void {
+  const { logger, relays, workers, compressor, log } = parts;
+  logger.info(
+    {
+      listen: formatListenAddress(addresses.public),
+      metrics: formatListenAddress(addresses.metrics),
+      relays: relays.map((relay) => relay.id),
+      workers,
+      compressor: compressor.name,
+      dictionary: compressor.dictionaryId,
+      ...log.stats(),
+    },
+    'started',
+  );
 }
 
 function logLostBlocks({ lostBlocks, lastTimeUs }: LevelLog, logger: Logger): void {

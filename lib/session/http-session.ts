@@ -5,7 +5,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Filter } from '../event/filter.ts';
-import type { Encoding, Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
+import type { Encoding } from '../fanout/encodings.ts';
+import type { Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
 import { respondError } from '../http/respond.ts';
 import { closeTryAgainLater } from '../wire/close-frame.ts';
 import type { TextBody } from '../wire/text-body.ts';

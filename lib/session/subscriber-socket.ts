@@ -1,7 +1,10 @@
 // The server side of a subscriber's WebSocket, as ws has it, with the v1 wire's manners at the end: a peer's close is
-// echoed with its code and no reason, and a protocol violation is answered with words. Data frames do not pass here.
+// echoed with its code and no reason, and a protocol violation is answered with words. Data does not pass here. The bounds on
+// memory rest on internals of ws: `checkSocketInternals` says at the start whether they are where this file looks.
 
 import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { CodedError } from '../errors.ts';
 import { WebSocket } from '../websocket.ts';
 
 /** Who starts the end of a connection. */
@@ -21,10 +24,18 @@ const violationReasons: Readonly<Record<string, string>> = {
   WS_ERR_TOO_MANY_BUFFERED_PARTS: 'message in too many pieces',
 };
 
-/** What ws has no methods for. Tests fail when a new version of it keeps these elsewhere. */
+/** What ws has no methods for. */
 interface Internals {
   readonly _socket: Socket;
-  readonly _receiver: { readonly _bufferedBytes: number; readonly _messageLength: number };
+  readonly _receiver: {
+    /** Of a frame that has begun and not ended. */
+    readonly _buffers: readonly Uint8Array[];
+    readonly _bufferedBytes: number;
+    /** Of a message that has begun and not ended: its frames so far. */
+    readonly _fragments: readonly Uint8Array[];
+    readonly _messageLength: number;
+  };
+  setSocket(socket: Duplex, head: Uint8Array, options: object): void;
 }
 
 /** Created by lib/http/handshake.ts; used by lib/session/websocket-session.ts. */
@@ -74,5 +85,49 @@ export class SubscriberSocket extends WebSocket {
   #send(by: ClosedBy, code: number | undefined, reason: string): void {
     super.close(code, reason);
     this.onClosing?.(by, code);
+  }
+}
+
+/** A first fragment of three bytes, and of a second one of a thousand bytes the header and five bytes; all masked. */
+const unfinishedMessage = Buffer.from('028300000000' + '010203' + '00fe03e800000000' + '0102030405', 'hex');
+const unfinishedMessageBytes = 8;
+
+/**
+ * Has a socket receive a part of a message and drop it: with another ws than the tested one, which may keep its parts
+ * elsewhere, the bounds on memory would do nothing and nobody would know. To be called once, before listening.
+ * @throws CodedError SOCKET_INTERNALS.
+ */
+export function checkSocketInternals(socketClass: typeof SubscriberSocket = SubscriberSocket): void {
+  let problem: unknown;
+  try {
+    // As its server does it; the types know no such call.
+    problem = findProblem(Reflect.construct(socketClass, [null, undefined, {}]));
+  } catch (error) {
+    problem = error;
+  }
+  if (problem === undefined) return;
+  throw new CodedError(
+    'SOCKET_INTERNALS',
+    'the installed version of ws is not the one that this program was tested with, and memory of subscribers cannot be bounded: install the version that package.json names',
+    { cause: problem },
+  );
+}
+
+function findProblem(ws: SubscriberSocket): Error | undefined {
+  const internals = ws as unknown as Internals;
+  const socket = new Duplex({ read: () => {}, write: (_bytes, _encoding, done) => done() });
+  try {
+    internals.setSocket(socket, Buffer.alloc(0), { maxPayload: 10_000 });
+    socket.emit('data', unfinishedMessage);
+    const { _buffers, _fragments } = internals._receiver;
+    if (_buffers.length !== 1 || _fragments.length !== 1) return new Error('parts are kept elsewhere');
+    const bytes = ws.unfinishedBytes;
+    if (bytes !== unfinishedMessageBytes) return new Error(`${bytes} bytes are counted`);
+    ws.dropInput();
+    socket.emit('data', unfinishedMessage);
+    if (ws.unfinishedBytes > 0) return new Error('input is not dropped');
+    return undefined;
+  } finally {
+    socket.destroy();
   }
 }

@@ -4,7 +4,8 @@
 
 import type { Socket } from 'node:net';
 import type { Filter } from '../event/filter.ts';
-import type { Encoding, Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
+import type { Encoding } from '../fanout/encodings.ts';
+import type { Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
 import {
   closeApplicationError,
   closeGoingAway,

@@ -1,4 +1,4 @@
-// What the daemon tells about itself to whoever looks: one plain object, made once a second by lib/monitor/status-reporter.ts,
+// What the daemon tells everybody about itself: one plain object, made once a second by lib/monitor/status-reporter.ts,
 // served as `/status.json`, drawn by the page. It can be cloned to worker threads and written as JSON. It names no client
 // and no account: relays, collections and reasons are the only texts in it.
 
@@ -80,12 +80,12 @@ export interface CompressionReport {
   readonly dictionaryId: number;
 }
 
-/** Everyone who is connected, together. */
+/** All subscribers together. */
 export interface SubscriberReport {
   readonly connected: number;
   /** Of those, at the tip of the log. */
   readonly live: number;
-  /** Of those, behind it; what is left has not said hello yet. */
+  /** Of those, behind it; what is left has not sent its hello (`requireHello`) yet. */
   readonly catchingUp: number;
   /** How far the slowest is behind the newest event; 0 when all are live. */
   readonly slowestLagMs: number;

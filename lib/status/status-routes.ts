@@ -1,6 +1,6 @@
 // `/`, `/status/…` and `/status.json`: the page for browsers, its files, and the report that it draws. It makes no
 // report; it is asked for the last one, which in a worker thread is the one that the main thread has sent. Passed to the
-// public listener by lib/service.
+// public listener by lib/worker.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sendUnlessKnown } from '../http/etag.ts';

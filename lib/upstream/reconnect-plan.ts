@@ -6,7 +6,7 @@ import { deliveringFrames } from './limits.ts';
 
 /** One attempt to come. */
 export interface Attempt {
-  /** Place of the relay in the configured list. */
+  /** Index of the relay in the configured list. */
   readonly relayIndex: number;
   /** Wait before it, in milliseconds. */
   readonly delayMs: number;
@@ -20,7 +20,7 @@ export interface Attempt {
 export interface AttemptEnd {
   /** It was a connection with frames on it, by `isDelivering`. */
   readonly delivered: boolean;
-  /** We dropped it ourselves to connect anew. */
+  /** We dropped it ourselves to connect again. */
   readonly requested: boolean;
 }
 

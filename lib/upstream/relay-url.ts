@@ -1,4 +1,4 @@
-// What an operator writes to name a relay, made into the address to connect to and the key that its sequence is stored
+// What an operator writes to name a relay, parsed into the address to connect to and the key that its sequence is stored
 // under. Pure: it looks nothing up and opens nothing.
 
 import { CodedError } from '../errors.ts';
@@ -17,7 +17,7 @@ const webSocketSchemes = new Map([
 export interface Relay {
   /**
    * Stable key under which its sequence is stored: host, port unless it is the scheme's own, path unless it is the
-   * default. No scheme, query or credentials, so those can change without losing the place. Safe to log.
+   * default. No scheme, query or credentials, so those can change without losing the position. Safe to log.
    */
   readonly id: string;
   /** Where to connect without a cursor. May hold credentials and tokens: not for logs. */
@@ -41,7 +41,7 @@ export function parseRelayUrl(text: string): Relay {
   const scheme = webSocketSchemes.get(url.protocol);
   if (scheme === undefined) throw badUrl(text, `has the scheme ${url.protocol}`);
   if (url.hash !== '') throw badUrl(text, 'has a fragment (#)');
-  // The place in the stream is the store's; one in the URL would come back at every reconnect.
+  // The position in the stream is the store's; one in the URL would come back at every reconnect.
   if (url.searchParams.has('cursor'))
     throw badUrl(text, 'sets cursor, which is added at every connect: leave it out');
   url.protocol = scheme;

@@ -29,7 +29,7 @@ export interface UpstreamHandler extends FrameSink {
   disconnected(relay: Relay, why: DisconnectReason, detail: string, retryInMs: number): void;
 }
 
-/** What an upstream is made with. */
+/** What an upstream needs. */
 export interface UpstreamOptions {
   /** At least one; tried in turn from the first. */
   readonly relays: readonly Relay[];

@@ -3,7 +3,7 @@
 
 import { parseCursor } from '../event/cursor.ts';
 import type { Filter } from '../event/filter.ts';
-import { type Encoding, encodings } from '../fanout/transport.ts';
+import { type Encoding, encodings } from '../fanout/encodings.ts';
 import { messageSizeLimit } from './message-size-limit.ts';
 import { eachQueryPair } from './query-pairs.ts';
 import { isFilterId, type StoredFilterId } from './stored-filter.ts';

@@ -1,7 +1,8 @@
 // What the answer to a subscriber over plain HTTP is made of, event by event: the seam between its two forms
 // (sse-body.ts, ndjson-body.ts) and the session that sends it (lib/session/http-session.ts).
 
-import type { Encoding, Progress } from '../fanout/transport.ts';
+import type { Encoding } from '../fanout/encodings.ts';
+import type { Progress } from '../fanout/transport.ts';
 
 /** One answer under way; belongs to one session. */
 export interface TextBody {

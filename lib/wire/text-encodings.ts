@@ -4,7 +4,7 @@
 import { ByteWriter } from '../byte-writer.ts';
 import { payloadBytesOf } from '../event/websocket-frame.ts';
 import { startOf } from '../fanout/batch.ts';
-import type { Encoding, Messages } from '../fanout/transport.ts';
+import type { Encoding, Messages } from '../fanout/encodings.ts';
 import type { BlockIndex } from '../log/block-index.ts';
 
 /** `id: `, 16 digits, `\ndata: ` and two line breaks, without the WebSocket header that they replace. */
@@ -27,5 +27,5 @@ function recode({ count, timeUs, jsonEnd }: BlockIndex, json: Uint8Array, isSse:
     out.ascii(isSse ? '\n\n' : '\n');
     ends[at] = out.length;
   }
-  return { messages: out.buffer.subarray(0, out.length), ends };
+  return { bytes: out.buffer.subarray(0, out.length), ends };
 }

@@ -3,7 +3,7 @@
 
 import { parseCursor, positionOfCursor } from '../event/cursor.ts';
 import type { Filter } from '../event/filter.ts';
-import { encodings } from '../fanout/transport.ts';
+import { encodings } from '../fanout/encodings.ts';
 import { NdjsonBody } from './ndjson-body.ts';
 import { eachQueryPair } from './query-pairs.ts';
 import { SseBody } from './sse-body.ts';

@@ -7,7 +7,7 @@ import { DictionaryStore, defaultDictionaryPath, readDictionary } from '../codec
 import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';
 import { zstdEncodings } from '../fanout/dictionary-encoding.ts';
-import type { Encoding } from '../fanout/transport.ts';
+import type { Encoding } from '../fanout/encodings.ts';
 
 /** What {@link openCodec} makes; the caller closes the compressor. */
 export interface Codec {

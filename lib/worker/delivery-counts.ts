@@ -1,5 +1,5 @@
-// What a subscriber server has done since start, and how it stands, as data that can cross threads: plain numbers, and closed lists
-// of names with numbers. Counted by lib/fanout, lib/wire and lib/http; read for metrics and the status page.
+// What a subscriber server has done since start, and what it has now, as data that can cross threads: plain numbers, and
+// closed lists of names with numbers. Counted by lib/fanout, lib/session and lib/http; read by lib/monitor.
 
 import { isMainThread, threadId } from 'node:worker_threads';
 import type { Fanout } from '../fanout/fanout.ts';
@@ -41,7 +41,7 @@ export interface DeliveryCounts {
   readonly acceptsFailed: number;
 }
 
-/** Of nobody. */
+/** Before anything was counted. */
 export const noCounts: DeliveryCounts = {
   sessions: 0,
   subscribers: 0,

@@ -1,5 +1,4 @@
-// The half of the daemon that faces subscribers, for one thread: the pull loop over a log, and the listener that brings
-// it subscribers. It runs in the main thread, or once in every worker; what differs is only the log that it reads.
+// What serves subscribers in one thread: the pull loop over a log, and the listener that brings it subscribers. It runs in the main thread, or once in every worker; what differs is only the log that it reads.
 
 import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';
@@ -25,7 +24,7 @@ export interface ServerLogEntry {
   readonly message: string;
 }
 
-/** What a subscriber server is made from. */
+/** What a subscriber server needs. */
 export interface SubscriberServerOptions {
   readonly config: Config;
   readonly log: LogReader;
@@ -48,7 +47,7 @@ export interface Delivery {
   /** The last report on the daemon, for its status page. */
   report(report: StatusReport): void;
   counts(): Promise<DeliveryCounts>;
-  /** Says goodbye to everyone; resolves when all are gone, after `deadlineMs` at the latest. */
+  /** Graceful shutdown: closes all sessions; resolves when they have ended, after `deadlineMs` at the latest. */
   stop(deadlineMs: number): Promise<void>;
 }
 

@@ -23,10 +23,10 @@ export interface WorkerStart {
   readonly addresses: SharedArrayBuffer;
   /** To the store of filters: see filter-port.ts. */
   readonly filters: MessagePort;
-  /** Bytes of blocks taken by each worker, for the pool to see who falls behind: one entry each. */
+  /** Bytes of blocks taken by each worker, for the pool to see which falls behind: one entry each. */
   readonly takenBytes: BigInt64Array;
   /** This worker's entry in it. */
-  readonly place: number;
+  readonly index: number;
 }
 
 /** Told to a worker, without an answer, in the order in which it happens. */

@@ -1,6 +1,6 @@
 // The worker threads that serve subscribers, as the main thread sees them: it starts them, hands them what the log
 // stores, and asks them for counts. It owns no sockets; each worker listens on the same address, and the system spreads
-// connections over them. A worker that fails takes the daemon with it.
+// connections over them. A worker that ends by itself takes the daemon with it: there is no other in its place.
 
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -23,7 +23,7 @@ import type { Ask, AskKind, Asks, FromWorker, Tell, WorkerStart } from './worker
 const behindBytesMax = 64 * 1024 * 1024;
 const behindPollMs = 5;
 
-/** What the pool is made from. */
+/** What the pool needs. */
 export interface WorkerPoolOptions {
   readonly config: Config;
   /** At least 1. */
@@ -34,7 +34,7 @@ export interface WorkerPoolOptions {
   /** What clients have stored. */
   readonly filters: FilterStore;
   readonly writeLog: (entry: ServerLogEntry) => void;
-  /** Called with the error of a worker that ended by itself. */
+  /** Called with the error of a worker that ended by itself, or WORKER_ENDED when it had none. Once for each. */
   readonly failed: (error: unknown) => void;
 }
 
@@ -55,7 +55,7 @@ export class WorkerPool implements Delivery, LogFollower {
   async start(log: LevelLog): Promise<void> {
     this.#log = log;
     const { config, workers, tailBytesMax, addresses, filters, writeLog, failed } = this.#options;
-    this.#members = Array.from({ length: workers }, (_, place) => {
+    this.#members = Array.from({ length: workers }, (_, index) => {
       const { port1, port2 } = new MessageChannel();
       answerFilters(port1, filters);
       const start: WorkerStart = {
@@ -66,7 +66,7 @@ export class WorkerPool implements Delivery, LogFollower {
         addresses,
         filters: port2,
         takenBytes: this.#takenBytes,
-        place,
+        index,
       };
       return new Member(start, writeLog, failed);
     });
@@ -97,7 +97,7 @@ export class WorkerPool implements Delivery, LogFollower {
   }
 
   async stop(deadlineMs: number): Promise<void> {
-    await this.#askAll('stop', { deadlineMs });
+    await Promise.all(this.#members.map((member) => member.stop(deadlineMs)));
     await this.terminate();
   }
 
@@ -131,11 +131,12 @@ export class WorkerPool implements Delivery, LogFollower {
     return Promise.all(this.#members.map((member) => member.ask(kind, ask)));
   }
 
-  /** Of the worker that is furthest behind. */
+  /** Of the worker that is furthest behind; one that has ended takes nothing any more. */
   get #behindBytes(): number {
     let leastBytes = this.#sentBytes;
-    for (let place = 0; place < this.#members.length; place++) {
-      leastBytes = Math.min(leastBytes, Number(Atomics.load(this.#takenBytes, place)));
+    for (let index = 0; index < this.#members.length; index++) {
+      if (this.#members[index].hasEnded) continue;
+      leastBytes = Math.min(leastBytes, Number(Atomics.load(this.#takenBytes, index)));
     }
     return this.#sentBytes - leastBytes;
   }
@@ -150,8 +151,14 @@ class Member {
   /** Rejects when the worker cannot start. */
   readonly ready: Promise<void>;
   readonly #worker: Worker;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #failed: (error: unknown) => void;
   readonly #asked = new Map<number, PromiseWithResolvers<unknown>>();
   #asks = 0;
+  /** Why the worker answers no more. */
+  #end: { readonly error: unknown } | undefined;
+  /** It is ended by {@link terminate}. */
+  #isTerminated = false;
 
   constructor(
     start: WorkerStart,
@@ -164,15 +171,13 @@ class Member {
       workerData: start,
       transferList: [start.filters],
     });
-    const ready = Promise.withResolvers<void>();
-    this.ready = ready.promise;
-    this.#worker.on('error', (error) => {
-      ready.reject(error);
-      for (const { reject } of this.#asked.values()) reject(error);
-      failed(error);
-    });
+    this.ready = this.#ready.promise;
+    this.#failed = failed;
+    this.#worker.on('error', (error) => this.#ended(error));
+    // Comes after an error too, and alone when a thread is ended from outside or ends itself.
+    this.#worker.on('exit', (exitCode) => this.#ended(endedError(exitCode)));
     this.#worker.on('message', (message: FromWorker) => {
-      if (message.kind === 'ready') ready.resolve();
+      if (message.kind === 'ready') this.#ready.resolve();
       else if (message.kind === 'log') writeLog(message.entry);
       else this.#answered(message);
     });
@@ -182,16 +187,42 @@ class Member {
     this.#worker.postMessage(tell);
   }
 
-  ask<Kind extends AskKind>(kind: Kind, ask: Asks[Kind]['ask']): Promise<Asks[Kind]['answer']> {
+  /** Whether it answers no more. */
+  get hasEnded(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Rejects with the reason when the worker has ended or ends before it answers. */
+  async ask<Kind extends AskKind>(kind: Kind, ask: Asks[Kind]['ask']): Promise<Asks[Kind]['answer']> {
+    if (this.#end !== undefined) throw this.#end.error;
     const id = this.#asks++;
     const answer = Promise.withResolvers<unknown>();
     this.#asked.set(id, answer);
     this.#worker.postMessage({ kind, id, ...ask } as Ask);
-    return answer.promise as Promise<Asks[Kind]['answer']>;
+    return (await answer.promise) as Asks[Kind]['answer'];
+  }
+
+  /** Resolves when it serves nobody any more, also because it has ended. */
+  async stop(deadlineMs: number): Promise<void> {
+    try {
+      await this.ask('stop', { deadlineMs });
+    } catch (error) {
+      if (this.#end === undefined) throw error;
+    }
   }
 
   async terminate(): Promise<void> {
+    this.#isTerminated = true;
     await this.#worker.terminate();
+  }
+
+  #ended(error: unknown): void {
+    if (this.#end !== undefined) return;
+    this.#end = { error };
+    this.#ready.reject(error);
+    for (const { reject } of this.#asked.values()) reject(error);
+    this.#asked.clear();
+    if (!this.#isTerminated) this.#failed(error);
   }
 
   #answered(message: Extract<FromWorker, { readonly id: number }>): void {
@@ -202,9 +233,16 @@ class Member {
   }
 }
 
+function endedError(exitCode: number): CodedError {
+  return new CodedError(
+    'WORKER_ENDED',
+    `a thread that serves subscribers ended by itself, without an error and with exit code ${exitCode}: start the daemon again, and report it`,
+  );
+}
+
 /**
- * Binds the address and lets it go. Threads share a port with whoever says so, also with another daemon: that it is
- * free is found out by one that shares nothing. Throws HTTP_LISTEN_FAILED.
+ * Binds the address and closes it again. Threads share a port with all that allow it, also with another daemon: only a
+ * socket that shares nothing finds out whether it is free. Throws HTTP_LISTEN_FAILED.
  */
 async function probe(address: ListenAddress): Promise<void> {
   if (address.port === 0) return;

@@ -35,8 +35,8 @@ class WorkerThread {
       else this.#apply(message, blocks);
     }
     if (blocks.length === 0) return;
-    const { takenBytes, place } = this.#start;
-    Atomics.store(takenBytes, place, BigInt(this.#takenBytes));
+    const { takenBytes, index } = this.#start;
+    Atomics.store(takenBytes, index, BigInt(this.#takenBytes));
     this.#server.publishAll(blocks);
   }
 

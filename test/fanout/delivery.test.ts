@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Filter, passAll } from '../../lib/event/filter.ts';
+import { encodings } from '../../lib/fanout/encodings.ts';
 import { Fanout } from '../../lib/fanout/fanout.ts';
 import type { Subscriber } from '../../lib/fanout/subscriber.ts';
-import { encodings } from '../../lib/fanout/transport.ts';
 import type { Block } from '../../lib/log/block.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { addressTable } from '../support/addresses.ts';
@@ -158,9 +158,9 @@ test.for([41, 42, 43, 44])(
     const random = seededRandom(seed);
     const fanout = new Fanout(log, addressTable(), (error) => expect.unreachable(String(error)), {
       progressIntervalMs: 5,
-      // Small enough that rounds wait for each other, and that everyone is made to fall behind now and then.
-      roundBytesMax: 8_000,
-      unsentBytesMax: 25_000,
+      // Small enough that publish batches wait for each other, and that all subscribers fall behind now and then.
+      publishBatchBytesMax: 8_000,
+      unpublishedBytesMax: 25_000,
     });
     const scene = new Scene(log, fanout, random);
     for (let step = 0; step < 160; step++) await scene.step();

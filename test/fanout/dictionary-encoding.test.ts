@@ -9,7 +9,7 @@ import { compressionLevels } from '../../lib/codec/compressor.ts';
 import { defaultDictionaryPath, parseDictionary, readDictionary } from '../../lib/codec/dictionary.ts';
 import { binaryMessage, textMessage } from '../../lib/event/websocket-frame.ts';
 import { zstdEncodings } from '../../lib/fanout/dictionary-encoding.ts';
-import { encodings } from '../../lib/fanout/transport.ts';
+import { encodings } from '../../lib/fanout/encodings.ts';
 import { fakeCompressor, payloadsOf, SampleLog, seededRandom, unfake } from '../support/events.ts';
 
 const own = readDictionary(defaultDictionaryPath());
@@ -48,10 +48,10 @@ describe('encodings by the id of their dictionary', () => {
     const log = new SampleLog(seededRandom(5));
     for (const count of [1, 30, 300]) {
       const { index, json } = log.block(count);
-      const { messages, ends } = recode(index, json);
+      const { bytes, ends } = recode(index, json);
       expect(ends).toHaveLength(count);
-      expect(ends.at(-1)).toBe(messages.length);
-      expect(payloadsOf(messages, binaryMessage).map(unfake)).toEqual(
+      expect(ends.at(-1)).toBe(bytes.length);
+      expect(payloadsOf(bytes, binaryMessage).map(unfake)).toEqual(
         payloadsOf(json, textMessage).map((payload) => Buffer.from(payload).toString()),
       );
     }
@@ -62,9 +62,9 @@ describe('encodings by the id of their dictionary', () => {
     const log = new SampleLog(seededRandom(6));
     const [first, second] = [log.block(5), log.block(5)];
     const made = recode(first.index, first.json);
-    const copy = Buffer.from(made.messages);
+    const copy = Buffer.from(made.bytes);
     recode(second.index, second.json);
-    expect(Buffer.from(made.messages)).toEqual(copy);
+    expect(Buffer.from(made.bytes)).toEqual(copy);
   });
 
   it('are messages of their dictionary, from a compressor of the same build', async () => {
@@ -73,7 +73,7 @@ describe('encodings by the id of their dictionary', () => {
     const open = () => stored.withDictionary(other);
     const { recode } = zstdEncodings(own.id, new Map([[other.id, open]])).get(other.id)!;
     const { index, json } = new SampleLog(seededRandom(7)).block(40);
-    const payloads = payloadsOf(recode!(index, json).messages, binaryMessage);
+    const payloads = payloadsOf(recode!(index, json).bytes, binaryMessage);
     const texts = payloadsOf(json, textMessage);
     for (const [at, payload] of payloads.entries()) {
       expect(Buffer.from(payload).readUInt16LE(payload[4] & 0x20 ? 5 : 6)).toBe(40_000);

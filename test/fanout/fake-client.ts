@@ -1,8 +1,9 @@
 // A client of the pull loop for tests: decodes what it is sent, in any of three encodings, and has a socket that fills
 // up whenever it likes.
 
-import type { Messages, Progress, Subscription, Transport } from '../../lib/fanout/transport.ts';
-import { type Encoding, encodings } from '../../lib/fanout/transport.ts';
+import type { Messages } from '../../lib/fanout/encodings.ts';
+import { type Encoding, encodings } from '../../lib/fanout/encodings.ts';
+import type { Progress, Subscription, Transport } from '../../lib/fanout/transport.ts';
 import type { BlockIndex } from '../../lib/log/block-index.ts';
 import { payloadsOf, unfake } from '../support/events.ts';
 
@@ -18,7 +19,7 @@ export class Lines implements Encoding {
     if (lines.length !== index.count) throw new Error(`${lines.length} messages for ${index.count} events`);
     let end = 0;
     return {
-      messages: Buffer.concat(lines),
+      bytes: Buffer.concat(lines),
       ends: Uint32Array.from(lines, (line) => {
         end += line.length;
         return end;

@@ -5,8 +5,8 @@ import { setImmediate as nextRound } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { passAll } from '../../lib/event/filter.ts';
 import type { AddressTable } from '../../lib/fanout/address-table.ts';
+import { encodings } from '../../lib/fanout/encodings.ts';
 import { Fanout, type FanoutOptions } from '../../lib/fanout/fanout.ts';
-import { encodings } from '../../lib/fanout/transport.ts';
 import type { Block } from '../../lib/log/block.ts';
 import type { LogReader, ReadResult } from '../../lib/log/event-log.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
@@ -98,7 +98,7 @@ test('one block is sent without a copy, several by one write, and no more than a
 });
 
 test('who gets more than can be sent falls behind, and loses and repeats nothing', async () => {
-  const fanout = makeFanout({ roundBytesMax: 10_000, unsentBytesMax: 60_000 });
+  const fanout = makeFanout({ publishBatchBytesMax: 10_000, unpublishedBytesMax: 60_000 });
   const filter = { ...passAll, collections: new Set(['com.example.rare']) };
   const all = subscribe(fanout, new FakeClient(encodings.json));
   const some = subscribe(fanout, new FakeClient(encodings.json), undefined, filter);
@@ -125,9 +125,17 @@ test('what a block has of the past is passed over: one that comes again, one tha
   fanout.publish(blocks);
   expect(client.texts).toEqual(textsOf(10));
   const next = await append(6);
-  fanout.publishedUs = next.index.timeUs[2];
-  fanout.publish([next]);
-  expect(client.texts).toEqual([...textsOf(10, 15), ...textsOf(18)]);
+  // What a log tells whose newest event is in the middle of that block.
+  const reader: LogReader = {
+    didHashKey: log.didHashKey,
+    lastTimeUs: next.index.timeUs[2],
+    recentAfter: () => undefined,
+    read: () => expect.unreachable('nothing is behind'),
+  };
+  const later = new Fanout(reader, addressTable(), (error) => expect.unreachable(String(error)));
+  const other = subscribe(later, new FakeClient(encodings.json));
+  later.publish([next]);
+  expect(other.texts).toEqual(textsOf(18));
 });
 
 test('a position that is ahead waits until it is passed, and then gets what follows it', async () => {

@@ -23,8 +23,8 @@ test('cutting a block gives what the plain rules give, for random filters, parts
       .filter((event) => matches(filter, event))
       .map((event) => JSON.stringify(event));
     const selection = new Selection(filter, hasher);
-    const asJson = selection.cut(index, { messages: json, ends: index.jsonEnd }, from, to);
-    const asZstd = selection.cut(index, { messages: zstd, ends: index.zstdEnd }, from, to);
+    const asJson = selection.cut(index, { bytes: json, ends: index.jsonEnd }, from, to);
+    const asZstd = selection.cut(index, { bytes: zstd, ends: index.zstdEnd }, from, to);
     const hint = `seed ${seed}, round ${round}`;
     expect(
       payloadsOf(asJson.bytes, 0x81).map((payload) => Buffer.from(payload).toString()),
@@ -37,7 +37,7 @@ test('cutting a block gives what the plain rules give, for random filters, parts
 
 test('an unfiltered block is not copied', () => {
   const { index, json } = new SampleLog(seededRandom(21)).block(5);
-  const messages = { messages: json, ends: index.jsonEnd };
+  const messages = { bytes: json, ends: index.jsonEnd };
   expect(new Selection(passAll, hasher).cut(index, messages, 0, 5).bytes).toBe(json);
 });
 
@@ -97,7 +97,7 @@ describe('wanted subjects', () => {
     [],
   ];
   const { index, json } = new SampleLog(seededRandom(22)).block(lists.length);
-  const messages = { messages: json, ends: index.jsonEnd };
+  const messages = { bytes: json, ends: index.jsonEnd };
   const pointed = pointing(index, lists, hasher);
 
   /** Positions of the chosen events. */

@@ -2,8 +2,9 @@
 
 import { expect, test } from 'vitest';
 import { passAll } from '../../lib/event/filter.ts';
+import { encodings } from '../../lib/fanout/encodings.ts';
 import { Fanout } from '../../lib/fanout/fanout.ts';
-import { encodings, type Transport } from '../../lib/fanout/transport.ts';
+import type { Transport } from '../../lib/fanout/transport.ts';
 import type { LogReader, ReadResult } from '../../lib/log/event-log.ts';
 import { addressTable } from '../support/addresses.ts';
 import { FakeClient } from './fake-client.ts';

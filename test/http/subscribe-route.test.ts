@@ -3,7 +3,7 @@
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { eventKinds } from '../../lib/event/event.ts';
-import { encodings } from '../../lib/fanout/transport.ts';
+import { encodings } from '../../lib/fanout/encodings.ts';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { WebSocket } from '../../lib/websocket.ts';
 import { closeOf, listening, nowUs } from './listening.ts';

@@ -93,7 +93,7 @@ test('a filtered read finds every wanted event across segments, also after reope
       for (let timeUs = after; timeUs < store.lastTimeUs; ) {
         const { slices, throughUs } = await store.stored.read(timeUs, 'json', 300_000, selection.readFilter);
         for (const { index, messages } of slices) {
-          const encoded = { messages, ends: index.jsonEnd };
+          const encoded = { bytes: messages, ends: index.jsonEnd };
           const batch = selection.cut(index, encoded, firstEventAfter(index, after), index.count);
           texts.push(...payloadsOf(batch.bytes, 0x81).map((payload) => `${Buffer.from(payload)}`));
         }

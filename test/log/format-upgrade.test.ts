@@ -29,7 +29,7 @@ async function replay(log: BlockStore, selection: Selection): Promise<string[]> 
   for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
     const { slices, throughUs } = await log.stored.read(timeUs, 'json', 1_000_000, selection.readFilter);
     for (const { index, messages } of slices) {
-      const batch = selection.cut(index, { messages, ends: index.jsonEnd }, 0, index.count);
+      const batch = selection.cut(index, { bytes: messages, ends: index.jsonEnd }, 0, index.count);
       texts.push(...payloadsOf(batch.bytes, 0x81).map((payload) => Buffer.from(payload).toString()));
     }
     timeUs = throughUs;

@@ -56,7 +56,7 @@ async function find(...subjects: string[]): Promise<number[]> {
   for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
     const { slices, throughUs } = await log.read(timeUs, 'json', 1_000_000, selection.readFilter);
     for (const { index, messages } of slices) {
-      const batch = selection.cut(index, { messages, ends: index.jsonEnd }, 0, index.count);
+      const batch = selection.cut(index, { bytes: messages, ends: index.jsonEnd }, 0, index.count);
       for (const payload of payloadsOf(batch.bytes, 0x81))
         times.push((JSON.parse(Buffer.from(payload).toString()) as SampleEvent).time_us);
     }

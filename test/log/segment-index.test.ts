@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { DidHasher } from '../../lib/event/did-hash.ts';
-import { hashDids } from '../../lib/fanout/did-hash-list.ts';
+import { hashDids } from '../../lib/fanout/hash-lists.ts';
 import type { Block } from '../../lib/log/block.ts';
 import { SegmentIndex, segmentBlocks, wants } from '../../lib/log/segment-index.ts';
 import { collections, SampleLog, seededRandom } from '../support/events.ts';

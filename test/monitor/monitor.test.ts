@@ -46,8 +46,8 @@ for (const workers of ['0', '2']) {
   });
 }
 
-test('while it says goodbye to subscribers it is alive and not ready', async () => {
-  const relay = await relayOf('goodbye');
+test('while it closes its subscribers at a stop it is alive and not ready', async () => {
+  const relay = await relayOf('stop');
   await using daemon = await Daemon.start(['--ws-url', relay.url, '--workers', '0']);
   const socket = new WebSocket(daemon.url);
   await once(socket, 'open');

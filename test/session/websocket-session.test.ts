@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { passAll } from '../../lib/event/filter.ts';
-import { encodings } from '../../lib/fanout/transport.ts';
+import { encodings } from '../../lib/fanout/encodings.ts';
 import { MessageIntake } from '../../lib/session/message-intake.ts';
 import { SessionCounts, sessionEnds } from '../../lib/session/session-counts.ts';
 import type { SubscriberSocket } from '../../lib/session/subscriber-socket.ts';

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { eventKinds, operations } from '../../lib/event/event.ts';
 import { type Filter, passAll } from '../../lib/event/filter.ts';
-import { encodings } from '../../lib/fanout/transport.ts';
+import { encodings } from '../../lib/fanout/encodings.ts';
 import {
   isSubscribeFault,
   parseSubscribeQuery,

@@ -17,9 +17,9 @@ describe.each([
     for (const count of [0, 1, 30, 300]) {
       const before = log.events.length;
       const { index, json } = log.block(count);
-      const { messages, ends } = encoding.recode!(index, json);
+      const { bytes, ends } = encoding.recode!(index, json);
       const texts = log.events.slice(before).map((event) => textOf(JSON.stringify(event)));
-      expect(Buffer.from(messages).toString()).toBe(texts.join(''));
+      expect(Buffer.from(bytes).toString()).toBe(texts.join(''));
       let end = 0;
       expect([...ends]).toEqual(
         texts.map((text) => {
@@ -32,7 +32,7 @@ describe.each([
 
   it('takes no more memory than it has room for', () => {
     const { index, json } = new SampleLog(seededRandom(12), { textBytesMax: 0 }).block(300);
-    const { messages } = encoding.recode!(index, json);
-    expect(messages.buffer.byteLength).toBeLessThanOrEqual(json.length + 30 * index.count);
+    const { bytes } = encoding.recode!(index, json);
+    expect(bytes.buffer.byteLength).toBeLessThanOrEqual(json.length + 30 * index.count);
   });
 });

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { FramePool } from '../../simulator/lib/frame-pool.ts';
@@ -140,6 +141,26 @@ test('the status page of every thread shows the report of the whole', async () =
       })
       .toMatchObject({ workers: 3, subscribers: { connected: clients.length } });
   }
+  await relay.close();
+});
+
+test('a worker that ends without an error ends the daemon, whose stop does not wait for it', async () => {
+  const { relay } = await relayOf('ended', 1);
+  const threads: Worker[] = [];
+  const listener = (thread: Worker): unknown => threads.push(thread);
+  process.on('worker', listener);
+  await using daemon = await Daemon.start(['--ws-url', relay.url, ...workers]).finally(() =>
+    process.off('worker', listener),
+  );
+  expect(threads.length).toBe(3);
+  const clients: Client[] = [];
+  for (let opened = 0; opened < 12; opened++) clients.push(await Client.open(daemon.url));
+  await threads[1].terminate();
+  expect(await daemon.service.failed).toMatchObject({ code: 'WORKER_ENDED' });
+  await daemon.service.stop();
+  const codes = await Promise.all(clients.map(async ({ closed }) => (await closed)[0]));
+  // 1006: those that the worker had.
+  expect(codes.filter((code) => code !== 1006)).toEqual(codes.filter((code) => code === 1001));
   await relay.close();
 });
 

@@ -95,12 +95,12 @@ function drawCollections({ events }) {
 
 /**
  * Sets a dotted name, which may be broken after its dots.
- * @param {Element} place
+ * @param {Element} target
  * @param {string} name
  */
-function setName(place, name) {
-  if (place.textContent === name) return;
-  place.replaceChildren(...name.split(/(?<=\.)/).flatMap((part) => [part, element('wbr')]));
+function setName(target, name) {
+  if (target.textContent === name) return;
+  target.replaceChildren(...name.split(/(?<=\.)/).flatMap((part) => [part, element('wbr')]));
 }
 
 function collectionRow() {

@@ -37,7 +37,7 @@ export class EventStream {
 
   constructor() {
     this.#pause.addEventListener('click', () => this.#setPaused(!this.#isPaused));
-    // Whoever reads a row, or moves to one by keyboard, wants it to stay where it is.
+    // A row that is read, or moved to by keyboard, stays where it is.
     this.#list.addEventListener('focusin', () => this.#setPaused(true));
     this.#list.addEventListener('toggle', (event) => this.#opened(event), true);
   }
@@ -47,7 +47,7 @@ export class EventStream {
   }
 
   /**
-   * Ends what there is and starts anew.
+   * Ends what there is and starts again.
    * @param {string} url
    */
   open(url) {

@@ -2,12 +2,19 @@ import { expect, test } from 'vitest';
 import { DidHasher } from '../../lib/event/did-hash.ts';
 import { isSubject, noPath, SubjectHasher } from '../../lib/event/subject.ts';
 import { DidIndex } from '../../lib/fanout/did-index.ts';
-import { hashSubjects, hasSubject, keysOf, lowKey } from '../../lib/fanout/subject-list.ts';
+import {
+  hasDidHash,
+  hashDids,
+  hashSubjects,
+  hasSubject,
+  keysOf,
+  lowKey,
+} from '../../lib/fanout/hash-lists.ts';
 import { seededRandom } from '../support/events.ts';
 
 const hasher = new DidHasher(new Uint8Array(8));
-const reader = new SubjectHasher(hasher);
 const did = (at: number): string => `did:web:${at}.example.com`;
+const reader = new SubjectHasher(hasher);
 const post = (account: number, at: number): string => `at://${did(account)}/app.bsky.feed.post/${at}`;
 
 function read(text: string): [number, number, number] {
@@ -20,7 +27,45 @@ function listOf(...subjects: string[]): Uint32Array {
   return hashSubjects(new Set(subjects), hasher);
 }
 
-test('a list has its accounts with all their records, its other records, and nothing else', () => {
+test.for([0, 1, 2, 3, 1000])('a list of %i DIDs has its own and no others', (count) => {
+  const hashes = hashDids(new Set(Array.from({ length: count }, (_, at) => did(at))), hasher);
+  expect(hashes.length).toBe(count * 2);
+  for (let at = 0; at < 2 * count + 10; at++) {
+    const bytes = Buffer.from(did(at));
+    hasher.hash(bytes, 0, bytes.length);
+    expect(hasDidHash(hashes, hasher.low, hasher.high), `${at}`).toBe(at < count);
+  }
+});
+
+test('DID hashes that share a word are told apart', () => {
+  // Ascending by the second word, then by the first.
+  const hashes = Uint32Array.of(7, 1, 5, 2, 0xffffffff, 2, 5, 0xffffffff);
+  for (const [low, high] of [
+    [7, 1],
+    [5, 2],
+    [0xffffffff, 2],
+    [5, 0xffffffff],
+  ]) {
+    expect(hasDidHash(hashes, low, high)).toBe(true);
+  }
+  for (const [low, high] of [
+    [5, 1],
+    [6, 2],
+    [4, 2],
+    [0xffffffff, 0xffffffff],
+    [5, 3],
+  ]) {
+    expect(hasDidHash(hashes, low, high)).toBe(false);
+  }
+});
+
+test('equal sets of DIDs give equal lists', () => {
+  expect(hashDids(new Set([did(1), did(2), did(3)]), hasher)).toEqual(
+    hashDids(new Set([did(3), did(1), did(2)]), hasher),
+  );
+});
+
+test('a list of subjects has its accounts with all their records, its other records, and nothing else', () => {
   const seed = 90;
   const random = seededRandom(seed);
   // Few accounts with many records, so that nearly all is decided among those of one account.
@@ -50,7 +95,7 @@ test('a list has its accounts with all their records, its other records, and not
   }
 });
 
-test('equal sets give equal lists, and records of a wanted account take no room', () => {
+test('equal sets of subjects give equal lists, and records of a wanted account take no room', () => {
   expect(listOf(did(1), did(2), post(3, 1), post(3, 2))).toEqual(
     listOf(post(3, 2), did(2), post(3, 1), did(1)),
   );
