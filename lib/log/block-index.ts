@@ -1,7 +1,7 @@
 // The columns that describe a block's events: enough to filter and cut the block without looking at its payloads.
 // Its stored form (block-format.ts) is the same columns; lib/fanout reads them per event.
 
-import { firstAfter } from './time-search.ts';
+import { firstAfter } from '../binary-search.ts';
 
 /** `collection` of an event that has none (identity, account, an empty path). */
 export const noCollection = 0xffff;

@@ -3,9 +3,9 @@
 // `segmentBlocks` blocks.
 
 import { crc32 } from 'node:zlib';
+import { firstAfter } from '../binary-search.ts';
 import { type BlockIndex, noCollection } from './block-index.ts';
 import { damaged } from './damage.ts';
-import { firstAfter } from './time-search.ts';
 
 /** Blocks that a segment describes. */
 export const segmentBlocks = 256;

@@ -1,6 +1,7 @@
 // The segments of a block store: where each one lies, the one being filled, and the few read last. It is the way from
 // a position to the keys of the blocks behind it, without reading blocks.
 
+import { firstAfter } from '../binary-search.ts';
 import { CodedError } from '../errors.ts';
 import type { Block } from './block.ts';
 import { withoutCollectionOf } from './block-cut.ts';
@@ -12,7 +13,6 @@ import type { Database } from './database.ts';
 import { walkHeads } from './head-walk.ts';
 import { type CreatedSearch, SegmentIndex } from './segment-index.ts';
 import { SubjectFilter } from './subject-filter.ts';
-import { firstAfter } from './time-search.ts';
 
 /** Segments kept after use, and their events without a collection, about 150 KB and 500 KB each: replays share them. */
 const cachedSegmentsMax = 16;
