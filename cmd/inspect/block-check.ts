@@ -11,8 +11,8 @@ import {
   payloadBytesOf,
   textMessage,
 } from '../../lib/event/websocket-frame.ts';
+import { type BlockIndex, noCollection } from '../../lib/log/block.ts';
 import { type BlockHead, checkPayload, parts } from '../../lib/log/block-format.ts';
-import { type BlockIndex, noCollection } from '../../lib/log/block-index.ts';
 import { type ProblemCode, type ProblemList, reasonOf } from './problem.ts';
 import { type FoundBlock, readFoundHead, unpackJson } from './reader.ts';
 import { type CommitText, readFoundSubjects, SubjectCheck } from './subject-check.ts';

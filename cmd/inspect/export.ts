@@ -3,7 +3,7 @@
 
 import { CodedError } from '../../lib/errors.ts';
 import { headerBytesOf, payloadBytesOf } from '../../lib/event/websocket-frame.ts';
-import { type BlockIndex, firstEventAfter } from '../../lib/log/block-index.ts';
+import { type BlockIndex, firstEventAfter } from '../../lib/log/block.ts';
 import { type ClosedLog, type FoundBlock, readFoundJson } from './reader.ts';
 
 export interface ExportRange {

@@ -2,9 +2,8 @@
 // store. Fed with the blocks in order by log-check.ts.
 
 import { firstAfter, firstPast } from '../../lib/binary-search.ts';
-import type { UpstreamPositions } from '../../lib/log/block.ts';
+import type { BlockIndex, UpstreamPositions } from '../../lib/log/block.ts';
 import type { BlockHead } from '../../lib/log/block-format.ts';
-import type { BlockIndex } from '../../lib/log/block-index.ts';
 import type { ProblemList } from './problem.ts';
 import type { FoundBlock } from './reader.ts';
 

@@ -3,8 +3,8 @@
 // with the blocks in order by log-check.ts; it holds the columns of one segment's blocks.
 
 import { noPath, subjectInts } from '../../lib/event/subject.ts';
+import { type BlockIndex, noCollection } from '../../lib/log/block.ts';
 import { type BlockHead, unpackBlock } from '../../lib/log/block-format.ts';
-import { type BlockIndex, noCollection } from '../../lib/log/block-index.ts';
 import { SegmentIndex, segmentBlocks, wants } from '../../lib/log/segment-index.ts';
 import { SubjectFilter } from '../../lib/log/subject-filter.ts';
 import { type ProblemCode, type ProblemList, reasonOf } from './problem.ts';

@@ -4,8 +4,8 @@
 
 import type { DidHasher } from '../../lib/event/did-hash.ts';
 import { mayBeSubject, noPath, SubjectHasher, subjectInts } from '../../lib/event/subject.ts';
+import type { SubjectColumns } from '../../lib/log/block.ts';
 import { type BlockHead, readSubjectsOf } from '../../lib/log/block-format.ts';
-import type { SubjectColumns } from '../../lib/log/block-index.ts';
 import { subjectsOfEventMax } from '../../lib/log/subject-builder.ts';
 import { subjectHashesOf } from '../../lib/log/subject-columns.ts';
 import { type ProblemCode, reasonOf } from './problem.ts';

@@ -1,8 +1,7 @@
 // A block's messages in an encoding: the stored copy, or what the encoding makes of it. What is made of the newest block is
 // kept, because everyone who is live gets it. Used by publish-batch.ts and subscriber.ts.
 
-import type { Block } from '../log/block.ts';
-import type { BlockIndex } from '../log/block-index.ts';
+import type { Block, BlockIndex } from '../log/block.ts';
 import type { Encoding, Messages } from './transport.ts';
 
 /** @param stored the messages of `encoding.stored`. */

@@ -4,8 +4,7 @@
 
 import { firstAfter } from '../binary-search.ts';
 import type { Filter } from '../event/filter.ts';
-import type { Block } from '../log/block.ts';
-import { type BlockIndex, firstEventAfter } from '../log/block-index.ts';
+import { type Block, type BlockIndex, firstEventAfter } from '../log/block.ts';
 import type { ReadResult } from '../log/event-log.ts';
 import { type Batch, copyOf, startOf } from './batch.ts';
 import type { DeliveryRate } from './delivery-rate.ts';

@@ -1,7 +1,7 @@
 // The seam between the pull loop and a client's connection: batches of wire-ready bytes on one side, a socket on the
 // other. Transports own their socket; the pull loop owns positions and filters.
 import type { Filter } from '../event/filter.ts';
-import type { BlockIndex } from '../log/block-index.ts';
+import type { BlockIndex } from '../log/block.ts';
 
 /** Messages of consecutive events, and where each of them ends. */
 export interface Messages {

@@ -6,8 +6,7 @@ import type { Clock } from '../event/clock.ts';
 import type { DidHasher } from '../event/did-hash.ts';
 import type { EventKind, Operation } from '../event/event.ts';
 import { binaryMessage, closeMessage, openMessage, textMessage } from '../event/websocket-frame.ts';
-import type { Block, UpstreamPositions } from './block.ts';
-import { type BlockIndex, noCollection } from './block-index.ts';
+import { type Block, type BlockIndex, noCollection, type UpstreamPositions } from './block.ts';
 import { SubjectBuilder } from './subject-builder.ts';
 
 /** Compresses an event's JSON to one zstd frame; the part of a `Compressor` that blocks need. */

@@ -1,8 +1,6 @@
 // Parts of blocks, as blocks: a run of their events, or those without a collection. Pure.
 
-import type { Block, BlockSlice } from './block.ts';
-import type { BlockIndex } from './block-index.ts';
-import { noCollection } from './block-index.ts';
+import { type Block, type BlockIndex, type BlockSlice, noCollection } from './block.ts';
 import type { SliceEncoding } from './event-log.ts';
 
 /** Events `from` to `to` (exclusive, at least one) of a slice; shares its memory. */

@@ -17,8 +17,7 @@
 // with collections and positions, then nothing. Its own CRC-32 covers all bytes after the CRC field.
 
 import { crc32 } from 'node:zlib';
-import type { Block, UpstreamPositions } from './block.ts';
-import type { BlockIndex, SubjectColumns } from './block-index.ts';
+import type { Block, BlockIndex, SubjectColumns, UpstreamPositions } from './block.ts';
 import { damaged } from './damage.ts';
 import { readSubjects, writeSubjects } from './subject-columns.ts';
 

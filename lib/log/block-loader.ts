@@ -3,7 +3,7 @@
 
 import { zstdDecompressSync } from 'node:zlib';
 import { ByteWriter } from '../byte-writer.ts';
-import type { Block, BlockSlice } from './block.ts';
+import type { Block, BlockIndex, BlockSlice } from './block.ts';
 import { compressEvents, type EventCompressor, withDictionaryOf } from './block-builder.ts';
 import {
   type BlockHead,
@@ -14,7 +14,6 @@ import {
   readSubjectsOf,
   unpackBlock,
 } from './block-format.ts';
-import type { BlockIndex } from './block-index.ts';
 import { damaged } from './damage.ts';
 import type { Database } from './database.ts';
 import type { SliceEncoding } from './event-log.ts';

@@ -1,9 +1,8 @@
 // Reads a range of a block store for one reader: asks the segments what is worth reading, reads it several blocks at a
 // time, and hands over slices in order. Owned by block-store.ts.
 
-import type { BlockSlice } from './block.ts';
+import { type BlockSlice, firstEventAfter } from './block.ts';
 import { cutRun } from './block-cut.ts';
-import { firstEventAfter } from './block-index.ts';
 import type { BlockLoader } from './block-loader.ts';
 import type { ReadResult, SliceEncoding } from './event-log.ts';
 import { type ReadFilter, type SegmentIndex, wants } from './segment-index.ts';

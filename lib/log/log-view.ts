@@ -2,8 +2,7 @@
 // holds what it is told has been stored, and writes nothing. level-log.ts has one beside its writer, log-replica.ts
 // one in each thread that only reads.
 
-import { type Block, type BlockSlice, blockBytesOf } from './block.ts';
-import type { BlockIndex } from './block-index.ts';
+import { type Block, type BlockIndex, type BlockSlice, blockBytesOf } from './block.ts';
 import type { LogReader, ReadResult, SliceEncoding } from './event-log.ts';
 import { MemoryTail } from './memory-tail.ts';
 import type { CreatedSearch, ReadFilter } from './segment-index.ts';

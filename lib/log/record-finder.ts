@@ -5,8 +5,7 @@
 
 import { operations } from '../event/event.ts';
 import { noPath } from '../event/subject.ts';
-import type { Block } from './block.ts';
-import type { BlockIndex, SubjectColumns } from './block-index.ts';
+import type { Block, BlockIndex, SubjectColumns } from './block.ts';
 import type { DeletionTotals } from './event-log.ts';
 import type { LogView } from './log-view.ts';
 import { OddRecords } from './recent-records.ts';

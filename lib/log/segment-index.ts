@@ -4,7 +4,7 @@
 
 import { crc32 } from 'node:zlib';
 import { firstAfter } from '../binary-search.ts';
-import { type BlockIndex, noCollection } from './block-index.ts';
+import { type BlockIndex, noCollection } from './block.ts';
 import { damaged } from './damage.ts';
 
 /** Blocks that a segment describes. */

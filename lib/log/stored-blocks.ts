@@ -2,10 +2,9 @@
 // store's writer has one (block-store.ts), and so has every thread that only reads (log-replica.ts).
 
 import { CodedError } from '../errors.ts';
-import type { Block } from './block.ts';
+import type { Block, BlockIndex } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
 import { type BlockHead, blockKey, blockKeysEnd, parts, readBlockKey, readHead } from './block-format.ts';
-import type { BlockIndex } from './block-index.ts';
 import { BlockLoader } from './block-loader.ts';
 import { BlockReader } from './block-reader.ts';
 import { damaged } from './damage.ts';

@@ -3,7 +3,7 @@
 import type { DidHasher } from '../event/did-hash.ts';
 import { noPath, SubjectHasher, subjectInts } from '../event/subject.ts';
 import { tidTimeUs } from '../event/tid.ts';
-import type { SubjectColumns } from './block-index.ts';
+import type { SubjectColumns } from './block.ts';
 
 /** Subjects of one event: more are left out. A byte holds the number. */
 export const subjectsOfEventMax = 255;

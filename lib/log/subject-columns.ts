@@ -5,7 +5,7 @@
 
 import { crc32 } from 'node:zlib';
 import { subjectInts } from '../event/subject.ts';
-import type { SubjectColumns } from './block-index.ts';
+import type { SubjectColumns } from './block.ts';
 import { damaged } from './damage.ts';
 
 const fixedBytes = 32;

@@ -3,7 +3,7 @@
 
 import { crc32 } from 'node:zlib';
 import { noPath, subjectInts } from '../event/subject.ts';
-import type { SubjectColumns } from './block-index.ts';
+import type { SubjectColumns } from './block.ts';
 import { damaged } from './damage.ts';
 import { segmentBlocks } from './segment-index.ts';
 

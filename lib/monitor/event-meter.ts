@@ -2,7 +2,7 @@
 // Names of collections come from strangers, so their table is bounded: what has no place in it is "other".
 
 import { eventKinds, operationNames } from '../event/event.ts';
-import type { BlockIndex } from '../log/block-index.ts';
+import type { BlockIndex } from '../log/block.ts';
 import type { EventReport, NamedRate } from '../status/status-report.ts';
 import { type Looks, Meter } from './meter.ts';
 

@@ -1,9 +1,15 @@
 // A client of the pull loop for tests: decodes what it is sent, in any of three encodings, and has a socket that fills
 // up whenever it likes.
 
-import type { Messages, Progress, Subscription, Transport } from '../../lib/fanout/transport.ts';
-import { type Encoding, encodings } from '../../lib/fanout/transport.ts';
-import type { BlockIndex } from '../../lib/log/block-index.ts';
+import {
+  type Encoding,
+  encodings,
+  type Messages,
+  type Progress,
+  type Subscription,
+  type Transport,
+} from '../../lib/fanout/transport.ts';
+import type { BlockIndex } from '../../lib/log/block.ts';
 import { payloadsOf, unfake } from '../support/events.ts';
 
 /** Events as lines of text: an encoding that is made from the stored one. */

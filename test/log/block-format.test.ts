@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { firstEventAfter } from '../../lib/log/block.ts';
 import {
   blockKey,
   checkPayload,
@@ -8,7 +9,6 @@ import {
   readSubjectsOf,
   writeHead,
 } from '../../lib/log/block-format.ts';
-import { firstEventAfter } from '../../lib/log/block-index.ts';
 import { writeSubjects } from '../../lib/log/subject-columns.ts';
 import { payloadsOf, SampleLog, seededRandom, unfake } from '../support/events.ts';
 

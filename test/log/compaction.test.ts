@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { noCollection } from '../../lib/log/block-index.ts';
+import { noCollection } from '../../lib/log/block.ts';
 import { compactBlocks } from '../../lib/log/compaction.ts';
 import { SampleLog, seededRandom } from '../support/events.ts';
 

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type CheckOptions, type CheckResult, checkLog } from '../../../cmd/inspect/log-check.ts';
-import type { ProblemCode } from '../../../cmd/inspect/problem.ts';
-import { problemMeanings } from '../../../cmd/inspect/problem.ts';
+import { type ProblemCode, problemMeanings } from '../../../cmd/inspect/problem.ts';
 import { ClosedLog } from '../../../cmd/inspect/reader.ts';
 import { operations } from '../../../lib/event/event.ts';
 import { noPath, subjectInts } from '../../../lib/event/subject.ts';
+import { noCollection, type SubjectColumns } from '../../../lib/log/block.ts';
 import {
   blockKey,
   descriptionKey,
@@ -16,7 +16,6 @@ import {
   parts,
   unpackBlock,
 } from '../../../lib/log/block-format.ts';
-import { noCollection, type SubjectColumns } from '../../../lib/log/block-index.ts';
 import { BlockStore } from '../../../lib/log/block-store.ts';
 import { Journal } from '../../../lib/log/journal.ts';
 import { LevelLog } from '../../../lib/log/level-log.ts';
