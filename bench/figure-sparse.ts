@@ -15,7 +15,7 @@ import {
   readBlockKey,
   readHead,
 } from '../lib/log/block-format.ts';
-import { openDatabase } from '../lib/log/database.ts';
+import { openDatabase, storeFolder } from '../lib/log/database.ts';
 import { type ReadFilter, SegmentIndex, wants } from '../lib/log/segment-index.ts';
 import { SubjectFilter } from '../lib/log/subject-filter.ts';
 import { type ExpectedFrame, eventsOf } from '../simulator/lib/synthetic-frame.ts';
@@ -92,7 +92,7 @@ async function sizeFigures(
       figures.push(figureOf(name, 'ms', 'lower', measured));
     }
   }
-  const log = await measureLog(join(directory.path, 'blocks'), wanted);
+  const log = await measureLog(join(directory.path, storeFolder), wanted);
   for (const [at, { name }] of wanted.entries()) {
     const percent = (log.blocksRead[at] / log.blocks) * 100;
     figures.push(figureOf(`  blocks read, ${name}`, '% of log', 'lower', once(percent, log.events)));

@@ -18,7 +18,14 @@ import {
   readBlockKey,
   readHead,
 } from '../../lib/log/block-format.ts';
-import { type Database, databaseFailure, isDatabase, openDatabase } from '../../lib/log/database.ts';
+import {
+  type Database,
+  isDatabase,
+  journalFolder,
+  openDatabase,
+  storeFolder,
+} from '../../lib/log/database.ts';
+import { databaseFailure } from '../../lib/log/log-errors.ts';
 
 /** LevelDB's memtable: nothing is written, but what a crash left in LevelDB's own log goes through one. */
 const writeBufferBytes = 16 * 1024 * 1024;
@@ -102,10 +109,13 @@ export class ClosedLog {
    * @throws CodedError `LOG_MISSING`, `LOG_LOCKED` while a daemon runs, `LOG_OPEN_FAILED`, `LOG_NEWER_FORMAT`.
    */
   static async open(dataDir: string): Promise<ClosedLog> {
-    const store = await openDatabase(join(dataDir, 'blocks'), { writeBufferBytes, createIfMissing: false });
+    const store = await openDatabase(join(dataDir, storeFolder), {
+      writeBufferBytes,
+      createIfMissing: false,
+    });
     let journal: Database | undefined;
     try {
-      const location = join(dataDir, 'journal');
+      const location = join(dataDir, journalFolder);
       if (isDatabase(location))
         journal = await openDatabase(location, { writeBufferBytes, createIfMissing: false });
       return new ClosedLog(dataDir, store, journal, await readDescription(store, dataDir));

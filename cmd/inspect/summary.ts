@@ -7,6 +7,7 @@ import { CodedError } from '../../lib/errors.ts';
 import { eventKinds, operationNames, operations } from '../../lib/event/event.ts';
 import { noCollection, type UpstreamPositions } from '../../lib/log/block.ts';
 import type { BlockHead } from '../../lib/log/block-format.ts';
+import { journalFolder, storeFolder } from '../../lib/log/database.ts';
 import { segmentBlocks } from '../../lib/log/segment-index.ts';
 import { type CollectionCount, CollectionCounts } from '../terminal/collections.ts';
 import { formatMoment } from '../terminal/time.ts';
@@ -287,7 +288,7 @@ function named(
 /** Bytes of the files in the log's two databases. */
 async function bytesOnDisk(dataDir: string): Promise<number> {
   let bytes = 0;
-  for (const name of ['blocks', 'journal']) {
+  for (const name of [storeFolder, journalFolder]) {
     const files = await readdir(join(dataDir, name)).catch(() => []);
     for (const file of files) bytes += (await stat(join(dataDir, name, file))).size;
   }

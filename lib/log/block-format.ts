@@ -18,7 +18,7 @@
 
 import { crc32 } from 'node:zlib';
 import type { Block, BlockIndex, SubjectColumns, UpstreamPositions } from './block.ts';
-import { damaged } from './damage.ts';
+import { damaged } from './log-errors.ts';
 import { readSubjects, writeSubjects } from './subject-columns.ts';
 
 /** Version of a log as a whole. A log of a later one is refused. */

@@ -14,9 +14,9 @@ import {
   readSubjectsOf,
   unpackBlock,
 } from './block-format.ts';
-import { damaged } from './damage.ts';
 import type { Database } from './database.ts';
 import type { SliceEncoding } from './event-log.ts';
+import { damaged } from './log-errors.ts';
 
 /** See the file comment. Every method throws CodedError `LOG_CORRUPT` for what is missing or damaged. */
 export class BlockLoader {

@@ -25,12 +25,12 @@ import {
   storedSubjectsOf,
   writeHead,
 } from './block-format.ts';
-import { asDamage, damaged } from './damage.ts';
-import { type Database, openDatabase, writeFailure } from './database.ts';
+import { type Database, openDatabase } from './database.ts';
 import type { TrimResult } from './event-log.ts';
-import { walkHeads } from './head-walk.ts';
+import { asDamage, damaged, writeFailure } from './log-errors.ts';
 import { SegmentIndex } from './segment-index.ts';
-import { newestHead, StoredBlocks } from './stored-blocks.ts';
+import { StoredBlocks } from './stored-blocks.ts';
+import { newestHead, walkHeads } from './stored-heads.ts';
 
 const compressJson = promisify(zstdCompress);
 const compressOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };

@@ -3,8 +3,8 @@
 
 import type { Block } from './block.ts';
 import { blockKey, packBlock, parts, unpackBlock } from './block-format.ts';
-import { asDamage } from './damage.ts';
-import { type Database, openDatabase, writeFailure } from './database.ts';
+import { type Database, openDatabase } from './database.ts';
+import { asDamage, writeFailure } from './log-errors.ts';
 
 /** LevelDB's memtable for the journal: most entries are deleted again before it is full. */
 const writeBufferBytes = 8 * 1024 * 1024;

@@ -5,7 +5,7 @@
 import { crc32 } from 'node:zlib';
 import { firstAfter } from '../binary-search.ts';
 import { type BlockIndex, noCollection } from './block.ts';
-import { damaged } from './damage.ts';
+import { damaged } from './log-errors.ts';
 
 /** Blocks that a segment describes. */
 export const segmentBlocks = 256;

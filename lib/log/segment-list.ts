@@ -8,10 +8,10 @@ import { withoutCollectionOf } from './block-cut.ts';
 import { blockKey, parts } from './block-format.ts';
 import type { BlockLoader } from './block-loader.ts';
 import { compactBlocks } from './compaction.ts';
-import { damaged } from './damage.ts';
 import type { Database } from './database.ts';
-import { walkHeads } from './head-walk.ts';
+import { damaged } from './log-errors.ts';
 import { type CreatedSearch, SegmentIndex } from './segment-index.ts';
+import { walkHeads } from './stored-heads.ts';
 import { SubjectFilter } from './subject-filter.ts';
 
 /** Segments kept after use, and their events without a collection, about 150 KB and 500 KB each: replays share them. */

@@ -4,12 +4,12 @@
 import { CodedError } from '../errors.ts';
 import type { Block, BlockIndex } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
-import { type BlockHead, blockKey, blockKeysEnd, parts, readBlockKey, readHead } from './block-format.ts';
+import type { BlockHead } from './block-format.ts';
 import { BlockLoader } from './block-loader.ts';
 import { BlockReader } from './block-reader.ts';
-import { damaged } from './damage.ts';
-import { type Database, databaseFailure } from './database.ts';
+import type { Database } from './database.ts';
 import type { ReadResult, SliceEncoding } from './event-log.ts';
+import { databaseFailure } from './log-errors.ts';
 import type { CreatedSearch, ReadFilter } from './segment-index.ts';
 import { SegmentList } from './segment-list.ts';
 
@@ -102,15 +102,4 @@ export class StoredBlocks {
     if (this.segments.open.isFull) this.segments.closeOpen();
     this.lastTimeUs = block.index.lastTimeUs;
   }
-}
-
-/** The head of the newest block. @throws CodedError `LOG_CORRUPT`. */
-export async function newestHead(db: Database): Promise<BlockHead | undefined> {
-  const range = { gte: blockKey(0, parts.head), lt: blockKeysEnd, reverse: true, limit: 1 };
-  const [newest] = await db.keys(range).all();
-  const lastTimeUs = newest === undefined ? undefined : readBlockKey(newest)?.lastTimeUs;
-  if (lastTimeUs === undefined) return undefined;
-  const head = await db.get(blockKey(lastTimeUs, parts.head));
-  if (head === undefined) throw damaged(`block ${lastTimeUs} has no head`);
-  return readHead(head);
 }

@@ -6,7 +6,7 @@
 import { crc32 } from 'node:zlib';
 import { subjectInts } from '../event/subject.ts';
 import type { SubjectColumns } from './block.ts';
-import { damaged } from './damage.ts';
+import { damaged } from './log-errors.ts';
 
 const fixedBytes = 32;
 const subjectBytes = 4 * subjectInts;

@@ -4,7 +4,7 @@
 import { crc32 } from 'node:zlib';
 import { noPath, subjectInts } from '../event/subject.ts';
 import type { SubjectColumns } from './block.ts';
-import { damaged } from './damage.ts';
+import { damaged } from './log-errors.ts';
 import { segmentBlocks } from './segment-index.ts';
 
 /** Bits of a block: some ten for each of the account and the record of the 1.4 subjects that a usual event has. */

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { LogReader } from '../../lib/log/event-log.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
-import type { LogFollower } from '../../lib/log/log-follower.ts';
-import { LogReplica } from '../../lib/log/log-replica.ts';
+import { type LogFollower, LogReplica } from '../../lib/log/log-replica.ts';
 import { fakeCompressor, payloadsOf, SampleLog, seededRandom } from '../support/events.ts';
 
 let dataDir: string;
