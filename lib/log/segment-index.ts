@@ -5,14 +5,13 @@
 import { crc32 } from 'node:zlib';
 import { firstAfter } from '../binary-search.ts';
 import { type BlockIndex, noCollection } from './block.ts';
+import { addToBloom, mayBeInBloom } from './bloom.ts';
 import { damaged } from './log-errors.ts';
 
 /** Blocks that a segment describes. */
 export const segmentBlocks = 256;
-/** Bits of a block's DID filter: 16 or more for each of a usual block's 256 DIDs, one false hit in a thousand. */
+/** Bytes of a block's DID filter: 16 bits or more for each of a usual block's 256 DIDs, one false hit in a thousand. */
 const filterBytes = 512;
-const filterBits = filterBytes * 8;
-const filterProbes = 6;
 /** DIDs above which testing costs more than the blocks that it would skip. */
 const testedDidsMax = 512;
 const bitmapBytes = segmentBlocks / 8;
@@ -105,13 +104,9 @@ export class SegmentIndex {
     for (const collection of index.collections) this.#mark(collection, at);
     if (index.collection.includes(noCollection)) this.#mark('', at);
     const start = at * filterBytes;
-    for (let event = 0; event < index.count; event++) {
-      const step = index.didHash[event * 2 + 1] | 1;
-      let bit = index.didHash[event * 2];
-      for (let probe = 0; probe < filterProbes; probe++, bit = (bit + step) | 0) {
-        this.#didFilters[start + ((bit & (filterBits - 1)) >> 3)] |= 1 << (bit & 7);
-      }
-    }
+    const { didHash } = index;
+    for (let did = 0; did < index.count * 2; did += 2)
+      addToBloom(this.#didFilters, start, filterBytes, didHash[did], didHash[did + 1]);
   }
 
   /** One of {@link wants} for each block: what may be in it that `filter` lets through. */
@@ -223,17 +218,7 @@ export class SegmentIndex {
   #hasAny(block: number, didHashes: Uint32Array): boolean {
     const start = block * filterBytes;
     for (let did = 0; did < didHashes.length; did += 2) {
-      const step = didHashes[did + 1] | 1;
-      let bit = didHashes[did];
-      let probe = 0;
-      while (
-        probe < filterProbes &&
-        (this.#didFilters[start + ((bit & (filterBits - 1)) >> 3)] & (1 << (bit & 7))) !== 0
-      ) {
-        probe++;
-        bit = (bit + step) | 0;
-      }
-      if (probe === filterProbes) return true;
+      if (mayBeInBloom(this.#didFilters, start, filterBytes, didHashes[did], didHashes[did + 1])) return true;
     }
     return false;
   }

@@ -4,13 +4,12 @@
 import { crc32 } from 'node:zlib';
 import { noPath, subjectInts } from '../event/subject.ts';
 import type { SubjectColumns } from './block.ts';
+import { addToBloom, mayBeInBloom } from './bloom.ts';
 import { damaged } from './log-errors.ts';
 import { segmentBlocks } from './segment-index.ts';
 
-/** Bits of a block: some ten for each of the account and the record of the 1.4 subjects that a usual event has. */
+/** Bytes of a block's filter: some ten bits for each of the account and the record of the 1.4 subjects that a usual event has. */
 const filterBytes = 1024;
-const filterBits = filterBytes * 8;
-const filterProbes = 6;
 /** Subjects above which testing costs more than the blocks that it would skip. */
 const testedSubjectsMax = 512;
 const fixedBytes = 8;
@@ -82,24 +81,15 @@ export class SubjectFilter {
   }
 
   #set(start: number, low: number, high: number, path: number): void {
-    const step = stepOf(high, path);
-    let bit = low ^ path;
-    for (let probe = 0; probe < filterProbes; probe++, bit = (bit + step) | 0) {
-      this.#bits[start + ((bit & (filterBits - 1)) >> 3)] |= 1 << (bit & 7);
-    }
+    addToBloom(this.#bits, start, filterBytes, low ^ path, highOf(high, path));
   }
 
   #has(start: number, low: number, high: number, path: number): boolean {
-    const step = stepOf(high, path);
-    let bit = low ^ path;
-    for (let probe = 0; probe < filterProbes; probe++, bit = (bit + step) | 0) {
-      if ((this.#bits[start + ((bit & (filterBits - 1)) >> 3)] & (1 << (bit & 7))) === 0) return false;
-    }
-    return true;
+    return mayBeInBloom(this.#bits, start, filterBytes, low ^ path, highOf(high, path));
   }
 }
 
-/** Odd, so that all probes differ. */
-function stepOf(high: number, path: number): number {
-  return (high ^ (path >>> 13) ^ (path << 19)) | 1;
+/** High half of what stands for a subject, made of that of its DID and its path; the low half is `low ^ path`. */
+function highOf(high: number, path: number): number {
+  return high ^ (path >>> 13) ^ (path << 19);
 }
