@@ -6,6 +6,7 @@ import type { Clock } from '../event/clock.ts';
 import type { DidHasher } from '../event/did-hash.ts';
 import type { EventKind, Operation } from '../event/event.ts';
 import { binaryMessage, closeMessage, openMessage, textMessage } from '../event/websocket-frame.ts';
+import { doubled } from '../typed-array.ts';
 import { type Block, type BlockIndex, noCollection, type UpstreamPositions } from './block.ts';
 import { SubjectBuilder } from './subject-builder.ts';
 
@@ -38,16 +39,11 @@ class Columns {
   kindAndOperation = new Uint8Array(firstCapacityEvents);
 
   grow(): void {
-    const capacity = this.timeUs.length * 2;
-    const copyInto = <T extends { set(from: T): void }>(to: T, from: T): T => {
-      to.set(from);
-      return to;
-    };
-    this.timeUs = copyInto(new Float64Array(capacity), this.timeUs);
-    this.jsonEnd = copyInto(new Uint32Array(capacity), this.jsonEnd);
-    this.didHash = copyInto(new Uint32Array(capacity * 2), this.didHash);
-    this.collection = copyInto(new Uint16Array(capacity), this.collection);
-    this.kindAndOperation = copyInto(new Uint8Array(capacity), this.kindAndOperation);
+    this.timeUs = doubled(this.timeUs);
+    this.jsonEnd = doubled(this.jsonEnd);
+    this.didHash = doubled(this.didHash);
+    this.collection = doubled(this.collection);
+    this.kindAndOperation = doubled(this.kindAndOperation);
   }
 }
 

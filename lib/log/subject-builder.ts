@@ -3,6 +3,7 @@
 import type { DidHasher } from '../event/did-hash.ts';
 import { noPath, SubjectHasher, subjectInts } from '../event/subject.ts';
 import { tidTimeUs } from '../event/tid.ts';
+import { doubled } from '../typed-array.ts';
 import type { SubjectColumns } from './block.ts';
 
 /** Subjects of one event: more are left out. A byte holds the number. */
@@ -40,7 +41,7 @@ export class SubjectBuilder {
       )
         return;
     }
-    if (to === subjectHashes.length) this.#subjectHashes = copyInto(new Uint32Array(to * 2), subjectHashes);
+    if (to === subjectHashes.length) this.#subjectHashes = doubled(subjectHashes);
     this.#subjectHashes[to] = hasher.didLow;
     this.#subjectHashes[to + 1] = hasher.didHigh;
     this.#subjectHashes[to + 2] = hasher.path;
@@ -54,9 +55,9 @@ export class SubjectBuilder {
   end(source: Uint8Array, pathStart: number, keyStart: number, pathEnd: number): void {
     const at = this.#events++;
     if (at === this.#path.length) {
-      this.#path = copyInto(new Uint32Array(at * 2), this.#path);
-      this.#ends = copyInto(new Uint32Array(at * 2), this.#ends);
-      this.#keyTimeUs = copyInto(new Float64Array(at * 2), this.#keyTimeUs);
+      this.#path = doubled(this.#path);
+      this.#ends = doubled(this.#ends);
+      this.#keyTimeUs = doubled(this.#keyTimeUs);
     }
     this.#ends[at] = this.#count;
     this.#openStart = this.#count;
@@ -91,9 +92,4 @@ export class SubjectBuilder {
     this.#hasPaths = false;
     return columns;
   }
-}
-
-function copyInto<T extends { set(from: T): void }>(to: T, from: T): T {
-  to.set(from);
-  return to;
 }
