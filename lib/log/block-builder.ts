@@ -144,9 +144,10 @@ export class BlockBuilder {
 
   /**
    * Compresses the gathered events, makes the block and starts the next one. Call when not {@link isEmpty}.
-   * @param lagUs how late the relay is: its events were made that long ago.
+   * @param frameTimeUs the time that the newest frame carries, which tells when the events were made; undefined when none
+   * has carried one.
    */
-  seal(compressor: EventCompressor, lagUs = 0): Block {
+  seal(compressor: EventCompressor, frameTimeUs?: number): Block {
     const count = this.#count;
     const columns = this.#columns;
     const firstTimeUs = count > 0 ? columns.timeUs[0] : this.#clock.next();
@@ -154,6 +155,7 @@ export class BlockBuilder {
     const json = this.writer.copy();
     const { zstd, zstdEnd } = compressEvents(json, jsonEnd, compressor, this.#zstdWriter);
     const lastTimeUs = count > 0 ? columns.timeUs[count - 1] : firstTimeUs;
+    if (frameTimeUs !== undefined) this.#subjects.late(this.#clock.nowUs() - frameTimeUs);
     const index: BlockIndex = {
       count,
       firstTimeUs,
@@ -165,7 +167,7 @@ export class BlockBuilder {
       collection: columns.collection.slice(0, count),
       kindAndOperation: columns.kindAndOperation.slice(0, count),
       collections: [...this.#collectionIds.keys()],
-      subjects: this.#subjects.take(firstTimeUs - lagUs, lastTimeUs - lagUs),
+      subjects: this.#subjects.take(firstTimeUs, lastTimeUs),
     };
     this.writer.shrink(writerBytes);
     this.#count = 0;

@@ -1,4 +1,5 @@
-// Gathers what the events of the open block point at. Owned by block-builder.ts, which tells it of each event in turn.
+// Gathers what the events of the open block point at, and when they were made. Owned by block-builder.ts, which tells it
+// of each event in turn. The columns are looked into by record-finder.ts when a record is deleted, and by lib/fanout.
 
 import type { DidHasher } from '../event/did-hash.ts';
 import { noPath, SubjectHasher, subjectInts } from '../event/subject.ts';
@@ -9,10 +10,13 @@ import type { SubjectColumns } from './block.ts';
 /** Subjects of one event: more are left out. A byte holds the number. */
 export const subjectsOfEventMax = 255;
 const firstCapacityEvents = 512;
+/** Newest frames whose lag counts; not an even number, so that there is a middle. */
+const lagSamplesMax = 15;
 
 /** See the file comment. */
 export class SubjectBuilder {
   readonly #hasher: SubjectHasher;
+  readonly #lag = new SourceLag();
   #path = new Uint32Array(firstCapacityEvents);
   #ends = new Uint32Array(firstCapacityEvents);
   #keyTimeUs = new Float64Array(firstCapacityEvents);
@@ -25,6 +29,11 @@ export class SubjectBuilder {
 
   constructor(hasher: DidHasher) {
     this.#hasher = new SubjectHasher(hasher);
+  }
+
+  /** The newest frame came `lagUs` after the time that it carries: events are made that long before they come. */
+  late(lagUs: number): void {
+    this.#lag.add(lagUs);
   }
 
   /** A text of the open event's record. */
@@ -73,13 +82,14 @@ export class SubjectBuilder {
 
   /**
    * The columns of the events since the last call, copied; undefined when there is nothing in them.
-   * @param createdFromUs @param createdThroughUs see {@link SubjectColumns}.
+   * @param firstTimeUs @param lastTimeUs of the block.
    */
-  take(createdFromUs: number, createdThroughUs: number): SubjectColumns | undefined {
+  take(firstTimeUs: number, lastTimeUs: number): SubjectColumns | undefined {
+    const lagUs = this.#lag.usualUs;
     const columns = this.#hasPaths
       ? {
-          createdFromUs,
-          createdThroughUs,
+          createdFromUs: firstTimeUs - lagUs,
+          createdThroughUs: lastTimeUs - lagUs,
           path: this.#path.slice(0, this.#events),
           ends: this.#ends.slice(0, this.#events),
           subjectHashes: this.#subjectHashes.slice(0, this.#count * subjectInts),
@@ -91,5 +101,21 @@ export class SubjectBuilder {
     this.#openStart = 0;
     this.#hasPaths = false;
     return columns;
+  }
+}
+
+/** How late events come, robustly: frames carry a time that a stranger's server may have set, so a few that lie must not count. */
+export class SourceLag {
+  /** The median of the newest samples, in microseconds, not below 0; 0 before the first. */
+  usualUs = 0;
+  readonly #samplesUs: number[] = [];
+  #next = 0;
+
+  /** @param lagUs now minus the time of a frame. */
+  add(lagUs: number): void {
+    this.#samplesUs[this.#next] = lagUs;
+    this.#next = (this.#next + 1) % lagSamplesMax;
+    const sorted = this.#samplesUs.toSorted((one, other) => one - other);
+    this.usualUs = Math.max(0, sorted[sorted.length >>> 1]);
   }
 }

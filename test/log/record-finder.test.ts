@@ -134,7 +134,7 @@ class Likes {
 
   /** The open block, of events that came `lagUs` late. */
   block(lagUs = 0): Block {
-    return this.#builder.seal(fakeCompressor, lagUs);
+    return this.#builder.seal(fakeCompressor, this.nowUs - lagUs);
   }
 
   /** Fills the log, so that what was before lies in the store. */
