@@ -70,7 +70,7 @@ export interface StoredBytes {
   readonly zstd: number;
   /** What events point at. */
   readonly subjects: number;
-  /** With what lies behind them. */
+  /** Indexes, filters, and events without a collection. */
   readonly segments: number;
   /** Of the five above: all of the store. */
   readonly store: number;
@@ -139,7 +139,7 @@ class Tally {
       this.#bytes.zstd += head.zstdBytes;
       this.#bytes.subjects += head.subjectBytes;
       this.#addEvents(head);
-      // The link changes with the first block behind a segment.
+      // The link changes with the first block of the next segment.
       if (head.segmentUs !== segmentUs) await this.#addSegment(reader, head.segmentUs);
       segmentUs = head.segmentUs;
     }
@@ -241,7 +241,7 @@ class Tally {
 
   async #addSegment(reader: ClosedLog, lastTimeUs: number): Promise<void> {
     const values = await reader.segmentOf(lastTimeUs);
-    // Trimmed, in front of the oldest block, or not yet full, behind the newest.
+    // Trimmed, before the oldest block, or not full yet, behind the newest.
     if (values[0] === undefined) return;
     this.#segments++;
     for (const value of values) this.#bytes.segments += value?.length ?? 0;

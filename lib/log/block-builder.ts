@@ -1,5 +1,5 @@
 // Gathers events into the next block. It is the sink that lib/event writes JSON into, and the one place where an event
-// gets its `time_us`. It decides nothing about when a block ends: lib/service asks `isFull` and calls `seal`.
+// gets its `time_us`. It decides nothing about when a block ends: lib/ingest asks `isFull` and calls `seal`.
 
 import { ByteWriter } from '../byte-writer.ts';
 import type { Clock } from '../event/clock.ts';
@@ -10,7 +10,7 @@ import { doubled } from '../typed-array.ts';
 import { type Block, type BlockIndex, noCollection, type UpstreamPositions } from './block.ts';
 import { SubjectBuilder } from './subject-builder.ts';
 
-/** Compresses an event's JSON to one zstd frame; the part of a `Compressor` that blocks need. */
+/** Compresses an event's JSON to one zstd frame: the part of a `Compressor` that blocks need. */
 export interface EventCompressor {
   readonly dictionaryId: number;
   /** @param isFast less effort, because many events wait. */
@@ -20,8 +20,8 @@ export interface EventCompressor {
 /** Events after which a block is full: reads of 256 are where LevelDB's cost per event levels off. */
 export const blockEventsMax = 256;
 /**
- * Events that are compressed in one go from which on there is a hurry. In the 4 ms that ingest gathers these are 16,000 a
- * second: far above the network's rate, far below what full effort keeps up with. A replay compresses full blocks.
+ * Events compressed in one go from which on less effort goes into each. In the 4 ms that ingest gathers these are 16,000
+ * a second: far above the network's rate, far below what full effort keeps up with. A replay compresses full blocks.
  */
 export const fastEventsMin = 64;
 /** JSON bytes after which a block is full, so that one write to a socket stays small against its buffer. */
@@ -144,7 +144,7 @@ export class BlockBuilder {
 
   /**
    * Compresses the gathered events, makes the block and starts the next one. Call when not {@link isEmpty}.
-   * @param frameTimeUs the time that the newest frame carries, which tells when the events were made; undefined when none
+   * @param frameTimeUs the time that the newest frame carries, which tells when the events were created; undefined when none
    * has carried one.
    */
   seal(compressor: EventCompressor, frameTimeUs?: number): Block {
@@ -193,7 +193,7 @@ export class BlockBuilder {
 }
 
 /**
- * Compresses every event of `json` (WebSocket text frames that end at `jsonEnd`) into a binary frame of its own.
+ * Compresses every event of `json` (WebSocket text messages that end at `jsonEnd`) into a binary message of its own.
  * @param scratch reused between calls; the result is a copy.
  */
 export function compressEvents(
@@ -219,12 +219,12 @@ export function compressEvents(
   return { zstd: scratch.copy(), zstdEnd };
 }
 
-/** Large enough to be kept as it is. */
+/** Whether a block is large enough to be stored as it is. */
 export function isFull({ index, json }: Block): boolean {
   return index.count >= blockEventsMax || json.length >= blockJsonBytesMax;
 }
 
-/** The block with zstd frames that `compressor` makes, if its own are of another dictionary. */
+/** The block with zstd messages of `compressor`, if its own are of another dictionary. */
 export function withDictionaryOf(block: Block, compressor: EventCompressor, scratch: ByteWriter): Block {
   const { dictionaryId } = compressor;
   if (block.dictionaryId === dictionaryId) return block;

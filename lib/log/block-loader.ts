@@ -24,7 +24,7 @@ export class BlockLoader {
   readonly #compressor: EventCompressor;
   readonly #scratch = new ByteWriter();
 
-  /** @param compressor what compressed readers can decode: frames of another dictionary are compressed again. */
+  /** @param compressor what compressed readers can decode: messages of another dictionary are compressed again. */
   constructor(db: Database, compressor: EventCompressor) {
     this.#db = db;
     this.#compressor = compressor;

@@ -11,7 +11,7 @@ export const noCollection = 0xffff;
 /**
  * One entry per event, in `time_us` order. All columns are read-only and have `count` entries (`didHash` has two
  * per event: low, high). Offsets are ends of whole WebSocket messages within the block's JSON and zstd bytes; an
- * event's frame starts where the one before it ends.
+ * event's message starts where the one before it ends.
  */
 export interface BlockIndex {
   readonly count: number;
@@ -36,7 +36,7 @@ export interface BlockIndex {
 /** What events point at, in the short form of lib/event/subject.ts. A deletion has what its record pointed at. */
 export interface SubjectColumns {
   /**
-   * When the events were made, in µs since 1970: the time that the block came, less what the relay was late. A record
+   * When the events were created, in µs since 1970: the time that the block came, less what the relay was late. A record
    * whose key is a time is looked for by it (record-finder.ts).
    */
   readonly createdFromUs: number;
@@ -62,9 +62,9 @@ export interface Block {
   readonly index: BlockIndex;
   /** The events as WebSocket text messages, one after the other. */
   readonly json: Uint8Array;
-  /** The same events as WebSocket binary frames that hold one zstd frame each. */
+  /** The same events as WebSocket binary messages that hold one zstd frame each. */
   readonly zstd: Uint8Array;
-  /** Of the dictionary that `zstd` was made with. */
+  /** Of the dictionary that `zstd` was compressed with. */
   readonly dictionaryId: number;
   /** What is in the log once this block is. */
   readonly positions: UpstreamPositions;

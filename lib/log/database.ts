@@ -13,7 +13,7 @@ import { damaged, databaseFailure } from './log-errors.ts';
 export const storeFolder = 'blocks';
 export const journalFolder = 'journal';
 
-/** Bytes that must fit before the log goes on: LevelDB's recovery writes its logs and a table anew. */
+/** Bytes that must fit before the log goes on: LevelDB's recovery writes its logs and a table again. */
 const probeBytes = 32 * 1024 * 1024;
 const probeName = 'space-probe';
 const probeIntervalMs = 1000;

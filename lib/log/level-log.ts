@@ -1,6 +1,6 @@
 // The embedded event log. Full blocks go to the block store. Small ones, the usual case at the network's rate, go to the
-// journal; when enough have gathered they are compacted into one and move to the store, behind the writer's back. Which of
-// the two holds an event is nobody else's business: readers ask memory first, then here.
+// journal; when enough have gathered they are compacted into one, which moves to the store in the background. Callers do
+// not see which of the two holds an event: readers ask memory first, then here.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

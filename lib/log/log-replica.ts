@@ -30,7 +30,7 @@ export interface LogFollower {
   trimming(throughUs: number): void;
   /** The databases are about to be closed and opened again: resolves when no other thread has them open. */
   suspend(): Promise<void>;
-  /** They are open again: resolves when every reader has started anew, from `LevelLog.replicaStart`. */
+  /** They are open again: resolves when every reader has started again from `LevelLog.replicaStart`. */
   resume(): Promise<void>;
 }
 
@@ -92,7 +92,7 @@ export class LogReplica implements LogReader {
     }
   }
 
-  /** As `LogFollower.compacted`. @throws CodedError `LOG_ORDER`: the two threads are not of one mind. */
+  /** As `LogFollower.compacted`. @throws CodedError `LOG_ORDER`: the two threads disagree. */
   compacted(compacted: Block, count: number): void {
     const last = this.#view.uncompacted[count - 1];
     if (last?.index.lastTimeUs !== compacted.index.lastTimeUs) {
@@ -118,7 +118,7 @@ export class LogReplica implements LogReader {
     return this.#store.db.close();
   }
 
-  /** Opens the store again and starts anew. @throws CodedError `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
+  /** Opens the store again and starts from what is in it. @throws CodedError `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
   async resume(start: ReplicaStart): Promise<void> {
     this.#store = await openStore(this.#options, start);
     this.#view.reset(this.#store.stored, start.uncompacted);

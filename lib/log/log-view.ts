@@ -73,9 +73,9 @@ export class LogView implements LogReader {
     return this.#stored.indexAfter(timeUs);
   }
 
-  /** As `StoredBlocks.createdAt`. */
-  storedCreatedAt(search: CreatedSearch): AsyncGenerator<BlockIndex> {
-    return this.#stored.createdAt(search);
+  /** As `StoredBlocks.indexesCreatedAt`. */
+  storedIndexesCreatedAt(search: CreatedSearch): AsyncGenerator<BlockIndex> {
+    return this.#stored.indexesCreatedAt(search);
   }
 
   /** The databases are about to be closed: reads wait for {@link reset}. */
@@ -84,7 +84,7 @@ export class LogView implements LogReader {
     this.#suspension ??= Promise.withResolvers();
   }
 
-  /** Starts anew, from what is found in reopened databases. */
+  /** Starts again from what is found in the reopened databases. */
   reset(stored: StoredBlocks, uncompacted: readonly Block[]): void {
     const before = this.lastTimeUs;
     this.#stored = stored;

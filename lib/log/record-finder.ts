@@ -3,8 +3,8 @@
 // need no search. It never fails: what is not found stays without subjects.
 //
 // The record's event is looked for in the log, newest first, by the time in the record's key: keys are TIDs, made when the
-// record was. Blocks have both for it (subject-builder.ts: the times of keys, and when events were made), and segment
-// indexes say which blocks were made at a time (segment-index.ts). Records whose key is no time, or not that of the
+// record was. Blocks have both for it (subject-builder.ts: the times of keys, and when events were created), and segment
+// indexes say which blocks were created at a time (segment-index.ts). Records whose key is no time, or not that of the
 // commit, are few (profiles, feeds, imports), so the newest of them are simply remembered: in memory, until a restart.
 
 import { operations } from '../event/event.ts';
@@ -14,7 +14,7 @@ import type { DeletionTotals } from './event-log.ts';
 import type { LogView } from './log-view.ts';
 import { subjectHashesOf, withSubjectHashes } from './subject-columns.ts';
 
-/** How far the time in a record's key may be from the time at which its event was made: clocks, and slow networks. */
+/** How far the time in a record's key may be from the time at which its event was created: clocks, and slow networks. */
 export const keySlackUs = 2 * 60 * 1_000_000;
 /** Blocks that are read for one deletion: usually one, rarely another that only seemed to have the DID. */
 const blocksPerSearchMax = 8;
@@ -76,7 +76,7 @@ export class RecordFinder {
         });
         continue;
       }
-      // An update is not made when its key was, or so soon that it could be taken for the creation. NaN compares as false.
+      // An update is not created when its key was, or so soon that it could be taken for the creation. NaN compares as false.
       const isRegular =
         operation === operations.create &&
         keyTimeUs[event] >= createdFromUs - keySlackUs &&
@@ -149,7 +149,7 @@ export class RecordFinder {
       if (remembered !== undefined) yield remembered;
     }
     if (Number.isNaN(keyTimeUs)) return;
-    yield* this.#view.storedCreatedAt({
+    yield* this.#view.storedIndexesCreatedAt({
       createdUs: keyTimeUs,
       slackUs: keySlackUs,
       didHash: index.didHash.subarray(event * 2, event * 2 + 2),

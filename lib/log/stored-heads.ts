@@ -24,7 +24,7 @@ export async function* walkHeads(db: Database, fromUs: number, throughUs: number
   });
   try {
     for (let entry = await iterator.next(); entry !== undefined; entry = await iterator.next()) {
-      // A segment may lie behind a block that is gone.
+      // The last block of a segment may be gone, and the segment's index not.
       if (readBlockKey(entry[0])?.part !== parts.head) continue;
       const head = readHead(entry[1]);
       yield head;

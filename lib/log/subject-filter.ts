@@ -1,5 +1,5 @@
 // Lets a reader who is after subjects skip blocks: for each block of a segment a Bloom filter of what its events point
-// at. Four bytes an event, in a value of its own, so that nobody else reads it. Pure; segment-list.ts stores it.
+// at. Four bytes an event, in a value of its own, so that no other reader reads it. Pure; block-store.ts stores it.
 
 import { crc32 } from 'node:zlib';
 import { noPath, subjectInts } from '../event/subject.ts';
@@ -32,7 +32,7 @@ export class SubjectFilter {
     }
   }
 
-  /** The next block, of which nothing is known: it may have everything, so that whoever reads it meets the damage. */
+  /** The next block, of which nothing is known: it may have everything, so that a replay reads it and meets the damage. */
   addUnknown(): void {
     this.#makeBits();
     const start = this.#count++ * filterBytes;
@@ -75,7 +75,7 @@ export class SubjectFilter {
     return filter;
   }
 
-  /** A segment without any subject takes no memory. */
+  /** The filter of a segment without any subject takes no memory. */
   #makeBits(): void {
     if (this.#bits.length === 0) this.#bits = new Uint8Array(segmentBlocks * filterBytes);
   }

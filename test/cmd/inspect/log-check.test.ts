@@ -62,7 +62,7 @@ async function check(options: Partial<CheckOptions> = {}): Promise<CheckResult> 
 /** Names of the problems with the block they are at, `log` for the log as a whole. */
 function named({ problems }: CheckResult): string[] {
   return problems.listed.map(
-    ({ code, place, timeUs }) => `${code} ${place === 'log' ? place : `${place} ${timeUs}`}`,
+    ({ code, where, timeUs }) => `${code} ${where === 'log' ? where : `${where} ${timeUs}`}`,
   );
 }
 
@@ -455,7 +455,7 @@ const damages: readonly Damage[] = [
   {
     title: 'an end within a frame',
     block: at.last,
-    expected: ['json_frame @', 'zstd_frame @'],
+    expected: ['json_message @', 'zstd_message @'],
     change: meaning(({ index }) => {
       index.jsonEnd[0]--;
       index.zstdEnd[1]--;
@@ -464,7 +464,7 @@ const damages: readonly Damage[] = [
   {
     title: 'JSON frames of the wrong kind',
     block: at.last,
-    expected: ['json_frame @'],
+    expected: ['json_message @'],
     change: meaning(({ json }) => {
       json[0] = 0x82;
     }),
@@ -472,7 +472,7 @@ const damages: readonly Damage[] = [
   {
     title: 'a long JSON frame that declares another length',
     block: at.last,
-    expected: ['json_frame @'],
+    expected: ['json_message @'],
     change: meaning(({ json, index }) => {
       const long = [0, ...index.jsonEnd].find((start) => json[start + 1] === 126)!;
       json[long + 3] ^= 1;
@@ -481,7 +481,7 @@ const damages: readonly Damage[] = [
   {
     title: 'a zstd frame that declares another length',
     block: at.last,
-    expected: ['zstd_frame @'],
+    expected: ['zstd_message @'],
     change: meaning(({ zstd }) => zstd[1]++),
   },
   {
