@@ -139,7 +139,7 @@ export class ClosedLog {
     return this.#guard(this.#store.get(blockKey(lastTimeUs, parts.head)));
   }
 
-  /** What is stored of the segment that ends with one block of the store, its index first. @throws CodedError `LOG_READ_FAILED`. */
+  /** What is stored of the segment that ends with a block of the store, its index first. @throws CodedError `LOG_READ_FAILED`. */
   segmentOf(lastTimeUs: number): Promise<(Uint8Array | undefined)[]> {
     const keys = [parts.segment, parts.withoutCollection, parts.subjectFilter].map((part) =>
       blockKey(lastTimeUs, part),

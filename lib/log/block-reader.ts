@@ -1,5 +1,5 @@
-// Reads a range of a block store for one reader: asks the segment indexes what is worth reading, reads it several blocks at a
-// time, and hands over slices in order. Owned by stored-blocks.ts.
+// Reads a range of a block store for one reader: asks the segment indexes what is worth reading, reads it several blocks at
+// a time, and hands over slices in order. Owned by stored-blocks.ts.
 
 import { type BlockSlice, firstEventAfter } from './block.ts';
 import { cutSlice } from './block-cut.ts';

@@ -1,6 +1,6 @@
-// Compacted blocks in LevelDB, for as long as retention keeps them. Appends go to the end of the key space, reads seek,
-// trims delete from the front. JSON messages are kept as one zstd frame per block, a sixth of their size; the messages for
-// compressed subscribers are kept as they are sent.
+// Full and compacted blocks in LevelDB, for as long as retention keeps them. Appends go to the end of the key space, reads
+// seek, trims delete from the front. JSON messages are kept as one zstd frame per block, a sixth of their size; the
+// messages for compressed subscribers are kept as they are sent.
 
 import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';

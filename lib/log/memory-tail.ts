@@ -72,7 +72,7 @@ export class MemoryTail {
     this.#reachUs = block.index.lastTimeUs;
     this.#blocks[this.#first] = undefined;
     this.#first++;
-    // Compacting once half is empty keeps the cost per push constant.
+    // Moving them up once half is empty keeps the cost per push constant.
     if (this.#first > 32 && this.#first * 2 > this.#blocks.length) {
       this.#blocks = this.#blocks.slice(this.#first);
       this.#first = 0;

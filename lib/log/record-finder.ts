@@ -22,7 +22,7 @@ const segmentsPerSearchMax = 8;
 /** Deletions of one block that are looked for in the store; a full block has some twenty. */
 export const searchesPerBlockMax = 64;
 
-/** Remembered records of a generation. There are two, so between one and two times as many are known; some 60 bytes each. */
+/** Remembered records of a generation. There are two, so up to twice as many are known; some 60 bytes each. */
 const generationRecordsMax = 65_536;
 
 /** One that is looked for. */

@@ -104,7 +104,10 @@ export class SubjectBuilder {
   }
 }
 
-/** How late events come, robustly: frames carry a time that a stranger's server may have set, so a few that lie must not count. */
+/**
+ * How late events come, robustly: frames carry a time that a stranger's server may have set, so a few that lie must not
+ * count.
+ */
 export class SourceLag {
   /** The median of the newest samples, in microseconds, not below 0; 0 before the first. */
   usualUs = 0;

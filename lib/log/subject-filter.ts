@@ -8,7 +8,7 @@ import { addToBloom, mayBeInBloom } from './bloom.ts';
 import { damaged } from './log-errors.ts';
 import { segmentBlocks } from './segment-index.ts';
 
-/** Bytes of a block's filter: some ten bits for each of the account and the record of the 1.4 subjects that a usual event has. */
+/** Bytes of a block's filter: some ten bits for the account and for the record of each of a usual event's 1.4 subjects. */
 const filterBytes = 1024;
 /** Subjects above which testing costs more than the blocks that it would skip. */
 const testedSubjectsMax = 512;
