@@ -1,5 +1,5 @@
-// Replay for readers of very little: one rare collection, three quiet accounts, what points at three others. The whole log has to be answered for,
-// few of its blocks have to be read. Measured on logs of growing size, to the last event that is wanted; how many that
+// Replay for readers of very little: one rare collection, three quiet accounts, what points at three others. The whole
+// log has to be answered for, few of its blocks have to be read. Measured on logs of growing size, to the last event that is wanted; how many that
 // are is known from the frames. Also what the log and its index take on the disk.
 
 import { readdirSync, statSync } from 'node:fs';
@@ -14,7 +14,7 @@ import {
   readBlockKey,
   readHead,
 } from '../lib/log/block-format.ts';
-import { openDatabase } from '../lib/log/database.ts';
+import { openDatabase, storeFolder } from '../lib/log/database.ts';
 import { type ReadFilter, SegmentIndex, wants } from '../lib/log/segment-index.ts';
 import { SubjectFilter } from '../lib/log/subject-filter.ts';
 import { type ExpectedFrame, eventsOf } from '../simulator/lib/synthetic-frame.ts';
@@ -91,7 +91,7 @@ async function sizeFigures(
       figures.push(figureOf(name, 'ms', 'lower', measured));
     }
   }
-  const log = await measureLog(join(directory.path, 'blocks'), wanted);
+  const log = await measureLog(join(directory.path, storeFolder), wanted);
   for (const [at, { name }] of wanted.entries()) {
     const percent = (log.blocksRead[at] / log.blocks) * 100;
     figures.push(figureOf(`  blocks read, ${name}`, '% of log', 'lower', once(percent, log.events)));
@@ -103,7 +103,7 @@ async function sizeFigures(
       baseline: hasBaseline ? [perEvent(directoryBytes(plainDirectory.path))] : [],
     }),
     figureOf(
-      '  of it index (segments)',
+      '  of it segment indexes',
       'bytes/event',
       'lower',
       once(log.segmentBytes / log.events, log.events),
@@ -215,7 +215,7 @@ function rarest(counts: ReadonlyMap<string, number>, count: number): string[] {
 interface LogShape {
   events: number;
   blocks: number;
-  /** Bytes of the stored segments. */
+  /** Bytes of the stored segment indexes, and of events without a collection. */
   segmentBytes: number;
   /** Bytes of what events point at, and of the segments' filters for it. */
   subjectBytes: number;
@@ -223,7 +223,7 @@ interface LogShape {
   readonly blocksRead: number[];
 }
 
-/** Looks into a block store that no process has open. Reads its segments and heads, not its payloads. */
+/** Looks into a block store that no process has open. Reads its segment indexes and heads, not its payloads. */
 async function measureLog(location: string, wanted: readonly Wanted[]): Promise<LogShape> {
   const db = await openDatabase(location, { writeBufferBytes: memtableBytes, createIfMissing: false });
   try {

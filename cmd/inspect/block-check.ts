@@ -1,4 +1,4 @@
-// Checks one block against itself: checksums, columns, WebSocket frames, the text of every event against its columns,
+// Checks one block against itself: checksums, columns, WebSocket messages, the text of every event against its columns,
 // every zstd frame against its text. What events point at is subject-check.ts, how blocks follow each other is
 // order-check.ts and segment-check.ts.
 
@@ -11,8 +11,8 @@ import {
   payloadBytesOf,
   textMessage,
 } from '../../lib/event/websocket-frame.ts';
+import { type BlockIndex, noCollection } from '../../lib/log/block.ts';
 import { type BlockHead, checkPayload, parts } from '../../lib/log/block-format.ts';
-import { type BlockIndex, noCollection } from '../../lib/log/block-index.ts';
 import { type ProblemCode, type ProblemList, reasonOf } from './problem.ts';
 import { type FoundBlock, readFoundHead, unpackJson } from './reader.ts';
 import { type CommitText, readFoundSubjects, SubjectCheck } from './subject-check.ts';
@@ -66,7 +66,7 @@ export class BlockCheck {
   /** Reports all that is wrong with a block; its head, with subjects in the index, when that is readable. */
   check(block: FoundBlock): BlockHead | undefined {
     const report = (code: ProblemCode, detail: string): void =>
-      this.#problems.report(code, block.place, block.lastTimeUs, detail);
+      this.#problems.report(code, block.database, block.lastTimeUs, detail);
     let head: BlockHead;
     try {
       head = readFoundHead(block);
@@ -117,9 +117,9 @@ export class BlockCheck {
     let start = 0;
     for (let event = 0; event < index.count; event++) {
       const end = index.jsonEnd[event];
-      const payloadStart = frameStart(json, start, end, textMessage);
+      const payloadStart = payloadStartIn(json, start, end, textMessage);
       if (payloadStart === 0) {
-        this.#fault('json_frame', event, `bytes ${start} to ${end} are not one text frame`);
+        this.#fault('json_message', event, `bytes ${start} to ${end} are not one text message`);
       } else {
         const parsed = this.#checkText(index, event, text, payloadStart, end);
         if (parsed !== undefined && hasSubjects) {
@@ -196,12 +196,12 @@ export class BlockCheck {
     for (let event = 0; event < index.count; event++) {
       const end = index.zstdEnd[event];
       const jsonEnd = index.jsonEnd[event];
-      const payloadStart = frameStart(zstd, start, end, binaryMessage);
+      const payloadStart = payloadStartIn(zstd, start, end, binaryMessage);
       if (payloadStart === 0) {
-        this.#fault('zstd_frame', event, `bytes ${start} to ${end} are not one binary frame`);
+        this.#fault('zstd_message', event, `bytes ${start} to ${end} are not one binary message`);
       } else if (decompressor !== undefined && json !== undefined) {
-        const textStart = frameStart(json, jsonStart, jsonEnd, textMessage);
-        // A damaged text frame has been reported, and is nothing to compare with.
+        const textStart = payloadStartIn(json, jsonStart, jsonEnd, textMessage);
+        // A damaged text message has been reported, and is nothing to compare with.
         if (textStart > 0) {
           const frame = zstd.subarray(payloadStart, end);
           this.#checkFrame(event, frame, json.subarray(textStart, jsonEnd), decompressor);
@@ -273,7 +273,7 @@ function checked(
   }
 }
 
-/** Whether `ends` rise to `bytes`, so that frames can be cut by them; else it is reported. */
+/** Whether `ends` rise to `bytes`, so that messages can be cut by them; else it is reported. */
 function endsFit(ends: Uint32Array, bytes: number, code: ProblemCode, report: Report): boolean {
   let last = 0;
   for (let event = 0; event < ends.length; event++) {
@@ -287,8 +287,8 @@ function endsFit(ends: Uint32Array, bytes: number, code: ProblemCode, report: Re
   return last === bytes;
 }
 
-/** Where the payload of the one WebSocket frame in `bytes[start, end)` starts; 0 when it is not exactly one. */
-function frameStart(bytes: Uint8Array, start: number, end: number, firstByte: number): number {
+/** Where the payload of the one WebSocket message in `bytes[start, end)` starts; 0 when it is not exactly one. */
+function payloadStartIn(bytes: Uint8Array, start: number, end: number, firstByte: number): number {
   const payloadBytes = payloadBytesOf(end - start);
   const headerBytes = headerBytesOf(payloadBytes);
   const payloadStart = start + headerBytes;

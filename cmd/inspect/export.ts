@@ -1,9 +1,9 @@
-// The events of a log as lines of JSON, in order, from a moment to another. Each block becomes one chunk, so that
-// whoever writes them decides the pace. cmd/inspect.ts is the caller.
+// The events of a log as lines of JSON, in order, from a moment to another. Each block becomes one chunk, so that the
+// caller, cmd/inspect.ts, decides the pace.
 
 import { CodedError } from '../../lib/errors.ts';
 import { headerBytesOf, payloadBytesOf } from '../../lib/event/websocket-frame.ts';
-import { type BlockIndex, firstEventAfter } from '../../lib/log/block-index.ts';
+import { type BlockIndex, firstEventAfter } from '../../lib/log/block.ts';
 import { type ClosedLog, type FoundBlock, readFoundJson } from './reader.ts';
 
 export interface ExportRange {
@@ -75,18 +75,18 @@ function tell(error: unknown, onDamage: (error: CodedError) => void): void {
   onDamage(error);
 }
 
-/** Events `start` up to `end`: every frame's header gives way to a newline, which is shorter. */
+/** Events `start` up to `end`: every message's header gives way to a newline, which is shorter. */
 function linesOf({ jsonEnd }: BlockIndex, json: Uint8Array, start: number, end: number): Uint8Array {
-  let frameStart = start === 0 ? 0 : jsonEnd[start - 1];
-  const lines = Buffer.allocUnsafe(jsonEnd[end - 1] - frameStart);
+  let messageStart = start === 0 ? 0 : jsonEnd[start - 1];
+  const lines = Buffer.allocUnsafe(jsonEnd[end - 1] - messageStart);
   let at = 0;
   for (let event = start; event < end; event++) {
-    const frameEnd = jsonEnd[event];
-    const payloadStart = frameStart + headerBytesOf(payloadBytesOf(frameEnd - frameStart));
-    lines.set(json.subarray(payloadStart, frameEnd), at);
-    at += frameEnd - payloadStart;
+    const messageEnd = jsonEnd[event];
+    const payloadStart = messageStart + headerBytesOf(payloadBytesOf(messageEnd - messageStart));
+    lines.set(json.subarray(payloadStart, messageEnd), at);
+    at += messageEnd - payloadStart;
     lines[at++] = newline;
-    frameStart = frameEnd;
+    messageStart = messageEnd;
   }
   return lines.subarray(0, at);
 }

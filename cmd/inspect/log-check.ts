@@ -1,5 +1,5 @@
 // Verifies a whole log: reads every value once, in order, and has each block checked by itself, against the one before
-// it and against its segment. It owns the walk and the verdict. cmd/inspect.ts calls it; the daemon never does.
+// it and against the index of its segment. It owns the walk and the verdict. cmd/inspect.ts calls it; the daemon never does.
 
 import { CodedError } from '../../lib/errors.ts';
 import { DidHasher } from '../../lib/event/did-hash.ts';
@@ -31,7 +31,7 @@ export interface CheckResult {
   readonly journalBlocks: number;
   /** In the store and in the journal; those in both count twice, for both are checked. */
   readonly events: number;
-  /** Heads, payloads and segments as stored. */
+  /** Heads, payloads and segment indexes as stored. */
   readonly bytes: number;
 }
 

@@ -1,9 +1,9 @@
 // Checks how blocks follow each other: times, running totals, upstream positions, and what the journal has beside the
 // store. Fed with the blocks in order by log-check.ts.
 
-import type { UpstreamPositions } from '../../lib/log/block.ts';
+import { firstAfter, firstPast } from '../../lib/binary-search.ts';
+import type { BlockIndex, UpstreamPositions } from '../../lib/log/block.ts';
 import type { BlockHead } from '../../lib/log/block-format.ts';
-import type { BlockIndex } from '../../lib/log/block-index.ts';
 import type { ProblemList } from './problem.ts';
 import type { FoundBlock } from './reader.ts';
 
@@ -105,13 +105,9 @@ export class OrderCheck {
     for (const time of timeUs) {
       // Older ones have been trimmed.
       if (time < this.#storeStartUs) continue;
-      const at = firstAtOrAfter(
-        this.#recentTimes.length,
-        (block) => this.#recentTimes[block].at(-1) ?? 0,
-        time,
-      );
-      const times = this.#recentTimes[at] ?? new Float64Array(0);
-      if (times[firstAtOrAfter(times.length, (event) => times[event], time)] !== time) lost++;
+      const blocks = this.#recentTimes;
+      const times = blocks[firstPast(blocks, 0, blocks.length, endsAtOrAfter, time)];
+      if (times === undefined || times[firstAfter(times, times.length, time - 1)] !== time) lost++;
     }
     if (lost === 0) return;
     const detail = `${lost} of its ${timeUs.length} events are not in the store, which ends behind them`;
@@ -128,14 +124,6 @@ export class OrderCheck {
   }
 }
 
-/** The first of `count` ascending numbers that is not below `wanted`; `count` when all are. */
-function firstAtOrAfter(count: number, numberAt: (at: number) => number, wanted: number): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (numberAt(middle) >= wanted) high = middle;
-    else low = middle + 1;
-  }
-  return low;
+function endsAtOrAfter(blocks: readonly Float64Array[], position: number, timeUs: number): boolean {
+  return (blocks[position].at(-1) ?? 0) >= timeUs;
 }

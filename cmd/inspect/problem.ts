@@ -1,7 +1,7 @@
 // What can be wrong with a log, by name, and the list of what was found. The names are the closed list that operators
-// search for and tests count; finding problems is the checks' (check.ts and those beside it).
+// search for and tests count; finding problems is the checks' (log-check.ts and those beside it).
 
-import type { FoundPlace } from './reader.ts';
+import type { DatabaseName } from './reader.ts';
 
 /** Every name, with what it says. */
 export const problemMeanings = {
@@ -19,7 +19,7 @@ export const problemMeanings = {
   json_checksum: 'a JSON part with a wrong length or checksum',
   json_undecodable: 'a JSON part that does not decompress',
   json_length: 'a JSON part that is not as long as its columns say',
-  json_frame: 'a WebSocket text frame that does not fit its columns',
+  json_message: 'a WebSocket text message that does not fit its columns',
   json_text: 'an event that is no JSON object in UTF-8',
   event_time: 'an event with another time_us than its column',
   event_did: 'an event with another DID than its hash',
@@ -29,7 +29,7 @@ export const problemMeanings = {
   zstd_missing: 'no zstd part',
   zstd_checksum: 'a zstd part with a wrong length or checksum',
   zstd_length: 'a zstd part that is not as long as its columns say',
-  zstd_frame: 'a WebSocket binary frame that does not fit its columns',
+  zstd_message: 'a WebSocket binary message that does not fit its columns',
   zstd_undecodable: 'a zstd frame that does not decompress with the dictionary',
   zstd_content: 'a zstd frame that holds something else than the JSON',
 
@@ -42,19 +42,19 @@ export const problemMeanings = {
   block_order: 'a block that does not come after the one before it',
   block_gap: 'a block that names another one than the one before it: those between are lost',
   block_totals: 'a block whose running totals are not the sum of what is before it',
-  segment_link: 'a block or segment that names another segment than the one before it',
-  segment_missing: 'a segment that is not there',
-  segment_damaged: 'a segment with a wrong checksum',
-  segment_blocks: 'a segment that describes other blocks than those before it',
-  segment_denies: 'a segment by which a filtered replay misses events',
-  segment_excess: 'a segment that names collections which its blocks do not have',
+  segment_link: 'a block or segment index that names another segment than the one before it',
+  segment_missing: 'a segment without its index',
+  segment_damaged: 'a segment index with a wrong checksum',
+  segment_blocks: 'a segment index that describes other blocks than those before it',
+  segment_denies: 'a segment index by which a filtered replay misses events',
+  segment_excess: 'a segment index that names collections which its blocks do not have',
 
-  without_collection_missing: 'no part with the events without a collection behind a segment that has some',
+  without_collection_missing: 'no part with the events without a collection of a segment that has some',
   without_collection_damaged: 'such a part that cannot be read',
   without_collection_events: 'such a part with other events than its segment has',
 
-  segment_created: 'a segment whose blocks were made at other times than it says',
-  filter_missing: 'no filter of what its blocks point at behind a segment',
+  segment_created: 'a segment index that says other times than those at which events were created',
+  filter_missing: 'a segment without the filter of what its blocks point at',
   filter_damaged: 'a filter of what blocks point at with a wrong checksum',
 
   journal_overlap: 'a journal block that is neither in the store nor after it',
@@ -66,7 +66,7 @@ export type ProblemCode = keyof typeof problemMeanings;
 /** One thing that is wrong. */
 export interface Problem {
   readonly code: ProblemCode;
-  readonly place: FoundPlace | 'log';
+  readonly where: DatabaseName | 'log';
   /** Key of the block in µs; 0 for the log as a whole. */
   readonly timeUs: number;
   readonly detail: string;
@@ -90,18 +90,18 @@ export class ProblemList {
     this.#listedMax = listedMax;
   }
 
-  report(code: ProblemCode, place: Problem['place'], timeUs: number, detail: string): void {
+  report(code: ProblemCode, where: Problem['where'], timeUs: number, detail: string): void {
     this.total++;
     this.counts.set(code, (this.counts.get(code) ?? 0) + 1);
     if (this.listed.length >= this.#listedMax) return;
-    this.listed.push({ code, place, timeUs, detail: printable(detail, detailCharactersMax) });
+    this.listed.push({ code, where, timeUs, detail: printable(detail, detailCharactersMax) });
   }
 }
 
 /** One line about a problem: where, its name, what exactly. */
-export function problemLine({ code, place, timeUs, detail }: Problem): string {
-  const where = place === 'log' ? 'log' : `${place === 'journal' ? 'journal ' : ''}block ${timeUs}`;
-  return `${where}: ${code}: ${detail}`;
+export function problemLine({ code, where, timeUs, detail }: Problem): string {
+  const found = where === 'log' ? 'log' : `${where === 'journal' ? 'journal ' : ''}block ${timeUs}`;
+  return `${found}: ${code}: ${detail}`;
 }
 
 /** What an error says about the damage, without its advice to a running daemon. */

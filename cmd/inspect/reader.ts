@@ -18,7 +18,14 @@ import {
   readBlockKey,
   readHead,
 } from '../../lib/log/block-format.ts';
-import { type Database, databaseFailure, isDatabase, openDatabase } from '../../lib/log/database.ts';
+import {
+  type Database,
+  isDatabase,
+  journalFolder,
+  openDatabase,
+  storeFolder,
+} from '../../lib/log/database.ts';
+import { databaseFailure } from '../../lib/log/log-errors.ts';
 
 /** LevelDB's memtable: nothing is written, but what a crash left in LevelDB's own log goes through one. */
 const writeBufferBytes = 16 * 1024 * 1024;
@@ -26,18 +33,19 @@ const writeBufferBytes = 16 * 1024 * 1024;
 const readAheadBytes = 4 * 1024 * 1024;
 const readAheadEntries = 1000;
 
-/** Where a block was found. */
-export type FoundPlace = 'store' | 'journal';
+/** Where a block was found, by the database's purpose. */
+export type DatabaseName = 'store' | 'journal';
 
 /** The values found under one time, none of them checked; an absent one is undefined. */
 export interface FoundBlock {
-  readonly place: FoundPlace;
+  readonly database: DatabaseName;
   /** From the key. */
   readonly lastTimeUs: number;
   readonly head: Uint8Array | undefined;
-  /** As stored: one zstd frame in the store, WebSocket frames in the journal. */
+  /** As stored: one zstd frame in the store, WebSocket messages in the journal. */
   readonly json: Uint8Array | undefined;
   readonly zstd: Uint8Array | undefined;
+  /** Index of the segment that ends with the block. */
   readonly segment: Uint8Array | undefined;
   /** Of the segment, the events without a collection: a packed block. */
   readonly withoutCollection: Uint8Array | undefined;
@@ -102,10 +110,13 @@ export class ClosedLog {
    * @throws CodedError `LOG_MISSING`, `LOG_LOCKED` while a daemon runs, `LOG_OPEN_FAILED`, `LOG_NEWER_FORMAT`.
    */
   static async open(dataDir: string): Promise<ClosedLog> {
-    const store = await openDatabase(join(dataDir, 'blocks'), { writeBufferBytes, createIfMissing: false });
+    const store = await openDatabase(join(dataDir, storeFolder), {
+      writeBufferBytes,
+      createIfMissing: false,
+    });
     let journal: Database | undefined;
     try {
-      const location = join(dataDir, 'journal');
+      const location = join(dataDir, journalFolder);
       if (isDatabase(location))
         journal = await openDatabase(location, { writeBufferBytes, createIfMissing: false });
       return new ClosedLog(dataDir, store, journal, await readDescription(store, dataDir));
@@ -128,7 +139,7 @@ export class ClosedLog {
     return this.#guard(this.#store.get(blockKey(lastTimeUs, parts.head)));
   }
 
-  /** The values of the segment behind one block in the store, the segment itself first. @throws CodedError `LOG_READ_FAILED`. */
+  /** What is stored of the segment that ends with a block of the store, its index first. @throws CodedError `LOG_READ_FAILED`. */
   segmentOf(lastTimeUs: number): Promise<(Uint8Array | undefined)[]> {
     const keys = [parts.segment, parts.withoutCollection, parts.subjectFilter].map((part) =>
       blockKey(lastTimeUs, part),
@@ -177,7 +188,7 @@ export class ClosedLog {
         const { lastTimeUs } = read;
         if (block?.lastTimeUs !== lastTimeUs) {
           if (block !== undefined) yield block;
-          block = { ...noParts, place: 'store', lastTimeUs };
+          block = { ...noParts, database: 'store', lastTimeUs };
         }
         block[partNames[read.part]] = value;
       }
@@ -248,7 +259,7 @@ async function* readAhead(
       const entries = await next;
       if (entries.length === 0) return;
       next = iterator.nextv(entriesMax);
-      // Seen when it is awaited; until then, and when the consumer stops early, it is nobody's.
+      // Thrown when it is awaited; until then, and when the consumer stops early, it must not count as unhandled.
       next.catch(() => {});
       yield* entries;
     }
@@ -263,7 +274,7 @@ export function readFoundHead({ lastTimeUs, head }: Pick<FoundBlock, 'lastTimeUs
   return readHead(head);
 }
 
-/** A found block's head and its events as WebSocket text frames. @throws CodedError `LOG_CORRUPT`. */
+/** A found block's head and its events as WebSocket text messages. @throws CodedError `LOG_CORRUPT`. */
 export function readFoundJson(block: FoundBlock): { head: BlockHead; json: Uint8Array } {
   const head = readFoundHead(block);
   const json = unpackJson(block, checkPayload(head, parts.json, block.json));
@@ -276,9 +287,9 @@ export function readFoundJson(block: FoundBlock): { head: BlockHead; json: Uint8
   return { head, json };
 }
 
-/** The WebSocket text frames of a JSON part whose checksum is right. @throws CodedError `LOG_CORRUPT`. */
+/** The WebSocket text messages of a JSON part whose checksum is right. @throws CodedError `LOG_CORRUPT`. */
 export function unpackJson(block: FoundBlock, stored: Uint8Array): Uint8Array {
-  if (block.place === 'journal') return stored;
+  if (block.database === 'journal') return stored;
   try {
     return zstdDecompressSync(stored);
   } catch (cause) {
@@ -289,7 +300,7 @@ export function unpackJson(block: FoundBlock, stored: Uint8Array): Uint8Array {
   }
 }
 
-/** The inverse of what the journal writes: head length, head, JSON frames, zstd frames, subjects. */
+/** The inverse of what the journal writes: head length, head, JSON messages, zstd messages, subjects. */
 function splitJournalValue(lastTimeUs: number, value: Uint8Array): FoundBlock {
   const headBytes = value.length < 4 ? 0 : new DataView(value.buffer, value.byteOffset, 4).getUint32(0, true);
   const head = value.subarray(4, 4 + headBytes);
@@ -301,11 +312,11 @@ function splitJournalValue(lastTimeUs: number, value: Uint8Array): FoundBlock {
     jsonEnd += jsonBytes;
     zstdEnd = jsonEnd + zstdBytes;
   } catch {
-    // Whoever reads the head is told; without it nobody knows where the JSON ends.
+    // Reported when the head is read; without it the end of the JSON is unknown.
   }
   return {
     ...noParts,
-    place: 'journal',
+    database: 'journal',
     lastTimeUs,
     head,
     json: value.subarray(jsonStart, jsonEnd),

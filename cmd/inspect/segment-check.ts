@@ -1,16 +1,16 @@
-// Checks the segments of a store against the blocks that they describe: that they are where the blocks' links say, that
-// they describe these blocks and no others, and that asking one never skips a block that holds what is asked for. Fed
+// Checks the segment indexes of a store against the blocks that they describe: that they are where the blocks' links say,
+// that they describe these blocks and no others, and that asking one never skips a block that holds what is asked for. Fed
 // with the blocks in order by log-check.ts; it holds the columns of one segment's blocks.
 
 import { noPath, subjectInts } from '../../lib/event/subject.ts';
+import { type BlockIndex, noCollection } from '../../lib/log/block.ts';
 import { type BlockHead, unpackBlock } from '../../lib/log/block-format.ts';
-import { type BlockIndex, noCollection } from '../../lib/log/block-index.ts';
 import { SegmentIndex, segmentBlocks, wants } from '../../lib/log/segment-index.ts';
 import { SubjectFilter } from '../../lib/log/subject-filter.ts';
 import { type ProblemCode, type ProblemList, reasonOf } from './problem.ts';
 import type { FoundBlock } from './reader.ts';
 
-/** A block behind the last segment; without an index when its head is unreadable. */
+/** A block of the segment at hand; without an index when its head is unreadable. */
 interface Described {
   readonly lastTimeUs: number;
   readonly index: BlockIndex | undefined;
@@ -18,10 +18,10 @@ interface Described {
 
 /** See the file comment. Call {@link next} for every block of the store. */
 export class SegmentCheck {
-  /** Segments that were there. */
+  /** Segments whose index was there. */
   count = 0;
   readonly #problems: ProblemList;
-  /** Time of the newest segment so far; undefined before the first readable head. */
+  /** End of the newest segment so far; undefined before the first readable head. */
   #segmentUs: number | undefined;
   #blocks: Described[] = [];
   /** Whether the blocks of this segment may begin before the first one seen: retention does not cut at segments. */
@@ -41,7 +41,7 @@ export class SegmentCheck {
       this.#checkSegment(lastTimeUs, segment, block.subjectFilter);
       this.#checkWithoutCollection(lastTimeUs, block.withoutCollection);
     } else if (this.#blocks.length === segmentBlocks) {
-      this.#report('segment_missing', lastTimeUs, `${segmentBlocks} blocks and no segment behind them`);
+      this.#report('segment_missing', lastTimeUs, `${segmentBlocks} blocks and no segment index behind them`);
     } else {
       return;
     }
@@ -55,19 +55,19 @@ export class SegmentCheck {
       this.#segmentUs = segmentUs;
       this.#isCut = before.events > 0 || before.bytes > 0;
       if (segmentUs >= index.firstTimeUs || (!this.#isCut && segmentUs !== 0)) {
-        this.#report('segment_link', lastTimeUs, `it names segment ${segmentUs} as the one before it`);
+        this.#report('segment_link', lastTimeUs, `it names segment ${segmentUs} as the one before its own`);
       }
       return;
     }
     if (segmentUs === this.#segmentUs) return;
     if (segmentUs > this.#segmentUs && segmentUs < index.firstTimeUs) {
-      const detail = `block ${lastTimeUs} names it as the segment before it, and it is not there`;
+      const detail = `block ${lastTimeUs} names a segment that ends here, and its index is not there`;
       this.#report('segment_missing', segmentUs, detail);
       this.#isCut = false;
       this.#segmentUs = segmentUs;
       this.#blocks = [];
     } else {
-      const detail = `it names segment ${segmentUs} as the one before it, not ${this.#segmentUs}`;
+      const detail = `it names segment ${segmentUs} as the one before its own, not ${this.#segmentUs}`;
       this.#report('segment_link', lastTimeUs, detail);
     }
   }
@@ -77,21 +77,25 @@ export class SegmentCheck {
     try {
       segment = SegmentIndex.read(value);
     } catch {
-      this.#report('segment_damaged', timeUs, `a segment of ${value.length} bytes has a wrong checksum`);
+      this.#report(
+        'segment_damaged',
+        timeUs,
+        `a segment index of ${value.length} bytes has a wrong checksum`,
+      );
       return;
     }
     if (this.#segmentUs !== undefined && segment.previousUs !== this.#segmentUs) {
-      const detail = `the segment names ${segment.previousUs} as the one before it, not ${this.#segmentUs}`;
+      const detail = `the segment index names ${segment.previousUs} as the segment before it, not ${this.#segmentUs}`;
       this.#report('segment_link', timeUs, detail);
     }
     const positions = this.#checkTimes(timeUs, segment);
     this.#checkCollections(timeUs, segment, positions);
     this.#checkDids(timeUs, segment, positions);
-    this.#checkMade(timeUs, segment, positions);
+    this.#checkCreated(timeUs, segment, positions);
     this.#checkSubjects(timeUs, segment, positions, filter);
   }
 
-  /** The part behind a segment must have the events without a collection of its blocks, no fewer and no others. */
+  /** The part beside a segment index must have the events without a collection of its blocks, no fewer and no others. */
   #checkWithoutCollection(timeUs: number, value: Uint8Array | undefined): void {
     if (this.#blocks.some(({ index }) => index === undefined)) return;
     const expected = this.#blocks.flatMap(({ index }) => withoutCollectionTimes(index as BlockIndex));
@@ -120,7 +124,7 @@ export class SegmentCheck {
     }
   }
 
-  /** Position in the segment of each block, -1 for one that it does not describe. */
+  /** Position in the segment index of each block, -1 for one that it does not describe. */
   #checkTimes(timeUs: number, segment: SegmentIndex): number[] {
     const described = new Map<number, number>();
     for (let at = 0; at < segment.count; at++) described.set(segment.lastTimeOf(at), at);
@@ -135,16 +139,16 @@ export class SegmentCheck {
       this.#report(
         'segment_blocks',
         timeUs,
-        `the segment describes ${segment.count} of ${segmentBlocks} blocks`,
+        `the segment index describes ${segment.count} of ${segmentBlocks} blocks`,
       );
     }
     if (absent.length > 0) {
-      const detail = `the segment describes ${absent.length} blocks that are not there, the first is ${absent[0]}`;
+      const detail = `the segment index describes ${absent.length} blocks that are not there, the first is ${absent[0]}`;
       this.#report('segment_blocks', timeUs, detail);
     }
     if (strange.length > 0) {
       const first = strange[0].lastTimeUs;
-      const detail = `the segment does not describe ${strange.length} blocks before it, the first is ${first}`;
+      const detail = `the segment index does not describe ${strange.length} blocks before it, the first is ${first}`;
       this.#report('segment_blocks', timeUs, detail);
     }
     return positions;
@@ -183,8 +187,8 @@ export class SegmentCheck {
         }
       }
     }
-    this.#reportAll('segment_denies', timeUs, 'the segment denies', denied);
-    this.#reportAll('segment_excess', timeUs, 'the segment claims', excess);
+    this.#reportAll('segment_denies', timeUs, 'the segment index denies', denied);
+    this.#reportAll('segment_excess', timeUs, 'the segment index claims', excess);
   }
 
   #checkDids(timeUs: number, segment: SegmentIndex, positions: readonly number[]): void {
@@ -206,11 +210,11 @@ export class SegmentCheck {
           denied.push(`the DID of event ${event} in block ${lastTimeUs}`);
       }
     }
-    this.#reportAll('segment_denies', timeUs, 'the segment denies', denied);
+    this.#reportAll('segment_denies', timeUs, 'the segment index denies', denied);
   }
 
-  /** Deletions look for the block of their record by when it was made. */
-  #checkMade(timeUs: number, segment: SegmentIndex, positions: readonly number[]): void {
+  /** Deletions look for the block of their record by when its events were created. */
+  #checkCreated(timeUs: number, segment: SegmentIndex, positions: readonly number[]): void {
     const outside: string[] = [];
     for (const [at, { lastTimeUs, index }] of this.#blocks.entries()) {
       const position = positions[at];
@@ -221,11 +225,11 @@ export class SegmentCheck {
       const { createdFromUs, createdThroughUs } = index.subjects;
       for (const createdUs of [createdFromUs, createdThroughUs]) {
         const search = { createdUs, slackUs: 0, didHash, blocksMax: segmentBlocks, segmentsMax: 1 };
-        const found = segment.createdAt(search).some((block) => block.lastTimeUs === lastTimeUs);
+        const found = segment.blocksCreatedAt(search).some((block) => block.lastTimeUs === lastTimeUs);
         if (!found) outside.push(`block ${lastTimeUs} at ${createdUs}`);
       }
     }
-    this.#reportAll('segment_created', timeUs, 'the segment does not have', outside);
+    this.#reportAll('segment_created', timeUs, 'the segment index does not have', outside);
   }
 
   #checkSubjects(
@@ -235,8 +239,8 @@ export class SegmentCheck {
     value: Uint8Array | undefined,
   ): void {
     if (value === undefined) {
-      // Format 1 had no filters, nor did its segments say when blocks were made.
-      if (segment.made[1] > 0)
+      // Format 1 had no filters, nor did its segment indexes say when events were created.
+      if (segment.createdRange[1] > 0)
         this.#report('filter_missing', timeUs, 'its events are not found by what they point at');
       return;
     }
@@ -262,7 +266,7 @@ export class SegmentCheck {
     this.#reportAll('segment_denies', timeUs, 'the filter denies', denied);
   }
 
-  /** One problem for a segment, however often it has it. */
+  /** One problem for a segment index, however often it has it. */
   #reportAll(code: ProblemCode, timeUs: number, what: string, cases: readonly string[]): void {
     if (cases.length === 0) return;
     const more = cases.length > 1 ? ` (and ${cases.length - 1} more)` : '';

@@ -1,11 +1,11 @@
 // Reads what the columns of a block say that its events point at, and checks it against their text: the path of an
 // event's record, and every account and record that is named in it. Fed by block-check.ts with the events of a log in
-// order. What segments make of these columns is segment-check.ts.
+// order. What segment indexes say of these columns is segment-check.ts.
 
 import type { DidHasher } from '../../lib/event/did-hash.ts';
 import { mayBeSubject, noPath, SubjectHasher, subjectInts } from '../../lib/event/subject.ts';
+import type { SubjectColumns } from '../../lib/log/block.ts';
 import { type BlockHead, readSubjectsOf } from '../../lib/log/block-format.ts';
-import type { SubjectColumns } from '../../lib/log/block-index.ts';
 import { subjectsOfEventMax } from '../../lib/log/subject-builder.ts';
 import { subjectHashesOf } from '../../lib/log/subject-columns.ts';
 import { type ProblemCode, reasonOf } from './problem.ts';
@@ -35,7 +35,7 @@ export function readFoundSubjects(
   }
   const { createdFromUs, createdThroughUs } = subjects ?? { createdFromUs: 0, createdThroughUs: 0 };
   if (!(createdFromUs <= createdThroughUs && createdThroughUs <= head.index.lastTimeUs))
-    report('columns', `its events were made from ${createdFromUs} through ${createdThroughUs}`);
+    report('columns', `its events were created from ${createdFromUs} through ${createdThroughUs}`);
   return subjects;
 }
 

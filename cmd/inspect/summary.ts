@@ -5,9 +5,9 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError } from '../../lib/errors.ts';
 import { eventKinds, operationNames, operations } from '../../lib/event/event.ts';
-import type { UpstreamPositions } from '../../lib/log/block.ts';
+import { noCollection, type UpstreamPositions } from '../../lib/log/block.ts';
 import type { BlockHead } from '../../lib/log/block-format.ts';
-import { noCollection } from '../../lib/log/block-index.ts';
+import { journalFolder, storeFolder } from '../../lib/log/database.ts';
 import { segmentBlocks } from '../../lib/log/segment-index.ts';
 import { type CollectionCount, CollectionCounts } from '../terminal/collections.ts';
 import { formatMoment } from '../terminal/time.ts';
@@ -70,7 +70,7 @@ export interface StoredBytes {
   readonly zstd: number;
   /** What events point at. */
   readonly subjects: number;
-  /** With what lies behind them. */
+  /** Indexes, filters, and events without a collection. */
   readonly segments: number;
   /** Of the five above: all of the store. */
   readonly store: number;
@@ -139,7 +139,7 @@ class Tally {
       this.#bytes.zstd += head.zstdBytes;
       this.#bytes.subjects += head.subjectBytes;
       this.#addEvents(head);
-      // The link changes with the first block behind a segment.
+      // The link changes with the first block of the next segment.
       if (head.segmentUs !== segmentUs) await this.#addSegment(reader, head.segmentUs);
       segmentUs = head.segmentUs;
     }
@@ -241,7 +241,7 @@ class Tally {
 
   async #addSegment(reader: ClosedLog, lastTimeUs: number): Promise<void> {
     const values = await reader.segmentOf(lastTimeUs);
-    // Trimmed, in front of the oldest block, or not yet full, behind the newest.
+    // Trimmed, before the oldest block, or not full yet, behind the newest.
     if (values[0] === undefined) return;
     this.#segments++;
     for (const value of values) this.#bytes.segments += value?.length ?? 0;
@@ -288,7 +288,7 @@ function named(
 /** Bytes of the files in the log's two databases. */
 async function bytesOnDisk(dataDir: string): Promise<number> {
   let bytes = 0;
-  for (const name of ['blocks', 'journal']) {
+  for (const name of [storeFolder, journalFolder]) {
     const files = await readdir(join(dataDir, name)).catch(() => []);
     for (const file of files) bytes += (await stat(join(dataDir, name, file))).size;
   }

@@ -2,8 +2,7 @@
 // makes of it. What is made of the newest block is kept, because all live subscribers get it. It compresses nothing:
 // dictionary-encoding.ts does. Used by publish-batch.ts and subscriber.ts.
 
-import type { Block } from '../log/block.ts';
-import type { BlockIndex } from '../log/block-index.ts';
+import type { Block, BlockIndex } from '../log/block.ts';
 
 /** Messages of consecutive events, and where each of them ends. */
 export interface Messages {

@@ -5,7 +5,7 @@
 import type { DidHasher } from '../event/did-hash.ts';
 import type { Filter } from '../event/filter.ts';
 import { noPath, subjectInts } from '../event/subject.ts';
-import { type BlockIndex, noCollection, type SubjectColumns } from '../log/block-index.ts';
+import { type BlockIndex, noCollection, type SubjectColumns } from '../log/block.ts';
 import { noRun, Runs, startOf } from './batch.ts';
 import { CollectionIndex } from './collection-index.ts';
 import { DidIndex, noLink } from './did-index.ts';

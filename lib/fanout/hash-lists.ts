@@ -2,6 +2,7 @@
 // hash table needs, because a server may hold millions of them. Used by selection.ts; live events find their groups
 // through did-index.ts instead, subjects by the 64-bit keys that are made of them here.
 
+import { firstPast } from '../binary-search.ts';
 import type { DidHasher } from '../event/did-hash.ts';
 import { noPath, SubjectHasher, subjectInts } from '../event/subject.ts';
 
@@ -25,7 +26,7 @@ export function hashDids(dids: ReadonlySet<string>, hasher: DidHasher): Uint32Ar
 
 /** Whether a list of {@link hashDids} has that hash. */
 export function hasDidHash(hashes: Uint32Array, low: number, high: number): boolean {
-  const at = search(hashes, 2, low, high, noPath);
+  const at = firstPast(hashes, 0, hashes.length / 2, isDidReached, high, low) * 2;
   return at < hashes.length && isSameDid(hashes, at, low, high);
 }
 
@@ -65,7 +66,8 @@ export function hashSubjects(subjects: ReadonlySet<string>, hasher: DidHasher): 
 
 /** Whether a list of {@link hashSubjects} has that subject, or the account of it. */
 export function hasSubject(list: Uint32Array, didLow: number, didHigh: number, path: number): boolean {
-  const at = search(list, subjectInts, didLow, didHigh, path);
+  const entries = list.length / subjectInts;
+  const at = firstPast(list, 0, entries, isSubjectReached, didHigh, didLow, path) * subjectInts;
   if (at < list.length && list[at + 2] === path && isSameDid(list, at, didLow, didHigh)) return true;
   // An account has no records beside it, so it comes right before any of them.
   const before = at - subjectInts;
@@ -87,25 +89,23 @@ export function keysOf(list: Uint32Array): Uint32Array {
   return keys;
 }
 
-/**
- * Where the first entry begins that is not below the one asked for: by the high half of the DID, then its low half, then
- * the path where a list has them.
- * @param ints of an entry.
- */
-function search(list: Uint32Array, ints: number, low: number, high: number, path: number): number {
-  let from = 0;
-  let to = list.length / ints;
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    const at = middle * ints;
-    const found = list[at + 1];
-    const isBelow =
-      found < high ||
-      (found === high && (list[at] < low || (list[at] === low && ints > 2 && list[at + 2] < path)));
-    if (isBelow) from = middle + 1;
-    else to = middle;
-  }
-  return from * ints;
+/** For {@link firstPast}: entries ascend by the high half of the DID's hash, then by the low one. */
+function isDidReached(list: Uint32Array, position: number, high: number, low: number): boolean {
+  const at = position * 2;
+  return list[at + 1] > high || (list[at + 1] === high && list[at] >= low);
+}
+
+/** The same, and then by the path. */
+function isSubjectReached(
+  list: Uint32Array,
+  position: number,
+  high: number,
+  low: number,
+  path: number,
+): boolean {
+  const at = position * subjectInts;
+  if (list[at + 1] !== high) return list[at + 1] > high;
+  return list[at] > low || (list[at] === low && list[at + 2] >= path);
 }
 
 function isSameDid(list: Uint32Array, at: number, low: number, high: number): boolean {

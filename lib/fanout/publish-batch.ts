@@ -1,8 +1,7 @@
 // New blocks that are published together: cuts them for the groups that they concern, and sends each group what there is
 // for it by one write per member, however many blocks it comes from. Owned by the pull loop: `add`, then `send`, again.
 
-import type { Block } from '../log/block.ts';
-import { firstEventAfter } from '../log/block-index.ts';
+import { type Block, firstEventAfter } from '../log/block.ts';
 import { type Batch, gather, noRun } from './batch.ts';
 import type { NewestBlock } from './encodings.ts';
 import type { Group } from './group.ts';

@@ -7,7 +7,7 @@ import { eventKinds, operations } from '../event/event.ts';
 import type { Filter } from '../event/filter.ts';
 import { subjectInts } from '../event/subject.ts';
 import { payloadBytesOf } from '../event/websocket-frame.ts';
-import { type BlockIndex, noCollection } from '../log/block-index.ts';
+import { type BlockIndex, noCollection } from '../log/block.ts';
 import type { ReadFilter } from '../log/segment-index.ts';
 import { type Batch, emptyBatch, gather, noRun, Runs, sliceOf, startOf } from './batch.ts';
 import type { Messages } from './encodings.ts';

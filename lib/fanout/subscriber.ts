@@ -2,11 +2,10 @@
 // blocks after the position, from memory or from the log, and writes them. It keeps no queue: while its socket is
 // full it holds a number.
 
+import { firstAfter } from '../binary-search.ts';
 import type { Filter } from '../event/filter.ts';
-import type { Block } from '../log/block.ts';
-import { type BlockIndex, firstEventAfter } from '../log/block-index.ts';
+import { type Block, type BlockIndex, firstEventAfter } from '../log/block.ts';
 import type { LogReader, ReadResult } from '../log/event-log.ts';
-import { firstAfter } from '../log/time-search.ts';
 import type { AddressTable } from './address-table.ts';
 import { type Batch, copyOf, startOf } from './batch.ts';
 import type { DeliveryRate } from './delivery-rate.ts';

@@ -12,7 +12,6 @@ import { BlockBuilder, type EventCompressor } from '../log/block-builder.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import type { IngestTotals } from './ingest-totals.ts';
-import { SourceLag } from './source-lag.ts';
 
 /**
  * Shortest time from one block to the next, and so the longest wait of an event for company. An event that comes after
@@ -58,7 +57,6 @@ export class Ingest {
   #timerIsWindow = false;
   #sealedAtMs = -Infinity;
   #writingSinceMs: number | undefined;
-  readonly #lag = new SourceLag();
   #newestFrameTimeUs: number | undefined;
   #windowOver = false;
   #paused = false;
@@ -185,9 +183,7 @@ export class Ingest {
     this.#timer = undefined;
     this.#windowOver = false;
     this.#sealedAtMs = performance.now();
-    const frameTimeUs = this.newestFrameTimeUs;
-    this.#lag.add(frameTimeUs === undefined ? undefined : Date.now() * 1000 - frameTimeUs);
-    const block = this.#builder.seal(this.#options.compressor, this.#lag.usualUs);
+    const block = this.#builder.seal(this.#options.compressor, this.newestFrameTimeUs);
     this.#queue.push(block);
     this.#pendingBytes += blockBytesOf(block);
     if (!this.#paused && this.#pendingBytes > pendingBytesMax) this.#setPaused(true);

@@ -1,16 +1,16 @@
 // Gathers events into the next block. It is the sink that lib/event writes JSON into, and the one place where an event
-// gets its `time_us`. It decides nothing about when a block ends: lib/service asks `isFull` and calls `seal`.
+// gets its `time_us`. It decides nothing about when a block ends: lib/ingest asks `isFull` and calls `seal`.
 
 import { ByteWriter } from '../byte-writer.ts';
 import type { Clock } from '../event/clock.ts';
 import type { DidHasher } from '../event/did-hash.ts';
 import type { EventKind, Operation } from '../event/event.ts';
 import { binaryMessage, closeMessage, openMessage, textMessage } from '../event/websocket-frame.ts';
-import type { Block, UpstreamPositions } from './block.ts';
-import { type BlockIndex, noCollection } from './block-index.ts';
+import { doubled } from '../typed-array.ts';
+import { type Block, type BlockIndex, noCollection, type UpstreamPositions } from './block.ts';
 import { SubjectBuilder } from './subject-builder.ts';
 
-/** Compresses an event's JSON to one zstd frame; the part of a `Compressor` that blocks need. */
+/** Compresses an event's JSON to one zstd frame: the part of a `Compressor` that blocks need. */
 export interface EventCompressor {
   readonly dictionaryId: number;
   /** @param isFast less effort, because many events wait. */
@@ -20,8 +20,8 @@ export interface EventCompressor {
 /** Events after which a block is full: reads of 256 are where LevelDB's cost per event levels off. */
 export const blockEventsMax = 256;
 /**
- * Events that are compressed in one go from which on there is a hurry. In the 4 ms that ingest gathers these are 16,000 a
- * second: far above the network's rate, far below what full effort keeps up with. A replay compresses full blocks.
+ * Events compressed in one go from which on less effort goes into each. In the 4 ms that ingest gathers these are 16,000
+ * a second: far above the network's rate, far below what full effort keeps up with. A replay compresses full blocks.
  */
 export const fastEventsMin = 64;
 /** JSON bytes after which a block is full, so that one write to a socket stays small against its buffer. */
@@ -39,16 +39,11 @@ class Columns {
   kindAndOperation = new Uint8Array(firstCapacityEvents);
 
   grow(): void {
-    const capacity = this.timeUs.length * 2;
-    const copyInto = <T extends { set(from: T): void }>(to: T, from: T): T => {
-      to.set(from);
-      return to;
-    };
-    this.timeUs = copyInto(new Float64Array(capacity), this.timeUs);
-    this.jsonEnd = copyInto(new Uint32Array(capacity), this.jsonEnd);
-    this.didHash = copyInto(new Uint32Array(capacity * 2), this.didHash);
-    this.collection = copyInto(new Uint16Array(capacity), this.collection);
-    this.kindAndOperation = copyInto(new Uint8Array(capacity), this.kindAndOperation);
+    this.timeUs = doubled(this.timeUs);
+    this.jsonEnd = doubled(this.jsonEnd);
+    this.didHash = doubled(this.didHash);
+    this.collection = doubled(this.collection);
+    this.kindAndOperation = doubled(this.kindAndOperation);
   }
 }
 
@@ -149,9 +144,10 @@ export class BlockBuilder {
 
   /**
    * Compresses the gathered events, makes the block and starts the next one. Call when not {@link isEmpty}.
-   * @param lagUs how late the relay is: its events were made that long ago.
+   * @param frameTimeUs the time that the newest frame carries, which tells when the events were created; undefined when none
+   * has carried one.
    */
-  seal(compressor: EventCompressor, lagUs = 0): Block {
+  seal(compressor: EventCompressor, frameTimeUs?: number): Block {
     const count = this.#count;
     const columns = this.#columns;
     const firstTimeUs = count > 0 ? columns.timeUs[0] : this.#clock.next();
@@ -159,6 +155,7 @@ export class BlockBuilder {
     const json = this.writer.copy();
     const { zstd, zstdEnd } = compressEvents(json, jsonEnd, compressor, this.#zstdWriter);
     const lastTimeUs = count > 0 ? columns.timeUs[count - 1] : firstTimeUs;
+    if (frameTimeUs !== undefined) this.#subjects.late(this.#clock.nowUs() - frameTimeUs);
     const index: BlockIndex = {
       count,
       firstTimeUs,
@@ -170,7 +167,7 @@ export class BlockBuilder {
       collection: columns.collection.slice(0, count),
       kindAndOperation: columns.kindAndOperation.slice(0, count),
       collections: [...this.#collectionIds.keys()],
-      subjects: this.#subjects.take(firstTimeUs - lagUs, lastTimeUs - lagUs),
+      subjects: this.#subjects.take(firstTimeUs, lastTimeUs),
     };
     this.writer.shrink(writerBytes);
     this.#count = 0;
@@ -196,7 +193,7 @@ export class BlockBuilder {
 }
 
 /**
- * Compresses every event of `json` (WebSocket text frames that end at `jsonEnd`) into a binary frame of its own.
+ * Compresses every event of `json` (WebSocket text messages that end at `jsonEnd`) into a binary message of its own.
  * @param scratch reused between calls; the result is a copy.
  */
 export function compressEvents(
@@ -222,12 +219,12 @@ export function compressEvents(
   return { zstd: scratch.copy(), zstdEnd };
 }
 
-/** Large enough to be kept as it is. */
+/** Whether a block is large enough to be stored as it is. */
 export function isFull({ index, json }: Block): boolean {
   return index.count >= blockEventsMax || json.length >= blockJsonBytesMax;
 }
 
-/** The block with zstd frames that `compressor` makes, if its own are of another dictionary. */
+/** The block with zstd messages of `compressor`, if its own are of another dictionary. */
 export function withDictionaryOf(block: Block, compressor: EventCompressor, scratch: ByteWriter): Block {
   const { dictionaryId } = compressor;
   if (block.dictionaryId === dictionaryId) return block;

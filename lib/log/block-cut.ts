@@ -1,20 +1,18 @@
-// Parts of blocks, as blocks: a run of their events, or those without a collection. Pure.
+// Parts of blocks, as blocks: events that follow each other, or those without a collection. Pure.
 
-import type { Block, BlockSlice } from './block.ts';
-import type { BlockIndex } from './block-index.ts';
-import { noCollection } from './block-index.ts';
+import { type Block, type BlockIndex, type BlockSlice, noCollection } from './block.ts';
 import type { SliceEncoding } from './event-log.ts';
 
 /** Events `from` to `to` (exclusive, at least one) of a slice; shares its memory. */
-export function cutRun(
+export function cutSlice(
   { index, messages }: BlockSlice,
   encoding: SliceEncoding,
   from: number,
   to: number,
 ): BlockSlice {
-  const startOf = (ends: Uint32Array): number => (from === 0 ? 0 : ends[from - 1]);
-  const shifted = (ends: Uint32Array): Uint32Array => {
-    const start = startOf(ends);
+  const startIn = (ends: Uint32Array): number => (from === 0 ? 0 : ends[from - 1]);
+  const endsIn = (ends: Uint32Array): Uint32Array => {
+    const start = startIn(ends);
     return ends.subarray(from, to).map((end) => end - start);
   };
   const ends = encoding === 'json' ? index.jsonEnd : index.zstdEnd;
@@ -24,27 +22,27 @@ export function cutRun(
       firstTimeUs: index.timeUs[from],
       lastTimeUs: index.timeUs[to - 1],
       timeUs: index.timeUs.subarray(from, to),
-      jsonEnd: shifted(index.jsonEnd),
-      zstdEnd: shifted(index.zstdEnd),
+      jsonEnd: endsIn(index.jsonEnd),
+      zstdEnd: endsIn(index.zstdEnd),
       didHash: index.didHash.subarray(from * 2, to * 2),
       collection: index.collection.subarray(from, to),
       kindAndOperation: index.kindAndOperation.subarray(from, to),
       collections: index.collections,
     },
-    messages: messages.subarray(startOf(ends), ends[to - 1]),
+    messages: messages.subarray(startIn(ends), ends[to - 1]),
   };
 }
 
 /** The events of a block that have no collection, copied; undefined when it has none. */
-export function withoutCollectionOf(block: Block): Block | undefined {
+export function pickWithoutCollection(block: Block): Block | undefined {
   const { index } = block;
   const events: number[] = [];
   for (let event = 0; event < index.count; event++) {
     if (index.collection[event] === noCollection) events.push(event);
   }
   if (events.length === 0) return undefined;
-  const json = pickFrames(block.json, index.jsonEnd, events);
-  const zstd = pickFrames(block.zstd, index.zstdEnd, events);
+  const json = pickMessages(block.json, index.jsonEnd, events);
+  const zstd = pickMessages(block.zstd, index.zstdEnd, events);
   const picked: BlockIndex = {
     count: events.length,
     firstTimeUs: index.timeUs[events[0]],
@@ -62,7 +60,7 @@ export function withoutCollectionOf(block: Block): Block | undefined {
   return { ...block, index: picked, json: json.bytes, zstd: zstd.bytes };
 }
 
-function pickFrames(
+function pickMessages(
   messages: Uint8Array,
   ends: Uint32Array,
   events: readonly number[],
@@ -70,8 +68,8 @@ function pickFrames(
   const picked = events.map((event) => messages.subarray(event === 0 ? 0 : ends[event - 1], ends[event]));
   const pickedEnds = new Uint32Array(picked.length);
   let end = 0;
-  for (const [at, frame] of picked.entries()) {
-    end += frame.length;
+  for (const [at, message] of picked.entries()) {
+    end += message.length;
     pickedEnds[at] = end;
   }
   return { bytes: Buffer.concat(picked), ends: pickedEnds };

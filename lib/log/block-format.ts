@@ -4,11 +4,11 @@
 //
 //   b <lastTimeUs, 8 bytes big-endian> 0   head: numbers, checksums, upstream positions, columns, collections
 //   b <lastTimeUs, 8 bytes big-endian> 1   JSON messages, in the block store as one zstd frame
-//   b <lastTimeUs, 8 bytes big-endian> 2   zstd frames
-//   b <lastTimeUs, 8 bytes big-endian> 3   segment.ts, behind the last block that it describes
-//   b <lastTimeUs, 8 bytes big-endian> 4   a segment's events without a collection, as one packed block
+//   b <lastTimeUs, 8 bytes big-endian> 2   zstd messages
+//   b <lastTimeUs, 8 bytes big-endian> 3   segment-index.ts, of the segment that ends with this block
+//   b <lastTimeUs, 8 bytes big-endian> 4   the segment's events without a collection, as one packed block
 //   b <lastTimeUs, 8 bytes big-endian> 5   subject-columns.ts, of a block whose events point at something
-//   b <lastTimeUs, 8 bytes big-endian> 6   subject-filter.ts, of a segment
+//   b <lastTimeUs, 8 bytes big-endian> 6   subject-filter.ts, of the segment
 //   a format                                this description's version and the log's DID hash key
 //
 // Version 2 added parts 5 and 6; heads kept theirs. A log of version 1 is read, and becomes one of version 2.
@@ -17,9 +17,8 @@
 // with collections and positions, then nothing. Its own CRC-32 covers all bytes after the CRC field.
 
 import { crc32 } from 'node:zlib';
-import type { Block, UpstreamPositions } from './block.ts';
-import type { BlockIndex, SubjectColumns } from './block-index.ts';
-import { damaged } from './damage.ts';
+import type { Block, BlockIndex, SubjectColumns, UpstreamPositions } from './block.ts';
+import { damaged } from './log-errors.ts';
 import { readSubjects, writeSubjects } from './subject-columns.ts';
 
 /** Version of a log as a whole. A log of a later one is refused. */
@@ -74,17 +73,17 @@ export interface LogOffset {
   readonly bytes: number;
 }
 
-/** Where a block stands in the log. */
-export interface BlockPlace {
+/** What of the log comes before a block. */
+export interface BlockPosition {
   /** `lastTimeUs` of the block before this one; 0 for the first. What follows a missing block is found out by it. */
   readonly previousUs: number;
   readonly before: LogOffset;
-  /** `lastTimeUs` of the newest segment before this block; 0 when there is none. */
+  /** End of the newest segment before this block; 0 when there is none. */
   readonly segmentUs: number;
 }
 
 /** What a head says, apart from the payloads. */
-export interface BlockHead extends BlockPlace {
+export interface BlockHead extends BlockPosition {
   /** `before` of the next block. */
   readonly after: LogOffset;
   readonly index: BlockIndex;
@@ -103,7 +102,7 @@ export interface BlockHead extends BlockPlace {
 export function writeHead(
   block: Block,
   storedJson: Uint8Array,
-  place: BlockPlace,
+  position: BlockPosition,
   storedSubjects?: Uint8Array,
 ): Buffer {
   const { index } = block;
@@ -123,10 +122,10 @@ export function writeHead(
   bytes.writeUInt32LE(crc32(block.zstd), 44);
   bytes.writeUInt32LE(block.dictionaryId, 48);
   bytes.writeUInt32LE(storedSubjects?.length ?? 0, 52);
-  bytes.writeDoubleLE(place.before.bytes, 56);
-  bytes.writeDoubleLE(place.before.events, 64);
-  bytes.writeDoubleLE(place.segmentUs, 72);
-  bytes.writeDoubleLE(place.previousUs, 80);
+  bytes.writeDoubleLE(position.before.bytes, 56);
+  bytes.writeDoubleLE(position.before.events, 64);
+  bytes.writeDoubleLE(position.segmentUs, 72);
+  bytes.writeDoubleLE(position.previousUs, 80);
   let at = headBytes;
   for (const column of [
     index.timeUs,
@@ -228,9 +227,9 @@ export function readSubjectsOf(head: BlockHead, value: Uint8Array | undefined): 
 }
 
 /** A whole block as one value: head length, head, JSON part, zstd part, subjects. */
-export function packBlock(block: Block, storedJson: Uint8Array, place: BlockPlace): Buffer {
+export function packBlock(block: Block, storedJson: Uint8Array, position: BlockPosition): Buffer {
   const subjects = storedSubjectsOf(block);
-  const head = writeHead(block, storedJson, place, subjects);
+  const head = writeHead(block, storedJson, position, subjects);
   const headLength = Buffer.allocUnsafe(4);
   headLength.writeUInt32LE(head.length);
   const packed = [headLength, head, storedJson, block.zstd];

@@ -3,7 +3,7 @@
 
 import { zstdDecompressSync } from 'node:zlib';
 import { ByteWriter } from '../byte-writer.ts';
-import type { Block, BlockSlice } from './block.ts';
+import type { Block, BlockIndex, BlockSlice } from './block.ts';
 import { compressEvents, type EventCompressor, withDictionaryOf } from './block-builder.ts';
 import {
   type BlockHead,
@@ -14,10 +14,9 @@ import {
   readSubjectsOf,
   unpackBlock,
 } from './block-format.ts';
-import type { BlockIndex } from './block-index.ts';
-import { damaged } from './damage.ts';
 import type { Database } from './database.ts';
 import type { SliceEncoding } from './event-log.ts';
+import { damaged } from './log-errors.ts';
 
 /** See the file comment. Every method throws CodedError `LOG_CORRUPT` for what is missing or damaged. */
 export class BlockLoader {
@@ -25,7 +24,7 @@ export class BlockLoader {
   readonly #compressor: EventCompressor;
   readonly #scratch = new ByteWriter();
 
-  /** @param compressor what compressed readers can decode: frames of another dictionary are compressed again. */
+  /** @param compressor what compressed readers can decode: messages of another dictionary are compressed again. */
   constructor(db: Database, compressor: EventCompressor) {
     this.#db = db;
     this.#compressor = compressor;

@@ -1,9 +1,8 @@
-// Reads a range of a block store for one reader: asks the segments what is worth reading, reads it several blocks at a
-// time, and hands over slices in order. Owned by block-store.ts.
+// Reads a range of a block store for one reader: asks the segment indexes what is worth reading, reads it several blocks at
+// a time, and hands over slices in order. Owned by stored-blocks.ts.
 
-import type { BlockSlice } from './block.ts';
-import { cutRun } from './block-cut.ts';
-import { firstEventAfter } from './block-index.ts';
+import { type BlockSlice, firstEventAfter } from './block.ts';
+import { cutSlice } from './block-cut.ts';
 import type { BlockLoader } from './block-loader.ts';
 import type { ReadResult, SliceEncoding } from './event-log.ts';
 import { type ReadFilter, type SegmentIndex, wants } from './segment-index.ts';
@@ -11,7 +10,7 @@ import type { SegmentList } from './segment-list.ts';
 
 /** JSON bytes of a usual block: turns a reader's byte limit into a number of blocks before they are read. */
 const blockBytesUsual = 128 * 1024;
-/** Segments searched per read (half a million events), so that a search that finds nothing still comes back soon. */
+/** Segment indexes searched per read (half a million events), so that a search that finds nothing still comes back soon. */
 const segmentsPerRead = 8;
 
 /** What of the log is there to be read: events after `fromUs`, up to the block that ends at `toUs`. */
@@ -103,7 +102,7 @@ export class BlockReader {
     const to = firstEventAfter(block.index, step.throughUs);
     if (from >= to) return undefined;
     const messages = encoding === 'json' ? block.json : block.zstd;
-    return cutRun({ index: block.index, messages }, encoding, from, to);
+    return cutSlice({ index: block.index, messages }, encoding, from, to);
   }
 }
 

@@ -1,6 +1,6 @@
-// Compacted blocks in LevelDB, for as long as retention keeps them. Appends go to the end of the key space, reads seek,
-// trims delete from the front. JSON messages are kept as one zstd frame per block, a sixth of their size; the frames for
-// compressed subscribers are kept as they are sent.
+// Full and compacted blocks in LevelDB, for as long as retention keeps them. Appends go to the end of the key space, reads
+// seek, trims delete from the front. JSON messages are kept as one zstd frame per block, a sixth of their size; the
+// messages for compressed subscribers are kept as they are sent.
 
 import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
@@ -11,7 +11,7 @@ import type { Block } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
 import {
   type BlockHead,
-  type BlockPlace,
+  type BlockPosition,
   blockKey,
   blockKeysEnd,
   descriptionKey,
@@ -25,12 +25,12 @@ import {
   storedSubjectsOf,
   writeHead,
 } from './block-format.ts';
-import { asDamage, damaged } from './damage.ts';
-import { type Database, openDatabase, writeFailure } from './database.ts';
+import { type Database, openDatabase } from './database.ts';
 import type { TrimResult } from './event-log.ts';
-import { walkHeads } from './head-walk.ts';
+import { asDamage, damaged, writeFailure } from './log-errors.ts';
 import { SegmentIndex } from './segment-index.ts';
-import { newestHead, StoredBlocks } from './stored-blocks.ts';
+import { StoredBlocks } from './stored-blocks.ts';
+import { newestHead, walkHeads } from './stored-heads.ts';
 
 const compressJson = promisify(zstdCompress);
 const compressOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
@@ -41,8 +41,8 @@ const writeBufferBytes = 16 * 1024 * 1024;
 const trimBatchBlocks = 256;
 const blockParts = [parts.head, parts.json, parts.zstd, parts.subjects];
 const segmentParts = [parts.segment, parts.withoutCollection, parts.subjectFilter];
-/** Deleted bytes at which a compaction is due, whatever the limit. */
-const compactBytesMax = 256 * 1024 * 1024;
+/** Deleted bytes at which LevelDB is told to compact its tables, whatever the limit. */
+const deletedBytesMaxUsual = 256 * 1024 * 1024;
 const nothingStored: LogOffset = { events: 0, bytes: 0 };
 
 /** See the file comment. Create it with {@link BlockStore.open}. */
@@ -58,7 +58,7 @@ export class BlockStore {
   /** Of the oldest block: where the stored range begins, and what was stored before it. */
   #firstTimeUs: number;
   #trimmed: LogOffset;
-  #uncompactedBytes = 0;
+  #deletedBytes = 0;
   #closing: Promise<void> | undefined;
 
   private constructor(db: Database, location: string, opened: Opened) {
@@ -74,7 +74,7 @@ export class BlockStore {
   }
 
   /**
-   * @param compressor what compressed readers can decode: blocks made with another dictionary are compressed again.
+   * @param compressor what compressed readers can decode: blocks of another dictionary are compressed again.
    * @param shared whether other threads of this process read it.
    * @throws CodedError `LOG_LOCKED`, `LOG_NEWER_FORMAT`, `LOG_CORRUPT` or `LOG_OPEN_FAILED`.
    */
@@ -115,13 +115,13 @@ export class BlockStore {
     const json = await compressJson(block.json, compressOptions);
     const { segments } = this.stored;
     const segment = segments.open;
-    const place = {
+    const position = {
       previousUs: this.lastTimeUs,
       before: this.#lastHead?.after ?? nothingStored,
       segmentUs: segment.previousUs,
     };
     const subjects = storedSubjectsOf(block);
-    const head = writeHead(block, json, place, subjects);
+    const head = writeHead(block, json, position, subjects);
     segments.add(block);
     const puts: [Part, Uint8Array][] = [
       [parts.head, head],
@@ -129,7 +129,7 @@ export class BlockStore {
       [parts.zstd, block.zstd],
     ];
     if (subjects !== undefined) puts.push([parts.subjects, subjects]);
-    if (segment.isFull) puts.push(...(await this.#segmentParts(place)));
+    if (segment.isFull) puts.push(...(await this.#segmentParts(position)));
     try {
       await this.#db.batch(
         puts.map(([part, value]) => ({ type: 'put' as const, key: blockKey(lastTimeUs, part), value })),
@@ -145,7 +145,7 @@ export class BlockStore {
   }
 
   /** What is stored behind the last block of the open segment. */
-  async #segmentParts(place: BlockPlace): Promise<[Part, Uint8Array][]> {
+  async #segmentParts(position: BlockPosition): Promise<[Part, Uint8Array][]> {
     const { open, openSubjects, withoutCollection } = this.stored.segments;
     const puts: [Part, Uint8Array][] = [
       [parts.segment, open.write()],
@@ -153,7 +153,7 @@ export class BlockStore {
     ];
     if (withoutCollection !== undefined) {
       const json = await compressJson(withoutCollection.json, compressOptions);
-      puts.push([parts.withoutCollection, packBlock(withoutCollection, json, place)]);
+      puts.push([parts.withoutCollection, packBlock(withoutCollection, json, position)]);
     }
     return puts;
   }
@@ -195,8 +195,8 @@ export class BlockStore {
       await this.#delete(keys);
     }
     if (blocks > 0) readers.segments.trimTo(readers.trimmedToUs);
-    this.#uncompactedBytes += this.#trimmed.bytes - trimmedBefore.bytes;
-    if (this.#uncompactedBytes >= compactBytesOf(retentionBytes)) await this.#compact();
+    this.#deletedBytes += this.#trimmed.bytes - trimmedBefore.bytes;
+    if (this.#deletedBytes >= deletedBytesMaxOf(retentionBytes)) await this.#compactDatabase();
     return {
       blocks,
       events: this.#trimmed.events - trimmedBefore.events,
@@ -215,8 +215,8 @@ export class BlockStore {
   }
 
   /** Gives the space of deleted blocks back to the file system; LevelDB itself gets round to it much later. */
-  async #compact(): Promise<void> {
-    this.#uncompactedBytes = 0;
+  async #compactDatabase(): Promise<void> {
+    this.#deletedBytes = 0;
     await this.#db.compactRange(blockKey(0, parts.head), blockKey(this.stored.trimmedToUs, lastPart));
   }
 
@@ -235,9 +235,11 @@ export class BlockStore {
   }
 }
 
-/** Deleted bytes that may wait for a compaction: a small part of what is kept. */
-function compactBytesOf(retentionBytes: number): number {
-  return retentionBytes === 0 ? compactBytesMax : Math.min(compactBytesMax, Math.ceil(retentionBytes / 16));
+/** Deleted bytes that may still take space in LevelDB's tables: a small part of what is kept. */
+function deletedBytesMaxOf(retentionBytes: number): number {
+  return retentionBytes === 0
+    ? deletedBytesMaxUsual
+    : Math.min(deletedBytesMaxUsual, Math.ceil(retentionBytes / 16));
 }
 
 interface Opened {

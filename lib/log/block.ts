@@ -1,7 +1,58 @@
-// The unit of the log: an immutable group of consecutive events, as stored and as sent. Made by block-builder.ts,
-// stored by level-log.ts, kept by memory-tail.ts, cut for subscribers by lib/fanout.
+// The unit of the log: an immutable group of consecutive events, as stored and as sent, with the columns that describe
+// them: enough to filter and cut a block without looking at its payloads. Made by block-builder.ts, stored by
+// level-log.ts (the columns as they are, by block-format.ts), kept by memory-tail.ts, cut for subscribers by lib/fanout,
+// which reads the columns per event.
 
-import type { BlockIndex } from './block-index.ts';
+import { firstAfter } from '../binary-search.ts';
+
+/** `collection` of an event that has none (identity, account, an empty path). */
+export const noCollection = 0xffff;
+
+/**
+ * One entry per event, in `time_us` order. All columns are read-only and have `count` entries (`didHash` has two
+ * per event: low, high). Offsets are ends of whole WebSocket messages within the block's JSON and zstd bytes; an
+ * event's message starts where the one before it ends.
+ */
+export interface BlockIndex {
+  readonly count: number;
+  /** `time_us` of the first event; the clock value of the block itself when it has no events. */
+  readonly firstTimeUs: number;
+  /** `time_us` of the last event; the block's key in the log. */
+  readonly lastTimeUs: number;
+  readonly timeUs: Float64Array;
+  readonly jsonEnd: Uint32Array;
+  readonly zstdEnd: Uint32Array;
+  readonly didHash: Uint32Array;
+  /** Position in `collections`, or {@link noCollection}. */
+  readonly collection: Uint16Array;
+  /** Kind in the low four bits, operation in the high four. */
+  readonly kindAndOperation: Uint8Array;
+  /** The distinct collections of this block. */
+  readonly collections: readonly string[];
+  /** Absent when nothing in the block has a record, and in what was read for a reader who does not ask. */
+  readonly subjects?: SubjectColumns | undefined;
+}
+
+/** What events point at, in the short form of lib/event/subject.ts. A deletion has what its record pointed at. */
+export interface SubjectColumns {
+  /**
+   * When the events were created, in µs since 1970: the time that the block came, less what the relay was late. A record
+   * whose key is a time is looked for by it (record-finder.ts).
+   */
+  readonly createdFromUs: number;
+  readonly createdThroughUs: number;
+  /** One per event: the hash of its own record's path; `noPath` when it has none. */
+  readonly path: Uint32Array;
+  /** One per event: subjects of it and of those before it. */
+  readonly ends: Uint32Array;
+  /** `subjectInts` entries for each subject: low and high half of the DID's hash, hash of the path. */
+  readonly subjectHashes: Uint32Array;
+  /**
+   * One per event, in a block that comes from the builder: the time that the record's key carries, NaN when it is none.
+   * What the log stores and readers see has it no more.
+   */
+  readonly keyTimeUs?: Float64Array | undefined;
+}
 
 /** Relay id to the last sequence of it whose events are in the log. One entry per configured relay, so it is small. */
 export type UpstreamPositions = ReadonlyMap<string, number>;
@@ -11,9 +62,9 @@ export interface Block {
   readonly index: BlockIndex;
   /** The events as WebSocket text messages, one after the other. */
   readonly json: Uint8Array;
-  /** The same events as WebSocket binary frames that hold one zstd frame each. */
+  /** The same events as WebSocket binary messages that hold one zstd frame each. */
   readonly zstd: Uint8Array;
-  /** Of the dictionary that `zstd` was made with. */
+  /** Of the dictionary that `zstd` was compressed with. */
   readonly dictionaryId: number;
   /** What is in the log once this block is. */
   readonly positions: UpstreamPositions;
@@ -28,4 +79,9 @@ export function blockBytesOf({ json, zstd }: Block): number {
 export interface BlockSlice {
   readonly index: BlockIndex;
   readonly messages: Uint8Array;
+}
+
+/** Position of the first event with `time_us` greater than `afterTimeUs`; `count` when there is none. */
+export function firstEventAfter(index: BlockIndex, afterTimeUs: number): number {
+  return afterTimeUs < index.firstTimeUs ? 0 : firstAfter(index.timeUs, index.count, afterTimeUs);
 }

@@ -1,8 +1,7 @@
 // Makes one block of several consecutive ones. At the network's rate a block holds the events of a few milliseconds;
 // reading them back is quick only when they lie together. Pure: level-log.ts decides when and stores the result.
 
-import type { Block } from './block.ts';
-import { type BlockIndex, noCollection } from './block-index.ts';
+import { type Block, type BlockIndex, noCollection } from './block.ts';
 import { joinSubjects } from './subject-columns.ts';
 
 /** The events of `blocks`, which follow each other and share a dictionary, as one block. */

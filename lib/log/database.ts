@@ -1,10 +1,22 @@
-// Opens LevelDB databases and turns their failures into coded errors. The only importer of classic-level.
+// The two LevelDB databases of a log as files: opens them, says where they are, and waits until the disk has room for
+// them again. What they hold is block-format.ts. The only importer of classic-level.
 
 import { existsSync, readdirSync } from 'node:fs';
+import { open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ClassicLevel } from 'classic-level';
 import { CodedError } from '../errors.ts';
-import { damaged, detailOf } from './damage.ts';
+import { damaged, databaseFailure } from './log-errors.ts';
+
+/** Folders of the databases within the data directory. */
+export const storeFolder = 'blocks';
+export const journalFolder = 'journal';
+
+/** Bytes that must fit before the log goes on: LevelDB's recovery writes its logs and a table again. */
+const probeBytes = 32 * 1024 * 1024;
+const probeName = 'space-probe';
+const probeIntervalMs = 1000;
 
 /** A LevelDB database of bytes to bytes. */
 export type Database = ClassicLevel<Uint8Array, Uint8Array>;
@@ -65,21 +77,30 @@ export async function openDatabase(
   }
 }
 
-/** What the system says when there is no room: for us (a full disk) or for our user (a quota). */
-const outOfSpace = /no space left on device|disk quota exceeded|ENOSPC|EDQUOT/i;
-
 /**
- * The error of a failed write. `LOG_DISK_FULL` can be retried once there is room and the log has been reopened: LevelDB
- * leaves half a record behind, so nothing more may be written before.
+ * Resolves when the directory takes {@link probeBytes}, or when `isCancelled`. It asks by writing: free bytes say nothing
+ * of quotas.
  */
-export function writeFailure(what: string, cause: unknown): CodedError {
-  const error = databaseFailure('LOG_WRITE_FAILED', what, cause);
-  if (!outOfSpace.test(error.message)) return error;
-  const message = `${error.message}: free some space, or lower --retention-bytes; the daemon goes on by itself`;
-  return new CodedError('LOG_DISK_FULL', message, { cause, retryable: true });
+export async function waitForSpace(directory: string, isCancelled: () => boolean): Promise<void> {
+  while (!isCancelled() && !(await hasSpace(directory))) await delay(probeIntervalMs);
 }
 
-/** A coded error that ends with what the database said, which `cause` alone would hide from a log line. */
-export function databaseFailure(code: string, what: string, cause: unknown): CodedError {
-  return new CodedError(code, `${what}: ${detailOf(cause)}`, { cause });
+async function hasSpace(directory: string): Promise<boolean> {
+  const path = join(directory, probeName);
+  const chunk = Buffer.alloc(1024 * 1024, 1);
+  try {
+    // Node 22 does not know `await using`.
+    const file = await open(path, 'w');
+    try {
+      for (let written = 0; written < probeBytes; written += chunk.length) await file.write(chunk);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await unlink(path).catch(() => undefined);
+  }
 }

@@ -1,5 +1,6 @@
-// The `EventLog` seam: blocks in, blocks from a position out. lib/fanout sees its reading half and lib/service the
-// whole; level-log.ts is the embedded implementation, log-replica.ts its readers in other threads.
+// The `EventLog` interface: blocks in, blocks from a position out. lib/fanout sees its reading half, lib/ingest the whole.
+// level-log.ts is the embedded implementation, log-replica.ts its readers in other threads; what every `LogReader` promises
+// is tested over both by test/log/log-reader.test.ts.
 
 import type { Block, BlockSlice, UpstreamPositions } from './block.ts';
 import type { ReadFilter } from './segment-index.ts';

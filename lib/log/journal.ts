@@ -1,15 +1,15 @@
 // The newest blocks, stored as they come: small, in a database of their own, until they have been compacted into blocks
-// worth keeping. Apart from the block store so that what is short-lived never has to be compacted out of what is not.
+// worth keeping. Apart from the block store, so that what is short-lived never has to be compacted out of what is not.
 
 import type { Block } from './block.ts';
 import { blockKey, packBlock, parts, unpackBlock } from './block-format.ts';
-import { asDamage } from './damage.ts';
-import { type Database, openDatabase, writeFailure } from './database.ts';
+import { type Database, openDatabase } from './database.ts';
+import { asDamage, writeFailure } from './log-errors.ts';
 
 /** LevelDB's memtable for the journal: most entries are deleted again before it is full. */
 const writeBufferBytes = 8 * 1024 * 1024;
 /** Offsets and segments are the store's. */
-const noPlace = { before: { events: 0, bytes: 0 }, segmentUs: 0 };
+const noPosition = { before: { events: 0, bytes: 0 }, segmentUs: 0 };
 
 /** A durable queue of blocks. One packed value per block. */
 export class Journal {
@@ -61,7 +61,7 @@ export class Journal {
    * @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`; the block is then not stored.
    */
   async append(block: Block, previousUs: number, sync: boolean): Promise<void> {
-    const value = packBlock(block, block.json, { ...noPlace, previousUs });
+    const value = packBlock(block, block.json, { ...noPosition, previousUs });
     try {
       await this.#db.put(blockKey(block.index.lastTimeUs, parts.head), value, { sync });
     } catch (cause) {

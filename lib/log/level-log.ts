@@ -1,6 +1,6 @@
 // The embedded event log. Full blocks go to the block store. Small ones, the usual case at the network's rate, go to the
-// journal; when enough have gathered they are compacted into one and move to the store, behind the writer's back. Which of
-// the two holds an event is nobody else's business: readers ask memory first, then here.
+// journal; when enough have gathered they are compacted into one, which moves to the store in the background. Callers do
+// not see which of the two holds an event: readers ask memory first, then here.
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import {
 } from './block-builder.ts';
 import { BlockStore } from './block-store.ts';
 import { compactBlocks } from './compaction.ts';
-import { databaseFailure } from './database.ts';
+import { journalFolder, storeFolder, waitForSpace } from './database.ts';
 import type {
   DeletionTotals,
   EventLog,
@@ -26,11 +26,11 @@ import type {
   TrimResult,
 } from './event-log.ts';
 import { Journal } from './journal.ts';
-import { type LogFollower, type ReplicaStart, storeFolder } from './log-follower.ts';
+import { databaseFailure } from './log-errors.ts';
+import type { LogFollower, ReplicaStart } from './log-replica.ts';
 import { LogView } from './log-view.ts';
 import { RecordFinder } from './record-finder.ts';
 import type { ReadFilter } from './segment-index.ts';
-import { waitForSpace } from './space.ts';
 
 export interface LevelLogOptions {
   /** Directory of the daemon; created when absent. */
@@ -295,7 +295,7 @@ async function openParts(options: LevelLogOptions): Promise<Opened> {
   const store = await BlockStore.open(join(dataDir, storeFolder), compressor, follower !== undefined);
   let journal: Journal | undefined;
   try {
-    journal = await Journal.open(join(dataDir, 'journal'));
+    journal = await Journal.open(join(dataDir, journalFolder));
     const { blocks, lostBlocks } = await journal.recover(store.lastTimeUs);
     const scratch = new ByteWriter();
     const uncompacted = blocks.map((block) => withDictionaryOf(block, compressor, scratch));

@@ -1,17 +1,38 @@
 // A log as a thread sees it that only reads: the newest blocks as they are handed to it, and the block store, open a
-// second time within the process. It applies what a `LogFollower` is told in the writer's thread, in the same order;
-// who carries that here is lib/service's.
+// second time within the process. It applies what the writer (level-log.ts) tells its `LogFollower`, in the same order;
+// who carries that from thread to thread is lib/worker's. New blocks come the way they come to local readers.
 
 import { join } from 'node:path';
 import { CodedError } from '../errors.ts';
 import type { Block } from './block.ts';
 import { type EventCompressor, isFull } from './block-builder.ts';
-import { type Database, openDatabase } from './database.ts';
+import { type Database, openDatabase, storeFolder } from './database.ts';
 import type { LogReader, ReadResult, SliceEncoding } from './event-log.ts';
-import { type ReplicaStart, storeFolder } from './log-follower.ts';
 import { LogView } from './log-view.ts';
 import type { ReadFilter } from './segment-index.ts';
-import { newestHead, StoredBlocks } from './stored-blocks.ts';
+import { StoredBlocks } from './stored-blocks.ts';
+import { newestHead } from './stored-heads.ts';
+
+/** A log as a reader in another thread has to know it. */
+export interface ReplicaStart {
+  readonly didHashKey: Uint8Array;
+  /** Blocks that end here or before are deleted. */
+  readonly trimmedToUs: number;
+  /** Blocks that only memory and the journal have, oldest first. */
+  readonly uncompacted: readonly Block[];
+}
+
+/** Calls come in the order of the changes, and between the appends that they lie between. */
+export interface LogFollower {
+  /** The `count` oldest blocks of the journal are stored, as the one block `compacted`. */
+  compacted(compacted: Block, count: number): void;
+  /** Blocks that end at `throughUs` or before are about to be deleted. */
+  trimming(throughUs: number): void;
+  /** The databases are about to be closed and opened again: resolves when no other thread has them open. */
+  suspend(): Promise<void>;
+  /** They are open again: resolves when every reader has started again from `LevelLog.replicaStart`. */
+  resume(): Promise<void>;
+}
 
 /** What a replica is made from. */
 export interface LogReplicaOptions {
@@ -71,7 +92,7 @@ export class LogReplica implements LogReader {
     }
   }
 
-  /** As `LogFollower.compacted`. @throws CodedError `LOG_ORDER`: the two threads are not of one mind. */
+  /** As `LogFollower.compacted`. @throws CodedError `LOG_ORDER`: the two threads disagree. */
   compacted(compacted: Block, count: number): void {
     const last = this.#view.uncompacted[count - 1];
     if (last?.index.lastTimeUs !== compacted.index.lastTimeUs) {
@@ -97,7 +118,7 @@ export class LogReplica implements LogReader {
     return this.#store.db.close();
   }
 
-  /** Opens the store again and starts anew. @throws CodedError `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
+  /** Opens the store again and starts from what is in it. @throws CodedError `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
   async resume(start: ReplicaStart): Promise<void> {
     this.#store = await openStore(this.#options, start);
     this.#view.reset(this.#store.stored, start.uncompacted);

@@ -2,8 +2,7 @@
 // holds what it is told has been stored, and writes nothing. level-log.ts has one beside its writer, log-replica.ts
 // one in each thread that only reads.
 
-import { type Block, type BlockSlice, blockBytesOf } from './block.ts';
-import type { BlockIndex } from './block-index.ts';
+import { type Block, type BlockIndex, type BlockSlice, blockBytesOf } from './block.ts';
 import type { LogReader, ReadResult, SliceEncoding } from './event-log.ts';
 import { MemoryTail } from './memory-tail.ts';
 import type { CreatedSearch, ReadFilter } from './segment-index.ts';
@@ -74,9 +73,9 @@ export class LogView implements LogReader {
     return this.#stored.indexAfter(timeUs);
   }
 
-  /** As `StoredBlocks.createdAt`. */
-  storedCreatedAt(search: CreatedSearch): AsyncGenerator<BlockIndex> {
-    return this.#stored.createdAt(search);
+  /** As `StoredBlocks.indexesCreatedAt`. */
+  storedIndexesCreatedAt(search: CreatedSearch): AsyncGenerator<BlockIndex> {
+    return this.#stored.indexesCreatedAt(search);
   }
 
   /** The databases are about to be closed: reads wait for {@link reset}. */
@@ -85,7 +84,7 @@ export class LogView implements LogReader {
     this.#suspension ??= Promise.withResolvers();
   }
 
-  /** Starts anew, from what is found in reopened databases. */
+  /** Starts again from what is found in the reopened databases. */
   reset(stored: StoredBlocks, uncompacted: readonly Block[]): void {
     const before = this.lastTimeUs;
     this.#stored = stored;

@@ -1,6 +1,7 @@
 // The newest blocks, in memory, for subscribers near the tip. It holds what the log has stored and nothing else, and
-// never more than its bytes; whoever falls out of it reads LevelDB.
+// never more than its bytes; a subscriber that falls out of it reads LevelDB.
 
+import { firstPast } from '../binary-search.ts';
 import { type Block, blockBytesOf } from './block.ts';
 
 /** Bytes that a block costs beside its payloads, roughly: columns, collection names, objects. */
@@ -38,9 +39,7 @@ export class MemoryTail {
   /** Puts `compacted` in the place of the `count` blocks that it was made of, as far as they are still here. */
   replace(count: number, compacted: Block): void {
     const blocks = this.#blocks;
-    let end = blocks.length;
-    while (end > this.#first && (blocks[end - 1] as Block).index.lastTimeUs > compacted.index.lastTimeUs)
-      end--;
+    const end = firstPast(blocks, this.#first, blocks.length, endsAfter, compacted.index.lastTimeUs);
     const start = end - count;
     // Partly dropped already: the small ones that are left stay as they are.
     if (start < this.#first) return;
@@ -56,14 +55,7 @@ export class MemoryTail {
   after(timeUs: number): Block | undefined {
     if (timeUs < this.#reachUs) return undefined;
     const blocks = this.#blocks;
-    let low = this.#first;
-    let high = blocks.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((blocks[middle] as Block).index.lastTimeUs > timeUs) high = middle;
-      else low = middle + 1;
-    }
-    return blocks[low];
+    return blocks[firstPast(blocks, this.#first, blocks.length, endsAfter, timeUs)];
   }
 
   /** Forgets all blocks; the tail begins after `reachUs`. */
@@ -80,12 +72,17 @@ export class MemoryTail {
     this.#reachUs = block.index.lastTimeUs;
     this.#blocks[this.#first] = undefined;
     this.#first++;
-    // Compacting once half is empty keeps the cost per push constant.
+    // Moving them up once half is empty keeps the cost per push constant.
     if (this.#first > 32 && this.#first * 2 > this.#blocks.length) {
       this.#blocks = this.#blocks.slice(this.#first);
       this.#first = 0;
     }
   }
+}
+
+/** Never asked about a block that has been dropped. */
+function endsAfter(blocks: readonly (Block | undefined)[], position: number, timeUs: number): boolean {
+  return (blocks[position] as Block).index.lastTimeUs > timeUs;
 }
 
 function costOf(block: Block): number {

@@ -1,18 +1,20 @@
-// Gives deletions what their record pointed at: a deletion says which record is gone, not what was in it. The record's
-// event is looked for in the log, newest first, by the time in the record's key: keys are TIDs, made when the record was.
-// What cannot be found that way is in recent-records.ts. Called before a block is stored, so that its readers, live and
-// replayed, need no search. It never fails: what is not found stays without subjects.
+// Gives deletions what their record pointed at: a deletion says which record is gone, not what was in it. All there is to
+// it is behind `RecordFinder.resolve`, which a log calls before it stores a block, so that its readers, live and replayed,
+// need no search. It never fails: what is not found stays without subjects.
+//
+// The record's event is looked for in the log, newest first, by the time in the record's key: keys are TIDs, made when the
+// record was. Blocks have both for it (subject-builder.ts: the times of keys, and when events were created), and segment
+// indexes say which blocks were created at a time (segment-index.ts). Records whose key is no time, or not that of the
+// commit, are few (profiles, feeds, imports), so the newest of them are simply remembered: in memory, until a restart.
 
 import { operations } from '../event/event.ts';
 import { noPath } from '../event/subject.ts';
-import type { Block } from './block.ts';
-import type { BlockIndex, SubjectColumns } from './block-index.ts';
+import type { Block, BlockIndex, SubjectColumns } from './block.ts';
 import type { DeletionTotals } from './event-log.ts';
 import type { LogView } from './log-view.ts';
-import { OddRecords } from './recent-records.ts';
 import { subjectHashesOf, withSubjectHashes } from './subject-columns.ts';
 
-/** How far the time in a record's key may be from the time at which its event was made: clocks, and slow networks. */
+/** How far the time in a record's key may be from the time at which its event was created: clocks, and slow networks. */
 export const keySlackUs = 2 * 60 * 1_000_000;
 /** Blocks that are read for one deletion: usually one, rarely another that only seemed to have the DID. */
 const blocksPerSearchMax = 8;
@@ -20,12 +22,15 @@ const segmentsPerSearchMax = 8;
 /** Deletions of one block that are looked for in the store; a full block has some twenty. */
 export const searchesPerBlockMax = 64;
 
+/** Remembered records of a generation. There are two, so up to twice as many are known; some 60 bytes each. */
+const generationRecordsMax = 65_536;
+
 /** One that is looked for. */
 interface Deletion {
   /** Its position in the block. */
   readonly event: number;
-  /** `time_us` of the record's last event, if it is an odd one. */
-  readonly oddUs: number | undefined;
+  /** `time_us` of the record's last event, if that is remembered. */
+  readonly rememberedUs: number | undefined;
   readonly keyTimeUs: number;
 }
 
@@ -35,7 +40,7 @@ const nothing = new Uint32Array(0);
 export class RecordFinder {
   readonly totals: DeletionTotals = { found: 0, unknown: 0, skipped: 0 };
   readonly #view: LogView;
-  readonly #odd = new OddRecords();
+  readonly #remembered = new RecentRecords();
 
   constructor(view: LogView) {
     this.#view = view;
@@ -50,7 +55,7 @@ export class RecordFinder {
     return deletions.length > 0 ? this.#resolve(block, subjects, deletions) : withSubjects(block, subjects);
   }
 
-  /** Goes through the events in their order, so that what is known of odd records is what came before each deletion. */
+  /** Goes through the events in their order, so that what is remembered is what came before each deletion. */
   #deletionsOf(
     index: BlockIndex,
     { path, createdFromUs, createdThroughUs }: SubjectColumns,
@@ -64,15 +69,19 @@ export class RecordFinder {
       const high = didHash[event * 2 + 1];
       const operation = kindAndOperation[event] >>> 4;
       if (operation === operations.delete) {
-        deletions.push({ event, oddUs: this.#odd.take(low, high, path[event]), keyTimeUs: keyTimeUs[event] });
+        deletions.push({
+          event,
+          rememberedUs: this.#remembered.take(low, high, path[event]),
+          keyTimeUs: keyTimeUs[event],
+        });
         continue;
       }
-      // An update is not made when its key was, or so soon that it could be taken for the creation. NaN compares as false.
+      // An update is not created when its key was, or so soon that it could be taken for the creation. NaN compares as false.
       const isRegular =
         operation === operations.create &&
         keyTimeUs[event] >= createdFromUs - keySlackUs &&
         keyTimeUs[event] <= createdThroughUs + keySlackUs;
-      if (!isRegular) this.#odd.set(low, high, path[event], timeUs[event]);
+      if (!isRegular) this.#remembered.set(low, high, path[event], timeUs[event]);
     }
     return deletions;
   }
@@ -113,12 +122,12 @@ export class RecordFinder {
   /** Puts what it finds into `found`. Never rejects. */
   async #search(
     index: BlockIndex,
-    { event, oddUs, keyTimeUs }: Deletion,
+    { event, rememberedUs, keyTimeUs }: Deletion,
     found: Map<number, Uint32Array>,
   ): Promise<void> {
     found.set(event, nothing);
     try {
-      for await (const stored of this.#candidates(index, event, oddUs, keyTimeUs)) {
+      for await (const stored of this.#candidates(index, event, rememberedUs, keyTimeUs)) {
         const subjectHashes = findIn(stored, stored.count, index, event);
         if (subjectHashes === undefined) continue;
         found.set(event, subjectHashes);
@@ -132,13 +141,15 @@ export class RecordFinder {
   async *#candidates(
     index: BlockIndex,
     event: number,
-    oddUs: number | undefined,
+    rememberedUs: number | undefined,
     keyTimeUs: number,
   ): AsyncGenerator<BlockIndex> {
-    const odd = oddUs === undefined ? undefined : await this.#view.storedIndexAfter(oddUs - 1);
-    if (odd !== undefined) yield odd;
+    if (rememberedUs !== undefined) {
+      const remembered = await this.#view.storedIndexAfter(rememberedUs - 1);
+      if (remembered !== undefined) yield remembered;
+    }
     if (Number.isNaN(keyTimeUs)) return;
-    yield* this.#view.storedCreatedAt({
+    yield* this.#view.storedIndexesCreatedAt({
       createdUs: keyTimeUs,
       slackUs: keySlackUs,
       didHash: index.didHash.subarray(event * 2, event * 2 + 2),
@@ -165,4 +176,32 @@ function findIn(from: BlockIndex, end: number, index: BlockIndex, event: number)
 
 function withSubjects(block: Block, { keyTimeUs: _, ...subjects }: SubjectColumns): Block {
   return { ...block, index: { ...block.index, subjects } };
+}
+
+/** From a record, by its hashes, to the `time_us` of its last event. */
+class RecentRecords {
+  #young = new Map<number, number>();
+  #old = new Map<number, number>();
+
+  set(didLow: number, didHigh: number, path: number, timeUs: number): void {
+    if (this.#young.size >= generationRecordsMax) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(keyOf(didLow, didHigh, path), timeUs);
+  }
+
+  /** Forgets a record that is deleted. Undefined when it was not known; else almost certainly its time: the caller compares. */
+  take(didLow: number, didHigh: number, path: number): number | undefined {
+    const key = keyOf(didLow, didHigh, path);
+    const timeUs = this.#young.get(key) ?? this.#old.get(key);
+    this.#young.delete(key);
+    this.#old.delete(key);
+    return timeUs;
+  }
+}
+
+/** 53 bits of the hashes, which are even. */
+function keyOf(didLow: number, didHigh: number, path: number): number {
+  return didHigh * 2_097_152 + ((didLow ^ path) >>> 11);
 }

@@ -1,23 +1,22 @@
-// The index that lets a sparse replay skip blocks: for a run of stored blocks, which collections each has, a small Bloom
-// filter of its DIDs, and when its events were made. Two bytes an event. Pure; block-store.ts stores one after every
-// `segmentBlocks` blocks.
+// The index that lets a sparse replay skip blocks. Stored blocks come in segments of `segmentBlocks`, and of each block of
+// its segment the index says which collections it has, by a small Bloom filter which DIDs, and when its events were created.
+// Two bytes an event. Pure; block-store.ts stores one behind the last block of each segment.
 
 import { crc32 } from 'node:zlib';
-import { type BlockIndex, noCollection } from './block-index.ts';
-import { damaged } from './damage.ts';
-import { firstAfter } from './time-search.ts';
+import { firstAfter } from '../binary-search.ts';
+import { type BlockIndex, noCollection } from './block.ts';
+import { addToBloom, mayBeInBloom } from './bloom.ts';
+import { damaged } from './log-errors.ts';
 
-/** Blocks that a segment describes. */
+/** Blocks of a segment. */
 export const segmentBlocks = 256;
-/** Bits of a block's DID filter: 16 or more for each of a usual block's 256 DIDs, one false hit in a thousand. */
+/** Bytes of a block's DID filter: 16 bits or more for each of a usual block's 256 DIDs, one false hit in a thousand. */
 const filterBytes = 512;
-const filterBits = filterBytes * 8;
-const filterProbes = 6;
 /** DIDs above which testing costs more than the blocks that it would skip. */
 const testedDidsMax = 512;
 const bitmapBytes = segmentBlocks / 8;
 const fixedBytes = 24;
-/** Segments have had their version since 1; what is without, 0, lacks the times at which events were made. */
+/** Version of the stored form. In version 0, of log format 1, the times at which events were created are missing. */
 const segmentVersion = 1;
 
 /** What a reader is after, as far as it helps to skip blocks. An absent condition holds for every block. */
@@ -37,14 +36,14 @@ export interface CreatedSearch {
   readonly didHash: Uint32Array;
   /** Blocks that are read for it, the nearest in time. */
   readonly blocksMax: number;
-  /** Segments that are looked at for it. */
+  /** Segment indexes that are looked at for it. */
   readonly segmentsMax: number;
 }
 
-/** A block that a search has found. */
-export interface SampleBlock {
+/** A block that may have what a search is for. */
+export interface CreatedBlock {
   readonly lastTimeUs: number;
-  /** From when its events were made to what the search said. */
+  /** Between when its events were created and what the search says; 0 when that lies within. */
   readonly offUs: number;
 }
 
@@ -57,7 +56,7 @@ export const wants = {
   block: 2,
 } as const;
 
-/** Describes blocks that lie behind each other. Filled by {@link add}, asked by {@link mayMatch}. */
+/** Describes the blocks of a segment. Filled by {@link add}, asked by {@link mayMatch}. */
 export class SegmentIndex {
   /** `lastTimeUs` of the segment before this one; 0 when there is none. */
   readonly previousUs: number;
@@ -105,13 +104,9 @@ export class SegmentIndex {
     for (const collection of index.collections) this.#mark(collection, at);
     if (index.collection.includes(noCollection)) this.#mark('', at);
     const start = at * filterBytes;
-    for (let event = 0; event < index.count; event++) {
-      const step = index.didHash[event * 2 + 1] | 1;
-      let bit = index.didHash[event * 2];
-      for (let probe = 0; probe < filterProbes; probe++, bit = (bit + step) | 0) {
-        this.#didFilters[start + ((bit & (filterBits - 1)) >> 3)] |= 1 << (bit & 7);
-      }
-    }
+    const { didHash } = index;
+    for (let did = 0; did < index.count * 2; did += 2)
+      addToBloom(this.#didFilters, start, filterBytes, didHash[did], didHash[did + 1]);
   }
 
   /** One of {@link wants} for each block: what may be in it that `filter` lets through. */
@@ -130,14 +125,15 @@ export class SegmentIndex {
     }
     if (didHashes !== undefined && didHashes.length <= 2 * testedDidsMax) {
       for (let block = 0; block < this.#count; block++) {
-        if (found[block] !== wants.nothing && !this.#hasAny(block, didHashes)) found[block] = wants.nothing;
+        if (found[block] !== wants.nothing && !this.#mayHaveAny(block, didHashes))
+          found[block] = wants.nothing;
       }
     }
     return found;
   }
 
-  /** When the events of its blocks were made, as far as they point at something: from, through; 0 for none. */
-  get made(): readonly [number, number] {
+  /** When the events of its blocks were created, as far as they point at something: from, through; 0 for none. */
+  get createdRange(): readonly [number, number] {
     let fromUs = Number.POSITIVE_INFINITY;
     let throughUs = 0;
     for (let block = 0; block < this.#count; block++) {
@@ -149,8 +145,8 @@ export class SegmentIndex {
   }
 
   /** Blocks that may have what a search is for, as far as can be seen here. */
-  createdAt({ createdUs, slackUs, didHash }: CreatedSearch): SampleBlock[] {
-    const found: SampleBlock[] = [];
+  blocksCreatedAt({ createdUs, slackUs, didHash }: CreatedSearch): CreatedBlock[] {
+    const found: CreatedBlock[] = [];
     for (let block = 0; block < this.#count; block++) {
       if (this.#createdThroughUs[block] === 0) continue;
       const offUs = Math.max(
@@ -158,7 +154,7 @@ export class SegmentIndex {
         createdUs - this.#createdThroughUs[block],
         0,
       );
-      if (offUs <= slackUs && this.#hasAny(block, didHash))
+      if (offUs <= slackUs && this.#mayHaveAny(block, didHash))
         found.push({ lastTimeUs: this.#lastTimesUs[block], offUs });
     }
     return found;
@@ -189,7 +185,7 @@ export class SegmentIndex {
   static read(bytes: Uint8Array): SegmentIndex {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     if (bytes.length < fixedBytes || crc32(bytes.subarray(4)) !== view.getUint32(0, true)) {
-      throw damaged(`a segment of ${bytes.length} bytes has a wrong checksum`);
+      throw damaged(`a segment index of ${bytes.length} bytes has a wrong checksum`);
     }
     const count = view.getUint32(4, true);
     const segment = new SegmentIndex(view.getFloat64(16, true));
@@ -220,20 +216,10 @@ export class SegmentIndex {
     bitmap[block >> 3] |= 1 << (block & 7);
   }
 
-  #hasAny(block: number, didHashes: Uint32Array): boolean {
+  #mayHaveAny(block: number, didHashes: Uint32Array): boolean {
     const start = block * filterBytes;
     for (let did = 0; did < didHashes.length; did += 2) {
-      const step = didHashes[did + 1] | 1;
-      let bit = didHashes[did];
-      let probe = 0;
-      while (
-        probe < filterProbes &&
-        (this.#didFilters[start + ((bit & (filterBits - 1)) >> 3)] & (1 << (bit & 7))) !== 0
-      ) {
-        probe++;
-        bit = (bit + step) | 0;
-      }
-      if (probe === filterProbes) return true;
+      if (mayBeInBloom(this.#didFilters, start, filterBytes, didHashes[did], didHashes[did + 1])) return true;
     }
     return false;
   }

@@ -1,27 +1,27 @@
-// The segments of a block store: where each one lies, the one being filled, and the few read last. It is the way from
-// a position to the keys of the blocks behind it, without reading blocks.
+// The segment indexes of a block store: where each one lies, the one being filled, and the few read last. They lead from a
+// position to the keys of the blocks that follow it, without reading blocks.
 
+import { firstAfter } from '../binary-search.ts';
 import { CodedError } from '../errors.ts';
 import type { Block } from './block.ts';
-import { withoutCollectionOf } from './block-cut.ts';
+import { pickWithoutCollection } from './block-cut.ts';
 import { blockKey, parts } from './block-format.ts';
 import type { BlockLoader } from './block-loader.ts';
 import { compactBlocks } from './compaction.ts';
-import { damaged } from './damage.ts';
 import type { Database } from './database.ts';
-import { walkHeads } from './head-walk.ts';
+import { damaged } from './log-errors.ts';
 import { type CreatedSearch, SegmentIndex } from './segment-index.ts';
+import { walkHeads } from './stored-heads.ts';
 import { SubjectFilter } from './subject-filter.ts';
-import { firstAfter } from './time-search.ts';
 
-/** Segments kept after use, and their events without a collection, about 150 KB and 500 KB each: replays share them. */
+/** Segment indexes kept after use, and events without a collection, about 150 KB and 500 KB each: replays share them. */
 const cachedSegmentsMax = 16;
 
 /** What is known of a stored segment without reading it. */
 interface StoredSegment {
   readonly lastTimeUs: number;
-  /** As `SegmentIndex.made`. */
-  readonly made: readonly [number, number];
+  /** As `SegmentIndex.createdRange`. */
+  readonly createdRange: readonly [number, number];
 }
 
 /** See the file comment. Owned by one `BlockStore`. */
@@ -29,7 +29,8 @@ export class SegmentList {
   readonly #db: Database;
   /** `lastTimeUs` of each stored segment, ascending. */
   readonly #times: number[];
-  readonly #made: (readonly [number, number])[];
+  /** As `SegmentIndex.createdRange`, of each. */
+  readonly #createdRanges: (readonly [number, number])[];
   #open: SegmentIndex;
   #openSubjects = new SubjectFilter();
   /** Of the open segment's blocks, the events without a collection. */
@@ -50,13 +51,13 @@ export class SegmentList {
     this.#db = db;
     this.#loader = loader;
     this.#times = stored.map(({ lastTimeUs }) => lastTimeUs);
-    this.#made = stored.map(({ made }) => made);
+    this.#createdRanges = stored.map(({ createdRange }) => createdRange);
     this.#open = open;
   }
 
   /**
    * Finds the segments of a store whose newest block ends at `lastTimeUs` and names `segmentUs` as the segment before
-   * it; both 0 for an empty store. Reads every segment's link, and the blocks behind the last one.
+   * it; both 0 for an empty store. Reads every segment index for its link, and the blocks behind the last one.
    */
   static async load(
     db: Database,
@@ -74,7 +75,7 @@ export class SegmentList {
       // Trimmed together with its blocks: the chain ends where retention has got to.
       if (value === undefined) break;
       const segment = SegmentIndex.read(value);
-      stored.push({ lastTimeUs: previousUs, made: segment.made });
+      stored.push({ lastTimeUs: previousUs, createdRange: segment.createdRange });
       previousUs = segment.previousUs;
     }
     stored.reverse();
@@ -83,12 +84,12 @@ export class SegmentList {
     return list;
   }
 
-  /** The segment being filled; its `previousUs` is what the next block's head names. */
+  /** The index of the segment being filled; its `previousUs` is what the next block's head names. */
   get open(): SegmentIndex {
     return this.#open;
   }
 
-  /** What the events of its blocks point at. */
+  /** What the events of the open segment's blocks point at. */
   get openSubjects(): SubjectFilter {
     return this.#openSubjects;
   }
@@ -105,29 +106,29 @@ export class SegmentList {
   add(block: Block): void {
     this.#open.add(block.index);
     this.#openSubjects.add(block.index.subjects);
-    const events = withoutCollectionOf(block);
+    const events = pickWithoutCollection(block);
     if (events !== undefined) this.#withoutCollection.push(events);
   }
 
-  /** The open segment has been stored under its last block's time. */
+  /** The open segment is full, and its index has been stored under its last block's time. */
   closeOpen(): void {
-    const { lastTimeUs, made } = this.#open;
+    const { lastTimeUs, createdRange } = this.#open;
     this.#times.push(lastTimeUs);
-    this.#made.push(made);
+    this.#createdRanges.push(createdRange);
     this.#open = new SegmentIndex(lastTimeUs);
     this.#openSubjects = new SubjectFilter();
     this.#withoutCollection = [];
     this.#hasDamage = false;
   }
 
-  /** Whether a segment is stored under that block's time. */
+  /** Whether a segment ends with that block. */
   endsAt(lastTimeUs: number): boolean {
-    return this.#times[this.#after(lastTimeUs - 1)] === lastTimeUs;
+    return this.#times[this.#positionAfter(lastTimeUs - 1)] === lastTimeUs;
   }
 
-  /** The segment that describes the block with the first event after `timeUs`, the open one for the newest. */
+  /** The index that describes the block with the first event after `timeUs`, the open one for the newest. */
   async after(timeUs: number): Promise<SegmentIndex> {
-    const position = this.#after(timeUs);
+    const position = this.#positionAfter(timeUs);
     if (position === this.#times.length) return this.#open;
     return this.#segmentAt(this.#times[position]);
   }
@@ -138,7 +139,7 @@ export class SegmentList {
     if (segment === this.#open) {
       const { withoutCollection } = this;
       if (withoutCollection === undefined)
-        throw damaged(`a block of the segment up to ${lastTimeUs} cannot be read`);
+        throw damaged(`a block of the open segment up to ${lastTimeUs} cannot be read`);
       return withoutCollection;
     }
     return remember(this.#withoutCollectionCache, lastTimeUs, () =>
@@ -156,13 +157,15 @@ export class SegmentList {
     });
   }
 
-  /** Segments with blocks that were made when a search says; newest first. */
-  async createdAt({ createdUs, slackUs, segmentsMax }: CreatedSearch): Promise<SegmentIndex[]> {
+  /** Indexes of segments with blocks that were made when a search says; newest first. */
+  async segmentsCreatedAt({ createdUs, slackUs, segmentsMax }: CreatedSearch): Promise<SegmentIndex[]> {
     const isNear = ([fromUs, throughUs]: readonly [number, number]): boolean =>
       createdUs >= fromUs - slackUs && createdUs <= throughUs + slackUs;
-    const found: (SegmentIndex | Promise<SegmentIndex>)[] = isNear(this.#open.made) ? [this.#open] : [];
+    const found: (SegmentIndex | Promise<SegmentIndex>)[] = isNear(this.#open.createdRange)
+      ? [this.#open]
+      : [];
     for (let at = this.#times.length - 1; at >= 0 && found.length < segmentsMax; at--) {
-      if (isNear(this.#made[at])) found.push(this.#segmentAt(this.#times[at]));
+      if (isNear(this.#createdRanges[at])) found.push(this.#segmentAt(this.#times[at]));
     }
     return Promise.all(found);
   }
@@ -171,7 +174,7 @@ export class SegmentList {
   trimTo(lastTimeUs: number): void {
     const kept = this.#times.findIndex((time) => time > lastTimeUs);
     const gone = kept === -1 ? this.#times.length : kept;
-    this.#made.splice(0, gone);
+    this.#createdRanges.splice(0, gone);
     for (const time of this.#times.splice(0, gone)) {
       this.#cache.delete(time);
       this.#withoutCollectionCache.delete(time);
@@ -185,12 +188,12 @@ export class SegmentList {
 
   async #read(lastTimeUs: number): Promise<SegmentIndex> {
     const value = await this.#db.get(blockKey(lastTimeUs, parts.segment));
-    if (value === undefined) throw damaged(`segment ${lastTimeUs} is missing`);
+    if (value === undefined) throw damaged(`segment index ${lastTimeUs} is missing`);
     return SegmentIndex.read(value);
   }
 
   /** Position of the first stored segment that ends after `timeUs`. */
-  #after(timeUs: number): number {
+  #positionAfter(timeUs: number): number {
     return firstAfter(this.#times, this.#times.length, timeUs);
   }
 

@@ -1,16 +1,15 @@
-// What readers know of a block store: how far it reaches, its segments, and the way from a position to blocks. The
-// store's writer has one (block-store.ts), and so has every thread that only reads (log-replica.ts).
+// What readers know of a block store: how far it reaches, its segment indexes, and how blocks are read from a position on.
+// The store's writer has one (block-store.ts), and so has every thread that only reads (log-replica.ts).
 
 import { CodedError } from '../errors.ts';
-import type { Block } from './block.ts';
+import type { Block, BlockIndex } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
-import { type BlockHead, blockKey, blockKeysEnd, parts, readBlockKey, readHead } from './block-format.ts';
-import type { BlockIndex } from './block-index.ts';
+import type { BlockHead } from './block-format.ts';
 import { BlockLoader } from './block-loader.ts';
 import { BlockReader } from './block-reader.ts';
-import { damaged } from './damage.ts';
-import { type Database, databaseFailure } from './database.ts';
+import type { Database } from './database.ts';
 import type { ReadResult, SliceEncoding } from './event-log.ts';
+import { databaseFailure } from './log-errors.ts';
 import type { CreatedSearch, ReadFilter } from './segment-index.ts';
 import { SegmentList } from './segment-list.ts';
 
@@ -36,7 +35,7 @@ export class StoredBlocks {
   /**
    * @param location for messages.
    * @param last the newest block's head; undefined for an empty store.
-   * @param compressor what compressed readers can decode: blocks made with another dictionary are compressed again.
+   * @param compressor what compressed readers can decode: blocks of another dictionary are compressed again.
    * @throws CodedError `LOG_CORRUPT`.
    */
   static async load(
@@ -65,7 +64,7 @@ export class StoredBlocks {
       return await this.#reader.read(range, encoding, bytesMax, filter);
     } catch (cause) {
       catchUp?.();
-      // Retention may have taken what was asked for since its segment was looked at: what is left comes next.
+      // Retention may have taken what was asked for since its segment index was looked at: what is left comes next.
       if (this.trimmedToUs > trimmedBeforeUs)
         return { slices: [], throughUs: Math.max(timeUs, this.trimmedToUs) };
       if (cause instanceof CodedError) throw cause;
@@ -81,9 +80,9 @@ export class StoredBlocks {
   }
 
   /** The same of blocks that may have what a search is for, nearest in time first. @throws CodedError `LOG_CORRUPT`. */
-  async *createdAt(search: CreatedSearch): AsyncGenerator<BlockIndex> {
-    const segments = await this.segments.createdAt(search);
-    const found = segments.flatMap((segment) => segment.createdAt(search));
+  async *indexesCreatedAt(search: CreatedSearch): AsyncGenerator<BlockIndex> {
+    const segments = await this.segments.segmentsCreatedAt(search);
+    const found = segments.flatMap((segment) => segment.blocksCreatedAt(search));
     found.sort((one, other) => one.offUs - other.offUs || other.lastTimeUs - one.lastTimeUs);
     for (const { lastTimeUs } of found.slice(0, search.blocksMax)) {
       const index = await this.#index(lastTimeUs);
@@ -103,15 +102,4 @@ export class StoredBlocks {
     if (this.segments.open.isFull) this.segments.closeOpen();
     this.lastTimeUs = block.index.lastTimeUs;
   }
-}
-
-/** The head of the newest block. @throws CodedError `LOG_CORRUPT`. */
-export async function newestHead(db: Database): Promise<BlockHead | undefined> {
-  const range = { gte: blockKey(0, parts.head), lt: blockKeysEnd, reverse: true, limit: 1 };
-  const [newest] = await db.keys(range).all();
-  const lastTimeUs = newest === undefined ? undefined : readBlockKey(newest)?.lastTimeUs;
-  if (lastTimeUs === undefined) return undefined;
-  const head = await db.get(blockKey(lastTimeUs, parts.head));
-  if (head === undefined) throw damaged(`block ${lastTimeUs} has no head`);
-  return readHead(head);
 }

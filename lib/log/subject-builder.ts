@@ -1,17 +1,22 @@
-// Gathers what the events of the open block point at. Owned by block-builder.ts, which tells it of each event in turn.
+// Gathers what the events of the open block point at, and when they were made. Owned by block-builder.ts, which tells it
+// of each event in turn. The columns are looked into by record-finder.ts when a record is deleted, and by lib/fanout.
 
 import type { DidHasher } from '../event/did-hash.ts';
 import { noPath, SubjectHasher, subjectInts } from '../event/subject.ts';
 import { tidTimeUs } from '../event/tid.ts';
-import type { SubjectColumns } from './block-index.ts';
+import { doubled } from '../typed-array.ts';
+import type { SubjectColumns } from './block.ts';
 
 /** Subjects of one event: more are left out. A byte holds the number. */
 export const subjectsOfEventMax = 255;
 const firstCapacityEvents = 512;
+/** Newest frames whose lag counts; not an even number, so that there is a middle. */
+const lagSamplesMax = 15;
 
 /** See the file comment. */
 export class SubjectBuilder {
   readonly #hasher: SubjectHasher;
+  readonly #lag = new SourceLag();
   #path = new Uint32Array(firstCapacityEvents);
   #ends = new Uint32Array(firstCapacityEvents);
   #keyTimeUs = new Float64Array(firstCapacityEvents);
@@ -24,6 +29,11 @@ export class SubjectBuilder {
 
   constructor(hasher: DidHasher) {
     this.#hasher = new SubjectHasher(hasher);
+  }
+
+  /** The newest frame came `lagUs` after the time that it carries: events are made that long before they come. */
+  late(lagUs: number): void {
+    this.#lag.add(lagUs);
   }
 
   /** A text of the open event's record. */
@@ -40,7 +50,7 @@ export class SubjectBuilder {
       )
         return;
     }
-    if (to === subjectHashes.length) this.#subjectHashes = copyInto(new Uint32Array(to * 2), subjectHashes);
+    if (to === subjectHashes.length) this.#subjectHashes = doubled(subjectHashes);
     this.#subjectHashes[to] = hasher.didLow;
     this.#subjectHashes[to + 1] = hasher.didHigh;
     this.#subjectHashes[to + 2] = hasher.path;
@@ -54,9 +64,9 @@ export class SubjectBuilder {
   end(source: Uint8Array, pathStart: number, keyStart: number, pathEnd: number): void {
     const at = this.#events++;
     if (at === this.#path.length) {
-      this.#path = copyInto(new Uint32Array(at * 2), this.#path);
-      this.#ends = copyInto(new Uint32Array(at * 2), this.#ends);
-      this.#keyTimeUs = copyInto(new Float64Array(at * 2), this.#keyTimeUs);
+      this.#path = doubled(this.#path);
+      this.#ends = doubled(this.#ends);
+      this.#keyTimeUs = doubled(this.#keyTimeUs);
     }
     this.#ends[at] = this.#count;
     this.#openStart = this.#count;
@@ -72,13 +82,14 @@ export class SubjectBuilder {
 
   /**
    * The columns of the events since the last call, copied; undefined when there is nothing in them.
-   * @param createdFromUs @param createdThroughUs see {@link SubjectColumns}.
+   * @param firstTimeUs @param lastTimeUs of the block.
    */
-  take(createdFromUs: number, createdThroughUs: number): SubjectColumns | undefined {
+  take(firstTimeUs: number, lastTimeUs: number): SubjectColumns | undefined {
+    const lagUs = this.#lag.usualUs;
     const columns = this.#hasPaths
       ? {
-          createdFromUs,
-          createdThroughUs,
+          createdFromUs: firstTimeUs - lagUs,
+          createdThroughUs: lastTimeUs - lagUs,
           path: this.#path.slice(0, this.#events),
           ends: this.#ends.slice(0, this.#events),
           subjectHashes: this.#subjectHashes.slice(0, this.#count * subjectInts),
@@ -93,7 +104,21 @@ export class SubjectBuilder {
   }
 }
 
-function copyInto<T extends { set(from: T): void }>(to: T, from: T): T {
-  to.set(from);
-  return to;
+/**
+ * How late events come, robustly: frames carry a time that a stranger's server may have set, so a few that lie must not
+ * count.
+ */
+export class SourceLag {
+  /** The median of the newest samples, in microseconds, not below 0; 0 before the first. */
+  usualUs = 0;
+  readonly #samplesUs: number[] = [];
+  #next = 0;
+
+  /** @param lagUs now minus the time of a frame. */
+  add(lagUs: number): void {
+    this.#samplesUs[this.#next] = lagUs;
+    this.#next = (this.#next + 1) % lagSamplesMax;
+    const sorted = this.#samplesUs.toSorted((one, other) => one - other);
+    this.usualUs = Math.max(0, sorted[sorted.length >>> 1]);
+  }
 }

@@ -5,8 +5,8 @@
 
 import { crc32 } from 'node:zlib';
 import { subjectInts } from '../event/subject.ts';
-import type { SubjectColumns } from './block-index.ts';
-import { damaged } from './damage.ts';
+import type { SubjectColumns } from './block.ts';
+import { damaged } from './log-errors.ts';
 
 const fixedBytes = 32;
 const subjectBytes = 4 * subjectInts;

@@ -1,16 +1,15 @@
 // Lets a reader who is after subjects skip blocks: for each block of a segment a Bloom filter of what its events point
-// at. Four bytes an event, in a value of its own, so that nobody else reads it. Pure; segment-list.ts stores it.
+// at. Four bytes an event, in a value of its own, so that no other reader reads it. Pure; block-store.ts stores it.
 
 import { crc32 } from 'node:zlib';
 import { noPath, subjectInts } from '../event/subject.ts';
-import type { SubjectColumns } from './block-index.ts';
-import { damaged } from './damage.ts';
+import type { SubjectColumns } from './block.ts';
+import { addToBloom, mayBeInBloom } from './bloom.ts';
+import { damaged } from './log-errors.ts';
 import { segmentBlocks } from './segment-index.ts';
 
-/** Bits of a block: some ten for each of the account and the record of the 1.4 subjects that a usual event has. */
+/** Bytes of a block's filter: some ten bits for the account and for the record of each of a usual event's 1.4 subjects. */
 const filterBytes = 1024;
-const filterBits = filterBytes * 8;
-const filterProbes = 6;
 /** Subjects above which testing costs more than the blocks that it would skip. */
 const testedSubjectsMax = 512;
 const fixedBytes = 8;
@@ -33,7 +32,7 @@ export class SubjectFilter {
     }
   }
 
-  /** The next block, of which nothing is known: it may have everything, so that whoever reads it meets the damage. */
+  /** The next block, of which nothing is known: it may have everything, so that a replay reads it and meets the damage. */
   addUnknown(): void {
     this.#makeBits();
     const start = this.#count++ * filterBytes;
@@ -76,30 +75,21 @@ export class SubjectFilter {
     return filter;
   }
 
-  /** A segment without any subject takes no memory. */
+  /** The filter of a segment without any subject takes no memory. */
   #makeBits(): void {
     if (this.#bits.length === 0) this.#bits = new Uint8Array(segmentBlocks * filterBytes);
   }
 
   #set(start: number, low: number, high: number, path: number): void {
-    const step = stepOf(high, path);
-    let bit = low ^ path;
-    for (let probe = 0; probe < filterProbes; probe++, bit = (bit + step) | 0) {
-      this.#bits[start + ((bit & (filterBits - 1)) >> 3)] |= 1 << (bit & 7);
-    }
+    addToBloom(this.#bits, start, filterBytes, low ^ path, highOf(high, path));
   }
 
   #has(start: number, low: number, high: number, path: number): boolean {
-    const step = stepOf(high, path);
-    let bit = low ^ path;
-    for (let probe = 0; probe < filterProbes; probe++, bit = (bit + step) | 0) {
-      if ((this.#bits[start + ((bit & (filterBits - 1)) >> 3)] & (1 << (bit & 7))) === 0) return false;
-    }
-    return true;
+    return mayBeInBloom(this.#bits, start, filterBytes, low ^ path, highOf(high, path));
   }
 }
 
-/** Odd, so that all probes differ. */
-function stepOf(high: number, path: number): number {
-  return (high ^ (path >>> 13) ^ (path << 19)) | 1;
+/** High half of what stands for a subject, made of that of its DID and its path; the low half is `low ^ path`. */
+function highOf(high: number, path: number): number {
+  return high ^ (path >>> 13) ^ (path << 19);
 }

@@ -6,7 +6,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import type { Block } from '../log/block.ts';
-import type { ReplicaStart } from '../log/log-follower.ts';
+import type { ReplicaStart } from '../log/log-replica.ts';
 import type { StatusReport } from '../status/status-report.ts';
 import type { DeliveryCounts } from './delivery-counts.ts';
 import type { ServerLogEntry } from './subscriber-server.ts';

@@ -11,7 +11,7 @@ import { bind } from '../http/listen.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import { type Block, blockBytesOf } from '../log/block.ts';
 import type { LevelLog } from '../log/level-log.ts';
-import type { LogFollower } from '../log/log-follower.ts';
+import type { LogFollower } from '../log/log-replica.ts';
 import type { StatusReport } from '../status/status-report.ts';
 import type { FilterStore } from '../wire/filter-store.ts';
 import { type DeliveryCounts, sumOf } from './delivery-counts.ts';

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defaultDictionaryPath } from '../../lib/codec/dictionary.ts';
 import { blockKey, parts } from '../../lib/log/block-format.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
-import { compressor, contentOf, edit, flip, makeLog, type WrittenLog } from './inspect/log.ts';
+import { contentOf, edit, flip } from './inspect/raw-log.ts';
+import { compressor, makeLog, type WrittenLog } from './inspect/sample-log.ts';
 
 const program = resolve(import.meta.dirname, '../../cmd/inspect.ts');
 let folder: string;

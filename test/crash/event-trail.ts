@@ -63,8 +63,8 @@ export class EventTrail {
 
   /** `time_us` of the last event about one of the topics; 0 when there is none. */
   lastOf(topics?: Topics): number {
-    const places = this.#select(0, topics);
-    return places.length === 0 ? 0 : this.#timesUs[places[places.length - 1]];
+    const positions = this.#select(0, topics);
+    return positions.length === 0 ? 0 : this.#timesUs[positions[positions.length - 1]];
   }
 
   /**
@@ -91,13 +91,13 @@ export class EventTrail {
   #select(fromUs: number, topics: Topics | undefined): Uint32Array {
     const wanted = new Uint8Array(this.#topicIds.size);
     for (const [name, id] of this.#topicIds) wanted[id] = topics === undefined || topics.has(name) ? 1 : 0;
-    const places = new Uint32Array(this.#count);
+    const positions = new Uint32Array(this.#count);
     let found = 0;
     for (let at = 0; at < this.#count; at++) {
       const isWanted = wanted[this.#topics[at * 2]] | wanted[this.#topics[at * 2 + 1]];
-      if (this.#timesUs[at] >= fromUs && isWanted === 1) places[found++] = at;
+      if (this.#timesUs[at] >= fromUs && isWanted === 1) positions[found++] = at;
     }
-    return places.subarray(0, found);
+    return positions.subarray(0, found);
   }
 
   #topicId(topic: string): number {

@@ -1,11 +1,11 @@
-// kill -9 at named places of the write path: before, during and after each kind of database call, while the daemon
-// starts, works, deletes old events and stops. One data directory goes through all places of a test.
+// kill -9 at named points of the write path: before, during and after each kind of database call, while the daemon
+// starts, works, deletes old events and stops. One data directory goes through all points of a test.
 
 import { rm } from 'node:fs/promises';
 import { afterEach, beforeEach, it } from 'vitest';
 import { SeededRandom } from '../../simulator/lib/seeded-random.ts';
 import { CrashRun } from './crash-run.ts';
-import { dieAt, type KillPlace, type PlaceOptions, placesOf } from './kill-place.ts';
+import { dieAt, type KillOptions, type KillPoint, killPointsOf } from './kill-point.ts';
 
 const seed = process.env.CRASH_SEED ?? '1';
 const framesPerSecond = 2500;
@@ -18,13 +18,13 @@ let run: CrashRun;
 let random: SeededRandom;
 beforeEach(async () => {
   run = await CrashRun.begin({ seed });
-  random = new SeededRandom(seed, 'places');
+  random = new SeededRandom(seed, 'points');
 });
 afterEach(() => run.end());
 
-async function dieAtEach(places: readonly KillPlace[], options?: PlaceOptions): Promise<number> {
-  for (const place of places) await dieAt(run, place, random, options);
-  return places.length;
+async function dieAtEach(points: readonly KillPoint[], options?: KillOptions): Promise<number> {
+  for (const point of points) await dieAt(run, point, random, options);
+  return points.length;
 }
 
 /** A first life, so that the relay's first frame is not missed. */
@@ -36,30 +36,30 @@ async function connectFirst(): Promise<void> {
 }
 
 it('survives deaths while the log is created', async () => {
-  const places = [
-    ...placesOf('before during during during after', [1], 'blocks.open', 'blocks.put', 'journal.open'),
-    ...placesOf('before during after', [1], 'blocks.read', 'journal.clear', 'journal.read'),
+  const points = [
+    ...killPointsOf('before during during during after', [1], 'blocks.open', 'blocks.put', 'journal.open'),
+    ...killPointsOf('before during after', [1], 'blocks.read', 'journal.clear', 'journal.read'),
   ];
-  for (const place of places) {
+  for (const point of points) {
     await rm(run.dataDir, { recursive: true });
-    await dieAt(run, place, random);
+    await dieAt(run, point, random);
     // A normal life begins on what is left.
     await run.connect();
     await run.kill();
   }
   await run.connect();
   await run.relay.server.publish(3000);
-  console.log(`kills at creation: ${places.length} kills, ${await run.finish()}`);
+  console.log(`kills at creation: ${points.length} kills, ${await run.finish()}`);
 });
 
 it('survives deaths at each step of a write', async () => {
   await connectFirst();
   const kills = await dieAtEach([
-    ...placesOf('before during after', [1, 2, 9, 60], 'journal.put'),
-    ...placesOf('before during after', [1, 2, 7], 'blocks.append'),
-    ...placesOf('before during after', [1, 2, 5], 'journal.clear'),
-    ...placesOf('before during after', [1], 'blocks.open', 'blocks.read', 'journal.open', 'journal.read'),
-    ...placesOf('before after', [1, 20], 'subscriber.write'),
+    ...killPointsOf('before during after', [1, 2, 9, 60], 'journal.put'),
+    ...killPointsOf('before during after', [1, 2, 7], 'blocks.append'),
+    ...killPointsOf('before during after', [1, 2, 5], 'journal.clear'),
+    ...killPointsOf('before during after', [1], 'blocks.open', 'blocks.read', 'journal.open', 'journal.read'),
+    ...killPointsOf('before after', [1, 20], 'subscriber.write'),
   ]);
   console.log(`kills at writes: ${kills} kills, ${await run.finish()}`);
 });
@@ -68,12 +68,12 @@ it('survives deaths while a segment is stored', async () => {
   await connectFirst();
   const { server } = run.relay;
   server.setRate(0);
-  const places = placesOf('before during after', [1], 'blocks.segment');
-  for (const [at, place] of places.entries()) {
+  const points = killPointsOf('before during after', [1], 'blocks.segment');
+  for (const [at, point] of points.entries()) {
     // The second finds all but the last block of the segment, which the first did not get to store.
-    await dieAt(run, place, random, { meanwhile: () => server.publish(at === 1 ? 1000 : segmentFrames) });
+    await dieAt(run, point, random, { meanwhile: () => server.publish(at === 1 ? 1000 : segmentFrames) });
   }
-  console.log(`kills at segments: ${places.length} kills, ${await run.finish()}`);
+  console.log(`kills at segments: ${points.length} kills, ${await run.finish()}`);
 });
 
 it('survives deaths while LevelDB changes files', async () => {
@@ -81,10 +81,10 @@ it('survives deaths while LevelDB changes files', async () => {
   const { server } = run.relay;
   // Many small blocks for the journal, then bursts that fill blocks and go to the store at once.
   server.setRate(4 * framesPerSecond);
-  const small = await dieAtEach(placesOf('after', [1, 2, 4], 'journal.rotation'));
+  const small = await dieAtEach(killPointsOf('after', [1, 2, 4], 'journal.rotation'));
   server.setRate(0);
   const meanwhile = (): Promise<void> => server.publish(rotationFrames);
-  const large = await dieAtEach(placesOf('after', [1, 1], 'blocks.rotation'), { meanwhile });
+  const large = await dieAtEach(killPointsOf('after', [1, 1], 'blocks.rotation'), { meanwhile });
   console.log(`kills at new files: ${small + large} kills, ${await run.finish()}`);
 });
 
@@ -92,9 +92,9 @@ it('survives deaths while old events are deleted', async () => {
   await connectFirst();
   // The least that can be given: files are compacted when a sixteenth of it has been deleted.
   const options = { trimMs: 300, flags: ['--event-ttl', '3s', '--retention-bytes', '64MiB'] };
-  const trims = await dieAtEach(placesOf('before during after', [1, 2], 'blocks.trim'), options);
+  const trims = await dieAtEach(killPointsOf('before during after', [1, 2], 'blocks.trim'), options);
   run.relay.server.setRate(2 * framesPerSecond);
-  const compactions = await dieAtEach(placesOf('before during after', [1], 'blocks.compact'), options);
+  const compactions = await dieAtEach(killPointsOf('before during after', [1], 'blocks.compact'), options);
   console.log(`kills at deletes: ${trims + compactions} kills, ${await run.finish('trimmed')}`);
 });
 
@@ -106,7 +106,7 @@ it('survives deaths while it stops', async () => {
     await run.until(() => run.subscribers[0].check.events > events, 'events');
     void daemon?.stop();
   };
-  const places = placesOf('before during after', [1], 'journal.close', 'blocks.close');
-  const kills = await dieAtEach(places, { meanwhile: stopUnderLoad });
+  const points = killPointsOf('before during after', [1], 'journal.close', 'blocks.close');
+  const kills = await dieAtEach(points, { meanwhile: stopUnderLoad });
   console.log(`kills at the stop: ${kills} kills, ${await run.finish()}`);
 });

@@ -1,4 +1,4 @@
-// Loaded into the daemon before its own code (`node --import`): ends the process with SIGKILL at one exact place of the
+// Loaded into the daemon before its own code (`node --import`): ends the process with SIGKILL at one exact point of the
 // write path. It wraps methods of classic-level and of sockets from outside, so that the daemon has no hook for it.
 //
 // CRASH_POINT  none, or `<database>.<operation>:<moment>`, or `subscriber.write:<moment>`; the moment is before, during or after

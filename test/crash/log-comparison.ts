@@ -1,10 +1,11 @@
 // Reads a daemon's whole log as several clients at once, lets live events follow, and compares: with the relay's
 // history, with each other, and with what the live subscribers saw when it was new.
 
-import type { CrashRun } from './crash-run.ts';
 import { type Delivery, DeliveryCheck } from './delivery-check.ts';
 import { EventReader, type ReadRequest } from './event-reader.ts';
 import { EventTrail, type Topics } from './event-trail.ts';
+import type { LiveSubscriber } from './live-subscriber.ts';
+import type { ObservedRelay } from './observed-relay.ts';
 
 interface Replay {
   readonly name: string;
@@ -29,9 +30,18 @@ function replaysOf(trail: EventTrail): Replay[] {
   ];
 }
 
+/** What is compared: the part of a `CrashRun` that has it. */
+export interface ComparedRun {
+  readonly relay: ObservedRelay;
+  readonly subscribers: readonly LiveSubscriber[];
+  until(isTrue: () => boolean, what: string): Promise<void>;
+  caughtUp(): Promise<void>;
+  fail(what: string): never;
+}
+
 /** @param publishMore publishes events that have to follow what is replayed. */
 export async function compareReplays(
-  run: CrashRun,
+  run: ComparedRun,
   address: string,
   log: 'whole' | 'trimmed',
   live: Delivery,

@@ -9,7 +9,7 @@ import { afterEach, it } from 'vitest';
 import { SeededRandom } from '../../simulator/lib/seeded-random.ts';
 import { CrashRun, type LifeOptions } from './crash-run.ts';
 import type { Preload } from './daemon.ts';
-import { dieAt, placesOf, trimPreload } from './kill-place.ts';
+import { dieAt, killPointsOf, trimPreload } from './kill-point.ts';
 import { logFilesOf, losePower, readSafeBytes } from './power-loss.ts';
 
 const seed = process.env.CRASH_SEED ?? '1';
@@ -94,15 +94,15 @@ it('has no hole when an older log file is lost and a newer one is not, without -
   const random = new SeededRandom(seed, 'files');
   await connectFirst(run);
   let damaged = 0;
-  for (const place of [
-    ...placesOf('after', [1, 2, 4, 8], 'journal.rotation'),
+  for (const point of [
+    ...killPointsOf('after', [1, 2, 4, 8], 'journal.rotation'),
     // How many writes fall into one change of files depends on the machine; one always does.
-    ...placesOf('after', [1, 1], 'blocks.rotation'),
+    ...killPointsOf('after', [1, 1], 'blocks.rotation'),
   ]) {
-    const large = place.point.startsWith('blocks');
+    const large = point.name.startsWith('blocks');
     server.setRate(large ? 0 : 4 * framesPerSecond);
     const preload = syncPreload(run);
-    await dieAt(run, place, random, {
+    await dieAt(run, point, random, {
       preloads: [preload],
       meanwhile: async () => {
         if (large) await server.publish(65_000);

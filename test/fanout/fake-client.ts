@@ -4,7 +4,7 @@
 import type { Messages } from '../../lib/fanout/encodings.ts';
 import { type Encoding, encodings } from '../../lib/fanout/encodings.ts';
 import type { Progress, Subscription, Transport } from '../../lib/fanout/transport.ts';
-import type { BlockIndex } from '../../lib/log/block-index.ts';
+import type { BlockIndex } from '../../lib/log/block.ts';
 import { payloadsOf, unfake } from '../support/events.ts';
 
 /** Events as lines of text: an encoding that is made from the stored one. */

@@ -2,7 +2,7 @@
 
 import type { DidHasher } from '../../lib/event/did-hash.ts';
 import { SubjectHasher } from '../../lib/event/subject.ts';
-import type { BlockIndex } from '../../lib/log/block-index.ts';
+import type { BlockIndex } from '../../lib/log/block.ts';
 
 /** The same columns, with `subjects[event]` as what each event points at. */
 export function pointing(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cutRun, withoutCollectionOf } from '../../lib/log/block-cut.ts';
+import { cutSlice, pickWithoutCollection } from '../../lib/log/block-cut.ts';
 import { payloadsOf, SampleLog, seededRandom, unfake } from '../support/events.ts';
 
 const texts = (messages: Uint8Array): string[] =>
@@ -14,8 +14,8 @@ test('a run of events has their messages and columns, in either encoding', () =>
   for (let round = 0; round < 50; round++) {
     const from = Math.floor(random() * 20);
     const to = from + 1 + Math.floor(random() * (20 - from));
-    const json = cutRun({ index: block.index, messages: block.json }, 'json', from, to);
-    const zstd = cutRun({ index: block.index, messages: block.zstd }, 'zstd', from, to);
+    const json = cutSlice({ index: block.index, messages: block.json }, 'json', from, to);
+    const zstd = cutSlice({ index: block.index, messages: block.zstd }, 'zstd', from, to);
     expect(texts(json.messages)).toEqual(expected.slice(from, to));
     expect(unpacked(zstd.messages)).toEqual(expected.slice(from, to));
     expect(json.index).toEqual(zstd.index);
@@ -31,7 +31,7 @@ test('a run of events has their messages and columns, in either encoding', () =>
 
 test('the events without a collection are those that are no commits', () => {
   const sample = new SampleLog(seededRandom(91));
-  const picked = withoutCollectionOf(sample.block(60));
+  const picked = pickWithoutCollection(sample.block(60));
   const expected = sample.events
     .filter((event) => event.commit === undefined)
     .map((event) => JSON.stringify(event));
@@ -40,5 +40,5 @@ test('the events without a collection are those that are no commits', () => {
   expect(unpacked(picked?.zstd as Uint8Array)).toEqual(expected);
   expect(picked?.index.count).toBe(expected.length);
   const commits = new SampleLog(() => 0);
-  expect(withoutCollectionOf(commits.block(3))).toBeUndefined();
+  expect(pickWithoutCollection(commits.block(3))).toBeUndefined();
 });

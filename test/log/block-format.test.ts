@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { firstEventAfter } from '../../lib/log/block.ts';
 import {
   blockKey,
   checkPayload,
@@ -8,12 +9,11 @@ import {
   readSubjectsOf,
   writeHead,
 } from '../../lib/log/block-format.ts';
-import { firstEventAfter } from '../../lib/log/block-index.ts';
 import { writeSubjects } from '../../lib/log/subject-columns.ts';
 import { payloadsOf, SampleLog, seededRandom, unfake } from '../support/events.ts';
 
 const before = { bytes: 2 ** 40, events: 2 ** 33 };
-const place = { before, segmentUs: 1_764_000_000_000_000, previousUs: 1_764_000_000_000_001 };
+const position = { before, segmentUs: 1_764_000_000_000_000, previousUs: 1_764_000_000_000_001 };
 
 test('a head reads back as it was written, at any alignment', () => {
   const sample = new SampleLog(seededRandom(3));
@@ -21,14 +21,14 @@ test('a head reads back as it was written, at any alignment', () => {
     const block = sample.block(count);
     const { subjects, ...index } = block.index;
     const stored = subjects && writeSubjects(subjects);
-    const written = writeHead(block, block.json, place, stored);
+    const written = writeHead(block, block.json, position, stored);
     const shifted = Buffer.concat([Buffer.from('abc'), written]).subarray(3);
     const head = readHead(shifted);
     expect(head.index).toEqual(index);
     expect(readSubjectsOf(head, stored)).toEqual(subjects && { ...subjects, keyTimeUs: undefined });
     expect(head.positions).toEqual(block.positions);
     expect(head.dictionaryId).toBe(7);
-    expect(head).toMatchObject(place);
+    expect(head).toMatchObject(position);
     expect(head.after).toEqual({
       bytes: before.bytes + written.length + block.json.length + block.zstd.length + (stored?.length ?? 0),
       events: before.events + count,
@@ -40,7 +40,7 @@ test('a head reads back as it was written, at any alignment', () => {
 
 test('every truncation and every flipped bit of a head is seen', () => {
   const block = new SampleLog(seededRandom(4)).block(3);
-  const head = writeHead(block, block.json, place);
+  const head = writeHead(block, block.json, position);
   for (let length = 0; length < head.length; length++) {
     expect(() => readHead(head.subarray(0, length))).toThrow(
       expect.objectContaining({ code: 'LOG_CORRUPT' }),
@@ -55,7 +55,7 @@ test('every truncation and every flipped bit of a head is seen', () => {
 
 test('a damaged or missing payload is seen', () => {
   const block = new SampleLog(seededRandom(5)).block(2);
-  const head = readHead(writeHead(block, block.json, place));
+  const head = readHead(writeHead(block, block.json, position));
   const damaged = Buffer.from(block.json);
   damaged[10] ^= 1;
   for (const payload of [damaged, undefined, block.json.subarray(1)]) {
@@ -97,5 +97,5 @@ test('a position without events makes a block of none', () => {
   const block = sample.block(0);
   expect(block.index.count).toBe(0);
   expect(block.json.length).toBe(0);
-  expect(readHead(writeHead(block, block.json, place)).positions).toEqual(new Map([['relay.test', 1]]));
+  expect(readHead(writeHead(block, block.json, position)).positions).toEqual(new Map([['relay.test', 1]]));
 });

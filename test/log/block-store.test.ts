@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DidHasher } from '../../lib/event/did-hash.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
-import { firstEventAfter } from '../../lib/log/block-index.ts';
+import { firstEventAfter } from '../../lib/log/block.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
 import { segmentBlocks } from '../../lib/log/segment-index.ts';
 import {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { noCollection } from '../../lib/log/block-index.ts';
+import { noCollection } from '../../lib/log/block.ts';
 import { compactBlocks } from '../../lib/log/compaction.ts';
 import { SampleLog, seededRandom } from '../support/events.ts';
 
-test('compaction blocks gives the block that the same events would have made at once', () => {
+test('compacted blocks are the block that the same events would have made at once', () => {
   const seed = 40;
   const random = seededRandom(seed);
   for (let round = 0; round < 30; round++) {

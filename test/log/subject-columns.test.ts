@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { SubjectColumns } from '../../lib/log/block-index.ts';
+import type { SubjectColumns } from '../../lib/log/block.ts';
 import {
   joinSubjects,
   readSubjects,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { SubjectColumns } from '../../lib/log/block-index.ts';
+import type { SubjectColumns } from '../../lib/log/block.ts';
 import { SubjectFilter } from '../../lib/log/subject-filter.ts';
 import { seededRandom } from '../support/events.ts';
 

@@ -1,7 +1,7 @@
 // Columns of blocks for tests that count: who, what and where, without payloads.
 
 import { type EventKind, eventKinds, type Operation, operations } from '../../lib/event/event.ts';
-import { type BlockIndex, noCollection } from '../../lib/log/block-index.ts';
+import { type BlockIndex, noCollection } from '../../lib/log/block.ts';
 
 /** One event: a collection of a commit, or another kind. */
 export interface Column {

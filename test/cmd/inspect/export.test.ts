@@ -7,7 +7,8 @@ import { ClosedLog } from '../../../cmd/inspect/reader.ts';
 import { blockKey, parts } from '../../../lib/log/block-format.ts';
 import { Journal } from '../../../lib/log/journal.ts';
 import { type SampleEvent, seededRandom } from '../../support/events.ts';
-import { contentOf, edit, flip, makeLog, makeLogOfBlocks, type WrittenLog } from './log.ts';
+import { contentOf, edit, flip } from './raw-log.ts';
+import { makeLog, makeLogOfBlocks, type WrittenLog } from './sample-log.ts';
 
 let dataDir: string;
 let made: WrittenLog;

@@ -39,12 +39,12 @@ function problemsOf(frames: readonly Uint8Array[], change: References = (_, subj
   const changed = withSubjectHashes(bare, new Map(others.entries()));
   const block = { ...made, index: { ...made.index, subjects: changed } };
   const stored = storedSubjectsOf(block);
-  const place = { previousUs: 0, before: { events: 0, bytes: 0 }, segmentUs: 0 };
+  const position = { previousUs: 0, before: { events: 0, bytes: 0 }, segmentUs: 0 };
   const problems = new ProblemList();
   new BlockCheck(problems, hasher, () => undefined).check({
-    place: 'journal',
+    database: 'journal',
     lastTimeUs,
-    head: writeHead(block, block.json, place, stored),
+    head: writeHead(block, block.json, position, stored),
     json: block.json,
     zstd: block.zstd,
     subjects: stored,

@@ -8,7 +8,8 @@ import { summaryTable } from '../../../cmd/inspect/table.ts';
 import { blockKey, descriptionKey, parts } from '../../../lib/log/block-format.ts';
 import { segmentBlocks } from '../../../lib/log/segment-index.ts';
 import type { SampleEvent } from '../../support/events.ts';
-import { bytesIn, compressor, contentOf, edit, flip, makeLog, makeLogOfBlocks, rewrite } from './log.ts';
+import { bytesIn, contentOf, edit, flip, rewrite } from './raw-log.ts';
+import { compressor, makeLog, makeLogOfBlocks } from './sample-log.ts';
 
 let dataDir: string;
 beforeEach(async () => {

@@ -51,7 +51,7 @@ test('problems come first, then what their names mean, then notes, and the verdi
     clean: false,
     problems: 3,
     counts: { json_missing: 2, head_damaged: 1 },
-    listed: [{ code: 'json_missing', place: 'store', timeUs: 77 }, { code: 'head_damaged' }],
+    listed: [{ code: 'json_missing', where: 'store', timeUs: 77 }, { code: 'head_damaged' }],
     uncheckedZstdEvents: { 4711: 1234 },
     steppedBack: [{ relay: 'relay.test' }],
     events: 250_000,

@@ -1,4 +1,4 @@
-// The named places of the write path at which a daemon can be made to die, and one life that ends there. The dying itself
+// The named points of the write path at which a daemon can be made to die, and one life that ends there. The dying itself
 // is kill-preload.ts, inside the daemon.
 
 import { resolve } from 'node:path';
@@ -11,27 +11,27 @@ const file = resolve(import.meta.dirname, 'kill-preload.ts');
 const spinsUs = [0, 100, 500, 2000, 8000];
 
 /** `<database>.<operation>:<moment>`, as kill-preload.ts has it, and the how-manieth call. */
-export interface KillPlace {
-  readonly point: string;
+export interface KillPoint {
+  readonly name: string;
   readonly count: number;
 }
 
 /** Every moment of every operation, for each count. @param moments separated by spaces. */
-export function placesOf(
+export function killPointsOf(
   moments: string,
   counts: readonly number[],
   ...operations: readonly string[]
-): KillPlace[] {
+): KillPoint[] {
   return operations.flatMap((operation) =>
     moments
       .split(' ')
-      .flatMap((moment) => counts.map((count) => ({ point: `${operation}:${moment}`, count }))),
+      .flatMap((moment) => counts.map((count) => ({ name: `${operation}:${moment}`, count }))),
   );
 }
 
-/** What else a life at a place needs. */
-export interface PlaceOptions extends LifeOptions {
-  /** Called once the process is started: what has to happen for it to get to the place. */
+/** What else a life that ends at a point needs. */
+export interface KillOptions extends LifeOptions {
+  /** Called once the process is started: what has to happen for it to get to the point. */
   readonly meanwhile?: () => Promise<void>;
   /** Interval of retention. */
   readonly trimMs?: number;
@@ -42,22 +42,22 @@ export function trimPreload(ms: number): Preload {
   return { file, env: { CRASH_TRIM_MS: String(ms) } };
 }
 
-/** Starts the daemon and waits until it has died at the place. */
+/** Starts the daemon and waits until it has died at the point. */
 export async function dieAt(
   run: CrashRun,
-  { point, count }: KillPlace,
+  { name, count }: KillPoint,
   random: SeededRandom,
-  { meanwhile, trimMs, preloads = [], flags = [] }: PlaceOptions = {},
+  { meanwhile, trimMs, preloads = [], flags = [] }: KillOptions = {},
 ): Promise<void> {
   const spinUs = random.pick(spinsUs);
-  run.moment = `${point}, call ${count}, spin ${spinUs} µs`;
+  run.moment = `${name}, call ${count}, spin ${spinUs} µs`;
   const env = {
-    CRASH_POINT: point,
+    CRASH_POINT: name,
     CRASH_COUNT: String(count),
     CRASH_SPIN_US: String(spinUs),
     ...(trimMs === undefined ? {} : { CRASH_TRIM_MS: String(trimMs) }),
   };
   run.start({ flags, preloads: [...preloads, { file, env }] });
   const [{ signal, code }] = await Promise.all([run.ended(), meanwhile?.()]);
-  if (signal !== 'SIGKILL') run.fail(`the daemon ended with ${signal ?? code}, not at the place`);
+  if (signal !== 'SIGKILL') run.fail(`the daemon ended with ${signal ?? code}, not at the point`);
 }

@@ -1,0 +1,43 @@
+// The errors of the log: what is damaged, and what LevelDB could not do. Each text says what to do about it, wherever
+// the fault shows. Imports no database, so that what is pure can use it.
+
+import { CodedError } from '../errors.ts';
+
+/** `LOG_CORRUPT`. @param what what was found, and where. */
+export function damaged(what: string, cause?: unknown): CodedError {
+  const detail = cause === undefined ? '' : `: ${detailOf(cause)}`;
+  const advice =
+    'the log is damaged; run "slipstream inspect verify", then move the data directory away (or restore it) and start again';
+  return new CodedError('LOG_CORRUPT', `${what}${detail}: ${advice}`, { cause });
+}
+
+/** An error of Level's as {@link damaged}; any other as it is, for a fault of our own is no damage. */
+export function asDamage(what: string, error: unknown): unknown {
+  const isLevel = /^LEVEL_/.test(String((error as { code?: unknown } | null)?.code));
+  return isLevel ? damaged(what, error) : error;
+}
+
+/** What the database said, which Level wraps in an error of its own. */
+function detailOf(error: unknown): string {
+  const inner = (error as { cause?: unknown }).cause ?? error;
+  return inner instanceof Error ? inner.message : String(inner);
+}
+
+/** What the system says when there is no room: for us (a full disk) or for our user (a quota). */
+const outOfSpace = /no space left on device|disk quota exceeded|ENOSPC|EDQUOT/i;
+
+/**
+ * The error of a failed write. `LOG_DISK_FULL` can be retried once there is room and the log has been reopened: LevelDB
+ * leaves half a record behind, so nothing more may be written before.
+ */
+export function writeFailure(what: string, cause: unknown): CodedError {
+  const error = databaseFailure('LOG_WRITE_FAILED', what, cause);
+  if (!outOfSpace.test(error.message)) return error;
+  const message = `${error.message}: free some space, or lower --retention-bytes; the daemon goes on by itself`;
+  return new CodedError('LOG_DISK_FULL', message, { cause, retryable: true });
+}
+
+/** A coded error that ends with what the database said, which `cause` alone would hide from a log line. */
+export function databaseFailure(code: string, what: string, cause: unknown): CodedError {
+  return new CodedError(code, `${what}: ${detailOf(cause)}`, { cause });
+}

@@ -1,0 +1,47 @@
+// The heads of stored blocks, found by seeking from one to the next: payloads are not read. For opening and trimming;
+// readers go by segment indexes.
+
+import {
+  type BlockHead,
+  blockKey,
+  blockKeysEnd,
+  lastPart,
+  parts,
+  readBlockKey,
+  readHead,
+} from './block-format.ts';
+import type { Database } from './database.ts';
+import { damaged } from './log-errors.ts';
+
+/**
+ * The heads of the blocks that end at `fromUs` or later, up to `throughUs`. The iterator is closed when the walk ends
+ * or is left. @throws CodedError `LOG_CORRUPT`.
+ */
+export async function* walkHeads(db: Database, fromUs: number, throughUs: number): AsyncGenerator<BlockHead> {
+  const iterator = db.iterator({
+    gte: blockKey(fromUs, parts.head),
+    lte: blockKey(throughUs, lastPart),
+  });
+  try {
+    for (let entry = await iterator.next(); entry !== undefined; entry = await iterator.next()) {
+      // The last block of a segment may be gone, and the segment's index not.
+      if (readBlockKey(entry[0])?.part !== parts.head) continue;
+      const head = readHead(entry[1]);
+      yield head;
+      iterator.seek(blockKey(head.index.lastTimeUs + 1, parts.head));
+    }
+  } finally {
+    await iterator.close();
+  }
+}
+
+/** The head of the newest block. @throws CodedError `LOG_CORRUPT`. */
+export async function newestHead(db: Database): Promise<BlockHead | undefined> {
+  const range = { gte: blockKey(0, parts.head), lt: blockKeysEnd, reverse: true, limit: 1 };
+  const [newest] = await db.keys(range).all();
+  const lastTimeUs = newest === undefined ? undefined : readBlockKey(newest)?.lastTimeUs;
+  if (lastTimeUs === undefined) return undefined;
+  const head = await db.get(blockKey(lastTimeUs, parts.head));
+  if (head === undefined) throw damaged(`block ${lastTimeUs} has no head`);
+  return readHead(head);
+}
