@@ -98,7 +98,7 @@ export class DictionaryStore {
 
   /**
    * @param current the one that events are stored with.
-   * @param others further ones, in the order to list them. The same dictionary twice counts once; the same id with
+   * @param others additional ones, in the order to list them. The same dictionary twice counts once; the same id with
    * other bytes throws CODEC_DICTIONARY_CONFLICT, more than `additionalDictionariesMax` CODEC_DICTIONARY_TOO_MANY.
    */
   constructor(current: Dictionary, others: readonly Dictionary[] = []) {
