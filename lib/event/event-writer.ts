@@ -1,6 +1,6 @@
 // Turns a frame into the JSON of its events, exactly as the Jetstream v1 wire has it (wire-v1 sections 9 to 12). It
 // decides which ops survive; where JSON goes, and which time it carries, is the sink's. It does not check signatures
-// and does not walk the repository's tree: an op counts if its record is in the frame's blocks. Called by the service
+// and does not walk the repository's tree: an op counts if its record is in the frame's blocks. Called by lib/ingest
 // for every frame.
 
 import type { ByteWriter } from '../byte-writer.ts';

@@ -6,6 +6,7 @@ import { Frame } from '../../lib/decode/frame.ts';
 import { writeRecord } from '../../lib/decode/record-json.ts';
 import { RecordTape } from '../../lib/decode/record-tape.ts';
 import { type EventSink, EventWriter } from '../../lib/event/event-writer.ts';
+import { map } from './raw-cbor.ts';
 
 /** `time_us` of the first event; those after it count up. */
 export const firstTimeUs = 1_800_000_000_000_001;
@@ -86,10 +87,19 @@ export class Recorder implements EventSink {
 
 const tape = new RecordTape();
 
-/** The JSON of one record given as CBOR, or `drop`. */
+/** What {@link recordJson} gives for what is no record. */
+export const drop = 'drop';
+
+/** The JSON of one record given as CBOR, or {@link drop}. */
 export function recordJson(cbor: Uint8Array): string {
-  if (!tape.read(cbor, 0, cbor.length)) return 'drop';
+  if (!tape.read(cbor, 0, cbor.length)) return drop;
   const out = new ByteWriter(16);
   writeRecord(out, tape);
   return out.buffer.toString('utf8', 0, out.length);
+}
+
+/** The JSON of the value of a record with one member, or {@link drop}. */
+export function member(value: Buffer): string {
+  const json = recordJson(map(['v', value]));
+  return json === drop ? drop : json.slice('{"v":'.length, -1);
 }
