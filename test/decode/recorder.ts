@@ -29,7 +29,7 @@ export class Recorder implements EventSink {
   #timeUs = firstTimeUs;
   #start = -1;
   /** Of each event: its path, and behind it the texts of its record that may be subjects. */
-  subjectHashes: string[][] = [];
+  subjects: string[][] = [];
   #openSubjects: string[] = [];
   readonly #events = new EventWriter(this, (reason) => this.drops.push(reason));
 
@@ -61,7 +61,7 @@ export class Recorder implements EventSink {
       did: bytes.toString('utf8', didStart, didEnd),
       collection: bytes.toString('utf8', pathStart, collectionEnd),
     });
-    this.subjectHashes.push([bytes.toString('utf8', pathStart, pathEnd), ...this.#openSubjects]);
+    this.subjects.push([bytes.toString('utf8', pathStart, pathEnd), ...this.#openSubjects]);
     this.#openSubjects = [];
     this.#start = -1;
     this.writer.length = 0;
@@ -70,7 +70,7 @@ export class Recorder implements EventSink {
   /** Reads and writes one frame; `events` and `drops` are then those of this frame. */
   take(frame: Uint8Array): this {
     this.events = [];
-    this.subjectHashes = [];
+    this.subjects = [];
     this.drops = [];
     const reason = this.frame.read(frame);
     if (reason !== undefined) this.drops.push(reason);
