@@ -15,7 +15,7 @@ RUN npm run build
 FROM node:${NODE_TAG} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-# LevelDB comes as a prebuilt binary inside its package. The native zstd is optional: Node's own is taken where it is absent.
+# LevelDB comes as a prebuilt binary inside its package; zstd is Node's own. Nothing is compiled.
 RUN npm ci --omit=dev --no-audit --no-fund \
   && find node_modules -path '*/prebuilds/*' -prune ! -name "linux-$(node -p process.arch)" -exec rm -rf {} +
 

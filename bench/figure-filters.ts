@@ -55,7 +55,7 @@ export async function filterFigures(session: Session): Promise<Figure[]> {
   const idle = `filters, no subscriber, ${rate} events/s`;
   const idleRuns = await session.alternate(
     idle,
-    () => measure(session, 'native', frames, [], 0),
+    () => measure(session, 'node', frames, [], 0),
     () => measure(session, 'baseline', frames, [], 0),
   );
   const figures = [
@@ -73,7 +73,7 @@ export async function filterFigures(session: Session): Promise<Figure[]> {
       const expected = wish.matchesPerEvent(count) * rate;
       const runs = await session.alternate(
         name,
-        () => measure(session, 'native', frames, queries, expected),
+        () => measure(session, 'node', frames, queries, expected),
         wish.isPlain ? () => measure(session, 'baseline', frames, queries, expected) : undefined,
       );
       figures.push(

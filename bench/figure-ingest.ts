@@ -15,7 +15,7 @@ export async function ingestFigures(session: Session): Promise<Figure[]> {
   session.note("ingest: bytes are those of the relay's frames");
   const events = session.events(400_000, 10_000);
   const figures: Figure[] = [];
-  for (const kind of ['native', 'wasm'] as const) {
+  for (const kind of ['node', 'wasm'] as const) {
     const name = `ingest, zstd ${kind}`;
     const measured = await session.alternate(
       name,

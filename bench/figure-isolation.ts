@@ -24,7 +24,7 @@ export async function isolationFigures(session: Session): Promise<Figure[]> {
   const name = `${size.replays} replays beside ${size.live} live`;
   const runs = await session.alternate(
     name,
-    () => crowd(session, 'native', size),
+    () => crowd(session, 'node', size),
     () => crowd(session, 'baseline', size),
   );
   session.note(

@@ -42,7 +42,7 @@ export async function memoryFigures(session: Session): Promise<Figure[]> {
   const { some, all, stallSeconds } = size;
   const runs = await session.alternate(
     'memory',
-    () => grow(session, 'native', size),
+    () => grow(session, 'node', size),
     () => grow(session, 'baseline', size),
   );
   session.note(

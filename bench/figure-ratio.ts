@@ -1,4 +1,4 @@
-// How small events become, and for what processor time: every level of both kinds of builds on real events with the
+// How small events become, and for what processor time: every level of both compressors on real events with the
 // dictionary of v1, and dictionaries against each other on simulated ones. In this process, without sockets.
 
 import { existsSync, readFileSync } from 'node:fs';
@@ -25,16 +25,16 @@ const plainEvents = 500;
 /** Share of the network's events, in percent, of what the mix does not name: deletions, identities, third parties. */
 const otherWeight = 3;
 
-/** Bytes of the frames, in percent of those of the JSON. */
+/** Bytes of the zstd frames, in percent of those of the JSON. */
 export async function ratioFigures(session: Session): Promise<Figure[]> {
   const figures: Figure[] = [];
   if (existsSync(realEventsPath) && existsSync(officialDictionaryPath)) {
     const official = readDictionary(officialDictionaryPath);
     const events = readFileSync(realEventsPath, 'utf8').trimEnd().split('\n').map(Buffer.from);
     session.note(`ratio: ${events.length} real events, as production sent them; 77 % of them are likes`);
-    for (const build of ['auto', 'wasm'] as const) {
+    for (const compressor of ['node', 'wasm'] as const) {
       for (const level of levels)
-        figures.push(await row(session, `v1's on real, ${shown(build)}`, official, events, level, build));
+        figures.push(await row(session, `v1's on real, ${compressor}`, official, events, level, compressor));
     }
     figures.push(await weightedRow(session, official, events));
   } else {
@@ -49,10 +49,6 @@ export async function ratioFigures(session: Session): Promise<Figure[]> {
       figures.push(await row(session, `${name} on simulated`, dictionary, heldOut, level, 'auto'));
   }
   return figures;
-}
-
-function shown(build: CompressorPreference): string {
-  return build === 'auto' ? 'native' : build;
 }
 
 /** Dictionaries for simulated events, a fresh one among them. */
@@ -78,7 +74,7 @@ async function row(
   dictionary: Dictionary,
   events: readonly Buffer[],
   level: number,
-  build: CompressorPreference,
+  compressor: CompressorPreference,
 ): Promise<Figure> {
   const name = `ratio, ${about}, level ${level}`;
   // Ours loads the module, of which a process has only one.
@@ -86,7 +82,7 @@ async function row(
   const plain = await plainCompressor(dictionary.bytes, true);
   const sample = { events: events.length, bytes: bytesOf(events) };
   const ours = async (): Promise<Sample> => {
-    const { ratio, cpuUs } = await measureCompression(dictionary, events, level, build);
+    const { ratio, cpuUs } = await measureCompression(dictionary, events, level, compressor);
     return { ...sample, value: ratio * 100, cpuUsPerEvent: cpuUs };
   };
   const baseline = async (): Promise<Sample> => {

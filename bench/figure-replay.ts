@@ -30,7 +30,7 @@ export async function replayFigures(session: Session): Promise<Figure[]> {
 
 async function memoryFigures(session: Session): Promise<Figure[]> {
   const events = Math.min(session.events(memoryEventsMax, 5_000), memoryEventsMax);
-  await using ours = await FilledLog.make(session, 'native', events);
+  await using ours = await FilledLog.make(session, 'node', events);
   await using baseline = await FilledLog.make(session, 'baseline', events);
   const { peer } = session;
   const known = peer && (await peer.remember(peerRate, session.quick ? 2 : 20));
@@ -61,7 +61,7 @@ async function replayPeer(
 
 async function diskFigures(session: Session): Promise<Figure[]> {
   const events = session.events(500_000, 20_000);
-  await using ours = await FilledLog.make(session, 'native', events);
+  await using ours = await FilledLog.make(session, 'node', events);
   await using baseline = await FilledLog.make(session, 'baseline', events * baselineShare);
   const figures: Figure[] = [];
   for (const encoding of encodings) {

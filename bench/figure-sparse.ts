@@ -75,7 +75,7 @@ async function sizeFigures(
   const figures: Figure[] = [];
   const hasBaseline = aboutEvents <= baselineEventsMax;
   {
-    await using ours = await filled(session, 'native', frames, backlog, directory.path);
+    await using ours = await filled(session, 'node', frames, backlog, directory.path);
     await using baseline = hasBaseline
       ? await filled(session, 'baseline', frames, backlog, plainDirectory.path)
       : undefined;

@@ -40,7 +40,6 @@ type Row = [name: string, ours: Pass, baseline: Pass];
 export async function stageFigures(session: Session): Promise<Figure[]> {
   const input = await readInput(session);
   const codec = await openCodec(defaultDictionaryPath());
-  if (codec.best.name === 'wasm') session.note('stages: no native zstd here, both zstd rows are WebAssembly');
   const rows: Row[] = [
     ['frame read, CAR, hashes', framePass(input), () => plainFrames(input)],
     [
@@ -60,13 +59,13 @@ export async function stageFigures(session: Session): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const [name, ours, baseline] of rows) figures.push(await stage(session, name, ours, baseline));
   figures.push(await appendStage(session, input, codec));
-  for (const { best, wasm } of codecs) for (const compressor of [best, wasm]) compressor.close();
+  for (const { node, wasm } of codecs) for (const compressor of [node, wasm]) compressor.close();
   return figures;
 }
 
-/** Our two compressors, the native one if there is one, and the plain one, on one dictionary. */
+/** Our two compressors and the plain one, on one dictionary. */
 interface Codec {
-  readonly best: Compressor;
+  readonly node: Compressor;
   readonly wasm: Compressor;
   readonly plain: (json: Uint8Array) => Uint8Array;
 }
@@ -75,17 +74,17 @@ async function openCodec(dictionaryPath: string): Promise<Codec> {
   const dictionary = readDictionary(dictionaryPath);
   const { default: level } = compressionLevels;
   const wasm = await chooseCompressor('wasm', dictionary, level);
-  const best = await chooseCompressor('auto', dictionary, level);
+  const node = await chooseCompressor('node', dictionary, level);
   // Ours has loaded the module, of which a process has only one.
-  return { best, wasm, plain: await plainCompressor(dictionary.bytes, true) };
+  return { node, wasm, plain: await plainCompressor(dictionary.bytes, true) };
 }
 
-function zstdRows(input: StageInput, { best, wasm, plain }: Codec, suffix: string): Row[] {
+function zstdRows(input: StageInput, { node, wasm, plain }: Codec, suffix: string): Row[] {
   const plainPass = (): number => each(input.jsons, plain);
   return [
-    [`zstd native${suffix}`, zstdPass(input, best, false), plainPass],
+    [`zstd node${suffix}`, zstdPass(input, node, false), plainPass],
     [`zstd wasm${suffix}`, zstdPass(input, wasm, false), plainPass],
-    [`zstd native${suffix}, catching up`, zstdPass(input, best, true), plainPass],
+    [`zstd node${suffix}, catching up`, zstdPass(input, node, true), plainPass],
     [`zstd wasm${suffix}, catching up`, zstdPass(input, wasm, true), plainPass],
   ];
 }
@@ -192,10 +191,10 @@ function zstdPass({ jsons }: StageInput, compressor: Compressor, isFast: boolean
 }
 
 /** A log that both sides append the same events to: ours in blocks, the baseline's in one batch for each. */
-async function appendStage(session: Session, input: StageInput, { best, plain }: Codec): Promise<Figure> {
+async function appendStage(session: Session, input: StageInput, { node, plain }: Codec): Promise<Figure> {
   const events = session.quick ? 5_000 : 50_000;
   const frames = input.jsons.map((json): [Uint8Array, Uint8Array] => [json, plain(json)]);
-  const ours = (): Promise<Sample> => appendBlocks(input, best, events);
+  const ours = (): Promise<Sample> => appendBlocks(input, node, events);
   const baseline = (): Promise<Sample> => appendKeys(frames, events);
   for (const warmUp of [ours, baseline]) await warmUp();
   const measured = await session.alternate('stage log append', ours, baseline);

@@ -37,7 +37,7 @@ export async function sustainedFigures(session: Session): Promise<Figure[]> {
     const climbWith = (kind: SideKind): Promise<Sustained> => climb(session, kind, subscribers, encoding);
     const runs = await session.alternate(
       name,
-      () => climbWith('native'),
+      () => climbWith('node'),
       () => climbWith('baseline'),
       session.peer?.readsOurs ? () => climbWith('peer') : undefined,
     );
@@ -70,9 +70,7 @@ async function climb(
   subscribers: number,
   encoding: Encoding,
 ): Promise<Sustained> {
-  const steps = session.quick
-    ? quickRates
-    : rates.filter((rate) => kind !== 'native' || rate >= oursFirstRate);
+  const steps = session.quick ? quickRates : rates.filter((rate) => kind !== 'node' || rate >= oursFirstRate);
   await using rig = await Rig.start(session, kind, { rate: steps[0] });
   const query = encodingQueries[encoding];
   await using clients = await LoadClient.crowdAndProbe(rig.target, { connections: subscribers, query });

@@ -23,7 +23,7 @@ export async function workerFigures(session: Session): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const workers of session.quick ? quickWorkers : liveWorkers) {
     const name = `${workers} workers: live, ${subscribers} x ${load.rate}`;
-    const runs = await session.alternate(name, () => deliver(session, 'native', load, workers));
+    const runs = await session.alternate(name, () => deliver(session, 'node', load, workers));
     figures.push(...liveFigures(name, runs));
   }
   for (const workers of session.quick ? quickWorkers : ingestWorkers) {
@@ -40,7 +40,7 @@ export async function workerFigures(session: Session): Promise<Figure[]> {
 /** Events stored a second, while the relay publishes as many as are taken. */
 async function ingestBeside(session: Session, workers: number, subscribers: number): Promise<Sample> {
   const [warmup, seconds] = session.quick ? [0.3, 1] : [2, 6];
-  await using rig = await Rig.start(session, 'native', { rate: Number.POSITIVE_INFINITY, workers });
+  await using rig = await Rig.start(session, 'node', { rate: Number.POSITIVE_INFINITY, workers });
   await using crowd =
     subscribers > 0 ? await LoadClient.crowd(rig.target, { connections: subscribers }) : undefined;
   await delay(warmup * 1000);

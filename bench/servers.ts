@@ -80,7 +80,7 @@ export interface Target extends AsyncDisposable {
 }
 
 /** Our daemon with one of its compressors, or the plain server that it is compared with. */
-export type ServerKind = 'native' | 'wasm' | 'baseline';
+export type ServerKind = 'node' | 'wasm' | 'baseline';
 
 /** What a server is started with. */
 export interface ServerOptions {

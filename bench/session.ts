@@ -112,7 +112,7 @@ export class Session {
     const peer = this.peer && (() => measure('peer'));
     return this.alternate(
       name,
-      () => measure('native'),
+      () => measure('node'),
       () => measure('baseline'),
       peer,
     );

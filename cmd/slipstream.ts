@@ -76,9 +76,7 @@ async function run(config: Config): Promise<void> {
 
 /** Errors of starting that only the settings can mend. */
 function isSetting(error: CodedError): boolean {
-  return /^(CONFIG|UPSTREAM_BAD_URL|CODEC_DICTIONARY|CODEC_NATIVE_MISSING|CODEC_NODE_MISSING|CODEC_LEVEL)/.test(
-    error.code,
-  );
+  return /^(CONFIG|UPSTREAM_BAD_URL|CODEC_DICTIONARY|CODEC_NODE_MISSING|CODEC_LEVEL)/.test(error.code);
 }
 
 function refuse(error: CodedError): never {

@@ -1,14 +1,16 @@
-// The codec seam: JSON bytes in, one zstd frame out. It owns what every implementation promises and the limits they
-// share; it knows no library. The *-compressor.ts files implement it, ingest, the fan-out and tools call it.
+// The codec seam: JSON bytes in, one zstd frame out. It owns what both implementations promise, the limits they share and
+// the errors they throw; it knows no library. node-compressor.ts and wasm-compressor.ts implement it; ingest, the fan-out
+// and tools call it.
 import type { ByteWriter } from '../byte-writer.ts';
+import { CodedError } from '../errors.ts';
 import type { Dictionary } from './dictionary.ts';
 
 /**
  * Compression levels that can be asked for; what each does is zstd-parameters.ts. Share of the JSON and µs an event, on
- * 52 real events with the official dictionary (bench/figure-ratio.ts), for the builds native and node, and for wasm:
+ * 52 real events with the official dictionary (bench/figure-ratio.ts), for Node's own zstd and for WebAssembly:
  *
  *     level       1        2        3        4        5        6
- *     native      0.460    0.452    0.448    0.443    0.438    0.435
+ *     node        0.460    0.452    0.448    0.443    0.438    0.435
  *     µs          1.7      2.3      3.9      7.5      8.3      32
  *     wasm        0.459    0.454    0.456    0.454    0.445    0.443
  *     µs          10       11       14       18       24       33
@@ -20,36 +22,36 @@ import type { Dictionary } from './dictionary.ts';
  */
 export const compressionLevels = { min: 1, max: 6, default: 5, fast: 2 } as const;
 
-/** Bits of the largest window of a frame: 128 KiB, what a v1 client may have sized its decoder for. */
+/** Bits of the largest window of a zstd frame: 128 KiB, what a v1 client may have sized its decoder for. */
 export const windowLogMax = 17;
 
-/** Bytes of the largest window of a frame. */
+/** Bytes of the largest window of a zstd frame. */
 export const windowBytesMax = 2 ** windowLogMax;
 
 /**
  * Turns one event's JSON into one complete zstd frame, and back. Not re-entrant, synchronous, bound to one dictionary
- * and one level for its life. Every frame has the dictionary id and the content size, no checksum (four bytes of 240; the
- * log and the transports have their own), and a window of at most `windowBytesMax`; which bytes the blocks hold depends
- * on the implementation.
+ * and one level for its life. Every zstd frame has the dictionary id and the content size, no checksum (four bytes of
+ * 240; the log and the transports have their own), and a window of at most `windowBytesMax`; which bytes the blocks hold
+ * depends on the implementation.
  */
 export interface Compressor {
-  readonly name: 'wasm' | 'native' | 'node';
+  readonly name: 'node' | 'wasm';
   readonly dictionaryId: number;
   readonly level: number;
   /**
-   * Appends one independent frame of `source[start, end)` to `out`. Neither is kept. With `isFast`, at level
+   * Appends one independent zstd frame of `source[start, end)` to `out`. Neither is kept. With `isFast`, at level
    * `compressionLevels.fast` at most.
    * Throws CODEC_COMPRESS_FAILED (our own fault, never the input's) and CODEC_CLOSED.
    */
   compress(source: Uint8Array, start: number, end: number, out: ByteWriter, isFast?: boolean): void;
   /**
-   * The content of a frame, in memory that belongs to the caller. For tools and tests: it reads the whole dictionary
+   * The content of a zstd frame, in memory that belongs to the caller. For tools and tests: it reads the whole dictionary
    * on each call. Throws CODEC_CORRUPT_FRAME when the frame is not one made with this dictionary, does not decode, or
    * holds more than `maxBytes`; CODEC_CLOSED.
    */
   decompress(frame: Uint8Array, maxBytes: number): Uint8Array;
   /**
-   * A compressor of the same build and level for another dictionary, with a life of its own. Throws CODEC_DICTIONARY_INVALID
+   * A compressor of the same implementation and level for another dictionary, with a life of its own. Throws CODEC_DICTIONARY_INVALID
    * and CODEC_CLOSED.
    */
   withDictionary(dictionary: Dictionary): Compressor;
@@ -57,12 +59,45 @@ export interface Compressor {
   close(): void;
 }
 
-/** The level that a compressor of `level` works at at the fast level. */
+/** The level that a compressor of `level` works at when `isFast`. */
 export function fastLevel(level: number): number {
   return Math.min(level, compressionLevels.fast);
 }
 
-/** Most bytes that a frame of `bytes` can take, by zstd's own formula, without a call into a library. */
+/** Most bytes that a zstd frame of `bytes` can take, by zstd's own formula, without a call into a library. */
 export function compressBound(bytes: number): number {
   return bytes + (bytes >>> 8) + 1024;
+}
+
+/** Any call after `close`. */
+export function closed(): CodedError {
+  return new CodedError('CODEC_CLOSED', 'the compressor is closed');
+}
+
+/** The library did not do what it always can. */
+export function compressFailed(bytes: number, why: string, cause?: unknown): CodedError {
+  return new CodedError('CODEC_COMPRESS_FAILED', `zstd did not compress ${bytes} bytes: ${why}`, { cause });
+}
+
+/** A zstd frame that is not one of this dictionary, does not decode, or holds too much. */
+export function corruptFrame(
+  frame: Uint8Array,
+  dictionaryId: number,
+  maxBytes: number,
+  cause: unknown,
+): CodedError {
+  return new CodedError(
+    'CODEC_CORRUPT_FRAME',
+    `a frame of ${frame.length} bytes is not zstd with dictionary ${dictionaryId}, or holds more than ${maxBytes} bytes`,
+    { cause },
+  );
+}
+
+/** A dictionary whose layout is right and whose tables are not. */
+export function refusedDictionary(dictionary: Dictionary, cause?: unknown): CodedError {
+  return new CodedError(
+    'CODEC_DICTIONARY_INVALID',
+    `zstd refuses the dictionary ${dictionary.id} (sha256 ${dictionary.sha256}): its tables are damaged. Give an intact file.`,
+    { cause },
+  );
 }

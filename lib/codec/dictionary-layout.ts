@@ -12,7 +12,7 @@ const sequenceTables = [
   { logMax: 9, symbolMax: 35 },
 ] as const;
 
-/** Where the content starts, and the largest of the three offsets that the dictionary starts a frame with. */
+/** Where the content starts, and the largest of the three offsets that the dictionary starts a zstd frame with. */
 export interface DictionaryLayout {
   readonly contentStart: number;
   readonly offsetMax: number;
@@ -37,8 +37,8 @@ export function dictionaryLayout(bytes: Uint8Array): DictionaryLayout | undefine
 }
 
 /**
- * The same dictionary with only the last `tailBytes` of its content, in new memory. A frame made with it decodes with
- * the whole dictionary to the same bytes: id and tables are the same, and matches count back from the end of the
+ * The same dictionary with only the last `tailBytes` of its content, in new memory. A zstd frame made with it decodes
+ * with the whole dictionary to the same bytes: id and tables are the same, and matches count back from the end of the
  * content. Trainers put the most useful content last, so little is lost.
  */
 export function dictionaryTail(bytes: Uint8Array, tailBytes: number): Uint8Array {

@@ -1,6 +1,6 @@
 // zstd dictionaries as the daemon knows them: read from a file, checked, named by their id, offered for download.
 // It owns identity and bounds; the inside of a dictionary is dictionary-layout.ts, compressing is the compressors'.
-// The composition root and the tools read dictionaries, the HTTP listener serves a `DictionaryStore`.
+// lib/worker and the commands read dictionaries, the HTTP listener serves a `DictionaryStore`.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -98,7 +98,7 @@ export class DictionaryStore {
 
   /**
    * @param current the one that events are stored with.
-   * @param others further ones, in the order to list them. The same dictionary twice counts once; the same id with
+   * @param others additional ones, in the order to list them. The same dictionary twice counts once; the same id with
    * other bytes throws CODEC_DICTIONARY_CONFLICT, more than `additionalDictionariesMax` CODEC_DICTIONARY_TOO_MANY.
    */
   constructor(current: Dictionary, others: readonly Dictionary[] = []) {

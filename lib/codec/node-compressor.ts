@@ -1,11 +1,18 @@
-// The zstd that is inside of Node: as fast as the native build, with nothing to install. Node's public calls are one-shot
-// (the dictionary is digested each time) or go through the thread pool, so this one drives the handle beneath a stream,
-// as the tar of npm does; what it relies on is checked when it opens. choose-compressor.ts decides whether it is used.
+// The zstd that is inside of Node, with nothing to install. Node's public calls are one-shot (the dictionary is digested
+// each time) or go through the thread pool, so this one drives the handle beneath a stream, as the tar of npm does. That
+// the handle is there is checked when it opens; what it makes is checked by choose-compressor.ts, before it is used.
 import { constants, createZstdCompress, zstdDecompressSync } from 'node:zlib';
 import type { ByteWriter } from '../byte-writer.ts';
 import { CodedError } from '../errors.ts';
-import { closed, compressFailed, corruptFrame, refusedDictionary } from './codec-errors.ts';
-import { type Compressor, compressBound, fastLevel } from './compressor.ts';
+import {
+  type Compressor,
+  closed,
+  compressBound,
+  compressFailed,
+  corruptFrame,
+  fastLevel,
+  refusedDictionary,
+} from './compressor.ts';
 import type { Dictionary } from './dictionary.ts';
 import { zstdParameters } from './zstd-parameters.ts';
 
@@ -65,7 +72,7 @@ class NodeCompressor implements Compressor {
   decompress(frame: Uint8Array, maxBytes: number): Uint8Array {
     if (this.#normal._handle === null) throw closed();
     try {
-      // Zero bytes are zero frames to the zstd of Node 22, and 0 is no bound to any.
+      // Zero bytes are zero zstd frames to the zstd of Node 22, and 0 is no bound to any.
       if (frame.length === 0) throw new Error('no bytes');
       const options = { dictionary: this.#dictionary, maxOutputLength: Math.max(1, maxBytes) };
       const content = zstdDecompressSync(frame, options);
@@ -86,7 +93,7 @@ class NodeCompressor implements Compressor {
   }
 }
 
-/** Appends one frame to `target` and tells its bytes; 0 when the stream has failed. Throws CODEC_CLOSED. */
+/** Appends one zstd frame to `target` and tells its bytes; 0 when the stream has failed. Throws CODEC_CLOSED. */
 function writeFrame(
   stream: OpenStream,
   source: Uint8Array,
@@ -117,10 +124,10 @@ function openStream(dictionary: Dictionary, level: number): OpenStream {
   if (typeof stream._handle?.writeSync !== 'function' || !(stream._writeState instanceof Uint32Array)) {
     throw new CodedError(
       'CODEC_NODE_MISSING',
-      `the zstd of Node ${process.version} cannot be used frame by frame: use "--compressor auto"`,
+      `the zstd of Node ${process.version} cannot be driven event by event: use "--compressor auto"`,
     );
   }
-  // The dictionary is digested by the first frame.
+  // The dictionary is digested by the first write.
   if (writeFrame(stream, Buffer.alloc(1), 0, 1, Buffer.alloc(compressBound(1)), 0) === 0)
     throw refusedDictionary(dictionary, failure);
   return stream;

@@ -4,8 +4,15 @@
 import { zstdCompressSync } from 'node:zlib';
 import type { ByteWriter } from '../byte-writer.ts';
 import { CodedError } from '../errors.ts';
-import { closed, compressFailed, corruptFrame, refusedDictionary } from './codec-errors.ts';
-import { type Compressor, fastLevel, windowBytesMax } from './compressor.ts';
+import {
+  type Compressor,
+  closed,
+  compressFailed,
+  corruptFrame,
+  fastLevel,
+  refusedDictionary,
+  windowBytesMax,
+} from './compressor.ts';
 import type { Dictionary } from './dictionary.ts';
 import { dictionaryTail } from './dictionary-layout.ts';
 import { loadZstdModule, type ZstdModule } from './wasm-module.ts';
@@ -66,8 +73,8 @@ class WasmCompressor implements Compressor {
     this.#context = module._ZSTD_createCCtx();
     this.#source = this.#allocate(windowBytesMax);
     this.#target = this.#allocate(this.#targetBytes);
-    this.#normal = this.#place(level);
-    this.#fast = fastLevel(level) === level ? this.#normal : this.#place(fastLevel(level));
+    this.#normal = this.#load(level);
+    this.#fast = fastLevel(level) === level ? this.#normal : this.#load(fastLevel(level));
     this.#heap = Buffer.from(module.HEAPU8.buffer);
     if (module._ZSTD_isError(this.#compressHeap(0, this.#normal)) === 0) return;
     this.close();
@@ -98,7 +105,7 @@ class WasmCompressor implements Compressor {
     const [source, target, dictionary] = pointers;
     const context = module._ZSTD_createDCtx();
     try {
-      // zstd takes no bytes for zero frames, which is no error to it.
+      // The library takes no bytes for zero zstd frames, which is no error to it.
       if (frame.length === 0) throw new Error('no bytes');
       module.HEAPU8.set(frame, source);
       module.HEAPU8.set(this.#dictionary, dictionary);
@@ -135,7 +142,7 @@ class WasmCompressor implements Compressor {
   }
 
   /** Copies what a level digests to the heap. */
-  #place(level: number): Digest {
+  #load(level: number): Digest {
     const { zstdLevel, tailBytes } = levels[level - 1];
     const tail = dictionaryTail(this.#dictionary, tailBytes);
     const pointer = this.#allocate(tail.length);
@@ -143,7 +150,7 @@ class WasmCompressor implements Compressor {
     return { zstdLevel, pointer, bytes: tail.length };
   }
 
-  /** Compresses the first `bytes` of the heap's source into its target: bytes of the frame, or the library's code. */
+  /** Compresses the first `bytes` of the heap's source into its target: bytes of the zstd frame, or the library's code. */
   #compressHeap(bytes: number, digest: Digest): number {
     return this.#module._ZSTD_compress_usingDict(
       this.#context,

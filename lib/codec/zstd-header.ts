@@ -3,12 +3,15 @@
 
 const frameMagic = 0xfd2fb528;
 
-/** What a frame declares about itself; nothing of it is verified. */
+/** What a zstd frame declares about itself; nothing of it is verified. */
 export interface ZstdHeader {
-  /** Dictionary that the frame was made with; 0 when it names none. */
+  /** Dictionary that the zstd frame was made with; 0 when it names none. */
   readonly dictionaryId: number;
-  /** Bytes of the content; undefined when the frame does not tell. Sizes of 2^53 and more are rounded. */
+  /** Bytes of the content; undefined when it is not told. Sizes of 2^53 and more are rounded. */
   readonly contentBytes: number | undefined;
+  /** Memory that decoding needs; the content itself when it is smaller. */
+  readonly windowBytes: number;
+  readonly hasChecksum: boolean;
 }
 
 /** Reads the header; undefined when the bytes do not start with a whole one. */
@@ -28,9 +31,14 @@ export function readZstdHeader(frame: Uint8Array): ZstdHeader | undefined {
     return value;
   };
   const size = read(idAt + idBytes, sizeBytes);
+  // Two bytes count from 256 on: smaller sizes fit into one.
+  const contentBytes = sizeBytes === 0 ? undefined : sizeBytes === 2 ? size + 256 : size;
   return {
     dictionaryId: read(idAt, idBytes),
-    // Two bytes count from 256 on: smaller sizes fit into one.
-    contentBytes: sizeBytes === 0 ? undefined : sizeBytes === 2 ? size + 256 : size,
+    contentBytes,
+    windowBytes: isSingleSegment
+      ? (contentBytes ?? 0)
+      : 2 ** (10 + (frame[5] >> 3)) * (1 + (frame[5] & 7) / 8),
+    hasChecksum: (descriptor & 4) !== 0,
   };
 }

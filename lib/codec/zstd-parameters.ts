@@ -1,6 +1,5 @@
-// What a compression level means to the builds that take parameters (native and node). zstd's own levels are made for
-// files; these are for texts of 200 to 2,000 bytes, each compressed alone with a dictionary that is already digested.
-// Numbers are zstd's own, the same in every build.
+// What a compression level means to Node's zstd, which takes parameters. zstd's own levels are made for files; these are
+// for texts of 200 to 2,000 bytes, each compressed alone with a dictionary that is already digested. Numbers are zstd's.
 import { constants } from 'node:zlib';
 import { windowLogMax } from './compressor.ts';
 
@@ -19,7 +18,7 @@ const {
  * What sets a level apart, from level 1 on. Found by measuring all combinations on real events with the official
  * dictionary and on synthetic ones with a trained one:
  * - A shortest match of 5 or 6 bytes is best: an offset into a dictionary costs 17 bits, so 4 bytes gain nothing.
- * - From `lazy` on zstd weighs its entropy tables for each frame, which is 3 µs of the 7 and half of the gain.
+ * - From `lazy` on zstd weighs its entropy tables for each event, which is 3 µs of the 7 and half of the gain.
  * - The optimal parsers take three times as long for 1 %, and lose to `lazy2` with a dictionary that fits well, for
  *   their prices do not know its tables.
  * - Hash tables of 2^18 entries hold a dictionary of 110 KiB without crowding, for 1.3 MiB that the faster levels do better
@@ -43,7 +42,7 @@ const levels: readonly Readonly<Record<number, number>>[] = [
 
 /**
  * Parameters of a compression context, by zstd's number of each; `level` is one of `compressionLevels`. What is not
- * named keeps its default: content size and dictionary id in every frame, no checksum.
+ * named keeps its default: content size and dictionary id in every zstd frame, no checksum.
  */
 export function zstdParameters(level: number): Readonly<Record<number, number>> {
   return { [baseLevel]: 3, [windowLog]: windowLogMax, ...levels[level - 1] };

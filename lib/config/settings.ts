@@ -215,7 +215,7 @@ export const settings = {
     env: ['SLIPSTREAM_COMPRESSOR'],
     choices: compressorPreferences,
     default: 'auto',
-    help: 'Which zstd: zstd-napi (native), the one in Node, which is as fast, or WebAssembly, which takes 3 to 5 times as long; auto: the first of them that works.',
+    help: 'Which zstd: the one in Node, or WebAssembly, which takes 3 to 5 times as long; auto: the first of them that works.',
   },
   'log-level': {
     kind: 'choice',

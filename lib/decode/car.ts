@@ -3,6 +3,7 @@
 // that an op is in the repository's tree is the relay's word. Called by lib/event with the `blocks` of a commit.
 
 import { hash, randomInt } from 'node:crypto';
+import { grow } from '../grow.ts';
 import { matchesAscii } from './cbor-cursor.ts';
 import { hashStart, sha256Bytes, sha256Code } from './cid.ts';
 import type { DropReason } from './drop-reason.ts';
@@ -129,11 +130,7 @@ export class CarIndex {
     const actual = hash('sha256', bytes.subarray(content, end), 'latin1');
     if (!matchesAscii(bytes, digest, actual)) return 'bad_block_hash';
     const entry = this.#count * entryInts;
-    if (entry === this.#entries.length) {
-      const grown = new Int32Array(entry * 2);
-      grown.set(this.#entries);
-      this.#entries = grown;
-    }
+    if (entry === this.#entries.length) this.#entries = grow(this.#entries);
     const entries = this.#entries;
     entries[entry] = start;
     entries[entry + 1] = content;

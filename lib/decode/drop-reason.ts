@@ -1,5 +1,5 @@
 // Why input from the relay does not become an event: a closed list, because every reason is a metric label. The
-// stages that look at frames and records report these; counting them is the service's.
+// stages that look at frames and records report these; counting them is lib/ingest's.
 
 /** Every reason there is, in the order in which a frame meets them. */
 export const dropReasons = [

@@ -1,12 +1,21 @@
 // Reads the envelope of one firehose frame, a CBOR header and a CBOR body, into offsets. It looks at no record and
-// verifies nothing: blocks are car.ts, events are lib/event. Called by the service with every frame a relay sends.
+// verifies nothing: blocks are car.ts, events are lib/event. Called by lib/ingest with every frame a relay sends.
 
 import { archiveBytesMax } from './car.ts';
 import { CborCursor, majors } from './cbor-cursor.ts';
 import type { DropReason } from './drop-reason.ts';
-import { type FrameType, fieldOf, fields, frameTypes } from './frame-fields.ts';
 
-export { type FrameType, frameTypes };
+/** What a frame is. `sync` and `info` carry no event; `unknown` is any type that is not known. */
+export const frameTypes = {
+  commit: 0,
+  identity: 1,
+  account: 2,
+  sync: 3,
+  info: 4,
+  error: 5,
+  unknown: 6,
+} as const;
+export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
 
 /** What an op does. `unknown` is another action, `bad` an op that is not one. */
 export const opActions = { unknown: 0, create: 1, update: 2, delete: 3, bad: 4 } as const;
@@ -25,6 +34,22 @@ export const opInts = 5;
 const messageOp = 1;
 const usualOps = 16;
 const noSeq = -1;
+
+/** The fields of bodies that are read. `did` is a commit's `repo` too; `handleOrStatus` is as in {@link Frame}. */
+const fields = {
+  other: 0,
+  seq: 1,
+  did: 2,
+  time: 3,
+  rev: 4,
+  ops: 5,
+  blocks: 6,
+  tooBig: 7,
+  handleOrStatus: 8,
+  active: 9,
+  name: 10,
+  message: 11,
+} as const;
 
 /** One reusable view of a frame. All spans are offsets into `bytes`, which it keeps until the next `read`. */
 export class Frame {
@@ -149,7 +174,7 @@ export class Frame {
         else if (value === 1) this.reason ??= 'too_big';
         return value >= 0;
       }
-      case fields.extra:
+      case fields.handleOrStatus:
         this.handleOrStatusStart = this.handleOrStatusEnd = -1;
         return cursor.takeNull() || this.#readText(field);
       default:
@@ -173,7 +198,7 @@ export class Frame {
     } else if (field === fields.rev) {
       this.revStart = start;
       this.revEnd = end;
-    } else if (field === fields.extra) {
+    } else if (field === fields.handleOrStatus) {
       this.handleOrStatusStart = start;
       this.handleOrStatusEnd = end;
     } else {
@@ -250,5 +275,33 @@ export class Frame {
     if (cursor.is('create')) return opActions.create;
     if (cursor.is('delete')) return opActions.delete;
     return cursor.is('update') ? opActions.update : opActions.unknown;
+  }
+}
+
+/** Which field of a frame of that type the key at the cursor is. */
+function fieldOf(cursor: CborCursor, type: FrameType): number {
+  if (cursor.is('seq')) return fields.seq;
+  switch (type) {
+    case frameTypes.commit:
+      if (cursor.is('ops')) return fields.ops;
+      if (cursor.is('rev')) return fields.rev;
+      if (cursor.is('repo')) return fields.did;
+      if (cursor.is('time')) return fields.time;
+      if (cursor.is('blocks')) return fields.blocks;
+      return cursor.is('tooBig') ? fields.tooBig : fields.other;
+    case frameTypes.identity:
+    case frameTypes.account:
+      if (cursor.is('did')) return fields.did;
+      if (cursor.is('time')) return fields.time;
+      if (type === frameTypes.account && cursor.is('active')) return fields.active;
+      return cursor.is(type === frameTypes.identity ? 'handle' : 'status')
+        ? fields.handleOrStatus
+        : fields.other;
+    case frameTypes.info:
+    case frameTypes.error:
+      if (cursor.is('message')) return fields.message;
+      return cursor.is(type === frameTypes.info ? 'name' : 'error') ? fields.name : fields.other;
+    default:
+      return fields.other;
   }
 }

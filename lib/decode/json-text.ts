@@ -1,6 +1,6 @@
-// JSON text from bytes, as the Jetstream v1 wire has it: strings with its escapes, integers, base64. Every function
-// appends to a ByteWriter and takes its input as a span, so that nothing is allocated. Objects and their order are
-// record-json.ts and lib/event.
+// JSON text from bytes, as the Jetstream v1 wire has it: strings with its escapes, and integers. Every function appends to
+// a ByteWriter and takes its input as a span, so that nothing is allocated. Byte strings are base64.ts, objects and their
+// order record-json.ts and lib/event.
 
 import type { ByteWriter } from '../byte-writer.ts';
 
@@ -9,7 +9,6 @@ const backslash = 0x5c;
 /** The longest thing one input byte becomes: `\u00xx` or `\ufffd`. */
 const longestEscapeBytes = 6;
 const hexDigits = Buffer.from('0123456789abcdef');
-const base64Digits = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
 const int32Values = 4_294_967_296;
 
 const plain = 0;
@@ -187,28 +186,4 @@ export function writeInt64(out: ByteWriter, high: number, low: number): void {
     }
   }
   out.ascii(((BigInt(high) << 32n) | BigInt(low >>> 0)).toString());
-}
-
-/** Appends the span in base64 (RFC 4648 section 4) without padding. */
-export function writeBase64(out: ByteWriter, source: Uint8Array, start: number, end: number): void {
-  out.reserve((end - start) * 2 + 4);
-  const { buffer } = out;
-  let at = out.length;
-  let index = start;
-  for (; index + 3 <= end; index += 3) {
-    const group = (source[index] << 16) | (source[index + 1] << 8) | source[index + 2];
-    buffer[at] = base64Digits[group >> 18];
-    buffer[at + 1] = base64Digits[(group >> 12) & 63];
-    buffer[at + 2] = base64Digits[(group >> 6) & 63];
-    buffer[at + 3] = base64Digits[group & 63];
-    at += 4;
-  }
-  const left = end - index;
-  if (left > 0) {
-    const group = (source[index] << 16) | (left === 2 ? source[index + 1] << 8 : 0);
-    buffer[at++] = base64Digits[group >> 18];
-    buffer[at++] = base64Digits[(group >> 12) & 63];
-    if (left === 2) buffer[at++] = base64Digits[(group >> 6) & 63];
-  }
-  out.length = at;
 }

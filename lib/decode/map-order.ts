@@ -3,6 +3,7 @@
 // Called by record-tape.ts when a map ends.
 
 import { ByteWriter } from '../byte-writer.ts';
+import { grow } from '../grow.ts';
 import { writeText } from './json-text.ts';
 import { nodeFields, noNode, type TapeNodes } from './tape-nodes.ts';
 
@@ -53,11 +54,7 @@ export class MapOrder {
   collect(nodes: TapeNodes, node: number): number {
     let count = 0;
     for (let entry = node; entry !== noNode; entry = nodes[entry + next]) {
-      if (count === this.#entries.length) {
-        const grown = new Int32Array(count * 2);
-        grown.set(this.#entries);
-        this.#entries = grown;
-      }
+      if (count === this.#entries.length) this.#entries = grow(this.#entries);
       this.#entries[count++] = entry;
     }
     return count;

@@ -2,11 +2,10 @@
 // links between nodes without recursion.
 
 import type { ByteWriter } from '../byte-writer.ts';
-import { writeBytesText } from './bytes-text.ts';
+import { writeBase64, writeBytesText } from './base64.ts';
 import { writeCidText } from './cid.ts';
-import { blobLetters, writeBase64, writeInt64, writeText } from './json-text.ts';
-import type { RecordTape } from './record-tape.ts';
-import { keyIsEscaped, kindMask, nodeFields, nodeKinds, noNode } from './tape-nodes.ts';
+import { blobLetters, writeInt64, writeText } from './json-text.ts';
+import { keyIsEscaped, kindMask, nodeFields, nodeKinds, noNode, type TapeView } from './tape-nodes.ts';
 
 const { kind, keyStart, keyEnd, first, second, next } = nodeFields;
 const quote = 0x22;
@@ -30,19 +29,19 @@ const openOldBlob = Buffer.from('{"cid":"');
 const oldBlobMimeType = Buffer.from('","mimeType":');
 
 /** Appends the CID of a link node. */
-function writeCid(out: ByteWriter, tape: RecordTape, node: number): void {
+function writeCid(out: ByteWriter, tape: TapeView, node: number): void {
   const { nodes } = tape;
   const inCids = (nodes[node + kind] & kindMask) === nodeKinds.linkText;
   writeCidText(out, inCids ? tape.cids.buffer : tape.source, nodes[node + first], nodes[node + second]);
 }
 
-function writeLink(out: ByteWriter, tape: RecordTape, node: number): void {
+function writeLink(out: ByteWriter, tape: TapeView, node: number): void {
   out.bytes(openLink);
   writeCid(out, tape, node);
   out.bytes(closeTextObject);
 }
 
-function writeBlob(out: ByteWriter, tape: RecordTape, node: number): void {
+function writeBlob(out: ByteWriter, tape: TapeView, node: number): void {
   const { nodes, source } = tape;
   const ref = nodes[node + first];
   const mimeType = nodes[ref + next];
@@ -61,7 +60,7 @@ function writeBlob(out: ByteWriter, tape: RecordTape, node: number): void {
 }
 
 /** Appends a node that has no children of its own to visit. */
-function writeLeaf(out: ByteWriter, tape: RecordTape, node: number): void {
+function writeLeaf(out: ByteWriter, tape: TapeView, node: number): void {
   const { nodes, source } = tape;
   const start = nodes[node + first];
   const end = nodes[node + second];
@@ -101,7 +100,7 @@ function writeLeaf(out: ByteWriter, tape: RecordTape, node: number): void {
   }
 }
 
-function writeKey(out: ByteWriter, tape: RecordTape, node: number): void {
+function writeKey(out: ByteWriter, tape: TapeView, node: number): void {
   const { nodes, source } = tape;
   const start = nodes[node + keyStart];
   const end = nodes[node + keyEnd];
@@ -121,7 +120,7 @@ function writeKey(out: ByteWriter, tape: RecordTape, node: number): void {
 }
 
 /** Appends the record on the tape as a JSON object; a null record is an empty one. */
-export function writeRecord(out: ByteWriter, tape: RecordTape): void {
+export function writeRecord(out: ByteWriter, tape: TapeView): void {
   const { nodes } = tape;
   out.byte(openBrace);
   let container = 0;

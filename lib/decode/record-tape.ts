@@ -1,17 +1,26 @@
-// Walks the CBOR of one record and lays it out as a tape of nodes, checking everything the atproto data model asks
-// for and ordering map entries on the way: a record that is on the tape can be written. One loop, no recursion: a
-// record may be nested as deep as it is long. Called by lib/event for records, and by car.ts for archive headers,
-// which are read by the same rules. Writing is record-json.ts.
+// Walks the CBOR of one record and lays it out as a tape of nodes (simdjson's word for a document that is parsed into one
+// flat array), checking everything the atproto data model asks for and ordering map entries on the way: a record that
+// is on the tape can be written. One loop, no recursion: a record may be nested as deep as it is long. Called by lib/event
+// for records, and by car.ts for archive headers, which are read by the same rules. Writing is record-json.ts.
 
 import { ByteWriter } from '../byte-writer.ts';
+import { grow } from '../grow.ts';
 import { linkTag, majors, matchesAscii } from './cbor-cursor.ts';
-import { readFloat } from './cbor-float.ts';
-import { joinChunks } from './chunked-text.ts';
 import { cidEnd } from './cid.ts';
 import { isPlainText } from './json-text.ts';
+import { joinChunks, readFloat } from './lenient-cbor.ts';
 import { MapOrder, prefixOf } from './map-order.ts';
 import { endMap, mapEnds } from './special-map.ts';
-import { keyIsEscaped, kindMask, mapFlags, nodeFields, nodeInts, nodeKinds, noNode } from './tape-nodes.ts';
+import {
+  keyIsEscaped,
+  kindMask,
+  mapFlags,
+  nodeFields,
+  nodeInts,
+  nodeKinds,
+  noNode,
+  type TapeView,
+} from './tape-nodes.ts';
 
 /** Longest record, in bytes of CBOR. */
 export const recordBytesMax = 1_048_576;
@@ -31,7 +40,7 @@ const int32Values = 4_294_967_296;
 const unknownLength = -1;
 
 /** Holds the nodes of the last record walked. Reused; memory that a huge record took is given back at the next. */
-export class RecordTape {
+export class RecordTape implements TapeView {
   nodes = new Int32Array(usualNodes * nodeInts);
   /** What spans point into: the bytes that were walked, or a copy in which chunked strings are whole. */
   source: Uint8Array = new Uint8Array(0);
@@ -126,9 +135,7 @@ export class RecordTape {
   #item(container: number, last: number, isMap: boolean): boolean {
     const node = this.#used;
     if (node + nodeInts > this.nodes.length) {
-      const grown = new Int32Array(this.nodes.length * 2);
-      grown.set(this.nodes);
-      this.nodes = grown;
+      this.nodes = grow(this.nodes);
     }
     const { nodes } = this;
     this.#used = node + nodeInts;

@@ -1,12 +1,20 @@
 // Finds out what a map of a record stands for when it has ended: a link, bytes or a blob, which atproto writes as maps
 // and the wire in a form of its own (wire-v1 section 10). Called by record-tape.ts; works on its nodes.
 
-import { isBytesText } from './bytes-text.ts';
+import { isBytesText } from './base64.ts';
 import { matchesAscii } from './cbor-cursor.ts';
 import { cidEnd } from './cid.ts';
 import { readCidText } from './cid-text.ts';
-import type { RecordTape } from './record-tape.ts';
-import { keyIsEscaped, kindMask, mapFlags, nodeFields, nodeInts, nodeKinds, noNode } from './tape-nodes.ts';
+import {
+  keyIsEscaped,
+  kindMask,
+  mapFlags,
+  nodeFields,
+  nodeInts,
+  nodeKinds,
+  noNode,
+  type TapeView,
+} from './tape-nodes.ts';
 
 const { kind, keyStart, keyEnd, first, second, next, special } = nodeFields;
 const { hasType, hasLink, hasBytes } = mapFlags;
@@ -15,7 +23,7 @@ const { hasType, hasLink, hasBytes } = mapFlags;
 export const mapEnds = { ordinary: 0, special: 1, bad: 2 } as const;
 type MapEnd = (typeof mapEnds)[keyof typeof mapEnds];
 
-function childOf({ nodes, source }: RecordTape, map: number, key: string): number {
+function childOf({ nodes, source }: TapeView, map: number, key: string): number {
   for (let node = map + nodeInts; node !== noNode; node = nodes[node + next]) {
     const start = nodes[node + keyStart];
     if (nodes[node + keyEnd] - start === key.length && matchesAscii(source, start, key)) return node;
@@ -23,11 +31,11 @@ function childOf({ nodes, source }: RecordTape, map: number, key: string): numbe
   return noNode;
 }
 
-function kindOf({ nodes }: RecordTape, node: number): number {
+function kindOf({ nodes }: TapeView, node: number): number {
   return node === noNode ? noNode : nodes[node + kind] & kindMask;
 }
 
-function become({ nodes }: RecordTape, node: number, is: number, start: number, end: number): MapEnd {
+function become({ nodes }: TapeView, node: number, is: number, start: number, end: number): MapEnd {
   nodes[node + kind] = (nodes[node + kind] & keyIsEscaped) | is;
   nodes[node + first] = start;
   nodes[node + second] = end;
@@ -35,7 +43,7 @@ function become({ nodes }: RecordTape, node: number, is: number, start: number, 
 }
 
 /** Makes `node` the link whose CID is the text of the node `text`. */
-function becomeLink(tape: RecordTape, node: number, text: number): MapEnd {
+function becomeLink(tape: TapeView, node: number, text: number): MapEnd {
   const { nodes, source, cids } = tape;
   const before = cids.length;
   if (!readCidText(cids, source, nodes[text + first], nodes[text + second])) return mapEnds.bad;
@@ -43,7 +51,7 @@ function becomeLink(tape: RecordTape, node: number, text: number): MapEnd {
 }
 
 /** A map of one key, `$link` or `$bytes`, with text. */
-function endText(tape: RecordTape, map: number, count: number): MapEnd {
+function endText(tape: TapeView, map: number, count: number): MapEnd {
   const { nodes, source } = tape;
   const text = nodes[map + special];
   if (count !== 1 || kindOf(tape, text) !== nodeKinds.text) return mapEnds.bad;
@@ -53,7 +61,7 @@ function endText(tape: RecordTape, map: number, count: number): MapEnd {
   return isBytesText(source, start, end) ? become(tape, map, nodeKinds.bytesText, start, end) : mapEnds.bad;
 }
 
-function endBlob(tape: RecordTape, map: number, count: number): MapEnd {
+function endBlob(tape: TapeView, map: number, count: number): MapEnd {
   const { nodes } = tape;
   const ref = childOf(tape, map, 'ref');
   const mimeType = childOf(tape, map, 'mimeType');
@@ -69,7 +77,7 @@ function endBlob(tape: RecordTape, map: number, count: number): MapEnd {
 }
 
 /** A map of two keys, `cid` and `mimeType`: a blob as they were until 2023. */
-function endOldBlob(tape: RecordTape, map: number, cid: number, mimeType: number): MapEnd {
+function endOldBlob(tape: TapeView, map: number, cid: number, mimeType: number): MapEnd {
   const { nodes, source } = tape;
   if (kindOf(tape, mimeType) !== nodeKinds.text) return mapEnds.bad;
   const start = nodes[cid + first];
@@ -92,7 +100,7 @@ function endOldBlob(tape: RecordTape, map: number, cid: number, mimeType: number
 }
 
 /** Looks at a map of `count` entries, at least one, before they are sorted. Special ones are turned into what they are. */
-export function endMap(tape: RecordTape, map: number, count: number): MapEnd {
+export function endMap(tape: TapeView, map: number, count: number): MapEnd {
   const { nodes, source } = tape;
   const flags = nodes[map + kind];
   if ((flags & (hasLink | hasBytes)) !== 0) return endText(tape, map, count);

@@ -1,9 +1,20 @@
 // The layout of a record tape: what a CBOR item is once it has been walked. Nodes are runs of 32-bit integers in one
-// array, in the order of the bytes; a container's first child follows it. record-tape.ts writes them, map-order.ts
-// sorts them, record-json.ts reads them.
+// array, in the order of the bytes; a container's first child follows it. record-tape.ts writes them, special-map.ts
+// and map-order.ts work on maps that have ended, record-json.ts reads them.
+
+import type { ByteWriter } from '../byte-writer.ts';
 
 /** All nodes of one record. A node is named by the index of its first integer. */
 export type TapeNodes = Int32Array;
+
+/** A record that has been walked, or is being walked. */
+export interface TapeView {
+  readonly nodes: TapeNodes;
+  /** What spans point into. */
+  readonly source: Uint8Array;
+  /** Binary CIDs that stood in the record as text. */
+  readonly cids: ByteWriter;
+}
 
 /** Integers of a node. */
 export const nodeInts = 8;

@@ -1,6 +1,6 @@
 // Turns a frame into the JSON of its events, exactly as the Jetstream v1 wire has it (wire-v1 sections 9 to 12). It
 // decides which ops survive; where JSON goes, and which time it carries, is the sink's. It does not check signatures
-// and does not walk the repository's tree: an op counts if its record is in the frame's blocks. Called by the service
+// and does not walk the repository's tree: an op counts if its record is in the frame's blocks. Called by lib/ingest
 // for every frame.
 
 import type { ByteWriter } from '../byte-writer.ts';
@@ -25,7 +25,7 @@ export interface EventSink {
   readonly writer: ByteWriter;
   /** Starts an event. Returns its `time_us`: microseconds since 1970, an integer below 2^53. */
   begin(): number;
-  /** A text of the event's record that may point at something (subject.ts). The span stays as it is until the next call. */
+  /** A text of the event's record that may be a subject (subject.ts). The span stays as it is until the next call. */
   subject(source: Uint8Array, start: number, end: number): void;
   /**
    * The event's JSON is complete in `writer`. The spans point into `source`, which is the frame's and stays as it is

@@ -11,7 +11,7 @@ for (const [digit, character] of [...'234567abcdefghijklmnopqrstuvwxyz'].entries
   digits[character.charCodeAt(0)] = digit;
 }
 
-/** The microseconds that a TID carries, when it was made if that is true; NaN when the span is no TID. */
+/** The microseconds that a TID carries, the record's creation if that is true; NaN when the span is no TID. */
 export function tidTimeUs(source: Uint8Array, start: number, end: number): number {
   // The first bit of 65 does not exist, and the first of 64 is zero.
   if (end - start !== tidCharacters || digits[source[start]] >= 16) return Number.NaN;

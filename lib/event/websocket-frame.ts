@@ -1,5 +1,5 @@
-// The WebSocket frame of one message (RFC 6455 section 5.2), server side: unmasked, final, unfragmented. Because no
-// mask is involved the frame is the same bytes for every subscriber, so it is built once, when the event is.
+// The bytes of one WebSocket message (RFC 6455 section 5.2), server side: a single frame, unmasked, final. Because no mask
+// is involved they are the same for every subscriber, so a message is built once, when its event is.
 
 import type { ByteWriter } from '../byte-writer.ts';
 
@@ -17,12 +17,13 @@ export function headerBytesOf(payloadBytes: number): number {
   return payloadBytes < 126 ? 2 : payloadBytes < 65_536 ? 4 : 10;
 }
 
-/** Payload bytes of a whole frame of that many bytes: the inverse of adding the header. */
-export function payloadBytesOf(frameBytes: number): number {
-  return frameBytes < 128 ? frameBytes - 2 : frameBytes < 65_540 ? frameBytes - 4 : frameBytes - 10;
+/** Payload bytes of a whole message of that many bytes: the inverse of adding the header. */
+export function payloadBytesOf(messageBytes: number): number {
+  if (messageBytes < 128) return messageBytes - 2;
+  return messageBytes < 65_540 ? messageBytes - 4 : messageBytes - 10;
 }
 
-/** Leaves room for a header at the end of `out`; the payload is appended next. Returns where the frame starts. */
+/** Leaves room for a header at the end of `out`; the payload is appended next. Returns where the message starts. */
 export function openMessage(out: ByteWriter): number {
   const start = out.length;
   out.reserve(longestHeaderBytes);
@@ -30,7 +31,7 @@ export function openMessage(out: ByteWriter): number {
   return start;
 }
 
-/** Writes the header of the frame opened at `start`, whose payload is all that `out` holds after the room. */
+/** Writes the header of the message opened at `start`, whose payload is all that `out` holds after the room. */
 export function closeMessage(out: ByteWriter, start: number, firstByte: number): void {
   const payloadBytes = out.length - start - roomBytes;
   const headerBytes = headerBytesOf(payloadBytes);

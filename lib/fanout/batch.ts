@@ -1,7 +1,7 @@
 // Chosen events of a block as bytes to be written: runs of consecutive events, and the copying that makes one piece of
 // them. Works on ends and bytes; which events are chosen is decided by selection.ts and group-index.ts.
 
-import { doubled } from '../typed-array.ts';
+import { grow } from '../grow.ts';
 import type { Messages } from './encodings.ts';
 
 /** Events ready to be written: whole messages, shared with every subscriber that gets them. */
@@ -42,7 +42,7 @@ export class Runs {
     }
     const run = this.#end;
     this.#end += runInts;
-    if (this.#end > this.#ints.length) this.#ints = doubled(this.#ints);
+    if (this.#end > this.#ints.length) this.#ints = grow(this.#ints);
     this.#ints[run] = event;
     this.#ints[run + 1] = event + 1;
     this.#ints[run + 2] = noRun;

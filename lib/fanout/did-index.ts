@@ -3,7 +3,7 @@
 // keyed (lib/event/did-hash.ts), so nobody can choose DIDs that fall together. Keys of wanted subjects are made of such
 // hashes, and fit too. Used by group-index.ts.
 
-import { doubled } from '../typed-array.ts';
+import { grow } from '../grow.ts';
 
 /** The end of a chain, and what {@link DidIndex.find} returns for a DID that nobody wants. */
 export const noLink = 0x7fffffff;
@@ -98,7 +98,7 @@ export class DidIndex {
     if (node !== noLink) this.#freeNode = this.#nodes[node * nodeInts + 1];
     else {
       node = this.#nodesEnd++;
-      if (node * nodeInts === this.#nodes.length) this.#nodes = doubled(this.#nodes);
+      if (node * nodeInts === this.#nodes.length) this.#nodes = grow(this.#nodes);
     }
     this.#nodes[node * nodeInts] = group;
     this.#nodes[node * nodeInts + 1] = rest;

@@ -6,7 +6,7 @@ import type { Clock } from '../event/clock.ts';
 import type { DidHasher } from '../event/did-hash.ts';
 import type { EventKind, Operation } from '../event/event.ts';
 import { binaryMessage, closeMessage, openMessage, textMessage } from '../event/websocket-frame.ts';
-import { doubled } from '../typed-array.ts';
+import { grow } from '../grow.ts';
 import { type Block, type BlockIndex, noCollection, type UpstreamPositions } from './block.ts';
 import { SubjectBuilder } from './subject-builder.ts';
 
@@ -39,11 +39,11 @@ class Columns {
   kindAndOperation = new Uint8Array(firstCapacityEvents);
 
   grow(): void {
-    this.timeUs = doubled(this.timeUs);
-    this.jsonEnd = doubled(this.jsonEnd);
-    this.didHash = doubled(this.didHash);
-    this.collection = doubled(this.collection);
-    this.kindAndOperation = doubled(this.kindAndOperation);
+    this.timeUs = grow(this.timeUs);
+    this.jsonEnd = grow(this.jsonEnd);
+    this.didHash = grow(this.didHash);
+    this.collection = grow(this.collection);
+    this.kindAndOperation = grow(this.kindAndOperation);
   }
 }
 

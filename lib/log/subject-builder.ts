@@ -4,7 +4,7 @@
 import type { DidHasher } from '../event/did-hash.ts';
 import { noPath, SubjectHasher, subjectInts } from '../event/subject.ts';
 import { tidTimeUs } from '../event/tid.ts';
-import { doubled } from '../typed-array.ts';
+import { grow } from '../grow.ts';
 import type { SubjectColumns } from './block.ts';
 
 /** Subjects of one event: more are left out. A byte holds the number. */
@@ -50,7 +50,7 @@ export class SubjectBuilder {
       )
         return;
     }
-    if (to === subjectHashes.length) this.#subjectHashes = doubled(subjectHashes);
+    if (to === subjectHashes.length) this.#subjectHashes = grow(subjectHashes);
     this.#subjectHashes[to] = hasher.didLow;
     this.#subjectHashes[to + 1] = hasher.didHigh;
     this.#subjectHashes[to + 2] = hasher.path;
@@ -64,9 +64,9 @@ export class SubjectBuilder {
   end(source: Uint8Array, pathStart: number, keyStart: number, pathEnd: number): void {
     const at = this.#events++;
     if (at === this.#path.length) {
-      this.#path = doubled(this.#path);
-      this.#ends = doubled(this.#ends);
-      this.#keyTimeUs = doubled(this.#keyTimeUs);
+      this.#path = grow(this.#path);
+      this.#ends = grow(this.#ends);
+      this.#keyTimeUs = grow(this.#keyTimeUs);
     }
     this.#ends[at] = this.#count;
     this.#openStart = this.#count;

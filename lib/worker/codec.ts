@@ -18,7 +18,7 @@ export interface Codec {
 }
 
 /**
- * @param onFallback hears why the native compressor is not used, if it could have been.
+ * @param onFallback hears why Node's compressor is not used, if it could have been.
  * @throws CodedError of a CODEC_ code.
  */
 export async function openCodec(config: Config, onFallback: (reason: CodedError) => void): Promise<Codec> {

@@ -56,7 +56,7 @@ test.skipIf(skip)(`every part of a report is shown${chromiumNote}`, async () => 
   expect(await page.text('#relay')).toMatch(
     /relay\.example\.net.*1 d 16 h.*21730441208.*relay\.example\.org/,
   );
-  expect(await page.text('#log')).toMatch(/47\.8 GiB of 64\.0 GiB.*3 d.*native zstd, dictionary 53328/);
+  expect(await page.text('#log')).toMatch(/47\.8 GiB of 64\.0 GiB.*3 d.*node zstd, dictionary 53328/);
   expect(await page.text('#subscribers')).toMatch(
     /1,279 of 1,284.*1 h 30 min.*318,204 events\/s, 116 MiB\/s/,
   );

@@ -1,4 +1,4 @@
-// Headers of frames that zstd inside of Node made, with every choice that it has.
+// Headers of zstd frames that zstd inside of Node made, with every choice that it has.
 import { constants, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { readZstdHeader } from '../../lib/codec/zstd-header.ts';
@@ -25,6 +25,8 @@ describe.each([['no', undefined] as const, ...sampleDictionaries])('%s dictionar
       expect(readZstdHeader(frame)).toEqual({
         dictionaryId: names === 0 ? 0 : (dictionary?.id ?? 0),
         contentBytes: declares === 0 ? undefined : bytes,
+        hasChecksum: checks !== 0,
+        windowBytes: expect.any(Number),
       });
       // From the middle of other bytes, and not a Buffer.
       expect(readZstdHeader(new Uint8Array([9, ...frame.subarray(0, 20)]).subarray(1))).toEqual(
@@ -36,7 +38,7 @@ describe.each([['no', undefined] as const, ...sampleDictionaries])('%s dictionar
 
 test('a size of eight bytes', () => {
   const frame = Buffer.from('28b52ffde40000000000000001010000', 'hex');
-  expect(readZstdHeader(frame)).toEqual({ dictionaryId: 0, contentBytes: 2 ** 56 });
+  expect(readZstdHeader(frame)).toMatchObject({ dictionaryId: 0, contentBytes: 2 ** 56 });
 });
 
 test('what is no header, or not all of one', () => {
@@ -45,7 +47,22 @@ test('what is no header, or not all of one', () => {
   const headerBytes = 5 + (id < 65_536 ? 2 : 4) + 2;
   for (let length = 0; length < headerBytes; length++)
     expect(readZstdHeader(frame.subarray(0, length)), `${length}`).toBeUndefined();
-  expect(readZstdHeader(frame.subarray(0, headerBytes))).toEqual({ dictionaryId: id, contentBytes: 1000 });
+  expect(readZstdHeader(frame.subarray(0, headerBytes))).toMatchObject({
+    dictionaryId: id,
+    contentBytes: 1000,
+  });
   frame[0] ^= 1;
   expect(readZstdHeader(frame)).toBeUndefined();
+});
+
+test('the window is what was asked for, and the content where that is smaller', () => {
+  for (const windowLog of [10, 11, 17, 20]) {
+    const params = { [constants.ZSTD_c_windowLog]: windowLog };
+    const large = zstdCompressSync(Buffer.alloc(2 ** 21), { params });
+    expect(readZstdHeader(large)?.windowBytes).toBe(2 ** windowLog);
+    const small = zstdCompressSync(Buffer.alloc(700), { params });
+    expect(readZstdHeader(small)?.windowBytes).toBe(700);
+  }
+  // An exponent of 3 and a mantissa of 5: 8 KiB and five eighths of it.
+  expect(readZstdHeader(Buffer.from('28b52ffd001d', 'hex'))?.windowBytes).toBe(8192 + 5120);
 });

@@ -234,7 +234,7 @@ describe('a failure is one line that says what to write', () => {
     [['--trusted-proxies', 'proxy.example'], 'CONFIG_BAD_VALUE', 'has proxy.example, which is no address'],
     [['--zstd-level', '10'], 'CONFIG_OUT_OF_RANGE', '1 to 6'],
     [['--zstd-level', '2.5'], 'CONFIG_BAD_VALUE', 'is not a whole number'],
-    [['--compressor', 'gpu'], 'CONFIG_BAD_VALUE', 'is none of auto, native, node, wasm'],
+    [['--compressor', 'native'], 'CONFIG_BAD_VALUE', '"native" is none of auto, node, wasm'],
     [['--listen-addr', '6008'], 'CONFIG_BAD_VALUE', 'write ":6008"'],
     [['--override-relay-cursor', '1.5'], 'CONFIG_BAD_VALUE', 'is not a whole number'],
     [['--data-dir', 'x'.repeat(5000), '--fsync=maybe'], 'CONFIG_BAD_VALUE', 'is neither "true" nor "false"'],

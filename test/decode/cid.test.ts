@@ -120,6 +120,13 @@ test.each([
   'f0',
   'fg0',
   'm====',
+  `f${examples[0].toString('hex')}=`,
+  `f${examples[0].toString('hex')}0`,
+  `0${'0'.repeat(7)}${BigInt(`0x${examples[0].toString('hex')}`).toString(2)}=`,
+  `u${examples[0].toString('base64url')}A`,
+  `m${examples[0].toString('base64url')}-`,
+  'cafyreiadbiirqhzgfu2dwqsjkblv4zlmon5idceps2o2jk5sxhamptwv3q=====',
+  'cafyreiadbiirqhzgfu2dwqsjkblv4zlmon5idceps2o2jk5sxhamptwv3q==============',
   'cafyreiadbiirqhzgfu2dwqsjkblv4zlmon5idceps2o2jk5sxhamptwv3=q=====',
   '/ipfs/',
   '\u{1f680}',
@@ -130,6 +137,30 @@ test.each([
   `z${'2'.repeat(129)}`,
 ])('%j is no CID', (text) => {
   expect(read(text)).toBeUndefined();
+});
+
+test('long text takes as long as its length', () => {
+  const cpuUs = (text: Buffer): number => {
+    const runs = Array.from({ length: 5 }, () => {
+      const start = process.cpuUsage();
+      read(text);
+      const { user, system } = process.cpuUsage(start);
+      return user + system;
+    });
+    return Math.min(...runs);
+  };
+  const growth = (prefix: string, digit: string, end = ''): number => {
+    const [short, long] = [2 ** 14, 2 ** 17].map((length) =>
+      cpuUs(Buffer.from(prefix + digit.repeat(length) + end, 'latin1')),
+    );
+    // What takes next to nothing has no ratio that means anything.
+    return long / Math.max(short, 200);
+  };
+  // Eight times the length: a square would be 64.
+  for (const prefix of 'b0cmf') expect(growth(prefix, '1'), prefix).toBeLessThan(32);
+  for (const prefix of 'bcmM') expect(growth(prefix, '=', 'a'), prefix).toBeLessThan(32);
+  expect(growth('b', '\n')).toBeLessThan(32);
+  expect(growth('', '/ipfs/')).toBeLessThan(32);
 });
 
 test('no prefix of a CID is one', () => {

@@ -6,6 +6,7 @@ import { Frame } from '../../lib/decode/frame.ts';
 import { writeRecord } from '../../lib/decode/record-json.ts';
 import { RecordTape } from '../../lib/decode/record-tape.ts';
 import { type EventSink, EventWriter } from '../../lib/event/event-writer.ts';
+import { map } from './raw-cbor.ts';
 
 /** `time_us` of the first event; those after it count up. */
 export const firstTimeUs = 1_800_000_000_000_001;
@@ -28,7 +29,7 @@ export class Recorder implements EventSink {
   #timeUs = firstTimeUs;
   #start = -1;
   /** Of each event: its path, and behind it the texts of its record that may be subjects. */
-  subjectHashes: string[][] = [];
+  subjects: string[][] = [];
   #openSubjects: string[] = [];
   readonly #events = new EventWriter(this, (reason) => this.drops.push(reason));
 
@@ -60,7 +61,7 @@ export class Recorder implements EventSink {
       did: bytes.toString('utf8', didStart, didEnd),
       collection: bytes.toString('utf8', pathStart, collectionEnd),
     });
-    this.subjectHashes.push([bytes.toString('utf8', pathStart, pathEnd), ...this.#openSubjects]);
+    this.subjects.push([bytes.toString('utf8', pathStart, pathEnd), ...this.#openSubjects]);
     this.#openSubjects = [];
     this.#start = -1;
     this.writer.length = 0;
@@ -69,7 +70,7 @@ export class Recorder implements EventSink {
   /** Reads and writes one frame; `events` and `drops` are then those of this frame. */
   take(frame: Uint8Array): this {
     this.events = [];
-    this.subjectHashes = [];
+    this.subjects = [];
     this.drops = [];
     const reason = this.frame.read(frame);
     if (reason !== undefined) this.drops.push(reason);
@@ -86,10 +87,19 @@ export class Recorder implements EventSink {
 
 const tape = new RecordTape();
 
-/** The JSON of one record given as CBOR, or `drop`. */
+/** What {@link recordJson} gives for what is no record. */
+export const drop = 'drop';
+
+/** The JSON of one record given as CBOR, or {@link drop}. */
 export function recordJson(cbor: Uint8Array): string {
-  if (!tape.read(cbor, 0, cbor.length)) return 'drop';
+  if (!tape.read(cbor, 0, cbor.length)) return drop;
   const out = new ByteWriter(16);
   writeRecord(out, tape);
   return out.buffer.toString('utf8', 0, out.length);
+}
+
+/** The JSON of the value of a record with one member, or {@link drop}. */
+export function member(value: Buffer): string {
+  const json = recordJson(map(['v', value]));
+  return json === drop ? drop : json.slice('{"v":'.length, -1);
 }

@@ -61,7 +61,7 @@ test.skipIf(!hasShared)(`the sink is told of paths and of what records point at$
   const told: string[][] = [];
   for (let at = 0; at < file.length; at += 4 + file.readUInt32LE(at)) {
     recorder.take(file.subarray(at + 4, at + 4 + file.readUInt32LE(at)));
-    told.push(...recorder.subjectHashes);
+    told.push(...recorder.subjects);
   }
   const isReference = (text: string): boolean => /^(at:\/\/)?did:/.test(text);
   const expected = corpusLines().map((line) => {
@@ -81,8 +81,8 @@ test('the sink is told of texts at any depth, in chunks too, and not of keys, li
   const nested = map(['did:plc:key', array(text('did:plc:a'), map(['x', text(uri)]))], ['z', chunked]);
   const block = blockOf(map(['a', nested], ['b', link(record[0])], ['c', text('about did:plc:no')]));
   const ops = [opOf('create', path, block[0]), opOf('delete', 'com.example.record/gone', null)];
-  const { subjectHashes } = take(commit(ops, [block]));
-  expect(subjectHashes).toEqual([[path, 'did:plc:a', uri, 'did:plc:abc'], ['com.example.record/gone']]);
+  const { subjects } = take(commit(ops, [block]));
+  expect(subjects).toEqual([[path, 'did:plc:a', uri, 'did:plc:abc'], ['com.example.record/gone']]);
 });
 
 describe('commits of a real repository', () => {

@@ -12,9 +12,9 @@ function read(text: string): number[] | undefined {
   const bytes = Buffer.from(`did:${text}/x`);
   const end = bytes.length - 2;
   const hasher = new SubjectHasher(new DidHasher(key));
-  const isReference = hasher.read(bytes, 4, end);
-  if (isReference) expect(mayBeSubject(bytes, 4, end)).toBe(true);
-  return isReference ? [hasher.didLow, hasher.didHigh, hasher.path] : undefined;
+  const isRead = hasher.read(bytes, 4, end);
+  if (isRead) expect(mayBeSubject(bytes, 4, end)).toBe(true);
+  return isRead ? [hasher.didLow, hasher.didHigh, hasher.path] : undefined;
 }
 
 function hashOf(text: string): [number, number] {

@@ -23,9 +23,9 @@ test('the ws package reads back every size, one after the other', async () => {
       const start = openMessage(out);
       out.bytes(Buffer.alloc(size, 0x61));
       closeMessage(out, start, first);
-      const frameBytes = out.length - start;
-      expect(frameBytes).toBe(headerBytesOf(size) + size);
-      expect(payloadBytesOf(frameBytes)).toBe(size);
+      const messageBytes = out.length - start;
+      expect(messageBytes).toBe(headerBytesOf(size) + size);
+      expect(payloadBytesOf(messageBytes)).toBe(size);
     }
   }
   const received: [number, boolean][] = [];

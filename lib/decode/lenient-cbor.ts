@@ -1,12 +1,30 @@
-// Makes text and byte strings that come in chunks (CBOR's indefinite length) whole, so that everything after can
-// take spans. It copies the items one by one without knowing how they nest. Called by record-tape.ts when a record
-// has such strings, which canonical records never do.
+// What canonical records never have and v1 reads: floats, of which it lets through those that are integers, and text and
+// byte strings that come in chunks (CBOR's indefinite length). Chunks are made whole, so that everything after can take
+// spans; the items are copied one by one without knowing how they nest. Called by record-tape.ts.
 
 import type { ByteWriter } from '../byte-writer.ts';
 import { majors } from './cbor-cursor.ts';
 
 const unknownLength = 31;
 const breakByte = 0xff;
+
+const scratch = new DataView(new ArrayBuffer(8));
+
+function readHalf(bits: number): number {
+  const sign = bits >> 15 === 1 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1024 + fraction) * 2 ** (exponent - 25);
+}
+
+/** The big-endian float of 2, 4 or 8 bytes that is `bytes[start, end)`. */
+export function readFloat(bytes: Uint8Array, start: number, end: number): number {
+  for (let at = start; at < end; at++) scratch.setUint8(at - start, bytes[at]);
+  if (end - start === 2) return readHalf(scratch.getUint16(0));
+  return end - start === 4 ? scratch.getFloat32(0) : scratch.getFloat64(0);
+}
 
 /** Bytes of the argument behind a head. */
 function argumentBytes(info: number): number {
