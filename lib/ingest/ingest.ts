@@ -1,7 +1,8 @@
-// The left half of the picture in motion: relay frames become events in the open block, blocks are sealed, stored and
-// then published, in that order and one at a time. It owns the open block and the window that ends it; back-pressure
-// on the relay comes from the bytes that wait to be stored.
+// From the relay to the log: frames become events in the open block; blocks are sealed, stored and then published, in that
+// order and one at a time. It owns the open block and the window that ends it; back-pressure on the relay comes from the
+// bytes that wait to be stored.
 
+import { type DropReason, dropReasons } from '../decode/drop-reason.ts';
 import { Frame, type FrameType, frameTypes } from '../decode/frame.ts';
 import { CodedError } from '../errors.ts';
 import type { Clock } from '../event/clock.ts';
@@ -11,7 +12,11 @@ import { type Block, blockBytesOf } from '../log/block.ts';
 import { BlockBuilder, type EventCompressor } from '../log/block-builder.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Relay } from '../upstream/relay-url.ts';
+<<<<<<< HEAD
 import type { IngestTotals } from './ingest-totals.ts';
+=======
+import { SourceLag } from './source-lag.ts';
+>>>>>>> fanout
 
 /**
  * Shortest time from one block to the next, and so the longest wait of an event for company. An event that comes after
@@ -23,6 +28,32 @@ const positionWindowMs = 5_000;
 /** Sealed and unstored bytes at which reading from the relay stops, and at which it goes on. */
 const pendingBytesMax = 16 * 1024 * 1024;
 const pendingBytesLow = 4 * 1024 * 1024;
+
+/** Drops that are decided after decoding, beside those of lib/decode. */
+const ingestDropReasons = [
+  /** The relay sent a sequence again that the log already has. */
+  'stale_sequence',
+  /** A message that is not a binary frame. */
+  'not_a_frame',
+] as const;
+
+/** The closed list of reasons for which something from the relay is not in the log. */
+type IngestDropReason = DropReason | (typeof ingestDropReasons)[number];
+
+/** Sums since start, of plain numbers: cheap to count per event, read when metrics are asked for. */
+export class IngestTotals {
+  events = 0;
+  frameBytes = 0;
+  /** Frames that were understood, by type. */
+  readonly frames: number[] = Object.values(frameTypes).map(() => 0);
+  readonly drops = new Map<IngestDropReason, number>(
+    [...dropReasons, ...ingestDropReasons].map((reason) => [reason, 0]),
+  );
+
+  drop(reason: IngestDropReason): void {
+    this.drops.set(reason, (this.drops.get(reason) as number) + 1);
+  }
+}
 
 export interface IngestOptions {
   readonly log: EventLog;

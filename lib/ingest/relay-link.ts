@@ -6,8 +6,7 @@ import type { Logger } from '../logger.ts';
 import type { DisconnectReason } from '../upstream/disconnect-reason.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import { Upstream, type UpstreamHandler } from '../upstream/upstream.ts';
-import type { Ingest } from './ingest.ts';
-import type { IngestTotals } from './ingest-totals.ts';
+import type { Ingest, IngestTotals } from './ingest.ts';
 
 /** See the file comment. `ingest` is set once both exist: each calls the other. */
 export class RelayLink implements UpstreamHandler {

@@ -4,8 +4,7 @@
 import type { Compressor } from '../codec/compressor.ts';
 import { frameTypes } from '../decode/frame.ts';
 import type { Checks } from '../http/health.ts';
-import type { Ingest } from '../ingest/ingest.ts';
-import type { IngestTotals } from '../ingest/ingest-totals.ts';
+import type { Ingest, IngestTotals } from '../ingest/ingest.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { EventLog } from '../log/event-log.ts';
 import { disconnectReasons } from '../upstream/disconnect-reason.ts';

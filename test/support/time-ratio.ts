@@ -1,22 +1,24 @@
 // How much longer one piece of work takes than another, in one run on one machine: growth can be tested where absolute
-// times cannot. Both take turns, and the quickest round of each counts, so that other load on the machine does not.
+// times cannot. It is CPU time of this process, both take turns, and the quickest round of each counts, so that other load
+// on the machine does not.
 
 /** Rounds of each. */
-const rounds = 7;
+const rounds = 9;
 
-/** The time of `large` as a multiple of that of `small`, which should take at least a tenth of a millisecond. */
+/** The time of `large` as a multiple of that of `small`, which should take half a millisecond or more. */
 export function timeRatio(small: () => void, large: () => void): number {
-  let smallMs = Number.POSITIVE_INFINITY;
-  let largeMs = Number.POSITIVE_INFINITY;
+  let smallUs = Number.POSITIVE_INFINITY;
+  let largeUs = Number.POSITIVE_INFINITY;
   for (let round = 0; round < rounds; round++) {
-    smallMs = Math.min(smallMs, timeOf(small));
-    largeMs = Math.min(largeMs, timeOf(large));
+    smallUs = Math.min(smallUs, cpuUsOf(small));
+    largeUs = Math.min(largeUs, cpuUsOf(large));
   }
-  return largeMs / smallMs;
+  return largeUs / smallUs;
 }
 
-function timeOf(work: () => void): number {
-  const startedMs = performance.now();
+function cpuUsOf(work: () => void): number {
+  const before = process.cpuUsage();
   work();
-  return performance.now() - startedMs;
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
 }
