@@ -267,25 +267,6 @@ test('subjects: what points at an account or a record, and its deletion', async 
   for (const { stream } of followers) await stream.close();
 });
 
-test('a stored filter, until the server has forgotten it', async () => {
-  await using server = await running();
-  const events = await publishedEvents(server, 100);
-  const response = await fetch(`${server.daemon.httpUrl}/filters`, {
-    method: 'POST',
-    body: JSON.stringify({ wantedDids: [events[0].did] }),
-  });
-  const { id } = (await response.json()) as { id: string };
-  const follower = new Follower({ url: `${server.url}/subscribe?filter=${id}`, cursor: 0 });
-  await vi.waitFor(() => expect(follower.stream.status.live).toBe(true));
-  expect(follower.events).toEqual(events.filter(({ did }) => did === events[0].did));
-  const ended = expect(follower.done).rejects.toMatchObject({
-    code: 'CLIENT_REFUSED',
-    message: expect.stringContaining(`unknown filter: ${id}`),
-  });
-  await server.restart();
-  await ended;
-});
-
 test('the dictionary is fetched, and fetched again when the server has changed it', async () => {
   await using server = await running();
   const events = await publishedEvents(server, 50);

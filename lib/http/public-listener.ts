@@ -8,17 +8,14 @@ import type { Encoding, SubscriptionSource } from '../fanout/transport.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import { MessageIntake } from '../session/message-intake.ts';
 import { defaultSessionTiming, type SessionTiming } from '../session/websocket-session.ts';
-import type { Filters } from '../wire/filter-store.ts';
 import { Admission, type OnAddressFull } from './admission.ts';
 import { ClientAddresses } from './client-address.ts';
 import { type DictionarySource, dictionaryRoutes } from './dictionary-routes.ts';
-import { FilterDesk } from './filter-desk.ts';
-import { FilterRoutes } from './filter-routes.ts';
 import { type HttpLimits, publicHttpLimits, serverWithin } from './http-limits.ts';
 import { bind } from './listen.ts';
 import { respondText } from './respond.ts';
 import { allowGet, type Route, Routes } from './routes.ts';
-import { SessionSet, settle } from './session-set.ts';
+import { SessionSet } from './session-set.ts';
 import { SubscribeRoute } from './subscribe-route.ts';
 import { textRoutes } from './text-routes.ts';
 import { upgradeResponse } from './upgrade-response.ts';
@@ -32,8 +29,6 @@ export interface PublicListenerOptions {
   readonly zstdEncodings?: ReadonlyMap<number, Encoding>;
   /** Counts subscribers, and has their limits; shared with the pull loop, and with other threads. */
   readonly addresses: AddressTable;
-  /** What clients have stored; shared with other threads. */
-  readonly filters: Filters;
   /** IP addresses and CIDR ranges whose `X-Forwarded-For` is believed; none without. */
   readonly trustedProxies?: readonly string[];
   /** Told once in a while that an address has reached its limit of subscribers. */
@@ -72,8 +67,6 @@ export class PublicListener {
   /** Connections that the system could not hand over, for want of file descriptors mostly. */
   acceptsFailed = 0;
   readonly subscribe: SubscribeRoute;
-  /** Has the counts of what was posted. */
-  readonly filters: FilterRoutes;
   readonly #routes: Routes;
   readonly #server: Server;
   readonly #limits: HttpLimits;
@@ -101,32 +94,25 @@ export class PublicListener {
     const timing = { ...defaultSessionTiming, ...options.timing };
     const clientAddresses = new ClientAddresses(trustedProxies);
     const admission = new Admission(addresses, clientAddresses, onAddressFull);
-    const { filters, zstdEncodings = new Map() } = options;
+    const { zstdEncodings = new Map() } = options;
     const { intake } = this;
-    const waitFor = (socket: Socket): void => this.#waitFor(socket);
     const onSubscriber = (socket: Socket, isSubscriber: boolean): void => {
       if (isSubscriber) this.#plainSockets.delete(socket);
       if (isSubscriber || socket.destroyed) return;
       this.#plainSockets.add(socket);
       this.#waitFor(socket);
     };
-    const desk = new FilterDesk({ filters, addresses: clientAddresses, intake, waitFor });
-    const sessions = new SessionSet(admission, desk, timing, onSubscriber);
+    const sessions = new SessionSet(admission, timing, onSubscriber);
     this.sessions = sessions;
     this.subscribe = new SubscribeRoute({ source, sessions, intake, zstdEncodings, nowUs, timing });
-    this.filters = new FilterRoutes(desk);
     this.#routes = new Routes([
       welcome,
       this.subscribe,
       ...textRoutes({ source, sessions, nowUs, timing, onSubscriber }),
-      ...this.filters.routes,
       ...dictionaryRoutes(options.dictionaries),
       ...(options.routes ?? []),
     ]);
-    this.#server = serverWithin(limits, (request, response) => this.#answer(request, response), {
-      // What offers another protocol, as some clients do at every first request, would lose its body.
-      shouldUpgradeCallback: (request) => !this.filters.takesBody(request),
-    });
+    this.#server = serverWithin(limits, (request, response) => this.#answer(request, response));
     this.#server.on('connection', (socket: Socket) => this.#connected(socket));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));
   }
@@ -208,8 +194,8 @@ export class PublicListener {
     // node:http has taken its own listener off; ws and the socket's close handle what an error means.
     socket.on('error', destroy);
     this.#waiting.delete(socket);
-    settle(this.subscribe.upgrade(request, socket, head), (isTaken) => {
-      if (!isTaken && !socket.destroyed) this.#routes.answer(request, upgradeResponse(request, socket));
-    });
+    if (!this.subscribe.upgrade(request, socket, head)) {
+      this.#routes.answer(request, upgradeResponse(request, socket));
+    }
   }
 }

@@ -16,9 +16,6 @@ export const refusalReasons = [
   'bad_subject',
   'too_many_subjects',
   'bad_dictionary',
-  /** A stored filter that is not there, and one with another filter beside it. */
-  'unknown_filter',
-  'filter_not_alone',
   'bad_last_event_id',
   'bad_until',
   'bad_limit',
@@ -34,7 +31,7 @@ export type RefusalReason = (typeof refusalReasons)[number];
 /** Something is wrong with what was asked for. */
 export interface BadRequest {
   readonly reason: RefusalReason;
-  readonly status: 400 | 404;
+  readonly status: 400;
   /** Without a newline at its end. */
   readonly body: string;
 }

@@ -4,7 +4,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { positionOfCursor } from '../event/cursor.ts';
-import { type Filter, passAll } from '../event/filter.ts';
 import type { Encoding, SubscriptionSource } from '../fanout/transport.ts';
 import type { MessageIntake } from '../session/message-intake.ts';
 import { type SessionHost, type SessionTiming, WebSocketSession } from '../session/websocket-session.ts';
@@ -18,7 +17,7 @@ import { acceptHandshake, isHandshake } from './handshake.ts';
 import type { Refusal } from './refusal.ts';
 import { respond, whenItsTurn } from './respond.ts';
 import { allowGet, pathOf, queryOf, type Route } from './routes.ts';
-import { type Outcome, type SessionSet, settle } from './session-set.ts';
+import type { SessionSet } from './session-set.ts';
 
 /** What the route needs. */
 export interface SubscribeRouteOptions {
@@ -58,32 +57,22 @@ export class SubscribeRoute implements Route {
   handle(request: IncomingMessage, response: ServerResponse): void {
     const asked = this.#read(request);
     const refusal = isSubscribeFault(asked) ? asked : this.#refused.get(request);
-    const filter = isSubscribeFault(asked) ? passAll : asked.filter;
-    whenItsTurn(response, () => {
-      const outcome = refusal ?? this.#options.sessions.refusalOf(request, filter);
-      settle(outcome, (refusal) => this.#refuse(response, refusal));
-    });
+    whenItsTurn(response, () => this.#refuse(response, refusal));
   }
 
-  /**
-   * Starts a session if the request is a good one and there is room; false when it has to be refused. A promise while a
-   * stored filter is asked for.
-   */
-  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): boolean | Promise<boolean> {
+  /** Starts a session if the request is a good one and there is room; false when it has to be refused. */
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): boolean {
     if (request.method !== 'GET' || pathOf(request.url ?? '') !== this.path) return false;
     const asked = this.#read(request);
     if (isSubscribeFault(asked) || !isHandshake(request)) return false;
-    const outcome = this.#options.sessions.open(request, asked.filter, (remoteAddress, filter) =>
-      this.#accept({ request, socket, head }, asked, remoteAddress, filter),
+    const refusal = this.#options.sessions.open(request, (remoteAddress) =>
+      this.#accept({ request, socket, head }, asked, remoteAddress),
     );
-    const isTaken = (refusal: Outcome): boolean => {
-      if (refusal !== undefined) this.#refused.set(request, refusal);
-      return refusal === undefined;
-    };
-    return outcome instanceof Promise ? outcome.then(isTaken) : isTaken(outcome);
+    if (refusal !== undefined) this.#refused.set(request, refusal);
+    return refusal === undefined;
   }
 
-  #refuse(response: ServerResponse, refusal: Outcome): void {
+  #refuse(response: ServerResponse, refusal: Refusal | undefined): void {
     const { sessions } = this.#options;
     if (refusal !== undefined) {
       sessions.refuse(response, refusal);
@@ -99,7 +88,6 @@ export class SubscribeRoute implements Route {
     { request, socket, head }: Upgrade,
     asked: SubscribeRequest,
     remoteAddress: string,
-    filter: Filter,
   ): WebSocketSession | undefined {
     const { cursor } = asked;
     const afterTimeUs = cursor === undefined ? undefined : positionOfCursor(cursor, this.#options.nowUs());
@@ -111,7 +99,6 @@ export class SubscribeRoute implements Route {
         socket,
         host,
         request: asked,
-        filter,
         remoteAddress,
         afterTimeUs,
       });

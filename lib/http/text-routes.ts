@@ -14,7 +14,7 @@ import {
 } from '../wire/text-query.ts';
 import { whenItsTurn } from './respond.ts';
 import { allowGetAndHead, queryOf, type Route } from './routes.ts';
-import { type MakeSession, type OnSubscriber, type SessionSet, settle } from './session-set.ts';
+import type { OnSubscriber, SessionSet } from './session-set.ts';
 
 /** What the routes need. */
 export interface TextRoutesOptions {
@@ -65,20 +65,15 @@ function answerText(
     sessions.refuse(response, asked);
     return;
   }
-  const { filter } = asked;
-  const isHead = request.method === 'HEAD';
-  const start: MakeSession = (remoteAddress, filter) => {
+  if (request.method === 'HEAD') {
+    describeText(response, asked.body);
+    response.writeHead(200).end();
+    return;
+  }
+  const refusal = sessions.open(request, (remoteAddress) => {
     // A socket that is gone would never tell its session.
     if (request.socket.destroyed) return undefined;
-    return new HttpSession({ host, request, response, asked, filter, remoteAddress });
-  };
-  const outcome = isHead ? sessions.refusalOf(request, filter) : sessions.open(request, filter, start);
-  settle(outcome, (refusal) => {
-    if (refusal !== undefined) {
-      sessions.refuse(response, refusal);
-    } else if (isHead) {
-      describeText(response, asked.body);
-      response.writeHead(200).end();
-    }
+    return new HttpSession({ host, request, response, asked, remoteAddress });
   });
+  if (refusal !== undefined) sessions.refuse(response, refusal);
 }

@@ -17,7 +17,6 @@ import type { Logger } from '../logger.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { Repeats } from '../repeats.ts';
 import { parseRelayUrl, type Relay } from '../upstream/relay-url.ts';
-import { FilterStore } from '../wire/filter-store.ts';
 import { type Codec, openCodec } from '../worker/codec.ts';
 import {
   type Delivery,
@@ -136,7 +135,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
   const { compressor } = codec;
   opened.push(async () => compressor.close());
   const failure = Promise.withResolvers<unknown>();
-  const { log, delivery, filters, workers } = await openLog(config, codec, logger, opened, failure.resolve);
+  const { log, delivery, workers } = await openLog(config, codec, logger, opened, failure.resolve);
   const clock = new Clock(log.lastTimeUs);
   const totals = new IngestTotals();
   const link = new RelayLink(relays, `slipstream/${packageVersion()}`, totals, logger);
@@ -170,7 +169,6 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
     log,
     link,
     delivery,
-    filters,
     logger,
     nowUs: () => clock.nowUs(),
   });
@@ -196,29 +194,28 @@ async function openLog(
   logger: Logger,
   opened: Opened,
   failed: (error: unknown) => void,
-): Promise<{ log: LevelLog; delivery: Delivery; filters: FilterStore; workers: number }> {
+): Promise<{ log: LevelLog; delivery: Delivery; workers: number }> {
   const { dataDir, retentionBytes, fsync, subscribersMax, subscribersPerAddressMax, maxSubRate } = config;
   const workers = config.workers ?? usualWorkers();
   const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate };
   const addresses = AddressTable.memoryFor(limits);
-  const filters = new FilterStore();
   const options = { dataDir, retentionBytes, fsync, compressor: codec.compressor };
   const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
   if (workers === 0) {
     const log = await LevelLog.open({ ...options, tailBytesMax });
     opened.push(() => log.close());
     logLostBlocks(log, logger);
-    const delivery = new SubscriberServer({ config, log, codec, addresses, filters, readsMax, writeLog });
-    return { log, delivery, filters, workers };
+    const delivery = new SubscriberServer({ config, log, codec, addresses, readsMax, writeLog });
+    return { log, delivery, workers };
   }
-  const delivery = new WorkerPool({ config, workers, tailBytesMax, addresses, filters, writeLog, failed });
+  const delivery = new WorkerPool({ config, workers, tailBytesMax, addresses, writeLog, failed });
   // Nobody reads in this thread.
   const log = await LevelLog.open({ ...options, tailBytesMax: 0, follower: delivery });
   opened.push(() => log.close());
   logLostBlocks(log, logger);
   opened.push(() => delivery.terminate());
   await delivery.start(log);
-  return { log, delivery, filters, workers };
+  return { log, delivery, workers };
 }
 
 function usualWorkers(): number {

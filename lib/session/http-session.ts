@@ -4,7 +4,6 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Filter } from '../event/filter.ts';
 import type { Encoding, Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
 import { respondError } from '../http/respond.ts';
 import { closeTryAgainLater } from '../wire/close-frame.ts';
@@ -30,8 +29,7 @@ export interface HttpSessionOptions {
   readonly request: IncomingMessage;
   /** Nothing of it has been sent, and it is its turn on the connection. */
   readonly response: ServerResponse;
-  readonly asked: Pick<TextRequest, 'body' | 'afterTimeUs'>;
-  readonly filter: Filter;
+  readonly asked: TextRequest;
   /** The client's address, as limits count it. */
   readonly remoteAddress: string;
 }
@@ -68,7 +66,7 @@ export class HttpSession implements Transport {
   /** When the socket is destroyed, of `performance.now()`. */
   #dueMs = Number.POSITIVE_INFINITY;
 
-  constructor({ host, request, response, asked, filter, remoteAddress }: HttpSessionOptions) {
+  constructor({ host, request, response, asked, remoteAddress }: HttpSessionOptions) {
     const { encoding, throughUs = Number.POSITIVE_INFINITY } = asked.body;
     this.encoding = encoding;
     this.throughUs = throughUs;
@@ -86,7 +84,7 @@ export class HttpSession implements Transport {
     response.on('finish', this.#gone);
     // A body that came with the request is of no use, and would hide the client's end.
     request.resume();
-    this.#subscription = host.source.subscribe(this, filter, asked.afterTimeUs);
+    this.#subscription = host.source.subscribe(this, asked.filter, asked.afterTimeUs);
     if (this.#ending === undefined) this.#open();
   }
 

@@ -64,10 +64,8 @@ export interface SessionOptions {
   /** The socket under `ws`. */
   readonly socket: Socket;
   readonly host: SessionHost;
-  /** What the client asked for; its filter is `filter`, and where delivery starts `afterTimeUs`. */
-  readonly request: Omit<SubscribeRequest, 'filter'>;
-  /** Not kept: it may be large. */
-  readonly filter: Filter;
+  /** What the client asked for, and where delivery starts is `afterTimeUs`. Not kept: its filter may be large. */
+  readonly request: SubscribeRequest;
   /** The client's address, as limits count it. */
   readonly remoteAddress: string;
   /** Where delivery starts; undefined is live. Fixed here, also when delivery waits for a hello. */
@@ -113,7 +111,7 @@ export class WebSocketSession implements Transport {
   /** When the next ping is due or, once the end has begun, the socket's end; of `performance.now()`. */
   #dueMs: number;
 
-  constructor({ ws, socket, host, request, filter, remoteAddress, afterTimeUs }: SessionOptions) {
+  constructor({ ws, socket, host, request, remoteAddress, afterTimeUs }: SessionOptions) {
     this.encoding = request.encoding;
     this.remoteAddress = remoteAddress;
     this.wantsProgress = request.progress;
@@ -121,11 +119,11 @@ export class WebSocketSession implements Transport {
     this.#socket = socket;
     this.#host = host;
     this.#afterTimeUs = afterTimeUs;
-    this.#maxMessageSizeBytes = filter.maxMessageSizeBytes;
+    this.#maxMessageSizeBytes = request.filter.maxMessageSizeBytes;
     this.#dueMs = performance.now() + host.timing.pingIntervalMs;
     host.counts.opened++;
     this.#listen();
-    if (!request.requireHello) this.#subscribe(filter);
+    if (!request.requireHello) this.#subscribe(request.filter);
   }
 
   /** Takes whole frames (see `Transport`). After the end has begun it takes nothing and says that it is full. */

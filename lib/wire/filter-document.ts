@@ -1,4 +1,4 @@
-// The JSON in which a client gives a filter to be stored: the payload of an `options_update`, but strict, because what is
+// A filter as the body of a request: JSON, the payload of an `options_update`, but strict, because what is
 // misspelled and ignored would be no condition, and bring everything. Pure: text to a filter, or to what is wrong with it.
 
 import { isInt64 } from '../event/cursor.ts';
@@ -6,13 +6,22 @@ import type { Filter } from '../event/filter.ts';
 import { JsonReader, stringsAt } from './json-reader.ts';
 import { jsonSyntaxError } from './json-syntax.ts';
 import { messageSizeLimit } from './message-size-limit.ts';
-import { storedDidsMax } from './stored-filter.ts';
-import { eachWanted, filterOf, isFilterFault, type WantedName, wantedNames } from './wanted-filter.ts';
+import {
+  didsMax,
+  eachWanted,
+  filterOf,
+  isFilterFault,
+  type WantedName,
+  wantedNames,
+} from './wanted-filter.ts';
 
 /** What is wrong, in words for people. */
 export interface DocumentFault {
   readonly problem: string;
 }
+
+/** Longest text: 100,000 DIDs take 3.5 MB, as many at-uris 7.5 MB. */
+export const filterBodyBytesMax = 10_000_000;
 
 const limitName = 'maxMessageSizeBytes';
 /** Characters of a value that are shown in a problem. */
@@ -27,7 +36,7 @@ export function readFilterDocument(text: string): Filter | DocumentFault {
   const { at, maxMessageSizeBytes } = members;
   const filter = filterOf(
     { ...eachWanted((name) => stringsAt(text, at.get(name))), maxMessageSizeBytes },
-    storedDidsMax,
+    didsMax,
   );
   if (!isFilterFault(filter)) return filter;
   const { did, text: words } = filter;

@@ -7,7 +7,6 @@ import { encodings } from '../fanout/transport.ts';
 import { NdjsonBody } from './ndjson-body.ts';
 import { eachQueryPair } from './query-pairs.ts';
 import { SseBody } from './sse-body.ts';
-import type { StoredFilterId } from './stored-filter.ts';
 import {
   isSubscribeFault,
   parseSubscribeQuery,
@@ -23,7 +22,7 @@ const limitMax = 1_000_000;
 
 /** A valid request. */
 export interface TextRequest {
-  readonly filter: Filter | StoredFilterId;
+  readonly filter: Filter;
   /** Where delivery starts, as of `SubscriptionSource.subscribe`. */
   readonly afterTimeUs: number | undefined;
   readonly body: TextBody;

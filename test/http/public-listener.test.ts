@@ -7,7 +7,6 @@ import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { PublicListener } from '../../lib/http/public-listener.ts';
 import { respondText } from '../../lib/http/respond.ts';
 import { allowGet, type Route } from '../../lib/http/routes.ts';
-import { FilterStore } from '../../lib/wire/filter-store.ts';
 import { addressTable } from '../support/addresses.ts';
 import { listening } from './listening.ts';
 import { type Answer, exchange, handshake, head, parseAnswer, telling } from './raw-client.ts';
@@ -241,7 +240,6 @@ describe('listen', () => {
       nowUs: () => 0,
       dictionaries: { list: () => [], get: () => undefined },
       addresses: addressTable(),
-      filters: new FilterStore(),
     });
     const failure = other.listen({ host: '127.0.0.1', port });
     await expect(failure).rejects.toMatchObject({ code: 'HTTP_LISTEN_FAILED' });
@@ -255,7 +253,6 @@ describe('listen', () => {
       nowUs: () => 0,
       dictionaries: { list: () => [], get: () => undefined },
       addresses: addressTable(),
-      filters: new FilterStore(),
     });
     await expect(other.listen({ host: '192.0.2.1', port: 0 })).rejects.toMatchObject({
       code: 'HTTP_LISTEN_FAILED',

@@ -117,8 +117,8 @@ describe('delivery', () => {
         intake: new MessageIntake(),
         gone: () => {},
       },
-      filter: passAll,
       request: {
+        filter: passAll,
         cursor: undefined,
         encoding: encodings.json,
         requireHello: false,

@@ -9,7 +9,6 @@ import { encodings } from '../../lib/fanout/transport.ts';
 import {
   isSubscribeFault,
   parseSubscribeQuery,
-  type SubscribeFault,
   type SubscribeRequest,
 } from '../../lib/wire/subscribe-query.ts';
 import { seededRandom } from '../support/events.ts';
@@ -260,41 +259,4 @@ describe('zstdDictionary', () => {
       `unknown zstd dictionary: ${id}: give one of 7, 9`,
     ]);
   });
-});
-
-describe('a stored filter', () => {
-  const id = 'a'.repeat(25);
-  const unknown = (text: string) => `unknown filter: ${text}: it may have expired: POST it again to /filters`;
-
-  it('stands for the whole filter', () => {
-    const { filter, ...rest } = accepted(`filter=${id}&cursor=5&compress=true&progress=true&other=1`);
-    expect(filter).toEqual({ id });
-    expect(rest).toEqual({ cursor: 5, encoding: encodings.zstd, requireHello: false, progress: true });
-    expect(accepted(`filter=${id}&filter=x`).filter).toEqual({ id });
-  });
-
-  it.each([
-    'wantedCollections',
-    'wantedDids',
-    'wantedKinds',
-    'wantedOperations',
-    'wantedSubjects',
-    'maxMessageSizeBytes',
-  ])('has no %s beside it', (name) => {
-    const body = `filter cannot be combined with ${name}: POST a filter that has both`;
-    for (const query of [`filter=${id}&${name}=`, `${name}=5&filter=${id}`]) {
-      expect(parseSubscribeQuery(query, undefined)).toEqual({
-        reason: 'filter_not_alone',
-        status: 400,
-        body,
-      });
-    }
-  });
-
-  it.each(['', 'x', `${id}a`, 'A'.repeat(25), '%00'])('is unknown if it can be none: %j', (text) => {
-    const { reason, status, body } = parseSubscribeQuery(`filter=${text}`, undefined) as SubscribeFault;
-    expect([reason, status, body]).toEqual(['unknown_filter', 404, unknown(decodeURIComponent(text))]);
-  });
-
-  it('comes after the cursor', () => expect(refused('filter=x&cursor=x')).toBe('invalid cursor: x'));
 });
