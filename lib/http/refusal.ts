@@ -1,8 +1,8 @@
-// Why a request to subscribe is refused: a closed list, for counting, and the two forms of the answer. What is refused is
-// for lib/wire, admission.ts and session-set.ts to say; used by the routes that subscribers come through.
+// Why a request to subscribe is refused: a closed list, for counting, and the forms of the answer. What is refused is for
+// lib/wire, admission.ts and session-set.ts to say; used by the routes that subscribers come through.
 
 import type { ServerResponse } from 'node:http';
-import { respondError, respondText } from './respond.ts';
+import { respond, respondError, respondText } from './respond.ts';
 
 /** Those of requests over plain HTTP are among them. */
 export const refusalReasons = [
@@ -28,7 +28,7 @@ export const refusalReasons = [
 ] as const;
 export type RefusalReason = (typeof refusalReasons)[number];
 
-/** Something is wrong with what was asked for. */
+/** Something is wrong with the parameters: plain text, as the v1 wire has it. */
 export interface BadRequest {
   readonly reason: RefusalReason;
   readonly status: 400;
@@ -36,7 +36,7 @@ export interface BadRequest {
   readonly body: string;
 }
 
-/** There is no place now. */
+/** There is no place now: an error in JSON. */
 export interface NoPlace {
   readonly reason: RefusalReason;
   readonly status: 429 | 503;
@@ -46,9 +46,16 @@ export interface NoPlace {
 
 export type Refusal = BadRequest | NoPlace;
 
+/** Good parameters, and no WebSocket handshake. */
+export const badHandshake: BadRequest = { reason: 'bad_handshake', status: 400, body: 'Bad Request\n' };
+
 /** Answers a request that is refused. */
 export function answerRefusal(response: ServerResponse, refusal: Refusal): void {
-  if ('body' in refusal) {
+  if (refusal === badHandshake) {
+    response.setHeader('Sec-Websocket-Version', '13');
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    respond(response, refusal.status, 'text/plain; charset=utf-8', badHandshake.body);
+  } else if ('body' in refusal) {
     respondText(response, refusal.status, refusal.body);
   } else {
     response.setHeader('Retry-After', String(refusal.retryAfterSeconds));

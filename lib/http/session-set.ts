@@ -1,5 +1,5 @@
-// The sessions of a listener, over WebSocket and over plain HTTP: who is let in, what they did, and the goodbye to all. It
-// keeps their places and their clock; how a session is made is its route's business, and what it does is lib/wire's.
+// The sessions of a listener, over WebSocket and over plain HTTP: who is let in, what they did, and the end of all. It
+// keeps their places and their timer; how a session is made is its route's business, and what it does is lib/session's.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -7,21 +7,17 @@ import { SessionCounts } from '../session/session-counts.ts';
 import { SessionTimer, type Visited } from '../session/session-timer.ts';
 import { type SessionTiming, shortestMsOf } from '../session/websocket-session.ts';
 import { type Admission, stopping } from './admission.ts';
+import type { ConnectionSet } from './connection-set.ts';
 import { answerRefusal, type Refusal, type RefusalReason, refusalReasons } from './refusal.ts';
 
 /** What is in the set. */
 export interface Session extends Visited {
   /** The client's address, as limits count it. */
   readonly remoteAddress: string;
-  /** Says goodbye because the server stops. */
+  readonly socket: Socket;
+  /** Ends it because the server stops. */
   stop(): void;
 }
-
-/** Told of the sockets that are a subscriber's from now on, and of those that are no longer. */
-export type OnSubscriber = (socket: Socket, isSubscriber: boolean) => void;
-
-/** Makes a session for an address. */
-export type MakeSession = (remoteAddress: string) => Session | undefined;
 
 /** See the file comment. */
 export class SessionSet {
@@ -29,29 +25,29 @@ export class SessionSet {
   readonly counts = new SessionCounts();
   readonly refusals = new Map<RefusalReason, number>(refusalReasons.map((reason) => [reason, 0]));
   readonly #admission: Admission;
-  readonly #onSubscriber: OnSubscriber;
-  readonly #rounds: SessionTimer<Session>;
+  readonly #connections: ConnectionSet;
+  readonly #timer: SessionTimer<Session>;
   #stopping = false;
   #allGone: () => void = () => {};
 
-  constructor(admission: Admission, timing: SessionTiming, onSubscriber: OnSubscriber) {
+  constructor(admission: Admission, connections: ConnectionSet, timing: SessionTiming) {
     this.#admission = admission;
-    this.#onSubscriber = onSubscriber;
-    this.#rounds = new SessionTimer(this.members, shortestMsOf(timing));
+    this.#connections = connections;
+    this.#timer = new SessionTimer(this.members, shortestMsOf(timing));
   }
 
   /** Lets a request in, or says why not. `make` makes the session; it may find that the client has gone, and make none. */
-  open(request: IncomingMessage, make: MakeSession): Refusal | undefined {
+  open(request: IncomingMessage, make: (remoteAddress: string) => Session | undefined): Refusal | undefined {
     const remoteAddress = this.#stopping ? stopping : this.#admission.enter(request);
     if (typeof remoteAddress !== 'string') return remoteAddress;
-    this.#onSubscriber(request.socket, true);
+    this.#connections.subscribe(request.socket);
     const session = make(remoteAddress);
     if (session === undefined) {
       this.#admission.leave(remoteAddress);
-      this.#onSubscriber(request.socket, false);
+      this.#connections.unsubscribe(request.socket);
     } else {
       this.members.add(session);
-      this.#rounds.start();
+      this.#timer.start();
     }
     return undefined;
   }
@@ -60,17 +56,15 @@ export class SessionSet {
   readonly gone = (session: Session): void => {
     this.members.delete(session);
     this.#admission.leave(session.remoteAddress);
+    this.#connections.unsubscribe(session.socket);
     if (this.members.size === 0) this.#allGone();
   };
 
   /** Answers a request that is refused, and counts it. */
   refuse(response: ServerResponse, refusal: Refusal): void {
-    this.countRefusal(refusal.reason);
-    answerRefusal(response, refusal);
-  }
-
-  countRefusal(reason: RefusalReason): void {
+    const { reason } = refusal;
     this.refusals.set(reason, (this.refusals.get(reason) as number) + 1);
+    answerRefusal(response, refusal);
   }
 
   /** Ends every session and lets no more in; resolves when all are gone. */

@@ -12,9 +12,9 @@ import {
   type TextFault,
   type TextRequest,
 } from '../wire/text-query.ts';
-import { whenItsTurn } from './respond.ts';
+import { respondError, whenItsTurn } from './respond.ts';
 import { allowGetAndHead, queryOf, type Route } from './routes.ts';
-import type { OnSubscriber, SessionSet } from './session-set.ts';
+import type { SessionSet } from './session-set.ts';
 
 /** What the routes need. */
 export interface TextRoutesOptions {
@@ -23,20 +23,17 @@ export interface TextRoutesOptions {
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly timing: SessionTiming;
-  readonly onSubscriber: OnSubscriber;
 }
 
 /** The two routes. */
 export function textRoutes(options: TextRoutesOptions): Route[] {
-  const { source, sessions, timing, nowUs, onSubscriber } = options;
+  const { source, sessions, timing, nowUs } = options;
   const host: HttpSessionHost = {
     source,
     timing,
     counts: sessions.counts,
-    gone(session) {
-      sessions.gone(session);
-      onSubscriber(session.socket, false);
-    },
+    gone: sessions.gone,
+    fail: (response, reason) => respondError(response, 503, `Service Unavailable: ${reason}`),
   };
   const route = (path: string, read: (request: IncomingMessage) => TextRequest | TextFault): Route => ({
     path,

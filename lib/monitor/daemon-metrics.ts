@@ -3,7 +3,7 @@
 
 import type { Compressor } from '../codec/compressor.ts';
 import { frameTypes } from '../decode/frame.ts';
-import type { Checks } from '../http/health.ts';
+import type { Checks } from '../http/metrics-listener.ts';
 import type { Ingest } from '../ingest/ingest.ts';
 import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';

@@ -5,7 +5,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Encoding, Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
-import { respondError } from '../http/respond.ts';
 import { closeTryAgainLater } from '../wire/close-frame.ts';
 import type { TextBody } from '../wire/text-body.ts';
 import type { TextRequest } from '../wire/text-query.ts';
@@ -21,6 +20,8 @@ export interface HttpSessionHost {
   readonly counts: SessionCounts;
   /** Called once for each session, when its answer has been sent or its socket is gone. */
   gone(session: HttpSession): void;
+  /** Answers that there is no room, in place of events. */
+  fail(response: ServerResponse, reason: string): void;
 }
 
 /** What a session is made from. */
@@ -110,7 +111,7 @@ export class HttpSession implements Transport {
   close(code: number, reason: string): void {
     if (this.#ending === undefined && !this.#response.headersSent) {
       this.#begin('no_room');
-      respondError(this.#response, 503, `Service Unavailable: ${reason}`);
+      this.#host.fail(this.#response, reason);
     } else {
       this.#end(code === closeTryAgainLater ? 'no_room' : 'delivery_failed', this.#body.closingText(reason));
     }

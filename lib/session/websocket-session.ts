@@ -91,8 +91,8 @@ export class WebSocketSession implements Transport {
   readonly encoding: Encoding;
   readonly remoteAddress: string;
   readonly wantsProgress: boolean;
+  readonly socket: Socket;
   readonly #ws: SubscriberSocket;
-  readonly #socket: Socket;
   readonly #host: SessionHost;
   readonly #afterTimeUs: number | undefined;
   readonly #liveness = new SubscriberLiveness();
@@ -116,7 +116,7 @@ export class WebSocketSession implements Transport {
     this.remoteAddress = remoteAddress;
     this.wantsProgress = request.progress;
     this.#ws = ws;
-    this.#socket = socket;
+    this.socket = socket;
     this.#host = host;
     this.#afterTimeUs = afterTimeUs;
     this.#maxMessageSizeBytes = request.filter.maxMessageSizeBytes;
@@ -129,15 +129,15 @@ export class WebSocketSession implements Transport {
   /** Takes whole frames (see `Transport`). After the end has begun it takes nothing and says that it is full. */
   write(bytes: Uint8Array): boolean {
     if (this.#ws.readyState !== open) return false;
-    this.#socket.write(bytes);
+    this.socket.write(bytes);
     // What the kernel has taken at once no longer counts, so a fast reader is never found full. Lower marks save nothing,
     // a replay costs the same with any from 0 to 128 KiB, and no `drain` would follow.
-    this.#full = this.#socket.writableLength > this.#socket.writableHighWaterMark;
+    this.#full = this.socket.writableLength > this.socket.writableHighWaterMark;
     return !this.#full;
   }
 
   progress(report: Progress): void {
-    if (this.#ws.readyState === open) this.#socket.write(progressMessage(report));
+    if (this.#ws.readyState === open) this.socket.write(progressMessage(report));
   }
 
   /** Ends the connection with a close frame; the pull loop's way out. */
@@ -163,11 +163,11 @@ export class WebSocketSession implements Transport {
   /** Does what is due. Called in short intervals, from the start until the session is gone. */
   visit(nowMs: number): void {
     const { stallTimeoutMs, pingIntervalMs } = this.#host.timing;
-    const { writableLength } = this.#socket;
+    const { writableLength } = this.socket;
     const isStalled = this.#liveness.stalledFor(
       stallTimeoutMs,
       nowMs,
-      bytesTaken(this.#socket),
+      bytesTaken(this.socket),
       writableLength,
     );
     if (isStalled && stallTimeoutMs > 0) {
@@ -188,7 +188,7 @@ export class WebSocketSession implements Transport {
   }
 
   #listen(): void {
-    const [ws, socket, on] = [this.#ws, this.#socket, WebSocketSession.#listeners];
+    const [ws, socket, on] = [this.#ws, this.socket, WebSocketSession.#listeners];
     Object.assign(ws, { [sessionKey]: this });
     Object.assign(socket, { [sessionKey]: this });
     ws.onClosing = on.closing;
@@ -286,7 +286,7 @@ export class WebSocketSession implements Transport {
 
   /** Sends a ping at once, or, to a client that takes nothing, one for all that are due until it does. */
   #ping(): void {
-    const socket = this.#socket;
+    const socket = this.socket;
     const { bytesRead, writableLength } = socket;
     if (this.#liveness.silentAtPing(bytesRead, bytesTaken(socket), writableLength)) {
       this.#begin('client_silent');
@@ -301,7 +301,7 @@ export class WebSocketSession implements Transport {
   /** Answers at once, or, to a client that takes nothing, once with the newest payload: it cannot pile up pongs. */
   #pong(payload: Buffer): void {
     if (!this.#affords(payload.length) || this.#ws.readyState !== open) return;
-    if (this.#socket.writableNeedDrain) this.#owedPong = Buffer.from(payload);
+    if (this.socket.writableNeedDrain) this.#owedPong = Buffer.from(payload);
     else this.#ws.pong(payload);
   }
 

@@ -78,7 +78,7 @@ export function readCounts(fanout: Fanout, listener: PublicListener): DeliveryCo
     sessionEnds: Object.fromEntries(sessions.counts.ended),
     clientMessages: Object.fromEntries(sessions.counts.messages),
     refusals: Object.fromEntries(sessions.refusals),
-    socketsRefused: listener.socketsRefused,
+    socketsRefused: listener.connections.refused,
     acceptsFailed: listener.acceptsFailed,
   };
 }

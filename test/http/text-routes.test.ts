@@ -344,11 +344,11 @@ describe('places', () => {
     const { received } = await sent(port, get('/events.ndjson'));
     const { transport } = await subscribed(source, 5);
     expect((await exchange(port, head('GET /'))).status).toBe(200);
-    expect(listener.socketsRefused).toBe(0);
+    expect(listener.connections.refused).toBe(0);
     transport.progress(atTip);
     await vi.waitFor(() => expect(received()).toContain('0\r\n\r\n'));
     await sent(port, 'GET');
     await sent(port, 'GET');
-    await vi.waitFor(() => expect(listener.socketsRefused).toBe(1));
+    await vi.waitFor(() => expect(listener.connections.refused).toBe(1));
   });
 });
