@@ -15,6 +15,7 @@ import { ConnectionSet } from './connection-set.ts';
 import { type DictionarySource, dictionaryRoutes } from './dictionary-routes.ts';
 import { type HttpLimits, publicHttpLimits, serverWithin } from './http-limits.ts';
 import { bind } from './listen.ts';
+import { PostedFilters } from './posted-filters.ts';
 import { respondText } from './respond.ts';
 import { allowGet, type Route, Routes } from './routes.ts';
 import { SessionSet } from './session-set.ts';
@@ -75,18 +76,21 @@ export class PublicListener {
     const connections = new ConnectionSet(limits);
     const sessions = new SessionSet(admission, connections, timing);
     const { intake } = this;
+    const postedFilters = new PostedFilters(connections, intake);
     this.connections = connections;
     this.sessions = sessions;
     this.#routes = new Routes([
       welcome,
       new SubscribeRoute({ source, sessions, intake, zstdEncodings, nowUs, timing }),
-      ...textRoutes({ source, sessions, nowUs, timing }),
+      ...textRoutes({ source, sessions, postedFilters, nowUs, timing }),
       ...dictionaryRoutes(options.dictionaries),
       ...(options.routes ?? []),
     ]);
     this.#server = serverWithin(limits, (request, response) => this.#answer(request, response), {
-      // Behind answers that are under way it is a plain request: it has to wait, and another protocol cannot.
-      shouldUpgradeCallback: ({ socket }) => !connections.isAnswering(socket),
+      // Behind answers that are under way it is a plain request: it has to wait, and another protocol cannot. And some
+      // clients offer another protocol at every first request: with it a body would be lost.
+      shouldUpgradeCallback: (request) =>
+        !connections.isAnswering(request.socket) && !this.#routes.takesBody(request),
     });
     this.#server.on('connection', (socket: Socket) => connections.open(socket));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));

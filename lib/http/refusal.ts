@@ -20,6 +20,11 @@ export const refusalReasons = [
   'bad_until',
   'bad_limit',
   'needs_websocket',
+  /** Of a body: no filter, or one beside another in the query. */
+  'bad_filter',
+  'filter_twice',
+  'filter_too_large',
+  'no_room_for_filter',
   'bad_handshake',
   /** As many subscribers as allowed, in all or of one address. */
   'too_many_subscribers',
@@ -36,15 +41,15 @@ export interface BadRequest {
   readonly body: string;
 }
 
-/** There is no place now: an error in JSON. */
-export interface NoPlace {
+/** Something is wrong with a body, or there is no place now: an error in JSON. */
+export interface Failure {
   readonly reason: RefusalReason;
-  readonly status: 429 | 503;
-  readonly retryAfterSeconds: number;
+  readonly status: 400 | 413 | 429 | 503;
+  readonly retryAfterSeconds?: number;
   readonly message: string;
 }
 
-export type Refusal = BadRequest | NoPlace;
+export type Refusal = BadRequest | Failure;
 
 /** Good parameters, and no WebSocket handshake. */
 export const badHandshake: BadRequest = { reason: 'bad_handshake', status: 400, body: 'Bad Request\n' };
@@ -58,7 +63,8 @@ export function answerRefusal(response: ServerResponse, refusal: Refusal): void 
   } else if ('body' in refusal) {
     respondText(response, refusal.status, refusal.body);
   } else {
-    response.setHeader('Retry-After', String(refusal.retryAfterSeconds));
-    respondError(response, refusal.status, refusal.message);
+    const { status, retryAfterSeconds, message } = refusal;
+    if (retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(retryAfterSeconds));
+    respondError(response, status, message);
   }
 }

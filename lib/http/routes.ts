@@ -85,6 +85,11 @@ export class Routes {
     route.upgrade({ request, socket, head, refuse });
   }
 
+  /** Whether a request has a body that is of interest. */
+  takesBody({ method, url }: IncomingMessage): boolean {
+    return method === 'POST' && this.#find(pathOf(url ?? ''))?.allow.includes('POST') === true;
+  }
+
   #find(path: string): Route | undefined {
     return this.#exact.get(path) ?? this.#below.find((route) => path.startsWith(route.path));
   }

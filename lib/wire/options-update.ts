@@ -8,10 +8,10 @@ import { JsonReader, stringsAt } from './json-reader.ts';
 import { jsonSyntaxError } from './json-syntax.ts';
 import { messageSizeLimit } from './message-size-limit.ts';
 import {
+  didsMax,
   eachWanted,
   filterOf,
   isFilterFault,
-  queryDidsMax,
   type WantedName,
   wantedNames,
 } from './wanted-filter.ts';
@@ -47,7 +47,7 @@ export function readClientMessage(text: string, currentLimitBytes: number): Clie
   const maxMessageSizeBytes = limit === undefined ? currentLimitBytes : messageSizeLimit(limit);
   const filter = filterOf(
     { ...eachWanted((name) => stringsAt(text, at[name])), maxMessageSizeBytes },
-    queryDidsMax,
+    didsMax,
   );
   if (isFilterFault(filter)) return failure(`failed to parse subscriber options: ${filter.text}`);
   return { kind: 'update', filter };

@@ -13,6 +13,7 @@ import {
   isFilterFault,
   queryDidsMax,
   type WantedName,
+  wantedNames,
 } from './wanted-filter.ts';
 
 /** A valid request for a subscription. */
@@ -79,6 +80,15 @@ export function parseSubscribeQuery(
     requireHello: first.get('requireHello') === 'true',
     progress: first.get('progress') === 'true',
   };
+}
+
+/** The first parameter of a query that says something of the filter, if there is one. */
+export function filterParameterIn(rawQuery: string): string | undefined {
+  let first: string | undefined;
+  eachQueryPair(rawQuery, (name) => {
+    if (name === 'maxMessageSizeBytes' || (wantedNames as readonly string[]).includes(name)) first ??= name;
+  });
+  return first;
 }
 
 /** Spelling of a dictionary's id; 0 is none. */

@@ -1,15 +1,14 @@
 // `GET /subscribe` over real sockets: the handshake, its refusals, and what reaches the pull loop.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { eventKinds } from '../../lib/event/event.ts';
 import { encodings } from '../../lib/fanout/transport.ts';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { WebSocket } from '../../lib/websocket.ts';
 import { closeOf, listening, nowUs } from './listening.ts';
-import { exchange, handshake, parseAnswer, telling } from './raw-client.ts';
+import { exchange, handshake, parseAnswer, sent, telling } from './raw-client.ts';
 
 const badRequest = {
   status: 400,
@@ -83,18 +82,11 @@ describe('the handshake', () => {
   it('behind an answer that is under way is a plain request, which waits for its turn', async () => {
     for (const offer of [handshake('/subscribe'), handshake('/', { Upgrade: 'h2c' })]) {
       const { port, source, listener } = await listening();
-      const socket = connect(port, '127.0.0.1', () =>
-        socket.write(`GET /events.ndjson HTTP/1.1\r\nHost: test\r\n\r\n${offer}`),
-      );
-      onTestFinished(() => void socket.destroy());
-      let received = '';
-      socket.setEncoding('latin1').on('data', (chunk: string) => {
-        received += chunk;
-      });
+      const { received, closed } = sent(port, `GET /events.ndjson HTTP/1.1\r\nHost: test\r\n\r\n${offer}`);
       await vi.waitFor(() => expect(source.subscriptions).toHaveLength(1));
       source.subscriptions[0].transport.progress({ positionUs: nowUs, tipUs: nowUs, live: true });
-      await once(socket, 'close');
-      const statuses = [...received.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+      await closed;
+      const statuses = [...received().matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
       expect(statuses).toEqual(['200', offer.startsWith('GET /subscribe') ? '400' : '200']);
       expect(listener.sessions.members.size).toBe(0);
     }

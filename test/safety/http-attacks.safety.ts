@@ -266,6 +266,68 @@ it.each(['/events?cursor=0', '/events.ndjson?cursor=0&limit=1000000'])(
     }),
 );
 
+describe('filters in bodies', () => {
+  const random = seededRandom(12);
+  const dids = (count: number): string[] =>
+    Array.from(
+      { length: count },
+      () => `did:plc:${random().toString(36).slice(2).padEnd(24, 'a').slice(0, 24)}`,
+    );
+  const post = (
+    body: string,
+    lines: readonly string[] = ['Connection: close', `Content-Length: ${body.length}`],
+  ): string =>
+    `POST /events.ndjson?limit=1 HTTP/1.1\r\n${['Host: test', ...lines].join('\r\n')}\r\n\r\n${body}`;
+
+  it('posted by many at once, large, broken and endless, are read at no one’s cost', () =>
+    target.under(500 * mebibyte, async () => {
+      const large = Array.from({ length: 4 }, () => JSON.stringify({ wantedDids: dids(100_000) }));
+      const broken = [
+        '['.repeat(9_000_000),
+        `{"wantedDids":[${'"",'.repeat(3_000_000)}""]}`,
+        `{${'"wantedDids":[],'.repeat(500_000)}"a":1}`,
+        `{"wantedDids":["${'\\u0041'.repeat(1_500_000)}"]}`,
+      ];
+      // Two megabytes and a half of each are here, and no more comes.
+      const chunk = `{"wantedDids":[${'"did:web:a",'.repeat(200_000)}`;
+      const endless = Array.from({ length: 40 }, () => {
+        const lines = ['Transfer-Encoding: chunked'];
+        return new Attacker(target.port, post(`${chunk.length.toString(16)}\r\n${chunk}\r\n`, lines));
+      });
+      const slow = Array.from(
+        { length: 100 },
+        () => new Attacker(target.port, post('{"wantedDids":["', ['Content-Length: 9000000'])),
+      );
+      for (let round = 0; round < 2; round++) {
+        const posts = [...large, ...broken].map((body) => new Attacker(target.port, post(body)));
+        expect(await handshakeMs()).toBeLessThan(handshakeMsMax);
+        await Promise.all(posts.map(({ closed }) => closed));
+        const statuses = posts.map(({ status }) => status);
+        // 503 for those that came when there was no room.
+        expect(
+          statuses.every((status) => [200, 400, 503].includes(status)),
+          `${statuses}`,
+        ).toBe(true);
+      }
+      reset([...endless, ...slow]);
+      const honest = await exchange(post(JSON.stringify({ wantedDids: dids(10_000) })));
+      expect(honest.status).toBe(200);
+    }));
+
+  it('posted without an end, on connections that stay, leave half of the time to others', () =>
+    target.under(500 * mebibyte, async () => {
+      const body = JSON.stringify({ wantedDids: dids(100_000) });
+      const request = post(body, [`Content-Length: ${body.length}`]);
+      const attackers = Array.from({ length: 4 }, () => new Attacker(target.port, request));
+      for (let round = 0; round < 2; round++) {
+        for (const attacker of attackers) attacker.write(request);
+        expect(await handshakeMs()).toBeLessThan(handshakeMsMax);
+      }
+      await Promise.all(attackers.map((attacker) => attacker.receives(/^(?:HTTP\/1\.1 [\s\S]*){3}/)));
+      reset(attackers);
+    }));
+});
+
 it('20,000 headers are no work', () =>
   target.under(60 * mebibyte, async () => {
     const lines = Array.from({ length: 20_000 }, (_, at) => `X-${at}: ${at}`);

@@ -52,9 +52,11 @@ describe('limits', () => {
     ['101 collections', { wantedCollections: collections(101) }, tooMany('collections')],
     ['101 equal collections', { wantedCollections: Array(101).fill('a.b.c') }, undefined],
     ['101 equal wildcards', { wantedCollections: Array(101).fill('a.*') }, tooMany('collections')],
-    ['10,000 DIDs', { wantedDids: dids(10_000) }, undefined],
-    ['10,001 DIDs', { wantedDids: dids(10_001) }, tooMany('DIDs')],
-    ['both over', { wantedCollections: collections(101), wantedDids: dids(10_001) }, tooMany('DIDs')],
+    ['100,000 DIDs', { wantedDids: dids(100_000) }, undefined],
+    ['100,001 DIDs', { wantedDids: dids(100_001) }, tooMany('DIDs')],
+    ['100,000 subjects', { wantedSubjects: dids(100_000) }, undefined],
+    ['100,001 subjects', { wantedSubjects: dids(100_001) }, tooMany('subjects')],
+    ['both over', { wantedCollections: collections(101), wantedDids: dids(100_001) }, tooMany('DIDs')],
   ])('%s', (_name, payload, reason) => {
     const message = readClientMessage(update(payload), 0);
     expect(message.kind === 'failure' ? message.reason : undefined).toBe(reason);
