@@ -26,7 +26,7 @@ const noRoom: Refusal = {
 export class PostedFilters {
   readonly #connections: ConnectionSet;
   readonly #intake: MessageIntake;
-  /** Resolves when whoever came last has had its turn. */
+  /** Resolves when the one that came last has had its turn. */
   #lastTurn: Promise<void> = Promise.resolve();
 
   constructor(connections: ConnectionSet, intake: MessageIntake) {

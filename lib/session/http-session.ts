@@ -1,16 +1,15 @@
 // One subscriber over plain HTTP: the `Transport` of the pull loop on one side, an HTTP answer on the other, which goes
 // on for as long as there is something to say. It owns back-pressure, stalls and the end of the answer; what is in it is
-// lib/wire/text-body.ts's. Created by text-routes.ts.
+// lib/wire/text-encodings.ts's. Created by text-routes.ts.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Encoding, Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
-import { closeTryAgainLater } from '../wire/close-frame.ts';
-import type { TextBody } from '../wire/text-body.ts';
+import { closeTryAgainLater } from '../wire/server-messages.ts';
+import type { TextBody } from '../wire/text-encodings.ts';
 import type { TextRequest } from '../wire/text-query.ts';
-import { bytesTaken } from './bytes-taken.ts';
 import type { SessionCounts, SessionEnd } from './session-counts.ts';
-import { SubscriberLiveness } from './subscriber-liveness.ts';
+import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
 import type { SessionTiming } from './websocket-session.ts';
 
 /** What the sessions of a listener share. */

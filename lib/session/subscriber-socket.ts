@@ -1,5 +1,5 @@
 // The server side of a subscriber's WebSocket, as ws has it, with the v1 wire's manners at the end: a peer's close is
-// echoed with its code and no reason, and a protocol violation is answered with words. Data frames do not pass here.
+// echoed with its code and no reason, and a protocol violation is answered with words. Events do not pass here.
 
 import type { Socket } from 'node:net';
 import { WebSocket } from '../websocket.ts';

@@ -1,21 +1,20 @@
 // One subscriber's connection after the handshake: the `Transport` of the pull loop on one side, a WebSocket on the
-// other. Data frames go to the raw socket as they are; ping, pong and close go through ws. It owns the socket's end and
+// other. Events go to the raw socket as they are; ping, pong and close go through ws. It owns the socket's end and
 // the client's messages; it knows no log, no cursor arithmetic and no HTTP. Created by lib/http/subscribe-route.ts.
 
 import type { Socket } from 'node:net';
 import type { Filter } from '../event/filter.ts';
 import type { Encoding, Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
+import { readClientMessage } from '../wire/options-update.ts';
 import {
   closeApplicationError,
   closeGoingAway,
   closePolicy,
   closeTryAgainLater,
   cutCloseReason,
-} from '../wire/close-frame.ts';
-import { readClientMessage } from '../wire/options-update.ts';
-import { progressMessage } from '../wire/progress-message.ts';
+  progressMessage,
+} from '../wire/server-messages.ts';
 import type { SubscribeRequest } from '../wire/subscribe-query.ts';
-import { bytesTaken } from './bytes-taken.ts';
 import {
   clientBytesPerSecondMax,
   type MessageIntake,
@@ -23,7 +22,7 @@ import {
   messageTimeoutMs,
 } from './message-intake.ts';
 import type { SessionCounts, SessionEnd } from './session-counts.ts';
-import { SubscriberLiveness } from './subscriber-liveness.ts';
+import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
 import type { ClosedBy, SubscriberSocket } from './subscriber-socket.ts';
 
 /** Intervals of a session, in milliseconds. */
@@ -126,7 +125,7 @@ export class WebSocketSession implements Transport {
     if (!request.requireHello) this.#subscribe(request.filter);
   }
 
-  /** Takes whole frames (see `Transport`). After the end has begun it takes nothing and says that it is full. */
+  /** Takes whole messages (see `Transport`). After the end has begun it takes nothing and says that it is full. */
   write(bytes: Uint8Array): boolean {
     if (this.#ws.readyState !== open) return false;
     this.socket.write(bytes);

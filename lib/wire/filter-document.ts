@@ -5,13 +5,13 @@ import { isInt64 } from '../event/cursor.ts';
 import type { Filter } from '../event/filter.ts';
 import { JsonReader, stringsAt } from './json-reader.ts';
 import { jsonSyntaxError } from './json-syntax.ts';
-import { messageSizeLimit } from './message-size-limit.ts';
 import {
   didsMax,
   eachWanted,
   type FilterFaultReason,
   filterOf,
   isFilterFault,
+  messageSizeLimit,
   type WantedName,
   wantedNames,
 } from './wanted-filter.ts';

@@ -4,13 +4,13 @@
 import { parseCursor } from '../event/cursor.ts';
 import type { Filter } from '../event/filter.ts';
 import { type Encoding, encodings } from '../fanout/transport.ts';
-import { messageSizeLimit } from './message-size-limit.ts';
 import { eachQueryPair } from './query-pairs.ts';
 import {
   eachWanted,
   type FilterFaultReason,
   filterOf,
   isFilterFault,
+  messageSizeLimit,
   queryDidsMax,
   type WantedName,
   wantedNames,

@@ -13,7 +13,7 @@ import {
   type SubscribeFault,
   type SubscribeRequest,
 } from './subscribe-query.ts';
-import type { TextBody } from './text-body.ts';
+import type { TextBody } from './text-encodings.ts';
 
 /** Events of a pull without a limit of its own. */
 const limitUsual = 10_000;

@@ -2,6 +2,7 @@
 // counting, and error messages, those of the v1 wire where it has them. Used for the query string, for updates sent by
 // clients and for bodies of requests, which share all of it.
 
+import { isInt64 } from '../event/cursor.ts';
 import { isDid } from '../event/did.ts';
 import { eventKinds, operations } from '../event/event.ts';
 import type { Filter } from '../event/filter.ts';
@@ -124,4 +125,17 @@ function bitsOf(words: Iterable<string>, bits: ReadonlyMap<string, number>): num
 /** Whether `filterOf` found a fault. */
 export function isFilterFault(result: Filter | FilterFault): result is FilterFault {
   return 'reason' in result;
+}
+
+/** From here on a value is no limit: no message is that long, and the v1 server keeps 32 bits. */
+const limitBytesEnd = 2 ** 32;
+
+/**
+ * The `maxMessageSizeBytes` that `text` spells, 0 for none: empty, malformed, negative, beyond 64 bits, or at least 2^32.
+ * Never an error. The limit is compared with the JSON of an event, whatever the encoding it is sent in.
+ */
+export function messageSizeLimit(text: string): number {
+  if (!isInt64(text)) return 0;
+  const value = Number(text);
+  return value > 0 && value < limitBytesEnd ? value : 0;
 }

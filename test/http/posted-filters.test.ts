@@ -64,7 +64,7 @@ describe('a filter in the body', () => {
     const { port, filters } = await posting();
     const wantedDids = Array.from({ length: 100_000 }, (_, at) => `did:plc:${String(at).padStart(24, 'a')}`);
     sent(port, post(JSON.stringify({ wantedDids })));
-    await vi.waitFor(() => expect(filters()[0]?.dids.size).toBe(100_000));
+    await vi.waitFor(() => expect(filters()[0]?.dids.size).toBe(100_000), 10_000);
   });
 
   it('has to be said: {} is everything, and no body is none', async () => {
@@ -168,7 +168,7 @@ describe('a body', () => {
   it('may have ten million bytes', async () => {
     const { port, filters } = await posting();
     sent(port, post(small.padEnd(filterBodyBytesMax)));
-    await vi.waitFor(() => expect(filters()).toEqual([filter]));
+    await vi.waitFor(() => expect(filters()).toEqual([filter]), 10_000);
   });
 
   it.each([
@@ -178,7 +178,7 @@ describe('a body', () => {
     const { port, listener, refused } = await posting();
     const body = start === '' ? '' : `${start}${' '.repeat(filterBodyBytesMax + 1)}`;
     const { socket, received } = sent(port, head('POST /events', headers) + body);
-    await vi.waitFor(() => expect(received()).toContain('\r\n\r\n{'));
+    await vi.waitFor(() => expect(received()).toContain('\r\n\r\n{'), 10_000);
     expect(parseAnswer(received())).toMatchObject({
       status: 413,
       body: '{"message":"Content Too Large: a filter has at most 10,000,000 bytes"}\n',
@@ -220,7 +220,10 @@ describe('a body', () => {
     const begin = () => sent(port, `${head('POST /events', ['Content-Length: 9000028'])}${part}`);
     const others = Array.from({ length: 8 }, begin);
     // Held in a piece of memory that doubles: four of 16 MiB are the bound.
-    await vi.waitFor(() => expect(others.filter(({ received }) => received() !== '')).toHaveLength(4));
+    await vi.waitFor(
+      () => expect(others.filter(({ received }) => received() !== '')).toHaveLength(4),
+      10_000,
+    );
     expect(listener.intake.bytes).toBeLessThanOrEqual(64 * 1024 * 1024);
     const answers = others.filter(({ received }) => received() !== '');
     const answer = parseAnswer(answers[0].received());

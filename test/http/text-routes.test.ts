@@ -113,7 +113,7 @@ describe('server-sent events', () => {
     await vi.waitFor(() => expect(client.parser.events).toEqual([{ type: 'progress', id: '5', data }]));
   });
 
-  it('say goodbye when the server stops, and take no more', async () => {
+  it('say why when the server stops, and take no more', async () => {
     const { port, source, listener } = await listening();
     const client = await eventSource(port);
     const { transport } = await subscribed(source);
