@@ -2,9 +2,11 @@
 // has named say in `X-Forwarded-For`. Headers of anybody else are not looked at. Used by admission.ts.
 
 import type { IncomingMessage } from 'node:http';
-import { IPv4, IPv6 } from 'ipaddr.js';
+import ipaddr from 'ipaddr.js';
 
-type Address = IPv4 | IPv6;
+// Node finds no names in this package, which is CommonJS.
+const { IPv4, IPv6 } = ipaddr;
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** Proxies that one request may have come through; more are not looked at. */
 const proxiesMax = 32;
