@@ -18,13 +18,13 @@ const listNames = [
 export interface StreamFilter {
   /** NSIDs, or prefixes as `app.bsky.graph.*`; at most 100. Identity and account events pass. */
   readonly wantedCollections?: readonly string[] | undefined;
-  /** At most 10,000. */
+  /** At most 100,000; v1 servers take 10,000. */
   readonly wantedDids?: readonly string[] | undefined;
   readonly wantedKinds?: readonly StreamEvent['kind'][] | undefined;
   /** Of commits; identity and account events pass. */
   readonly wantedOperations?: readonly ('create' | 'update' | 'delete')[] | undefined;
   /**
-   * DIDs, or at-uris of records; at most 10,000. Commits of records that point at one of them, an account's records
+   * DIDs, or at-uris of records; at most 100,000. Commits of records that point at one of them, an account's records
    * included, and their deletions as far as the server still has the record. A v1 server sends every deletion.
    */
   readonly wantedSubjects?: readonly string[] | undefined;

@@ -14,8 +14,7 @@ export interface Refusal {
 }
 
 /** The server's words about a bad subscription. */
-const faultPattern =
-  /^(subscribe: )?(invalid (cursor|subscriber options|options)|unknown (zstd dictionary|filter)|filter cannot)/;
+const faultPattern = /^(subscribe: )?(invalid (cursor|subscriber options|options)|unknown zstd dictionary)/;
 /** Characters of an answer that are shown. */
 const shownCharsMax = 200;
 

@@ -11,7 +11,7 @@ test.each([
   ['ws://localhost:6008', 'ws://localhost:6008/subscribe'],
   ['wss://a.example/', 'wss://a.example/subscribe'],
   ['http://a.example/x/subscribe', 'ws://a.example/x/subscribe'],
-  ['https://a.example/subscribe?filter=x#y', 'wss://a.example/subscribe?filter=x'],
+  ['https://a.example/subscribe?own=x#y', 'wss://a.example/subscribe?own=x'],
 ])('%s is subscribed at %s', (text, expected) => {
   expect(readUrl(text, {}).url.href).toBe(expected);
 });

@@ -429,20 +429,6 @@ describe('filters', () => {
     expect(await names(stream, 2)).toEqual(['d', 'e']);
   });
 
-  test('an update replaces a filter that the server has stored', async () => {
-    const { platform, stream } = start({ url: 'ws://server.example?filter=7Qm2&own=1' });
-    void stream.next();
-    await settle();
-    expect(platform.socket.query.get('filter')).toBe('7Qm2');
-    platform.socket.open();
-    stream.update({ wantedDids: ['did:x:y'] });
-    platform.socket.lose();
-    await platform.pass(30_000);
-    expect(platform.socket.url).toBe(
-      'ws://server.example/subscribe?own=1&wantedDids=did%3Ax%3Ay&progress=true',
-    );
-  });
-
   test('what the new filter lets through from before the update is not asked for', async () => {
     const { platform, stream } = start();
     const first = stream.next();

@@ -101,19 +101,6 @@ test('parameters that the server refuses end the loop with its words', async () 
   expect(server.plainUrls).toEqual(['/subscribe?wantedCollections=nonsense&progress=true']);
 });
 
-test.each([
-  [404, 'unknown filter: 7Qm2: it may have expired'],
-  [400, 'filter cannot be combined with wantedDids'],
-])('a stored filter that cannot be used ends the loop: %i %s', async (status, body) => {
-  await using server = await V1Server.listen();
-  server.refuse = { status, body };
-  await expect(take({ url: `${server.url}/subscribe?filter=7Qm2` }, 1)).rejects.toMatchObject({
-    code: 'CLIENT_REFUSED',
-    message: expect.stringContaining(body),
-  });
-  expect(server.plainUrls).toEqual(['/subscribe?filter=7Qm2&progress=true']);
-});
-
 test('a full server is asked again when it said', async () => {
   await using server = await V1Server.listen();
   server.publish(postEvent('a', 1));

@@ -4,7 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { AddressTable } from '../fanout/address-table.ts';
 import type { ClientAddresses } from './client-address.ts';
-import type { NoPlace } from './refusal.ts';
+import type { Failure } from './refusal.ts';
 
 /** Told of addresses that have reached their limit: the last one, and how many refusals there were since the last call. */
 export type OnAddressFull = (address: string, refusals: number) => void;
@@ -15,7 +15,7 @@ const reportMs = 60_000;
 const retryAfterSeconds = { anyPlace: 5, ofAddress: 30 };
 
 /** The server stops: no place for anyone. */
-export const stopping: NoPlace = {
+export const stopping: Failure = {
   reason: 'stopping',
   status: 503,
   retryAfterSeconds: retryAfterSeconds.anyPlace,
@@ -37,7 +37,7 @@ export class Admission {
   }
 
   /** The address that has been let in, which has to leave again, or why it was not. */
-  enter(request: IncomingMessage): string | NoPlace {
+  enter(request: IncomingMessage): string | Failure {
     const address = this.#addresses.of(request);
     const entry = this.#table.enter(address);
     if (entry === 'entered') return address;

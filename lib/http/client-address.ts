@@ -1,25 +1,29 @@
 // Which address a request comes from, for limits that count by address: the socket's, or what proxies that the operator
-// has named say in `X-Forwarded-For`. Headers of anybody else are not looked at. Used by admission.ts and
-// filter-desk.ts.
+// has named say in `X-Forwarded-For`. Headers of anybody else are not looked at. Used by admission.ts.
 
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+// Node finds no names in this package, which is CommonJS.
+const { IPv4, IPv6 } = ipaddr;
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** Proxies that one request may have come through; more are not looked at. */
 const proxiesMax = 32;
+/** What one client is given of IPv6. */
+const groupsCounted = 4;
 
 /** Knows the proxies in front of this server. */
 export class ClientAddresses {
-  readonly #trusted = new BlockList();
+  readonly #trusted: readonly (readonly [range: Address, bits: number])[];
 
   /** @param trustedProxies IP addresses and CIDR ranges. */
   constructor(trustedProxies: readonly string[]) {
-    for (const network of trustedProxies) {
-      const [address, bits] = network.split('/');
-      const family = isIP(address) === 4 ? 'ipv4' : 'ipv6';
-      if (bits === undefined) this.#trusted.addAddress(address, family);
-      else this.#trusted.addSubnet(address, Number(bits), family);
-    }
+    this.#trusted = trustedProxies.map((network) => {
+      const [text, bits] = network.split('/');
+      const range = IPv6.isValid(text) ? IPv6.parse(text) : IPv4.parse(text);
+      return [range, bits === undefined ? range.toByteArray().length * 8 : Number(bits)];
+    });
   }
 
   /**
@@ -29,7 +33,8 @@ export class ClientAddresses {
    */
   of(request: IncomingMessage): string {
     const forwardedFor = (request.headers['x-forwarded-for'] as string | undefined) ?? '';
-    let address = addressIn(request.socket.remoteAddress ?? '') ?? '';
+    let address = addressIn(request.socket.remoteAddress ?? '');
+    if (address === undefined) return '';
     let end = forwardedFor.length;
     for (let proxies = 0; end > 0 && proxies < proxiesMax && this.#trusts(address); proxies++) {
       const comma = forwardedFor.lastIndexOf(',', end - 1);
@@ -41,38 +46,27 @@ export class ClientAddresses {
     return countedAs(address);
   }
 
-  #trusts(address: string): boolean {
-    const version = isIP(address);
-    return version !== 0 && this.#trusted.check(address, version === 4 ? 'ipv4' : 'ipv6');
+  #trusts(address: Address): boolean {
+    return this.#trusted.some(([range, bits]) => {
+      if (range instanceof IPv4) return address instanceof IPv4 && address.match(range, bits);
+      // A range of IPv6 has IPv4 in it, too, as `::ffff:0:0/96`.
+      return (address instanceof IPv4 ? address.toIPv4MappedAddress() : address).match(range, bits);
+    });
   }
 }
 
 /** The address that `text` is, with or without brackets, port and zone; undefined when it is none. IPv4 in IPv6 is IPv4. */
-function addressIn(text: string): string | undefined {
+function addressIn(text: string): Address | undefined {
   const [, inBrackets, beforePort] = /^(?:\[([^\]]*)\](?::\d+)?|([\d.]+):\d+)$/.exec(text) ?? [];
-  const address = (inBrackets ?? beforePort ?? text).replace(/%.*$/, '');
-  if (isIP(address) !== 6) return isIP(address) === 4 ? address : undefined;
-  const groups = groupsOf(address);
-  const inIpv6 = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  return inIpv6 ? [groups[6] >> 8, groups[6] & 255, groups[7] >> 8, groups[7] & 255].join('.') : address;
+  const plain = (inBrackets ?? beforePort ?? text).replace(/%.*$/, '');
+  if (IPv4.isValidFourPartDecimal(plain)) return IPv4.parse(plain);
+  if (!IPv6.isValid(plain)) return undefined;
+  const address = IPv6.parse(plain);
+  return address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
 }
 
-function countedAs(address: string): string {
-  if (isIP(address) !== 6) return address;
-  const network = groupsOf(address).slice(0, 4);
+function countedAs(address: Address): string {
+  if (address instanceof IPv4) return address.toString();
+  const network = address.parts.slice(0, groupsCounted);
   return `${network.map((group) => group.toString(16)).join(':')}::/64`;
-}
-
-/** The eight numbers of an IPv6 address. */
-function groupsOf(address: string): number[] {
-  const [left, right = []] = address.split('::').map((half) => half.split(':').flatMap(numbersOf));
-  return [...left, ...Array<number>(8 - left.length - right.length).fill(0), ...right];
-}
-
-/** The numbers of one group: none of an empty one, two of an IPv4 address at the end. */
-function numbersOf(group: string): number[] {
-  if (group === '') return [];
-  if (!group.includes('.')) return [Number.parseInt(group, 16)];
-  const [a, b, c, d] = group.split('.').map(Number);
-  return [(a << 8) | b, (c << 8) | d];
 }

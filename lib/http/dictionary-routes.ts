@@ -2,8 +2,7 @@
 // come from a `DictionarySource`; lib/codec has one.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { sendUnlessKnown } from './etag.ts';
-import { respondError, respondJson } from './respond.ts';
+import { respondError, respondJson, respondUnlessKnown } from './respond.ts';
 import { allowGetAndHead, type Route } from './routes.ts';
 
 /** What is told about a dictionary. */
@@ -70,5 +69,5 @@ function sendDictionary(
   response.setHeader('Cache-Control', cacheControl);
   response.setHeader('X-Zstd-Dictionary-Id', String(id));
   response.setHeader('Access-Control-Expose-Headers', exposedHeaders);
-  sendUnlessKnown(request, response, `"${sha256}"`, 'application/octet-stream', bytes);
+  respondUnlessKnown(request, response, `"${sha256}"`, 'application/octet-stream', bytes);
 }

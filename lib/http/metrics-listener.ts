@@ -1,13 +1,22 @@
 // The operator's listener, on a port of its own: `/metrics`, `/health/live`, `/health/ready`, and nothing else. It makes
-// no metrics and no checks; it asks for them.
+// no metrics and no checks; it asks for them: only the main thread knows the state of the whole.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { ListenAddress } from '../listen-address.ts';
-import { answerLive, answerReady, type Checks } from './health.ts';
 import { metricsHttpLimits, serverWithin } from './http-limits.ts';
 import { bind } from './listen.ts';
-import { respond, respondError } from './respond.ts';
+import { respond, respondError, respondJson } from './respond.ts';
 import { pathOf } from './routes.ts';
+
+/** What one check found. */
+export interface Check {
+  readonly ok: boolean;
+  /** For people; names no client. */
+  readonly detail: string;
+}
+
+/** All checks by name. */
+export type Checks = Readonly<Record<string, Check>>;
 
 /** What the listener asks. */
 export interface MetricsListenerOptions {
@@ -67,4 +76,17 @@ export class MetricsListener {
     const { contentType, body } = await this.#options.readMetrics();
     respond(response, 200, contentType, body);
   }
+}
+
+/** 200, always: the process is there and its main thread runs. */
+function answerLive(response: ServerResponse): void {
+  response.setHeader('Cache-Control', 'no-store');
+  respondJson(response, 200, { live: true });
+}
+
+/** 200 when every check holds, else 503; the checks either way. */
+function answerReady(response: ServerResponse, checks: Checks): void {
+  const ready = Object.values(checks).every(({ ok }) => ok);
+  response.setHeader('Cache-Control', 'no-store');
+  respondJson(response, ready ? 200 : 503, { ready, checks });
 }

@@ -1,5 +1,6 @@
 // The public listener: one HTTP server with the v1 wire's routes, dictionaries for download, and subscribers' sessions. It
-// owns sockets and their bounds, from bind to the last goodbye; routes and sessions own the rest. Made by lib/service.
+// puts them together and owns start and stop; connection-set.ts bounds connections, routes and sessions own the rest.
+// Made by lib/worker.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -9,20 +10,18 @@ import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import { MessageIntake } from '../session/message-intake.ts';
 import { defaultSessionTiming, type SessionTiming } from '../session/websocket-session.ts';
-import type { Filters } from '../wire/filter-store.ts';
 import { Admission, type OnAddressFull } from './admission.ts';
 import { ClientAddresses } from './client-address.ts';
+import { ConnectionSet } from './connection-set.ts';
 import { type DictionarySource, dictionaryRoutes } from './dictionary-routes.ts';
-import { FilterDesk } from './filter-desk.ts';
-import { FilterRoutes } from './filter-routes.ts';
 import { type HttpLimits, publicHttpLimits, serverWithin } from './http-limits.ts';
 import { bind } from './listen.ts';
+import { PostedFilters } from './posted-filters.ts';
 import { respondText } from './respond.ts';
 import { allowGet, type Route, Routes } from './routes.ts';
-import { SessionSet, settle } from './session-set.ts';
+import { SessionSet } from './session-set.ts';
 import { SubscribeRoute } from './subscribe-route.ts';
 import { textRoutes } from './text-routes.ts';
-import { upgradeResponse } from './upgrade-response.ts';
 
 /** What the listener is made from. */
 export interface PublicListenerOptions {
@@ -33,8 +32,6 @@ export interface PublicListenerOptions {
   readonly zstdEncodings?: ReadonlyMap<number, Encoding>;
   /** Counts subscribers, and has their limits; shared with the pull loop, and with other threads. */
   readonly addresses: AddressTable;
-  /** What clients have stored; shared with other threads. */
-  readonly filters: Filters;
   /** IP addresses and CIDR ranges whose `X-Forwarded-For` is believed; none without. */
   readonly trustedProxies?: readonly string[];
   /** Told once in a while that an address has reached its limit of subscribers. */
@@ -55,80 +52,48 @@ export const welcome: Route = {
   handle: (_request, response) => respondText(response, 200, 'Welcome to Jetstream'),
 };
 
-/** How often requests that are under way are looked at, in milliseconds. */
-const lookMs = 500;
-
 function destroy(this: Socket): void {
   this.destroy();
 }
 
 /** See the file comment. */
 export class PublicListener {
+  readonly connections: ConnectionSet;
   /** Sessions, and the counts of what they did and of what was refused. */
   readonly sessions: SessionSet;
   /** What clients have sent of messages and bodies that have not come to their end. */
   readonly intake = new MessageIntake();
-  /** Connections dropped because those that are no subscribers were too many, or had sent too much. */
-  socketsRefused = 0;
   /** Connections that the system could not hand over, for want of file descriptors mostly. */
   acceptsFailed = 0;
-  readonly subscribe: SubscribeRoute;
-  /** Has the counts of what was posted. */
-  readonly filters: FilterRoutes;
   readonly #routes: Routes;
   readonly #server: Server;
-  readonly #limits: HttpLimits;
-  readonly #sockets = new Set<Socket>();
-  /** Those of `#sockets` that are no subscriber's. */
-  readonly #plainSockets = new Set<Socket>();
-  /**
-   * Those of `#plainSockets` that are not being answered, the one that has been waited for longest first, and how much
-   * they had sent when that began.
-   */
-  readonly #waiting = new Map<Socket, number>();
-  /** Listens to every socket's close: one function for all costs a socket nothing. */
-  readonly #forget: (this: Socket) => void;
-  #looking: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(options: PublicListenerOptions) {
-    const limits = options.limits ?? publicHttpLimits;
-    this.#limits = limits;
-    const listed = [this.#sockets, this.#plainSockets, this.#waiting];
-    this.#forget = function () {
-      for (const list of listed) list.delete(this);
-    };
     const { source, nowUs, addresses, trustedProxies = [], onAddressFull = () => {} } = options;
+    const { limits = publicHttpLimits, zstdEncodings = new Map() } = options;
     const timing = { ...defaultSessionTiming, ...options.timing };
-    const clientAddresses = new ClientAddresses(trustedProxies);
-    const admission = new Admission(addresses, clientAddresses, onAddressFull);
-    const { filters, zstdEncodings = new Map() } = options;
+    const admission = new Admission(addresses, new ClientAddresses(trustedProxies), onAddressFull);
+    const connections = new ConnectionSet(limits);
+    const sessions = new SessionSet(admission, connections, timing);
     const { intake } = this;
-    const waitFor = (socket: Socket): void => this.#waitFor(socket);
-    const onSubscriber = (socket: Socket, isSubscriber: boolean): void => {
-      if (isSubscriber) this.#plainSockets.delete(socket);
-      if (isSubscriber || socket.destroyed) return;
-      this.#plainSockets.add(socket);
-      this.#waitFor(socket);
-    };
-    const desk = new FilterDesk({ filters, addresses: clientAddresses, intake, waitFor });
-    const sessions = new SessionSet(admission, desk, timing, onSubscriber);
+    const postedFilters = new PostedFilters(connections, intake);
+    this.connections = connections;
     this.sessions = sessions;
-    this.subscribe = new SubscribeRoute({ source, sessions, intake, zstdEncodings, nowUs, timing });
-    this.filters = new FilterRoutes(desk);
     this.#routes = new Routes([
       welcome,
-      this.subscribe,
-      ...textRoutes({ source, sessions, nowUs, timing, onSubscriber }),
-      ...this.filters.routes,
+      new SubscribeRoute({ source, sessions, intake, zstdEncodings, nowUs, timing }),
+      ...textRoutes({ source, sessions, postedFilters, nowUs, timing }),
       ...dictionaryRoutes(options.dictionaries),
       ...(options.routes ?? []),
     ]);
     this.#server = serverWithin(limits, (request, response) => this.#answer(request, response), {
-      // What offers another protocol, as some clients do at every first request, would lose its body.
-      shouldUpgradeCallback: (request) => !this.filters.takesBody(request),
+      // Behind answers that are under way it is a plain request: it has to wait, and another protocol cannot. And some
+      // clients offer another protocol at every first request: with it a body would be lost.
+      shouldUpgradeCallback: (request) =>
+        !connections.isAnswering(request.socket) && !this.#routes.takesBody(request),
     });
-    this.#server.on('connection', (socket: Socket) => this.#connected(socket));
+    this.#server.on('connection', (socket: Socket) => connections.open(socket));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));
   }
 
@@ -136,13 +101,13 @@ export class PublicListener {
   async listen(address: ListenAddress, isShared = false): Promise<ListenAddress> {
     const bound = await bind(this.#server, address, isShared);
     this.#server.on('error', () => this.acceptsFailed++);
-    this.#looking = setInterval(() => this.#dropLarge(), lookMs).unref();
+    this.connections.start();
     return bound;
   }
 
   /**
-   * Stops accepting at once and says goodbye to every session (close 1001, or the end of its answer). Resolves when all
-   * connections are gone; those left after `deadlineMs` are destroyed. Further calls wait for the first.
+   * Stops accepting at once and ends every session (close 1001, or the end of its answer). Resolves when all connections
+   * are gone; those left after `deadlineMs` are destroyed. Further calls wait for the first.
    */
   stop(deadlineMs: number): Promise<void> {
     this.#stopped ??= this.#stop(deadlineMs);
@@ -150,67 +115,26 @@ export class PublicListener {
   }
 
   async #stop(deadlineMs: number): Promise<void> {
-    clearInterval(this.#looking);
+    this.connections.stop();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const sessionsGone = this.sessions.stop();
-    const deadline = setTimeout(() => {
-      for (const socket of this.#sockets) socket.destroy();
-    }, deadlineMs);
+    const deadline = setTimeout(() => this.connections.destroy(), deadlineMs);
     await closed;
     await sessionsGone;
     clearTimeout(deadline);
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    if (!this.#server.listening) response.shouldKeepAlive = false;
-    const { socket } = request;
-    this.#waiting.delete(socket);
-    response.once('close', () => this.#waitFor(socket));
+    // Behind an offer of another protocol that was not taken, node:http loses what came with it.
+    if (!this.#server.listening || request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
+    this.connections.answer(request.socket, response);
     this.#routes.answer(request, response);
-  }
-
-  #connected(socket: Socket): void {
-    if (this.#plainSockets.size >= this.#limits.socketsMax) {
-      // The one whose request is the slowest to come goes: what honest clients send is here in moments.
-      const [slowest = socket] = this.#waiting.keys();
-      this.#drop(slowest);
-      if (slowest === socket) return;
-    }
-    this.#sockets.add(socket);
-    this.#plainSockets.add(socket);
-    this.#waitFor(socket);
-    socket.on('close', this.#forget);
-  }
-
-  /** A request is to come, or the rest of one. */
-  #waitFor(socket: Socket): void {
-    if (this.#plainSockets.has(socket)) this.#waiting.set(socket, socket.bytesRead);
-  }
-
-  /** Makes room when requests that have not come to their end hold too much: those that began first have had their time. */
-  #dropLarge(): void {
-    let bytes = 0;
-    for (const [{ bytesRead }, before] of this.#waiting) bytes += bytesRead - before;
-    for (const [socket, before] of this.#waiting) {
-      if (bytes <= this.#limits.unansweredBytesMax) return;
-      bytes -= socket.bytesRead - before;
-      this.#drop(socket);
-    }
-  }
-
-  #drop(socket: Socket): void {
-    this.socketsRefused++;
-    socket.destroy();
-    this.#forget.call(socket);
   }
 
   /** A request with an `Upgrade` header, to whatever path and of whatever kind. */
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     // node:http has taken its own listener off; ws and the socket's close handle what an error means.
     socket.on('error', destroy);
-    this.#waiting.delete(socket);
-    settle(this.subscribe.upgrade(request, socket, head), (isTaken) => {
-      if (!isTaken && !socket.destroyed) this.#routes.answer(request, upgradeResponse(request, socket));
-    });
+    this.#routes.upgrade(request, socket, head, (response) => this.connections.answer(socket, response));
   }
 }

@@ -1,8 +1,8 @@
-// Why a request to subscribe is refused: a closed list, for counting, and the two forms of the answer. What is refused is
-// for lib/wire, admission.ts and session-set.ts to say; used by the routes that subscribers come through.
+// Why a request to subscribe is refused: a closed list, for counting, and the forms of the answer. What is refused is for
+// lib/wire, admission.ts and session-set.ts to say; used by the routes that subscribers come through.
 
 import type { ServerResponse } from 'node:http';
-import { respondError, respondText } from './respond.ts';
+import { respond, respondError, respondText } from './respond.ts';
 
 /** Those of requests over plain HTTP are among them. */
 export const refusalReasons = [
@@ -16,13 +16,15 @@ export const refusalReasons = [
   'bad_subject',
   'too_many_subjects',
   'bad_dictionary',
-  /** A stored filter that is not there, and one with another filter beside it. */
-  'unknown_filter',
-  'filter_not_alone',
   'bad_last_event_id',
   'bad_until',
   'bad_limit',
   'needs_websocket',
+  /** Of a body: no filter, or one beside another in the query. */
+  'bad_filter',
+  'filter_twice',
+  'filter_too_large',
+  'no_room_for_filter',
   'bad_handshake',
   /** As many subscribers as allowed, in all or of one address. */
   'too_many_subscribers',
@@ -31,30 +33,38 @@ export const refusalReasons = [
 ] as const;
 export type RefusalReason = (typeof refusalReasons)[number];
 
-/** Something is wrong with what was asked for. */
+/** Something is wrong with the parameters: plain text, as the v1 wire has it. */
 export interface BadRequest {
   readonly reason: RefusalReason;
-  readonly status: 400 | 404;
+  readonly status: 400;
   /** Without a newline at its end. */
   readonly body: string;
 }
 
-/** There is no place now. */
-export interface NoPlace {
+/** Something is wrong with a body, or there is no place now: an error in JSON. */
+export interface Failure {
   readonly reason: RefusalReason;
-  readonly status: 429 | 503;
-  readonly retryAfterSeconds: number;
+  readonly status: 400 | 413 | 429 | 503;
+  readonly retryAfterSeconds?: number;
   readonly message: string;
 }
 
-export type Refusal = BadRequest | NoPlace;
+export type Refusal = BadRequest | Failure;
+
+/** Good parameters, and no WebSocket handshake. */
+export const badHandshake: BadRequest = { reason: 'bad_handshake', status: 400, body: 'Bad Request\n' };
 
 /** Answers a request that is refused. */
 export function answerRefusal(response: ServerResponse, refusal: Refusal): void {
-  if ('body' in refusal) {
+  if (refusal === badHandshake) {
+    response.setHeader('Sec-Websocket-Version', '13');
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    respond(response, refusal.status, 'text/plain; charset=utf-8', badHandshake.body);
+  } else if ('body' in refusal) {
     respondText(response, refusal.status, refusal.body);
   } else {
-    response.setHeader('Retry-After', String(refusal.retryAfterSeconds));
-    respondError(response, refusal.status, refusal.message);
+    const { status, retryAfterSeconds, message } = refusal;
+    if (retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(retryAfterSeconds));
+    respondError(response, status, message);
   }
 }

@@ -1,6 +1,7 @@
-// The ways a plain HTTP answer ends. HEAD gets the headers alone. Used by every route.
+// The ways a plain HTTP answer begins and ends. HEAD gets the headers alone. Used by every route.
 
-import type { ServerResponse } from 'node:http';
+import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 /**
  * Calls `answer` when nothing else is being answered on the connection. Before that, what takes long would do nothing but
@@ -10,6 +11,23 @@ export function whenItsTurn(response: ServerResponse, answer: () => void): void 
   // A moment later the one before is gone, with what it had on the socket.
   if (response.socket === null) response.once('socket', () => setImmediate(answer));
   else answer();
+}
+
+/**
+ * The answer to a request that asked for an upgrade: node:http has taken its parser off the socket by then, so that the
+ * answer has to be put on by hand. It ends the connection with its end; the server's idle timeout still bounds it.
+ */
+export function upgradeResponse(request: IncomingMessage, socket: Socket): ServerResponse {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket);
+  response.once('finish', () => {
+    response.detachSocket(socket);
+    socket.destroySoon();
+  });
+  // What the client goes on to send is read and dropped: unread bytes would turn the end into a reset.
+  socket.resume();
+  return response;
 }
 
 /** Answers with text or bytes; `bytes` are shared and not written to. */
@@ -39,4 +57,29 @@ export function respondJson(response: ServerResponse, status: number, value: unk
 export function respondError(response: ServerResponse, status: number, message: string): void {
   if (response.req.method === 'HEAD') response.writeHead(status).end();
   else respondJson(response, status, { message });
+}
+
+/**
+ * Answers with bytes that do not change while the process runs, or with 304 when the client has them. `etag` comes with
+ * its quotes; `bytes` are not written to.
+ */
+export function respondUnlessKnown(
+  request: IncomingMessage,
+  response: ServerResponse,
+  etag: string,
+  contentType: string,
+  bytes: Uint8Array,
+): void {
+  response.setHeader('ETag', etag);
+  if (matches(request.headers['if-none-match'], etag)) response.writeHead(304).end();
+  else respond(response, 200, contentType, bytes);
+}
+
+/** Weak comparison of an `If-None-Match` list, as RFC 9110 section 13.1.2 asks. */
+function matches(list: string | undefined, etag: string): boolean {
+  if (list === undefined) return false;
+  return list.split(',').some((item) => {
+    const tag = item.trim();
+    return tag === '*' || tag === etag || tag === `W/${etag}`;
+  });
 }

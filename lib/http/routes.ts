@@ -1,9 +1,19 @@
-// The table of plain HTTP routes: path and method to a handler, with the v1 wire's answers for what is not there. What
-// the routes do is in their own files; public-listener.ts puts them together.
+// The table of plain HTTP routes: path and method to a handler, with the v1 wire's answers for what is not there, and its
+// cross-origin headers, byte for byte. What the routes do is in their own files; public-listener.ts puts them together.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { allowAnyOrigin, answerOptions } from './cors.ts';
-import { respondError } from './respond.ts';
+import type { Socket } from 'node:net';
+import { respondError, upgradeResponse } from './respond.ts';
+
+/** A request that offers another protocol, which node:http has let go of. */
+export interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly socket: Socket;
+  /** What came behind the request. */
+  readonly head: Buffer;
+  /** Makes the plain HTTP answer to a request whose offer is not taken. */
+  refuse(): ServerResponse;
+}
 
 /** One path, or all below one that ends in `/`. */
 export interface Route {
@@ -12,6 +22,8 @@ export interface Route {
   readonly allow: string;
   /** Answers a request whose method is allowed; `rest` is what follows a `path` that ends in `/`. */
   handle(request: IncomingMessage, response: ServerResponse, rest: string): void;
+  /** Takes a GET request for an upgrade, or refuses it. Without, it is a plain request. */
+  upgrade?(upgrade: Upgrade): void;
 }
 
 /** Only GET, as the v1 wire words it. */
@@ -48,9 +60,58 @@ export class Routes {
     }
   }
 
+  /** Hands an upgrade to its route, or answers it as a plain request. @param answering told of an answer that begins. */
+  upgrade(
+    request: IncomingMessage,
+    socket: Socket,
+    head: Buffer,
+    answering: (response: ServerResponse) => void,
+  ): void {
+    const begin = (): ServerResponse => {
+      const response = upgradeResponse(request, socket);
+      answering(response);
+      return response;
+    };
+    const route = request.method === 'GET' ? this.#find(pathOf(request.url ?? '')) : undefined;
+    if (route?.upgrade === undefined) {
+      this.answer(request, begin());
+      return;
+    }
+    const refuse = (): ServerResponse => {
+      const response = begin();
+      allowAnyOrigin(request, response);
+      return response;
+    };
+    route.upgrade({ request, socket, head, refuse });
+  }
+
+  /** Whether a request has a body that is of interest. */
+  takesBody({ method, url }: IncomingMessage): boolean {
+    return method === 'POST' && this.#find(pathOf(url ?? ''))?.allow.includes('POST') === true;
+  }
+
   #find(path: string): Route | undefined {
     return this.#exact.get(path) ?? this.#below.find((route) => path.startsWith(route.path));
   }
+}
+
+/** Puts on what every plain HTTP answer carries. The 101 answer to a WebSocket handshake carries none of it. */
+function allowAnyOrigin(request: IncomingMessage, response: ServerResponse): void {
+  response.setHeader('Vary', 'Origin');
+  if (request.headers.origin) response.setHeader('Access-Control-Allow-Origin', '*');
+}
+
+/** Answers OPTIONS; `allow` is the methods of a known path. */
+function answerOptions(request: IncomingMessage, response: ServerResponse, allow: string | undefined): void {
+  if (allow !== undefined) response.setHeader('Allow', allow);
+  if (request.headers.origin) {
+    response.setHeader('Vary', ['Origin', 'Access-Control-Request-Method', 'Access-Control-Request-Headers']);
+    const post = allow?.includes('POST') === true ? 'POST,' : '';
+    response.setHeader('Access-Control-Allow-Methods', `GET,HEAD,${post}OPTIONS`);
+    const requested = request.headers['access-control-request-headers'];
+    if (requested) response.setHeader('Access-Control-Allow-Headers', requested);
+  }
+  response.writeHead(204).end();
 }
 
 /** Scheme and host that a request target may start with when the client takes this server for a proxy. */

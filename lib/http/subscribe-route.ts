@@ -1,10 +1,8 @@
-// `GET /subscribe`: checks in the v1 wire's order (parameters, then handshake), and refusals over plain HTTP. Sessions for
-// the rest are kept by session-set.ts; what they do is lib/wire's.
+// `GET /subscribe`: checks in the v1 wire's order (parameters, then handshake, then places), each made once and answered
+// where it fails. Sessions are kept by session-set.ts; what they do is lib/session's.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { positionOfCursor } from '../event/cursor.ts';
-import { type Filter, passAll } from '../event/filter.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { MessageIntake } from '../session/message-intake.ts';
@@ -16,10 +14,10 @@ import {
   type SubscribeRequest,
 } from '../wire/subscribe-query.ts';
 import { acceptHandshake, isHandshake } from './handshake.ts';
-import type { Refusal } from './refusal.ts';
-import { respond, whenItsTurn } from './respond.ts';
-import { allowGet, pathOf, queryOf, type Route } from './routes.ts';
-import { type Outcome, type SessionSet, settle } from './session-set.ts';
+import { badHandshake, type Refusal } from './refusal.ts';
+import { whenItsTurn } from './respond.ts';
+import { allowGet, queryOf, type Route, type Upgrade } from './routes.ts';
+import type { SessionSet } from './session-set.ts';
 
 /** What the route needs. */
 export interface SubscribeRouteOptions {
@@ -33,21 +31,12 @@ export interface SubscribeRouteOptions {
   readonly timing: SessionTiming;
 }
 
-/** A request for an upgrade, as node:http has it. */
-interface Upgrade {
-  readonly request: IncomingMessage;
-  readonly socket: Socket;
-  readonly head: Buffer;
-}
-
 /** See the file comment. */
 export class SubscribeRoute implements Route {
   readonly path = '/subscribe';
   readonly allow = allowGet;
   readonly #options: SubscribeRouteOptions;
   readonly #host: SessionHost;
-  /** Why `upgrade` did not take a good request, until `handle` has said so. */
-  readonly #refused = new WeakMap<IncomingMessage, Refusal>();
 
   constructor(options: SubscribeRouteOptions) {
     const { source, sessions, intake, timing } = options;
@@ -55,67 +44,41 @@ export class SubscribeRoute implements Route {
     this.#host = { source, timing, counts: sessions.counts, intake, gone: sessions.gone };
   }
 
-  /** Refuses a request, over plain HTTP: one that asks for no upgrade, or one that `upgrade` did not take. */
+  /** Refuses a request that asks for no upgrade. */
   handle(request: IncomingMessage, response: ServerResponse): void {
     const asked = this.#read(request);
-    const refusal = isSubscribeFault(asked) ? asked : this.#refused.get(request);
-    const filter = isSubscribeFault(asked) ? passAll : asked.filter;
-    whenItsTurn(response, () => {
-      const outcome = refusal ?? this.#options.sessions.refusalOf(request, filter);
-      settle(outcome, (refusal) => this.#refuse(response, refusal));
-    });
+    const refusal = isSubscribeFault(asked) ? asked : badHandshake;
+    whenItsTurn(response, () => this.#options.sessions.refuse(response, refusal));
   }
 
-  /**
-   * Starts a session if the request is a good one and there is room; false when it has to be refused. A promise while a
-   * stored filter is asked for.
-   */
-  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): boolean | Promise<boolean> {
-    if (request.method !== 'GET' || pathOf(request.url ?? '') !== this.path) return false;
+  /** Starts a session if the request is a good one and there is room. */
+  upgrade(upgrade: Upgrade): void {
+    const refusal = this.#open(upgrade);
+    if (refusal !== undefined) this.#options.sessions.refuse(upgrade.refuse(), refusal);
+  }
+
+  #open(upgrade: Upgrade): Refusal | undefined {
+    const { request } = upgrade;
     const asked = this.#read(request);
-    if (isSubscribeFault(asked) || !isHandshake(request)) return false;
-    const outcome = this.#options.sessions.open(request, asked.filter, (remoteAddress, filter) =>
-      this.#accept({ request, socket, head }, asked, remoteAddress, filter),
+    if (isSubscribeFault(asked)) return asked;
+    if (!isHandshake(request)) return badHandshake;
+    return this.#options.sessions.open(request, (remoteAddress) =>
+      this.#accept(upgrade, asked, remoteAddress),
     );
-    const isTaken = (refusal: Outcome): boolean => {
-      if (refusal !== undefined) this.#refused.set(request, refusal);
-      return refusal === undefined;
-    };
-    return outcome instanceof Promise ? outcome.then(isTaken) : isTaken(outcome);
   }
 
-  #refuse(response: ServerResponse, refusal: Outcome): void {
-    const { sessions } = this.#options;
-    if (refusal !== undefined) {
-      sessions.refuse(response, refusal);
-    } else {
-      sessions.countRefusal('bad_handshake');
-      response.setHeader('Sec-Websocket-Version', '13');
-      response.setHeader('X-Content-Type-Options', 'nosniff');
-      respond(response, 400, 'text/plain; charset=utf-8', 'Bad Request\n');
-    }
-  }
-
+  /** None when the client has gone. */
   #accept(
     { request, socket, head }: Upgrade,
     asked: SubscribeRequest,
     remoteAddress: string,
-    filter: Filter,
   ): WebSocketSession | undefined {
     const { cursor } = asked;
     const afterTimeUs = cursor === undefined ? undefined : positionOfCursor(cursor, this.#options.nowUs());
     let session: WebSocketSession | undefined;
     acceptHandshake(request, socket, head, (ws) => {
       const host = this.#host;
-      session = new WebSocketSession({
-        ws,
-        socket,
-        host,
-        request: asked,
-        filter,
-        remoteAddress,
-        afterTimeUs,
-      });
+      session = new WebSocketSession({ ws, socket, host, request: asked, remoteAddress, afterTimeUs });
     });
     return session;
   }

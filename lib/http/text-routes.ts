@@ -1,10 +1,12 @@
-// `GET /events` and `GET /events.ndjson`: subscriptions over plain HTTP. It answers bad requests and those that there is no
-// room for; sessions for the rest are kept by session-set.ts, and what is in an answer is lib/wire's.
+// `/events` and `/events.ndjson`: subscriptions over plain HTTP, with a filter in the query (GET) or as the body (POST). It
+// answers bad requests and those that there is no room for; sessions for the rest are kept by session-set.ts, and what is
+// in an answer is lib/wire's.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import { describeText, HttpSession, type HttpSessionHost } from '../session/http-session.ts';
 import type { SessionTiming } from '../session/websocket-session.ts';
+import { filterParameterIn } from '../wire/subscribe-query.ts';
 import {
   isTextFault,
   readEventStream,
@@ -12,73 +14,106 @@ import {
   type TextFault,
   type TextRequest,
 } from '../wire/text-query.ts';
-import { whenItsTurn } from './respond.ts';
-import { allowGetAndHead, queryOf, type Route } from './routes.ts';
-import { type MakeSession, type OnSubscriber, type SessionSet, settle } from './session-set.ts';
+import type { PostedFilters } from './posted-filters.ts';
+import type { Refusal } from './refusal.ts';
+import { respondError, whenItsTurn } from './respond.ts';
+import { queryOf, type Route } from './routes.ts';
+import type { SessionSet } from './session-set.ts';
 
 /** What the routes need. */
 export interface TextRoutesOptions {
   readonly source: SubscriptionSource;
   readonly sessions: SessionSet;
+  readonly postedFilters: PostedFilters;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly timing: SessionTiming;
-  readonly onSubscriber: OnSubscriber;
 }
+
+/** Reads what a request asks for, but for a body. */
+type Read = (request: IncomingMessage) => TextRequest | TextFault;
 
 /** The two routes. */
 export function textRoutes(options: TextRoutesOptions): Route[] {
-  const { source, sessions, timing, nowUs, onSubscriber } = options;
-  const host: HttpSessionHost = {
-    source,
-    timing,
-    counts: sessions.counts,
-    gone(session) {
-      sessions.gone(session);
-      onSubscriber(session.socket, false);
-    },
-  };
-  const route = (path: string, read: (request: IncomingMessage) => TextRequest | TextFault): Route => ({
-    path,
-    allow: allowGetAndHead,
-    handle(request, response) {
-      whenItsTurn(response, () => answerText(request, response, read(request), host, options));
-    },
-  });
+  const { timing, nowUs } = options;
   return [
-    route('/events', ({ url, headers }) => {
+    new TextRoute('/events', options, ({ url, headers }) => {
       const lastEventId = (headers['last-event-id'] as string | undefined) ?? '';
       return readEventStream(queryOf(url ?? ''), lastEventId, nowUs(), timing.pingIntervalMs);
     }),
-    route('/events.ndjson', ({ url }) => readPull(queryOf(url ?? ''), nowUs)),
+    new TextRoute('/events.ndjson', options, ({ url }) => readPull(queryOf(url ?? ''), nowUs)),
   ];
 }
 
-function answerText(
-  request: IncomingMessage,
-  response: ServerResponse,
-  asked: TextRequest | TextFault,
-  host: HttpSessionHost,
-  { sessions }: TextRoutesOptions,
-): void {
-  if (isTextFault(asked)) {
-    sessions.refuse(response, asked);
-    return;
+class TextRoute implements Route {
+  readonly path: string;
+  readonly allow = 'OPTIONS, GET, HEAD, POST';
+  readonly #options: TextRoutesOptions;
+  readonly #host: HttpSessionHost;
+  readonly #read: Read;
+
+  constructor(path: string, options: TextRoutesOptions, read: Read) {
+    const { source, sessions, timing } = options;
+    this.path = path;
+    this.#options = options;
+    this.#host = {
+      source,
+      timing,
+      counts: sessions.counts,
+      gone: sessions.gone,
+      fail: (response, reason) => respondError(response, 503, `Service Unavailable: ${reason}`),
+    };
+    this.#read = read;
   }
-  const { filter } = asked;
-  const isHead = request.method === 'HEAD';
-  const start: MakeSession = (remoteAddress, filter) => {
-    // A socket that is gone would never tell its session.
-    if (request.socket.destroyed) return undefined;
-    return new HttpSession({ host, request, response, asked, filter, remoteAddress });
-  };
-  const outcome = isHead ? sessions.refusalOf(request, filter) : sessions.open(request, filter, start);
-  settle(outcome, (refusal) => {
-    if (refusal !== undefined) {
-      sessions.refuse(response, refusal);
-    } else if (isHead) {
-      describeText(response, asked.body);
-      response.writeHead(200).end();
+
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    whenItsTurn(response, () => {
+      if (request.method === 'POST') void this.#post(request, response);
+      else this.#refuse(response, this.#get(request, response));
+    });
+  }
+
+  #get(request: IncomingMessage, response: ServerResponse): Refusal | undefined {
+    const asked = this.#read(request);
+    if (isTextFault(asked)) return asked;
+    if (request.method !== 'HEAD') return this.#open(request, response, asked);
+    describeText(response, asked.body);
+    response.writeHead(200).end();
+    return undefined;
+  }
+
+  async #post(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const asked = this.#read(request);
+    const fault = isTextFault(asked) ? asked : filterTwice(request);
+    if (isTextFault(asked) || fault !== undefined) {
+      this.#refuse(response, fault);
+      return;
     }
-  });
+    const { postedFilters } = this.#options;
+    const refusal = await postedFilters.read(request, response, (filter) => {
+      this.#refuse(response, this.#open(request, response, { ...asked, filter }));
+    });
+    this.#refuse(response, refusal);
+  }
+
+  #open(request: IncomingMessage, response: ServerResponse, asked: TextRequest): Refusal | undefined {
+    const host = this.#host;
+    return this.#options.sessions.open(request, (remoteAddress) => {
+      // A socket that is gone would never tell its session.
+      if (request.socket.destroyed) return undefined;
+      return new HttpSession({ host, request, response, asked, remoteAddress });
+    });
+  }
+
+  #refuse(response: ServerResponse, refusal: Refusal | undefined): void {
+    if (refusal !== undefined) this.#options.sessions.refuse(response, refusal);
+  }
+}
+
+/** A body is a whole filter: parts of another in the query would be meant, and left out. */
+function filterTwice({ url }: IncomingMessage): Refusal | undefined {
+  const name = filterParameterIn(queryOf(url ?? ''));
+  if (name === undefined) return undefined;
+  const message = `Bad Request: ${name} is in the query: a POST has its whole filter in the body`;
+  return { reason: 'filter_twice', status: 400, message };
 }

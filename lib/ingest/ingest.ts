@@ -12,11 +12,6 @@ import { type Block, blockBytesOf } from '../log/block.ts';
 import { BlockBuilder, type EventCompressor } from '../log/block-builder.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Relay } from '../upstream/relay-url.ts';
-<<<<<<< HEAD
-import type { IngestTotals } from './ingest-totals.ts';
-=======
-import { SourceLag } from './source-lag.ts';
->>>>>>> fanout
 
 /**
  * Shortest time from one block to the next, and so the longest wait of an event for company. An event that comes after

@@ -3,13 +3,12 @@
 
 import type { Compressor } from '../codec/compressor.ts';
 import { frameTypes } from '../decode/frame.ts';
-import type { Checks } from '../http/health.ts';
+import type { Checks } from '../http/metrics-listener.ts';
 import type { Ingest, IngestTotals } from '../ingest/ingest.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { EventLog } from '../log/event-log.ts';
 import { disconnectReasons } from '../upstream/disconnect-reason.ts';
 import type { Relay } from '../upstream/relay-url.ts';
-import type { FilterStore } from '../wire/filter-store.ts';
 import type { DiskSpace } from './disk-space.ts';
 import type { EventCounts } from './event-counts.ts';
 import { byName, counter, counters, gauge, gauges, type Metric, type Sample } from './metric.ts';
@@ -30,7 +29,6 @@ export interface DaemonSources {
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly checks: () => Checks;
-  readonly filters: Pick<FilterStore, 'stats' | 'ended'>;
 }
 
 /** The table. */
@@ -50,7 +48,6 @@ export function daemonMetrics(sources: DaemonSources): Metric[] {
     ...upstreamMetrics(sources),
     ...ingestMetrics(sources),
     ...logMetrics(sources),
-    ...filterMetrics(sources),
   ];
 }
 
@@ -138,15 +135,5 @@ function logMetrics({ log, disk }: DaemonSources): Metric[] {
     ),
     gauge('slipstream_disk_free_bytes', 'Free bytes where the log is', () => disk.freeBytes),
     gauge('slipstream_disk_bytes', 'Size of the file system that the log is on', () => disk.totalBytes),
-  ];
-}
-
-function filterMetrics({ filters }: DaemonSources): Metric[] {
-  return [
-    gauge('slipstream_stored_filters', 'Filters that clients have stored', () => filters.stats().filters),
-    gauge('slipstream_stored_filter_bytes', 'Bytes of those', () => filters.stats().bytes),
-    counters('slipstream_stored_filters_ended_total', 'Stored filters that are forgotten', ['reason'], () =>
-      byName(Object.entries(filters.ended)),
-    ),
   ];
 }

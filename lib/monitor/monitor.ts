@@ -9,7 +9,6 @@ import type { Block } from '../log/block.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Logger } from '../logger.ts';
 import type { Relay } from '../upstream/relay-url.ts';
-import type { FilterStore } from '../wire/filter-store.ts';
 import { withinLog } from '../worker/delivery-counts.ts';
 import type { Delivery } from '../worker/subscriber-server.ts';
 import { DiskSpace } from './disk-space.ts';
@@ -32,7 +31,6 @@ export interface MonitorOptions {
   readonly log: EventLog;
   readonly link: RelayLink;
   readonly delivery: Pick<Delivery, 'counts' | 'report'>;
-  readonly filters: FilterStore;
   readonly logger: Logger;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
@@ -51,7 +49,7 @@ export class Monitor {
 
   constructor(options: MonitorOptions) {
     const { version, workers, relays, compressor, totals, log, link, nowUs } = options;
-    const { delivery, logger, filters } = options;
+    const { delivery, logger } = options;
     const readiness = new Readiness(link);
     const checks = () => readiness.checks();
     const minuteLine = new MinuteLine(logger);
@@ -70,7 +68,7 @@ export class Monitor {
       counts: async () => withinLog(await delivery.counts(), log.stats()),
     };
     this.readiness = readiness;
-    this.#metrics = new Metrics({ ...shared, filters, checks, disk: new DiskSpace(options.dataDir) });
+    this.#metrics = new Metrics({ ...shared, checks, disk: new DiskSpace(options.dataDir) });
     this.#reporter = new StatusReporter({
       ...shared,
       retentionMs: options.retentionMs,

@@ -58,12 +58,6 @@ export function subscriberMetrics(counts: () => DeliveryCounts): Metric[] {
       named((from) => from.refusals),
     ),
     counters(
-      'slipstream_filter_posts_total',
-      'Filters that were to be stored',
-      ['outcome'],
-      named((from) => from.filterPosts),
-    ),
-    counters(
       'slipstream_client_messages_total',
       'Messages from subscribers',
       ['outcome'],

@@ -17,7 +17,6 @@ import { Monitor } from '../monitor/monitor.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelayUrl, type Relay } from '../upstream/relay-url.ts';
-import { FilterStore } from '../wire/filter-store.ts';
 import { type Codec, openCodec } from '../worker/codec.ts';
 import {
   type Delivery,
@@ -135,7 +134,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
   const { compressor } = codec;
   opened.push(async () => compressor.close());
 
-  const { log, delivery, filters, workers } = await openLog(config, codec, logger, opened, failed);
+  const { log, delivery, workers } = await openLog(config, codec, logger, opened, failed);
   const clock = new Clock(log.lastTimeUs);
   const nowUs = (): number => clock.nowUs();
 
@@ -176,7 +175,6 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
     log,
     link,
     delivery,
-    filters,
     logger,
     nowUs,
     failed,
@@ -204,17 +202,16 @@ async function openLog(
   logger: Logger,
   opened: Opened,
   failed: (error: unknown) => void,
-): Promise<{ log: LevelLog; delivery: Delivery; filters: FilterStore; workers: number }> {
+): Promise<{ log: LevelLog; delivery: Delivery; workers: number }> {
   const { dataDir, retentionBytes, fsync, subscribersMax, subscribersPerAddressMax, maxSubRate } = config;
   const workers = config.workers ?? usualWorkers();
   const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate };
   const addresses = AddressTable.memoryFor(limits);
-  const filters = new FilterStore();
   const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
   const pool =
     workers === 0
       ? undefined
-      : new WorkerPool({ config, workers, tailBytesMax, addresses, filters, writeLog, failed });
+      : new WorkerPool({ config, workers, tailBytesMax, addresses, writeLog, failed });
   const log = await LevelLog.open({
     dataDir,
     retentionBytes,
@@ -227,12 +224,12 @@ async function openLog(
   opened.push(() => log.close());
   logLostBlocks(log, logger);
   if (pool === undefined) {
-    const server = new SubscriberServer({ config, log, codec, addresses, filters, readsMax, writeLog });
-    return { log, delivery: server, filters, workers };
+    const server = new SubscriberServer({ config, log, codec, addresses, readsMax, writeLog });
+    return { log, delivery: server, workers };
   }
   opened.push(() => pool.terminate());
   await pool.start(log);
-  return { log, delivery: pool, filters, workers };
+  return { log, delivery: pool, workers };
 }
 
 function usualWorkers(): number {

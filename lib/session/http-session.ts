@@ -1,19 +1,16 @@
 // One subscriber over plain HTTP: the `Transport` of the pull loop on one side, an HTTP answer on the other, which goes
 // on for as long as there is something to say. It owns back-pressure, stalls and the end of the answer; what is in it is
-// lib/wire/text-body.ts's. Created by text-routes.ts.
+// lib/wire/text-encodings.ts's. Created by text-routes.ts.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Filter } from '../event/filter.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
-import { respondError } from '../http/respond.ts';
-import { closeTryAgainLater } from '../wire/close-frame.ts';
-import type { TextBody } from '../wire/text-body.ts';
+import { closeTryAgainLater } from '../wire/server-messages.ts';
+import type { TextBody } from '../wire/text-encodings.ts';
 import type { TextRequest } from '../wire/text-query.ts';
-import { bytesTaken } from './bytes-taken.ts';
 import type { SessionCounts, SessionEnd } from './session-counts.ts';
-import { SubscriberLiveness } from './subscriber-liveness.ts';
+import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
 import type { SessionTiming } from './websocket-session.ts';
 
 /** What the sessions of a listener share. */
@@ -23,6 +20,8 @@ export interface HttpSessionHost {
   readonly counts: SessionCounts;
   /** Called once for each session, when its answer has been sent or its socket is gone. */
   gone(session: HttpSession): void;
+  /** Answers that there is no room, in place of events. */
+  fail(response: ServerResponse, reason: string): void;
 }
 
 /** What a session is made from. */
@@ -31,8 +30,7 @@ export interface HttpSessionOptions {
   readonly request: IncomingMessage;
   /** Nothing of it has been sent, and it is its turn on the connection. */
   readonly response: ServerResponse;
-  readonly asked: Pick<TextRequest, 'body' | 'afterTimeUs'>;
-  readonly filter: Filter;
+  readonly asked: TextRequest;
   /** The client's address, as limits count it. */
   readonly remoteAddress: string;
 }
@@ -69,7 +67,7 @@ export class HttpSession implements Transport {
   /** When the socket is destroyed, of `performance.now()`. */
   #dueMs = Number.POSITIVE_INFINITY;
 
-  constructor({ host, request, response, asked, filter, remoteAddress }: HttpSessionOptions) {
+  constructor({ host, request, response, asked, remoteAddress }: HttpSessionOptions) {
     const { encoding, throughUs = Number.POSITIVE_INFINITY } = asked.body;
     this.encoding = encoding;
     this.throughUs = throughUs;
@@ -87,7 +85,7 @@ export class HttpSession implements Transport {
     response.on('finish', this.#gone);
     // A body that came with the request is of no use, and would hide the client's end.
     request.resume();
-    this.#subscription = host.source.subscribe(this, filter, asked.afterTimeUs);
+    this.#subscription = host.source.subscribe(this, asked.filter, asked.afterTimeUs);
     if (this.#ending === undefined) this.#open();
   }
 
@@ -113,7 +111,7 @@ export class HttpSession implements Transport {
   close(code: number, reason: string): void {
     if (this.#ending === undefined && !this.#response.headersSent) {
       this.#begin('no_room');
-      respondError(this.#response, 503, `Service Unavailable: ${reason}`);
+      this.#host.fail(this.#response, reason);
     } else {
       this.#end(code === closeTryAgainLater ? 'no_room' : 'delivery_failed', this.#body.closingText(reason));
     }

@@ -1,5 +1,5 @@
 // What subscribers' sessions have done since start, as plain numbers with closed lists of keys: counted by
-// websocket-session.ts and lib/session/http-session.ts, read when metrics are asked for.
+// websocket-session.ts and http-session.ts, read when metrics are asked for.
 
 /** What became of a message from a client. */
 export const clientMessageOutcomes = [

@@ -1,4 +1,4 @@
-// The clock of all sessions of a listener: one timer that visits them in turn, so that a session needs none of its own
+// The timer of all sessions of a listener: it visits them in turn, so that a session needs none of its own
 // and the pings of thousands that came at once go out spread over a round. What is due is the session's to know.
 
 /** Longest time from one visit of a session to the next. */

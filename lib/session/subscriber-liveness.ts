@@ -1,10 +1,12 @@
-// Whether a subscriber still lives and still reads, judged by what its socket has moved. Pure arithmetic over counters;
-// the clock, the pings and the counters are websocket-session.ts's.
+// Whether a subscriber still lives and still reads, judged by what its socket has moved. Arithmetic over counters,
+// and the one counter that node:net does not show; the clock and the pings are the sessions'.
+
+import type { Socket } from 'node:net';
 
 /** Intervals without a sign of life after which a subscriber is dead. */
 const silentIntervalsMax = 2;
 
-/** More than two pings can be: what goes out beyond this is data that was taken. A data frame is longer. */
+/** More than two pings can be: what goes out beyond this is data that was taken. An event is longer. */
 const pingBytes = 4;
 
 /**
@@ -46,4 +48,19 @@ export class SubscriberLiveness {
     }
     return nowMs - this.#quietSinceMs >= timeoutMs;
   }
+}
+
+/** What node:net itself looks at for its timeouts. */
+interface Handle {
+  /** Bytes of all writes that were begun. */
+  readonly bytesWritten: number;
+  /** Bytes of those that the system has not taken. */
+  readonly writeQueueSize?: number;
+}
+
+/** Bytes that the system has taken since the socket's start; of a write under way too, where node:net lets that be known. */
+export function bytesTaken(socket: Socket): number {
+  const handle = (socket as { _handle?: Handle | null })._handle;
+  if (handle?.writeQueueSize !== undefined) return handle.bytesWritten - handle.writeQueueSize;
+  return socket.bytesWritten - socket.writableLength;
 }

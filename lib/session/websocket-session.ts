@@ -1,22 +1,21 @@
 // One subscriber's connection after the handshake: the `Transport` of the pull loop on one side, a WebSocket on the
-// other. Data frames go to the raw socket as they are; ping, pong and close go through ws. It owns the socket's end and
+// other. Events go to the raw socket as they are; ping, pong and close go through ws. It owns the socket's end and
 // the client's messages; it knows no log, no cursor arithmetic and no HTTP. Created by lib/http/subscribe-route.ts.
 
 import type { Socket } from 'node:net';
 import type { Filter } from '../event/filter.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
+import { readClientMessage } from '../wire/options-update.ts';
 import {
   closeApplicationError,
   closeGoingAway,
   closePolicy,
   closeTryAgainLater,
   cutCloseReason,
-} from '../wire/close-frame.ts';
-import { readClientMessage } from '../wire/options-update.ts';
-import { progressMessage } from '../wire/progress-message.ts';
+  progressMessage,
+} from '../wire/server-messages.ts';
 import type { SubscribeRequest } from '../wire/subscribe-query.ts';
-import { bytesTaken } from './bytes-taken.ts';
 import {
   clientBytesPerSecondMax,
   type MessageIntake,
@@ -24,7 +23,7 @@ import {
   messageTimeoutMs,
 } from './message-intake.ts';
 import type { SessionCounts, SessionEnd } from './session-counts.ts';
-import { SubscriberLiveness } from './subscriber-liveness.ts';
+import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
 import type { ClosedBy, SubscriberSocket } from './subscriber-socket.ts';
 
 /** Intervals of a session, in milliseconds. */
@@ -65,10 +64,8 @@ export interface SessionOptions {
   /** The socket under `ws`. */
   readonly socket: Socket;
   readonly host: SessionHost;
-  /** What the client asked for; its filter is `filter`, and where delivery starts `afterTimeUs`. */
-  readonly request: Omit<SubscribeRequest, 'filter'>;
-  /** Not kept: it may be large. */
-  readonly filter: Filter;
+  /** What the client asked for, and where delivery starts is `afterTimeUs`. Not kept: its filter may be large. */
+  readonly request: SubscribeRequest;
   /** The client's address, as limits count it. */
   readonly remoteAddress: string;
   /** Where delivery starts; undefined is live. Fixed here, also when delivery waits for a hello. */
@@ -94,8 +91,8 @@ export class WebSocketSession implements Transport {
   readonly encoding: Encoding;
   readonly remoteAddress: string;
   readonly wantsProgress: boolean;
+  readonly socket: Socket;
   readonly #ws: SubscriberSocket;
-  readonly #socket: Socket;
   readonly #host: SessionHost;
   readonly #afterTimeUs: number | undefined;
   readonly #liveness = new SubscriberLiveness();
@@ -114,33 +111,33 @@ export class WebSocketSession implements Transport {
   /** When the next ping is due or, once the end has begun, the socket's end; of `performance.now()`. */
   #dueMs: number;
 
-  constructor({ ws, socket, host, request, filter, remoteAddress, afterTimeUs }: SessionOptions) {
+  constructor({ ws, socket, host, request, remoteAddress, afterTimeUs }: SessionOptions) {
     this.encoding = request.encoding;
     this.remoteAddress = remoteAddress;
     this.wantsProgress = request.progress;
     this.#ws = ws;
-    this.#socket = socket;
+    this.socket = socket;
     this.#host = host;
     this.#afterTimeUs = afterTimeUs;
-    this.#maxMessageSizeBytes = filter.maxMessageSizeBytes;
+    this.#maxMessageSizeBytes = request.filter.maxMessageSizeBytes;
     this.#dueMs = performance.now() + host.timing.pingIntervalMs;
     host.counts.opened++;
     this.#listen();
-    if (!request.requireHello) this.#subscribe(filter);
+    if (!request.requireHello) this.#subscribe(request.filter);
   }
 
-  /** Takes whole frames (see `Transport`). After the end has begun it takes nothing and says that it is full. */
+  /** Takes whole messages (see `Transport`). After the end has begun it takes nothing and says that it is full. */
   write(bytes: Uint8Array): boolean {
     if (this.#ws.readyState !== open) return false;
-    this.#socket.write(bytes);
+    this.socket.write(bytes);
     // What the kernel has taken at once no longer counts, so a fast reader is never found full. Lower marks save nothing,
     // a replay costs the same with any from 0 to 128 KiB, and no `drain` would follow.
-    this.#full = this.#socket.writableLength > this.#socket.writableHighWaterMark;
+    this.#full = this.socket.writableLength > this.socket.writableHighWaterMark;
     return !this.#full;
   }
 
   progress(report: Progress): void {
-    if (this.#ws.readyState === open) this.#socket.write(progressMessage(report));
+    if (this.#ws.readyState === open) this.socket.write(progressMessage(report));
   }
 
   /** Ends the connection with a close frame; the pull loop's way out. */
@@ -166,11 +163,11 @@ export class WebSocketSession implements Transport {
   /** Does what is due. Called in short intervals, from the start until the session is gone. */
   visit(nowMs: number): void {
     const { stallTimeoutMs, pingIntervalMs } = this.#host.timing;
-    const { writableLength } = this.#socket;
+    const { writableLength } = this.socket;
     const isStalled = this.#liveness.stalledFor(
       stallTimeoutMs,
       nowMs,
-      bytesTaken(this.#socket),
+      bytesTaken(this.socket),
       writableLength,
     );
     if (isStalled && stallTimeoutMs > 0) {
@@ -191,7 +188,7 @@ export class WebSocketSession implements Transport {
   }
 
   #listen(): void {
-    const [ws, socket, on] = [this.#ws, this.#socket, WebSocketSession.#listeners];
+    const [ws, socket, on] = [this.#ws, this.socket, WebSocketSession.#listeners];
     Object.assign(ws, { [sessionKey]: this });
     Object.assign(socket, { [sessionKey]: this });
     ws.onClosing = on.closing;
@@ -289,7 +286,7 @@ export class WebSocketSession implements Transport {
 
   /** Sends a ping at once, or, to a client that takes nothing, one for all that are due until it does. */
   #ping(): void {
-    const socket = this.#socket;
+    const socket = this.socket;
     const { bytesRead, writableLength } = socket;
     if (this.#liveness.silentAtPing(bytesRead, bytesTaken(socket), writableLength)) {
       this.#begin('client_silent');
@@ -304,7 +301,7 @@ export class WebSocketSession implements Transport {
   /** Answers at once, or, to a client that takes nothing, once with the newest payload: it cannot pile up pongs. */
   #pong(payload: Buffer): void {
     if (!this.#affords(payload.length) || this.#ws.readyState !== open) return;
-    if (this.#socket.writableNeedDrain) this.#owedPong = Buffer.from(payload);
+    if (this.socket.writableNeedDrain) this.#owedPong = Buffer.from(payload);
     else this.#ws.pong(payload);
   }
 

@@ -3,9 +3,8 @@
 // public listener by lib/worker.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { sendUnlessKnown } from '../http/etag.ts';
 import { welcome } from '../http/public-listener.ts';
-import { respond, respondError } from '../http/respond.ts';
+import { respond, respondError, respondUnlessKnown } from '../http/respond.ts';
 import { allowGetAndHead, type Route } from '../http/routes.ts';
 import { prefersHtml } from './page-choice.ts';
 import { type PageFile, readPageFiles } from './page-files.ts';
@@ -85,5 +84,5 @@ function sendFile(request: IncomingMessage, response: ServerResponse, file: Page
   response.setHeader('Content-Security-Policy', contentSecurityPolicy);
   response.setHeader('Referrer-Policy', 'no-referrer');
   response.setHeader('X-Content-Type-Options', 'nosniff');
-  sendUnlessKnown(request, response, file.etag, file.contentType, file.bytes);
+  respondUnlessKnown(request, response, file.etag, file.contentType, file.bytes);
 }

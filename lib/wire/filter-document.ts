@@ -1,18 +1,31 @@
-// The JSON in which a client gives a filter to be stored: the payload of an `options_update`, but strict, because what is
+// A filter as the body of a request: JSON, the payload of an `options_update`, but strict, because what is
 // misspelled and ignored would be no condition, and bring everything. Pure: text to a filter, or to what is wrong with it.
 
 import { isInt64 } from '../event/cursor.ts';
 import type { Filter } from '../event/filter.ts';
 import { JsonReader, stringsAt } from './json-reader.ts';
 import { jsonSyntaxError } from './json-syntax.ts';
-import { messageSizeLimit } from './message-size-limit.ts';
-import { storedDidsMax } from './stored-filter.ts';
-import { eachWanted, filterOf, isFilterFault, type WantedName, wantedNames } from './wanted-filter.ts';
+import {
+  didsMax,
+  eachWanted,
+  type FilterFaultReason,
+  filterOf,
+  isFilterFault,
+  messageSizeLimit,
+  type WantedName,
+  wantedNames,
+} from './wanted-filter.ts';
 
-/** What is wrong, in words for people. */
+/** What is wrong. */
 export interface DocumentFault {
+  /** Of a closed list, for counting. */
+  readonly reason: FilterFaultReason | 'bad_filter';
+  /** For people. */
   readonly problem: string;
 }
+
+/** Longest text: 100,000 DIDs take 3.5 MB, as many at-uris 7.5 MB. */
+export const filterBodyBytesMax = 10_000_000;
 
 const limitName = 'maxMessageSizeBytes';
 /** Characters of a value that are shown in a problem. */
@@ -21,17 +34,26 @@ const shownCharsMax = 100;
 /** Reads a filter. Linear in the text, of which it builds nothing but wanted values; they are not kept beyond the limits. */
 export function readFilterDocument(text: string): Filter | DocumentFault {
   const syntaxError = jsonSyntaxError(text);
-  if (syntaxError !== undefined) return { problem: `invalid JSON: ${syntaxError}` };
+  if (syntaxError !== undefined) return fault(`invalid JSON: ${syntaxError}`);
   const members = readMembers(text);
-  if ('problem' in members) return members;
+  if (isDocumentFault(members)) return members;
   const { at, maxMessageSizeBytes } = members;
   const filter = filterOf(
     { ...eachWanted((name) => stringsAt(text, at.get(name))), maxMessageSizeBytes },
-    storedDidsMax,
+    didsMax,
   );
   if (!isFilterFault(filter)) return filter;
-  const { did, text: words } = filter;
-  return { problem: shown(did === undefined ? words : `${words}: invalid DID: ${did}`) };
+  const { reason, did, text: words } = filter;
+  return { reason, problem: shown(did === undefined ? words : `${words}: invalid DID: ${did}`) };
+}
+
+/** Whether `readFilterDocument` found a fault. */
+export function isDocumentFault(result: object): result is DocumentFault {
+  return 'problem' in result;
+}
+
+function fault(problem: string): DocumentFault {
+  return { reason: 'bad_filter', problem };
 }
 
 /** Where the arrays are, and the limit; what is null is not there. */
@@ -42,27 +64,27 @@ interface Members {
 
 function readMembers(text: string): Members | DocumentFault {
   const reader = new JsonReader(text);
-  if (reader.kind() !== 'object') return { problem: `a filter is an object, and this is ${reader.kind()}` };
+  if (reader.kind() !== 'object') return fault(`a filter is an object, and this is ${reader.kind()}`);
   const names = new Set<string>();
   const at = new Map<WantedName, number>();
   let maxMessageSizeBytes = 0;
   for (reader.enter(); reader.more(); ) {
     const name = reader.name();
     if (name !== limitName && !isWantedName(name)) {
-      return { problem: `unknown name ${shown(name)}: give ${wantedNames.join(', ')} or ${limitName}` };
+      return fault(`unknown name ${shown(name)}: give ${wantedNames.join(', ')} or ${limitName}`);
     }
-    if (names.has(name)) return { problem: `${name} is there twice` };
+    if (names.has(name)) return fault(`${name} is there twice`);
     names.add(name);
     const kind = reader.kind();
     if (kind === 'null') {
       reader.skip();
     } else if (name === limitName) {
       const spelling = kind === 'number' ? reader.spelling() : '';
-      if (!isInt64(spelling)) return { problem: `${name} has to be an integer` };
+      if (!isInt64(spelling)) return fault(`${name} has to be an integer`);
       maxMessageSizeBytes = messageSizeLimit(spelling);
     } else {
       at.set(name, reader.at);
-      if (!areStrings(reader)) return { problem: `${name} has to be an array of strings` };
+      if (!areStrings(reader)) return fault(`${name} has to be an array of strings`);
     }
   }
   return { at, maxMessageSizeBytes };

@@ -61,7 +61,7 @@ export class JsonReader {
     return spelling;
   }
 
-  /** Passes the firstText bracket of the next value, which is an array or an object. */
+  /** Passes the opening bracket of the next value, which is an array or an object. */
   enter(): void {
     this.#at++;
     this.#skipSpace();

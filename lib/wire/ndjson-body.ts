@@ -2,9 +2,8 @@
 // where delivery has to stop, inside a batch too. The lines are made by lib/wire/text-encodings.ts.
 
 import type { Progress } from '../fanout/transport.ts';
-import { progressText } from './progress-message.ts';
-import type { TextBody } from './text-body.ts';
-import { textEncodings } from './text-encodings.ts';
+import { progressText } from './server-messages.ts';
+import { type TextBody, textEncodings } from './text-encodings.ts';
 
 const newline = 0x0a;
 

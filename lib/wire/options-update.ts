@@ -6,8 +6,15 @@ import { isInt64 } from '../event/cursor.ts';
 import type { Filter } from '../event/filter.ts';
 import { JsonReader, stringsAt } from './json-reader.ts';
 import { jsonSyntaxError } from './json-syntax.ts';
-import { messageSizeLimit } from './message-size-limit.ts';
-import { eachWanted, filterOf, isFilterFault, type WantedName, wantedNames } from './wanted-filter.ts';
+import {
+  didsMax,
+  eachWanted,
+  filterOf,
+  isFilterFault,
+  messageSizeLimit,
+  type WantedName,
+  wantedNames,
+} from './wanted-filter.ts';
 
 /** Longest message that a client may send, in bytes. */
 export const clientMessageBytesMax = 10_000_000;
@@ -37,10 +44,11 @@ export function readClientMessage(text: string, currentLimitBytes: number): Clie
   const options = readOptions(text, envelope.payloadAt);
   if ('error' in options) return failure(`failed to unmarshal subscriber options update: ${options.error}`);
   const { at, limit } = options;
-  const filter = filterOf({
-    ...eachWanted((name) => stringsAt(text, at[name])),
-    maxMessageSizeBytes: limit === undefined ? currentLimitBytes : messageSizeLimit(limit),
-  });
+  const maxMessageSizeBytes = limit === undefined ? currentLimitBytes : messageSizeLimit(limit);
+  const filter = filterOf(
+    { ...eachWanted((name) => stringsAt(text, at[name])), maxMessageSizeBytes },
+    didsMax,
+  );
   if (isFilterFault(filter)) return failure(`failed to parse subscriber options: ${filter.text}`);
   return { kind: 'update', filter };
 }

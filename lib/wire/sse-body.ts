@@ -2,9 +2,8 @@
 // again, so that it misses nothing and gets nothing twice; events themselves are made by lib/wire/text-encodings.ts.
 
 import type { Progress } from '../fanout/transport.ts';
-import { progressText } from './progress-message.ts';
-import type { TextBody } from './text-body.ts';
-import { textEncodings } from './text-encodings.ts';
+import { progressText } from './server-messages.ts';
+import { type TextBody, textEncodings } from './text-encodings.ts';
 
 /** How long a browser waits until it connects again. */
 const retryMs = 3_000;

@@ -4,22 +4,21 @@
 import { parseCursor } from '../event/cursor.ts';
 import type { Filter } from '../event/filter.ts';
 import { type Encoding, encodings } from '../fanout/encodings.ts';
-import { messageSizeLimit } from './message-size-limit.ts';
 import { eachQueryPair } from './query-pairs.ts';
-import { isFilterId, type StoredFilterId } from './stored-filter.ts';
 import {
-  type EachWanted,
   eachWanted,
   type FilterFaultReason,
   filterOf,
   isFilterFault,
+  messageSizeLimit,
+  queryDidsMax,
   type WantedName,
   wantedNames,
 } from './wanted-filter.ts';
 
 /** A valid request for a subscription. */
 export interface SubscribeRequest {
-  readonly filter: Filter | StoredFilterId;
+  readonly filter: Filter;
   /** As given (lib/event/cursor.ts); undefined when absent or empty. */
   readonly cursor: number | undefined;
   readonly encoding: Encoding;
@@ -31,21 +30,9 @@ export interface SubscribeRequest {
 
 /** The answer to a bad request: `text/plain`, `body` without a newline at its end. */
 export interface SubscribeFault {
-  readonly reason:
-    | FilterFaultReason
-    | 'bad_cursor'
-    | 'bad_dictionary'
-    /** A stored filter, and another or parts of one beside it. */
-    | 'filter_not_alone'
-    | 'unknown_filter';
-  readonly status: 400 | 404;
+  readonly reason: FilterFaultReason | 'bad_cursor' | 'bad_dictionary';
+  readonly status: 400;
   readonly body: string;
-}
-
-/** The answer when there is no stored filter with that id. */
-export function unknownFilter(id: string): SubscribeFault {
-  const body = `unknown filter: ${id}: it may have expired: POST it again to /filters`;
-  return { reason: 'unknown_filter', status: 404, body };
 }
 
 /**
@@ -69,8 +56,9 @@ export function parseSubscribeQuery(
   if (cursor === undefined && cursorText !== '') {
     return { reason: 'bad_cursor', status: 400, body: `invalid cursor: ${cursorText}` };
   }
-  const filter = readFilter(wanted, first);
-  if ('status' in filter) return filter;
+  const maxMessageSizeBytes = messageSizeLimit(first.get('maxMessageSizeBytes') ?? '');
+  const filter = filterOf({ ...wanted, maxMessageSizeBytes }, queryDidsMax);
+  if (isFilterFault(filter)) return { reason: filter.reason, status: 400, body: filter.text };
   const compressed = first.get('compress') === 'true' || socketEncoding?.includes('zstd') === true;
   const idText = compressed ? (first.get('zstdDictionary') ?? '') : '';
   const encoding =
@@ -94,23 +82,13 @@ export function parseSubscribeQuery(
   };
 }
 
-function readFilter(
-  wanted: EachWanted<readonly string[]>,
-  first: ReadonlyMap<string, string>,
-): Filter | StoredFilterId | SubscribeFault {
-  const id = first.get('filter');
-  const limit = first.get('maxMessageSizeBytes');
-  if (id === undefined) {
-    const filter = filterOf({ ...wanted, maxMessageSizeBytes: messageSizeLimit(limit ?? '') });
-    return isFilterFault(filter) ? { reason: filter.reason, status: 400, body: filter.text } : filter;
-  }
-  const other = wantedNames.find((name) => wanted[name].length > 0);
-  if (other !== undefined || limit !== undefined) {
-    const name = other ?? 'maxMessageSizeBytes';
-    const body = `filter cannot be combined with ${name}: POST a filter that has both`;
-    return { reason: 'filter_not_alone', status: 400, body };
-  }
-  return isFilterId(id) ? { id } : unknownFilter(id);
+/** The first parameter of a query that says something of the filter, if there is one. */
+export function filterParameterIn(rawQuery: string): string | undefined {
+  let first: string | undefined;
+  eachQueryPair(rawQuery, (name) => {
+    if (name === 'maxMessageSizeBytes' || (wantedNames as readonly string[]).includes(name)) first ??= name;
+  });
+  return first;
 }
 
 /** Spelling of a dictionary's id; 0 is none. */
@@ -118,7 +96,6 @@ const idPattern = /^[1-9][0-9]{0,9}$/;
 
 const singleValued = new Set([
   'cursor',
-  'filter',
   'maxMessageSizeBytes',
   'compress',
   'zstdDictionary',

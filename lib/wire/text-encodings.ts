@@ -1,10 +1,12 @@
-// Encodings for subscribers over plain HTTP: the events of a block as lines of NDJSON, or as server-sent events. The JSON
-// is not touched: it has no line break in it. Which answer has which, and all else that is in it, is lib/wire's.
+// What answers over plain HTTP have in common: the events of a block as lines of NDJSON, or as server-sent events, whose
+// JSON is not touched (it has no line break in it); and what a session asks of an answer. The two forms of it are
+// ndjson-body.ts and sse-body.ts.
 
 import { ByteWriter } from '../byte-writer.ts';
 import { payloadBytesOf } from '../event/websocket-frame.ts';
 import { startOf } from '../fanout/batch.ts';
 import type { Encoding, Messages } from '../fanout/encodings.ts';
+import type { Progress } from '../fanout/transport.ts';
 import type { BlockIndex } from '../log/block.ts';
 
 /** `id: `, 16 digits, `\ndata: ` and two line breaks, without the WebSocket header that they replace. */
@@ -28,4 +30,24 @@ function recode({ count, timeUs, jsonEnd }: BlockIndex, json: Uint8Array, isSse:
     ends[at] = out.length;
   }
   return { bytes: out.buffer.subarray(0, out.length), ends };
+}
+
+/** One answer under way; belongs to one session. */
+export interface TextBody {
+  readonly contentType: string;
+  readonly encoding: Encoding;
+  /** Whether the connection is worth keeping for another request when the answer has come to its end. */
+  readonly keepsConnection: boolean;
+  /** The last `time_us` that it wants; absent: there is none. */
+  readonly throughUs?: number;
+  /** What comes first; may be empty. */
+  readonly firstText: string;
+  /** Whether all has been said. */
+  readonly isComplete: boolean;
+  /** What to write of a batch of `encoding`, which is not empty; may share its memory. */
+  eventsOf(batch: Uint8Array): Uint8Array;
+  /** What to write about progress; may be empty. */
+  progressOf(report: Progress): string;
+  /** What to say at an end that is not the answer's own; undefined to break it off, so that nobody takes it for whole. */
+  closingText(reason: string): string | undefined;
 }

@@ -7,14 +7,13 @@ import { encodings } from '../fanout/encodings.ts';
 import { NdjsonBody } from './ndjson-body.ts';
 import { eachQueryPair } from './query-pairs.ts';
 import { SseBody } from './sse-body.ts';
-import type { StoredFilterId } from './stored-filter.ts';
 import {
   isSubscribeFault,
   parseSubscribeQuery,
   type SubscribeFault,
   type SubscribeRequest,
 } from './subscribe-query.ts';
-import type { TextBody } from './text-body.ts';
+import type { TextBody } from './text-encodings.ts';
 
 /** Events of a pull without a limit of its own. */
 const limitUsual = 10_000;
@@ -23,7 +22,7 @@ const limitMax = 1_000_000;
 
 /** A valid request. */
 export interface TextRequest {
-  readonly filter: Filter | StoredFilterId;
+  readonly filter: Filter;
   /** Where delivery starts, as of `SubscriptionSource.subscribe`. */
   readonly afterTimeUs: number | undefined;
   readonly body: TextBody;

@@ -1,7 +1,8 @@
 // The one place that turns wanted collections, DIDs, kinds, operations and subjects into a `Filter`: validation, limits,
-// counting, and words for what is wrong, those of the v1 wire where it has them. Used for the query string, for updates
-// sent by clients and for filters that they store, which share all of it.
+// counting, and error messages, those of the v1 wire where it has them. Used for the query string, for updates sent by
+// clients and for bodies of requests, which share all of it.
 
+import { isInt64 } from '../event/cursor.ts';
 import { isDid } from '../event/did.ts';
 import { eventKinds, operations } from '../event/event.ts';
 import type { Filter } from '../event/filter.ts';
@@ -10,8 +11,10 @@ import { isSubject } from '../event/subject.ts';
 
 /** Most collections in a filter: exact ones, each once, plus prefixes, repeated ones included. */
 export const collectionsMax = 100;
-/** Most distinct DIDs in a filter, and most distinct subjects, unless it is a stored one. */
-export const didsMax = 10_000;
+/** Most distinct DIDs in a filter, and most distinct subjects: reading so many takes a thread about 0.1 s. */
+export const didsMax = 100_000;
+/** The same of a filter in a query string, which is the wire's. */
+export const queryDidsMax = 10_000;
 
 const invalidOptions = 'invalid subscriber options';
 
@@ -67,7 +70,7 @@ export interface Wanted extends EachWanted<Iterable<string>> {
  * than the limits, however many values come.
  * @param most distinct DIDs, and subjects, that there may be.
  */
-export function filterOf(wanted: Wanted, most = didsMax): Filter | FilterFault {
+export function filterOf(wanted: Wanted, most: number): Filter | FilterFault {
   const collections = new Set<string>();
   const prefixes = new Set<string>();
   let prefixCount = 0;
@@ -108,23 +111,6 @@ export function filterOf(wanted: Wanted, most = didsMax): Filter | FilterFault {
   return { collections, prefixes: [...prefixes], dids, subjects, maxMessageSizeBytes, kinds, operations };
 }
 
-/** The inverse: what a filter wants, each list in order, so that equal filters give equal lists. */
-export function wantedOf(filter: Filter): EachWanted<string[]> & Wanted {
-  const prefixes = filter.prefixes.map((prefix) => `${prefix}*`);
-  return {
-    wantedCollections: [...filter.collections, ...prefixes].sort(),
-    wantedDids: [...filter.dids].sort(),
-    wantedKinds: wordsOf(filter.kinds, kindBits),
-    wantedOperations: wordsOf(filter.operations, operationBits),
-    wantedSubjects: [...filter.subjects].sort(),
-    maxMessageSizeBytes: filter.maxMessageSizeBytes,
-  };
-}
-
-function wordsOf(sum: number, bits: ReadonlyMap<string, number>): string[] {
-  return [...bits].filter(([, bit]) => (sum & bit) !== 0).map(([word]) => word);
-}
-
 /** The bits of all words together, or the first word that has none. */
 function bitsOf(words: Iterable<string>, bits: ReadonlyMap<string, number>): number | string {
   let sum = 0;
@@ -139,4 +125,17 @@ function bitsOf(words: Iterable<string>, bits: ReadonlyMap<string, number>): num
 /** Whether `filterOf` found a fault. */
 export function isFilterFault(result: Filter | FilterFault): result is FilterFault {
   return 'reason' in result;
+}
+
+/** From here on a value is no limit: no message is that long, and the v1 server keeps 32 bits. */
+const limitBytesEnd = 2 ** 32;
+
+/**
+ * The `maxMessageSizeBytes` that `text` spells, 0 for none: empty, malformed, negative, beyond 64 bits, or at least 2^32.
+ * Never an error. The limit is compared with the JSON of an event, whatever the encoding it is sent in.
+ */
+export function messageSizeLimit(text: string): number {
+  if (!isInt64(text)) return 0;
+  const value = Number(text);
+  return value > 0 && value < limitBytesEnd ? value : 0;
 }

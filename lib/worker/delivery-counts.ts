@@ -34,8 +34,6 @@ export interface DeliveryCounts {
   readonly sessionEnds: Counts;
   readonly clientMessages: Counts;
   readonly refusals: Counts;
-  /** What became of filters that were to be stored. */
-  readonly filterPosts: Counts;
   /** Connections dropped because too many were no subscribers, and those that the system could not hand over. */
   readonly socketsRefused: number;
   readonly acceptsFailed: number;
@@ -59,14 +57,13 @@ export const noCounts: DeliveryCounts = {
   sessionEnds: {},
   clientMessages: {},
   refusals: {},
-  filterPosts: {},
   socketsRefused: 0,
   acceptsFailed: 0,
 };
 
 /** Reads the counts of one thread. */
 export function readCounts(fanout: Fanout, listener: PublicListener): DeliveryCounts {
-  const { sessions, filters } = listener;
+  const { sessions } = listener;
   return {
     sessions: sessions.members.size,
     ...fanout.stats(),
@@ -81,8 +78,7 @@ export function readCounts(fanout: Fanout, listener: PublicListener): DeliveryCo
     sessionEnds: Object.fromEntries(sessions.counts.ended),
     clientMessages: Object.fromEntries(sessions.counts.messages),
     refusals: Object.fromEntries(sessions.refusals),
-    filterPosts: Object.fromEntries(filters.posts),
-    socketsRefused: listener.socketsRefused,
+    socketsRefused: listener.connections.refused,
     acceptsFailed: listener.acceptsFailed,
   };
 }

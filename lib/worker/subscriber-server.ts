@@ -10,7 +10,6 @@ import type { Block } from '../log/block.ts';
 import type { LogReader } from '../log/event-log.ts';
 import type { StatusReport } from '../status/status-report.ts';
 import { statusRoutes } from '../status/status-routes.ts';
-import type { Filters } from '../wire/filter-store.ts';
 import type { Codec } from './codec.ts';
 import { type DeliveryCounts, readCounts } from './delivery-counts.ts';
 
@@ -31,8 +30,6 @@ export interface SubscriberServerOptions {
   readonly codec: Pick<Codec, 'dictionaries' | 'zstdEncodings'>;
   /** Memory of the `AddressTable`, shared by all threads. */
   readonly addresses: SharedArrayBuffer;
-  /** What clients have stored, in all threads. */
-  readonly filters: Filters;
   /** Reads of the log at a time. */
   readonly readsMax: number;
   readonly writeLog: (entry: ServerLogEntry) => void;
@@ -57,7 +54,7 @@ export class SubscriberServer implements Delivery {
   readonly #listener: PublicListener;
   #report: StatusReport | undefined;
 
-  constructor({ config, log, codec, addresses, filters, readsMax, writeLog }: SubscriberServerOptions) {
+  constructor({ config, log, codec, addresses, readsMax, writeLog }: SubscriberServerOptions) {
     const table = new AddressTable(addresses);
     const onReadError = (error: unknown): void => {
       const { code, message: reason } = error as CodedError;
@@ -69,7 +66,6 @@ export class SubscriberServer implements Delivery {
       dictionaries: codec.dictionaries,
       zstdEncodings: codec.zstdEncodings,
       addresses: table,
-      filters,
       trustedProxies: config.trustedProxies,
       timing: { stallTimeoutMs: config.stallTimeoutMs },
       onAddressFull: (address, refusals) => {

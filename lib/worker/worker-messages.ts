@@ -2,7 +2,6 @@
 // memory that threads share is freed by V8 only when it happens to collect, which took three times the memory; the copy
 // is a tenth of a microsecond an event. worker-pool.ts is the one side, worker-thread.ts the other.
 
-import type { MessagePort } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import type { Block } from '../log/block.ts';
@@ -21,8 +20,6 @@ export interface WorkerStart {
   readonly log: ReplicaStart;
   /** Memory of the `AddressTable`. */
   readonly addresses: SharedArrayBuffer;
-  /** To the store of filters: see filter-port.ts. */
-  readonly filters: MessagePort;
   /** Bytes of blocks taken by each worker, for the pool to see which falls behind: one entry each. */
   readonly takenBytes: BigInt64Array;
   /** This worker's entry in it. */

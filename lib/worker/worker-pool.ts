@@ -4,7 +4,7 @@
 
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MessageChannel, Worker } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import { CodedError } from '../errors.ts';
 import { bind } from '../http/listen.ts';
@@ -13,9 +13,7 @@ import { type Block, blockBytesOf } from '../log/block.ts';
 import type { LevelLog } from '../log/level-log.ts';
 import type { LogFollower } from '../log/log-replica.ts';
 import type { StatusReport } from '../status/status-report.ts';
-import type { FilterStore } from '../wire/filter-store.ts';
 import { type DeliveryCounts, sumOf } from './delivery-counts.ts';
-import { answerFilters } from './filter-port.ts';
 import { type Delivery, readsMax, type ServerLogEntry } from './subscriber-server.ts';
 import type { Ask, AskKind, Asks, FromWorker, Tell, WorkerStart } from './worker-messages.ts';
 
@@ -31,8 +29,6 @@ export interface WorkerPoolOptions {
   /** Of newest blocks, in all workers together. */
   readonly tailBytesMax: number;
   readonly addresses: SharedArrayBuffer;
-  /** What clients have stored. */
-  readonly filters: FilterStore;
   readonly writeLog: (entry: ServerLogEntry) => void;
   /** Called with the error of a worker that ended by itself, or WORKER_ENDED when it had none. Once for each. */
   readonly failed: (error: unknown) => void;
@@ -54,17 +50,14 @@ export class WorkerPool implements Delivery, LogFollower {
   /** Starts the workers on a log that has this pool as its follower and takes no blocks yet. */
   async start(log: LevelLog): Promise<void> {
     this.#log = log;
-    const { config, workers, tailBytesMax, addresses, filters, writeLog, failed } = this.#options;
+    const { config, workers, tailBytesMax, addresses, writeLog, failed } = this.#options;
     this.#members = Array.from({ length: workers }, (_, index) => {
-      const { port1, port2 } = new MessageChannel();
-      answerFilters(port1, filters);
       const start: WorkerStart = {
         config,
         tailBytesMax: Math.ceil(tailBytesMax / workers),
         readsMax: Math.max(1, Math.floor(readsMax / workers)),
         log: log.replicaStart,
         addresses,
-        filters: port2,
         takenBytes: this.#takenBytes,
         index,
       };
@@ -167,10 +160,7 @@ class Member {
   ) {
     // The package holds compiled files, the repository their sources.
     const file = `./worker-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
-    this.#worker = new Worker(new URL(file, import.meta.url), {
-      workerData: start,
-      transferList: [start.filters],
-    });
+    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: start });
     this.ready = this.#ready.promise;
     this.#failed = failed;
     this.#worker.on('error', (error) => this.#ended(error));

@@ -6,7 +6,6 @@ import { CodedError } from '../errors.ts';
 import { type Block, blockBytesOf } from '../log/block.ts';
 import { LogReplica } from '../log/log-replica.ts';
 import { openCodec } from './codec.ts';
-import { RemoteFilters } from './filter-port.ts';
 import { type ServerLogEntry, SubscriberServer } from './subscriber-server.ts';
 import type { Ask, AskKind, Asks, FromWorker, Tell, WorkerStart } from './worker-messages.ts';
 
@@ -117,13 +116,11 @@ async function run(port: MessagePort, start: WorkerStart): Promise<void> {
     start.log,
   );
   const writeLog = (entry: ServerLogEntry): void => send(port, { kind: 'log', entry });
-  const filters = new RemoteFilters(start.filters);
   const server = new SubscriberServer({
     config,
     log: replica,
     codec,
     addresses,
-    filters,
     readsMax,
     writeLog,
   });

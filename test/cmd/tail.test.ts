@@ -97,6 +97,15 @@ test('filters are asked for', async () => {
   expect(query.get('maxMessageSizeBytes')).toBe('9');
 });
 
+test('a filter as long as a command line can be', async () => {
+  publish(1);
+  const dids = Array.from({ length: 40_000 }, (_, at) => `did:plc:${String(at).padStart(24, 'a')}`);
+  const lists = Array.from({ length: 20 }, (_, at) => dids.slice(at * 2_000, (at + 1) * 2_000).join());
+  const flags = lists.flatMap((list) => ['-d', list]);
+  expect((await run(['--cursor', '0', '--limit', '1', ...flags])).code).toBe(0);
+  expect(JSON.parse(server.messages[0]).payload.wantedDids).toEqual(dids);
+});
+
 test('what points at something, and the deletion of it', async () => {
   const subject = 'at://did:plc:b/app.bsky.feed.post/1';
   const like = postEvent('like', 1_000_001) as { commit: Record<string, unknown> };

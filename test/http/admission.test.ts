@@ -3,8 +3,17 @@
 import { IncomingMessage } from 'node:http';
 import { connect, Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { Admission } from '../../lib/http/admission.ts';
+import { ClientAddresses } from '../../lib/http/client-address.ts';
+import { ConnectionSet } from '../../lib/http/connection-set.ts';
+import { publicHttpLimits } from '../../lib/http/http-limits.ts';
+import { SessionSet } from '../../lib/http/session-set.ts';
+import { SubscribeRoute } from '../../lib/http/subscribe-route.ts';
+import { MessageIntake } from '../../lib/session/message-intake.ts';
+import { defaultSessionTiming } from '../../lib/session/websocket-session.ts';
 import { addressTable } from '../support/addresses.ts';
-import { listening } from './listening.ts';
+import { FakeSource } from './fake-source.ts';
+import { listening, nowUs } from './listening.ts';
 import { type Answer, exchange, handshake, handshakeHeaders, telling } from './raw-client.ts';
 
 const json = 'content-type: application/json; charset=UTF-8';
@@ -122,15 +131,26 @@ it('counts nobody twice, however a connection ends', async () => {
   expect([addresses.connections, addresses.addresses]).toEqual([0, 0]);
 });
 
-it('lets a place go again when the client is gone before it is answered', async () => {
+it('lets a place go again when the client is gone before it is answered', () => {
   const addresses = addressTable();
-  const { listener, source } = await listening({ addresses });
+  const source = new FakeSource();
+  const admission = new Admission(addresses, new ClientAddresses([]), () => {});
+  const sessions = new SessionSet(admission, new ConnectionSet(publicHttpLimits), defaultSessionTiming);
+  const intake = new MessageIntake();
+  const timing = defaultSessionTiming;
+  const route = new SubscribeRoute({
+    source,
+    sessions,
+    intake,
+    zstdEncodings: new Map(),
+    nowUs: () => nowUs,
+    timing,
+  });
   const socket = new Socket();
   socket.destroy();
   const request = Object.assign(new IncomingMessage(socket), { method: 'GET', url: '/subscribe' });
   for (const [name, value] of Object.entries(handshakeHeaders)) request.headers[name.toLowerCase()] = value;
-  expect(listener.subscribe.upgrade(request, socket, Buffer.alloc(0))).toBe(true);
-  expect([source.subscriptions.length, listener.sessions.members.size, addresses.connections]).toEqual([
-    0, 0, 0,
-  ]);
+  const refuse = (): never => expect.fail('refused');
+  route.upgrade({ request, socket, head: Buffer.alloc(0), refuse });
+  expect([source.subscriptions.length, sessions.members.size, addresses.connections]).toEqual([0, 0, 0]);
 });

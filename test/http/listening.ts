@@ -4,7 +4,6 @@ import { onTestFinished } from 'vitest';
 import type { DictionarySource } from '../../lib/http/dictionary-routes.ts';
 import { PublicListener, type PublicListenerOptions } from '../../lib/http/public-listener.ts';
 import { WebSocket } from '../../lib/websocket.ts';
-import { FilterStore } from '../../lib/wire/filter-store.ts';
 import { addressTable } from '../support/addresses.ts';
 import { FakeSource } from './fake-source.ts';
 import { handshake, RawWebSocket } from './raw-client.ts';
@@ -20,7 +19,6 @@ export async function listening(options: Partial<PublicListenerOptions> = {}) {
     nowUs: () => nowUs,
     dictionaries: noDictionaries,
     addresses: addressTable(),
-    filters: new FilterStore(),
     ...options,
   });
   const { port } = await listener.listen({ host: '127.0.0.1', port: 0 });

@@ -7,7 +7,6 @@ import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { PublicListener } from '../../lib/http/public-listener.ts';
 import { respondText } from '../../lib/http/respond.ts';
 import { allowGet, type Route } from '../../lib/http/routes.ts';
-import { FilterStore } from '../../lib/wire/filter-store.ts';
 import { addressTable } from '../support/addresses.ts';
 import { listening } from './listening.ts';
 import { type Answer, exchange, handshake, head, parseAnswer, telling } from './raw-client.ts';
@@ -184,13 +183,13 @@ describe('bounds', () => {
     // One more takes the place of the one that has been silent longest.
     expect((await exchange(port, head('GET /'))).status).toBe(200);
     await closes[0];
-    expect(listener.socketsRefused).toBe(1);
+    expect(listener.connections.refused).toBe(1);
     expect(listener.sessions.members.size).toBe(3);
     expect(idle[1].destroyed).toBe(false);
     idle[1].destroy();
     await closes[1];
     expect((await exchange(port, head('GET /'))).status).toBe(200);
-    expect(listener.socketsRefused).toBe(1);
+    expect(listener.connections.refused).toBe(1);
   });
 
   it('lets go of heads that hold too much together', async () => {
@@ -204,11 +203,11 @@ describe('bounds', () => {
       await new Promise((resolve) => socket.once('connect', resolve));
     }
     await Promise.all([closes[0], closes[1]]);
-    expect(listener.socketsRefused).toBe(2);
+    expect(listener.connections.refused).toBe(2);
     heads[2].end('&y HTTP/1.1\r\nHost: x\r\n\r\n');
     heads[2].resume();
     await closes[2];
-    expect(listener.socketsRefused).toBe(2);
+    expect(listener.connections.refused).toBe(2);
   });
 
   it('drops no connection that is being answered', async () => {
@@ -227,7 +226,7 @@ describe('bounds', () => {
     const refused = connect(port, '127.0.0.1');
     refused.on('error', () => {});
     await new Promise((resolve) => refused.once('close', resolve));
-    expect(listener.socketsRefused).toBe(1);
+    expect(listener.connections.refused).toBe(1);
     respondText(response, 200, 'slow');
     expect((await waiting).body).toBe('slow');
   });
@@ -241,7 +240,6 @@ describe('listen', () => {
       nowUs: () => 0,
       dictionaries: { list: () => [], get: () => undefined },
       addresses: addressTable(),
-      filters: new FilterStore(),
     });
     const failure = other.listen({ host: '127.0.0.1', port });
     await expect(failure).rejects.toMatchObject({ code: 'HTTP_LISTEN_FAILED' });
@@ -255,7 +253,6 @@ describe('listen', () => {
       nowUs: () => 0,
       dictionaries: { list: () => [], get: () => undefined },
       addresses: addressTable(),
-      filters: new FilterStore(),
     });
     await expect(other.listen({ host: '192.0.2.1', port: 0 })).rejects.toMatchObject({
       code: 'HTTP_LISTEN_FAILED',

@@ -1,6 +1,7 @@
 // Plain sockets for tests that look at bytes: one HTTP exchange as text, and WebSocket frames made by hand.
 
 import { connect, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
 
 /** An HTTP answer; header names in lower case, in order. */
 export interface Answer {
@@ -18,6 +19,25 @@ export function exchange(port: number, text: string): Promise<Answer> {
     socket.on('error', reject);
     socket.on('close', () => resolve(parseAnswer(Buffer.concat(chunks).toString())));
   });
+}
+
+/** A socket that has sent `text` (latin1), and what came back; destroyed after the test. */
+export function sent(
+  port: number,
+  text: string,
+): { socket: Socket; received: () => string; closed: Promise<void> } {
+  const socket = connect(port, '127.0.0.1', () => socket.write(text, 'latin1'));
+  onTestFinished(() => void socket.destroy());
+  let received = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => {
+    received += chunk;
+  });
+  socket.on('error', () => {});
+  return {
+    socket,
+    received: () => received,
+    closed: new Promise((resolve) => socket.once('close', () => resolve())),
+  };
 }
 
 /** A request head that asks for the end of the connection after the answer. */

@@ -1,13 +1,14 @@
 // `GET /subscribe` over real sockets: the handshake, its refusals, and what reaches the pull loop.
 
-import { connect } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { connect, type Socket } from 'node:net';
+import { describe, expect, it, vi } from 'vitest';
 import { eventKinds } from '../../lib/event/event.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { WebSocket } from '../../lib/websocket.ts';
 import { closeOf, listening, nowUs } from './listening.ts';
-import { exchange, handshake, parseAnswer, telling } from './raw-client.ts';
+import { exchange, handshake, parseAnswer, sent, telling } from './raw-client.ts';
 
 const badRequest = {
   status: 400,
@@ -19,6 +20,19 @@ const badRequest = {
   ],
   body: 'Bad Request\n',
 };
+
+/** The server's end of the next connection that is opened to it, once it has read something. */
+async function acceptedSocket(): Promise<Socket> {
+  const socket = await new Promise<Socket>((resolve) => {
+    const opened = (message: unknown): void => {
+      unsubscribe('net.server.socket', opened);
+      resolve((message as { socket: Socket }).socket);
+    };
+    subscribe('net.server.socket', opened);
+  });
+  await vi.waitFor(() => expect(socket.bytesRead).toBeGreaterThan(0));
+  return socket;
+}
 
 describe('the handshake', () => {
   it('is answered with three headers and nothing agreed', async () => {
@@ -63,6 +77,19 @@ describe('the handshake', () => {
     const answer = await exchange(port, handshake('/subscribe', overrides));
     expect({ status: answer.status, headers: telling(answer), body: answer.body }).toEqual(badRequest);
     expect(listener.sessions.refusals.get('bad_handshake')).toBe(1);
+  });
+
+  it('behind an answer that is under way is a plain request, which waits for its turn', async () => {
+    for (const offer of [handshake('/subscribe'), handshake('/', { Upgrade: 'h2c' })]) {
+      const { port, source, listener } = await listening();
+      const { received, closed } = sent(port, `GET /events.ndjson HTTP/1.1\r\nHost: test\r\n\r\n${offer}`);
+      await vi.waitFor(() => expect(source.subscriptions).toHaveLength(1));
+      source.subscriptions[0].transport.progress({ positionUs: nowUs, tipUs: nowUs, live: true });
+      await closed;
+      const statuses = [...received().matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
+      expect(statuses).toEqual(['200', offer.startsWith('GET /subscribe') ? '400' : '200']);
+      expect(listener.sessions.members.size).toBe(0);
+    }
   });
 
   it('comes after the parameters', async () => {
@@ -155,15 +182,16 @@ describe('a subscription', () => {
   it('is refused when its request comes to its end while the server stops', async () => {
     const { port, listener } = await listening();
     const request = handshake('/subscribe');
+    const accepted = acceptedSocket();
+    const socket = connect(port, '127.0.0.1', () => socket.write(request.slice(0, 40)));
     const answer = new Promise<string>((resolve) => {
-      const socket = connect(port, '127.0.0.1', () => socket.write(request.slice(0, 40)));
-      // The server has to see the start before it stops, else it takes the connection for idle.
-      setTimeout(() => {
-        void listener.stop(10_000);
-        socket.write(request.slice(40));
-      }, 50);
       socket.once('data', (chunk: Buffer) => resolve(chunk.toString()));
     });
+    // The server has to see the start before it stops, else it takes the connection for idle.
+    const { bytesRead } = await accepted;
+    expect(bytesRead).toBe(40);
+    void listener.stop(10_000);
+    socket.write(request.slice(40));
     expect(parseAnswer(await answer)).toMatchObject({
       status: 503,
       body: '{"message":"Service Unavailable: the server is stopping"}\n',

@@ -5,7 +5,6 @@ import { IngestTotals } from '../../lib/ingest/ingest.ts';
 import { EventCounts } from '../../lib/monitor/event-counts.ts';
 import { type MetricSources, Metrics } from '../../lib/monitor/metrics.ts';
 import { parseRelayUrl } from '../../lib/upstream/relay-url.ts';
-import { FilterStore } from '../../lib/wire/filter-store.ts';
 import { type DeliveryCounts, noCounts } from '../../lib/worker/delivery-counts.ts';
 import { parseExposition } from '../deploy/exposition.ts';
 
@@ -36,7 +35,6 @@ function started() {
       pendingBytes: 0,
       isPaused: false as boolean,
     },
-    filters: new FilterStore(),
     disk: { freeBytes: undefined, totalBytes: undefined, refresh: async () => {} },
     nowUs: () => 10e6,
     checks: () => ({ relay: { ok: false, detail: 'none' }, log: { ok: true, detail: '' } }),

@@ -94,14 +94,14 @@ describe('messages', () => {
 });
 
 describe('floods', () => {
-  const dids = Array.from({ length: 10_000 }, (_, at) => `did:plc:${String(at).padStart(24, 'a')}`);
+  const dids = Array.from({ length: 100_000 }, (_, at) => `did:plc:${String(at).padStart(24, 'a')}`);
   const many = (frame: Buffer): Buffer => Buffer.concat(Array<Buffer>(200).fill(frame));
   it.each([
     [
       'updates of 10 MB',
-      update({ wantedDids: Array.from({ length: 280_000 }, (_, at) => dids[at % 10_000]) }),
+      update({ wantedDids: Array.from({ length: 280_000 }, (_, at) => dids[at % dids.length]) }),
     ],
-    ['updates of 10,000 DIDs', update({ wantedDids: dids })],
+    ['updates of 100,000 DIDs', update({ wantedDids: dids })],
     ['short updates', many(update({ wantedKinds: ['commit'] }))],
     ['binary messages', many(clientFrame(binary, 'a'))],
     ['unknown messages', many(clientFrame(text, '{"type":"x"}'))],

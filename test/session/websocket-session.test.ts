@@ -1,8 +1,7 @@
-// Sessions over real sockets: delivery, control frames, messages, and every way to end.
+// Sessions over real sockets: delivery, stalls, and every way to end. What clients send is client-messages.test.ts.
 
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { passAll } from '../../lib/event/filter.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
@@ -10,57 +9,21 @@ import { MessageIntake } from '../../lib/session/message-intake.ts';
 import { SessionCounts, sessionEnds } from '../../lib/session/session-counts.ts';
 import type { SubscriberSocket } from '../../lib/session/subscriber-socket.ts';
 import { defaultSessionTiming, WebSocketSession } from '../../lib/session/websocket-session.ts';
-import type { WebSocket } from '../../lib/websocket.ts';
 import { FakeSource, type FakeSubscription, textFrame } from '../http/fake-source.ts';
-import { closeOf, listening } from '../http/listening.ts';
-import { clientFrame, type RawWebSocket } from '../http/raw-client.ts';
-
-const text = 0x81;
-const binary = 0x82;
-const close = 0x88;
-const ping = 0x89;
-const pong = 0x8a;
-
-const update = (payload: unknown) => JSON.stringify({ type: 'options_update', payload });
-
-function frames(client: RawWebSocket, firstByte: number): string[] {
-  return client.frames
-    .filter((frame) => frame.firstByte === firstByte)
-    .map(({ payload }) => payload.toString());
-}
-
-function messages(client: WebSocket): string[] {
-  const received: string[] = [];
-  client.on('message', (data, isBinary) =>
-    received.push(`${isBinary ? 'binary' : 'text'} ${data.toString()}`),
-  );
-  return received;
-}
-
-/** Writes until the socket of a client that reads nothing is full and stays so. */
-async function fill(subscription: FakeSubscription): Promise<void> {
-  const frame = textFrame('z'.repeat(60_000));
-  let drains: number;
-  do {
-    while (subscription.transport.write(frame)) await sleep(0);
-    drains = subscription.drains;
-    await sleep(20);
-  } while (subscription.drains > drains);
-}
-
-async function oneSession(...[options]: Parameters<typeof listening>) {
-  const server = await listening(options);
-  return {
-    ...server,
-    counts: server.listener.sessions.counts,
-    get subscription() {
-      return server.source.subscriptions[0];
-    },
-    get session() {
-      return [...server.listener.sessions.members][0];
-    },
-  };
-}
+import { listening } from '../http/listening.ts';
+import { clientFrame } from '../http/raw-client.ts';
+import {
+  binary,
+  close,
+  fill,
+  frames,
+  messages,
+  oneSession,
+  ping,
+  pong,
+  text,
+  update,
+} from './one-session.ts';
 
 describe('delivery', () => {
   it('writes prebuilt frames as they are', async () => {
@@ -75,23 +38,6 @@ describe('delivery', () => {
     expect(server.subscription.transport.write(batch)).toBe(true);
     await expect.poll(() => received.length).toBe(3);
     expect(received).toEqual(['text {"a":1}', `text ${'x'.repeat(300)}`, 'binary (']);
-  });
-
-  it('says when the socket is full, and when it no longer is', async () => {
-    const server = await oneSession();
-    const client = await server.client();
-    client.pause();
-    const received = messages(client);
-    const { subscription } = server;
-    const frame = textFrame('y'.repeat(60_000));
-    let written = 0;
-    do written++;
-    while (subscription.transport.write(frame) || written < 100);
-    expect(subscription.drains).toBe(0);
-    client.resume();
-    await expect.poll(() => subscription.drains).toBe(1);
-    await expect.poll(() => received.length).toBe(written);
-    expect(subscription.transport.write(frame)).toBe(true);
   });
 
   it('tells the pull loop only of sockets that it has filled', () => {
@@ -117,8 +63,8 @@ describe('delivery', () => {
         intake: new MessageIntake(),
         gone: () => {},
       },
-      filter: passAll,
       request: {
+        filter: passAll,
         cursor: undefined,
         encoding: encodings.json,
         requireHello: false,
@@ -209,11 +155,11 @@ describe('a stall', () => {
   });
 
   it('is not a matter of who has nothing to read', async () => {
-    const server = await oneSession({ timing: { stallTimeoutMs: 50 } });
+    const server = await oneSession();
     const client = await server.raw();
     client.socket.pause();
     server.subscription.transport.write(textFrame('in the kernel'));
-    await sleep(500);
+    for (const ms of [60_001, 120_002]) server.session.visit(performance.now() + ms);
     expect(server.counts.ended.get('stalled')).toBe(0);
     expect(server.subscription.ends).toBe(0);
   });
@@ -237,229 +183,16 @@ describe('a stall', () => {
   });
 
   it('is for ever with a timeout of 0, and pings do not pile up meanwhile', async () => {
-    const server = await oneSession({ timing: { stallTimeoutMs: 0, pingIntervalMs: 20 } });
+    const server = await oneSession({ timing: { stallTimeoutMs: 0 } });
     const client = await server.raw();
     client.socket.pause();
     keepFull(server.subscription);
-    await sleep(500);
+    for (let visit = 1; visit <= 20; visit++) server.session.visit(performance.now() + visit * 30_000);
     expect(server.subscription.ends).toBe(0);
     client.socket.resume();
     await expect.poll(() => frames(client, ping).length).toBeGreaterThan(0);
     const kinds = client.frames.map(({ firstByte }) => (firstByte === ping ? 'ping' : 'data')).join();
     expect(kinds).not.toContain('ping,ping');
-  });
-});
-
-describe('control frames', () => {
-  it('answers a ping with its payload', async () => {
-    const server = await oneSession();
-    const client = await server.raw();
-    client.send(ping, 'hello');
-    client.send(ping, '');
-    client.send(ping, 'x'.repeat(125));
-    await expect.poll(() => frames(client, pong)).toEqual(['hello', '', 'x'.repeat(125)]);
-  });
-
-  it('pings with an empty payload every 30 s', async () => {
-    expect(defaultSessionTiming.pingIntervalMs).toBe(30_000);
-    const server = await oneSession({ timing: { pingIntervalMs: 20 } });
-    const client = await server.raw();
-    await expect.poll(() => frames(client, ping).length).toBeGreaterThan(0);
-    expect(frames(client, ping)[0]).toBe('');
-  });
-
-  it('pings while it waits for a hello', async () => {
-    const server = await oneSession({ timing: { pingIntervalMs: 20 } });
-    const client = await server.client('/subscribe?requireHello=true');
-    let pings = 0;
-    client.on('ping', () => pings++);
-    await expect.poll(() => pings).toBeGreaterThan(5);
-    expect(server.source.subscriptions).toHaveLength(0);
-  });
-
-  it('gives up a client that is silent', async () => {
-    const server = await oneSession({ timing: { pingIntervalMs: 20 } });
-    const client = await server.raw();
-    await expect.poll(() => client.closed).toBe(true);
-    expect(client.closeFrame).toBeUndefined();
-    await expect.poll(() => server.counts.ended.get('client_silent')).toBe(1);
-    expect(server.subscription.ends).toBe(1);
-  });
-
-  it('keeps a client that answers, and one that only takes data', async () => {
-    const server = await oneSession({ timing: { pingIntervalMs: 20 } });
-    const answering = await server.client();
-    let pings = 0;
-    answering.on('ping', () => pings++);
-    const taking = await server.raw();
-    const feed = setInterval(() => server.source.subscriptions[1].transport.write(textFrame('some data')), 5);
-    await expect.poll(() => pings).toBeGreaterThan(10);
-    clearInterval(feed);
-    expect(taking.closed).toBe(false);
-    expect(server.listener.sessions.members.size).toBe(2);
-  });
-
-  it('holds one pong, the newest, for a client that reads nothing', async () => {
-    const server = await oneSession();
-    const client = await server.raw();
-    client.socket.pause();
-    await fill(server.subscription);
-    for (let index = 0; index < 10_000; index++) client.send(ping, `ping ${index}`);
-    client.send(text, '{"type":"marker"}');
-    await expect.poll(() => server.counts.messages.get('ignored_type')).toBe(1);
-    client.socket.resume();
-    await expect.poll(() => frames(client, pong)).toEqual(['ping 9999']);
-  });
-});
-
-describe('client messages', () => {
-  it('replace the filter', async () => {
-    const server = await oneSession();
-    const client = await server.client('/subscribe?wantedDids=did:web:a&maxMessageSizeBytes=50');
-    client.send(update({ wantedCollections: ['a.b.*'] }));
-    client.send(update({ maxMessageSizeBytes: 10 }));
-    await expect.poll(() => server.subscription.filters.length).toBe(3);
-    expect(server.subscription.filters.slice(1)).toEqual([
-      { ...passAll, prefixes: ['a.b.'], maxMessageSizeBytes: 50 },
-      { ...passAll, maxMessageSizeBytes: 10 },
-    ]);
-    expect(server.counts.messages.get('update')).toBe(2);
-  });
-
-  it('are ignored when they are binary or of an unknown type', async () => {
-    const server = await oneSession();
-    const client = await server.client();
-    client.send(Buffer.from(update({})));
-    client.send('{"type":"other","payload":5}');
-    client.send('{}');
-    client.send(update({}));
-    await expect.poll(() => server.counts.messages.get('update')).toBe(1);
-    expect(server.counts.messages.get('ignored_binary')).toBe(1);
-    expect(server.counts.messages.get('ignored_type')).toBe(2);
-    expect(server.subscription.filters).toHaveLength(2);
-    expect(client.readyState).toBe(client.OPEN);
-  });
-
-  const sourced = 'failed to unmarshal subscriber sourced message: ';
-  const options = 'failed to unmarshal subscriber options update: ';
-  const parse = 'failed to parse subscriber options: invalid subscriber options';
-  it.each([
-    ['{', `${sourced}unexpected end of JSON input`],
-    ['nope', `${sourced}invalid character 'o' in literal null (expecting 'u')`],
-    ['{"type":"options_update"}', `${options}unexpected end of JSON input`],
-    [update({ wantedCollections: ['x'] }), `${parse}: invalid collection: x`],
-    [update({ wantedDids: ['x'] }), parse],
-    [update({ wantedCollections: Array(101).fill('a.*') }), `${parse}: too many wanted collections`],
-    [
-      update([]),
-      `${options}json: cannot unmarshal array into Go value of type server.SubscriberOptionsUpdatePayload`.slice(
-        0,
-        123,
-      ),
-    ],
-    [
-      update({ wantedCollections: ['\u20ac'.repeat(100)] }),
-      `${parse}: invalid collection: ${'\u20ac'.repeat(13)}`,
-    ],
-  ])('end the connection with %s', async (message, reason) => {
-    const server = await oneSession();
-    const client = await server.client();
-    const closed = closeOf(client);
-    client.send(message);
-    expect(await closed).toEqual({ code: 1000, reason });
-    expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(123);
-    await expect.poll(() => server.counts.ended.get('bad_message')).toBe(1);
-    expect(server.subscription.ends).toBe(1);
-  });
-
-  it('may have 10,000,000 bytes and no more', async () => {
-    const server = await oneSession();
-    const client = await server.client();
-    client.send(`{}${' '.repeat(9_999_998)}`);
-    await expect.poll(() => server.counts.messages.get('ignored_type')).toBe(1);
-    const closed = closeOf(client);
-    client.send(`{}${' '.repeat(9_999_999)}`);
-    expect(await closed).toEqual({ code: 1009, reason: 'message too large' });
-    await expect.poll(() => server.counts.ended.get('message_too_large')).toBe(1);
-  });
-
-  it('are too many at some point, and then no more of them is read', async () => {
-    const server = await oneSession();
-    const client = await server.client();
-    const closed = closeOf(client);
-    // A thousand a second are allowed beyond ten thousand at once: these take less than ten seconds on any machine.
-    const count = 20_000;
-    for (let index = 0; index < count; index++) client.send(update({}));
-    expect(await closed).toEqual({
-      code: 1008,
-      reason: 'more than 1,000,000 bytes of messages a second: send fewer, or shorter ones',
-    });
-    expect(server.counts.messages.get('update')).toBeLessThan(count);
-    await expect.poll(() => server.counts.ended.get('too_many_messages')).toBe(1);
-  });
-
-  it('have to end in time', async () => {
-    const server = await oneSession();
-    const client = await server.raw();
-    client.send(0x01, '{"type":');
-    client.send(ping, 'begun');
-    await expect.poll(() => frames(client, pong)).toEqual(['begun']);
-    server.session.visit(performance.now() + 29_000);
-    client.send(0x80, '"x"}');
-    client.send(0x01, '{');
-    client.send(ping, 'begun again');
-    await expect.poll(() => frames(client, pong).length).toBe(2);
-    expect(server.counts.messages.get('ignored_type')).toBe(1);
-    server.session.visit(performance.now() + 30_000);
-    const reason = 'a message did not end within 30s';
-    await expect.poll(() => client.closeFrame).toEqual({ code: 1008, reason });
-    client.socket.destroy();
-    await expect.poll(() => server.counts.ended.get('message_unfinished')).toBe(1);
-  });
-});
-
-describe('requireHello', () => {
-  it('delivers nothing before the first valid update, and from the cursor of the URL after it', async () => {
-    const server = await oneSession();
-    const client = await server.client('/subscribe?requireHello=true&cursor=1000&wantedDids=did:web:old');
-    client.send('{"type":"other"}');
-    client.send(Buffer.from(update({})));
-    await expect.poll(() => server.counts.messages.get('ignored_binary')).toBe(1);
-    expect(server.source.subscriptions).toHaveLength(0);
-    client.send(update({ wantedDids: ['did:web:new'] }));
-    await expect.poll(() => server.source.subscriptions.length).toBe(1);
-    expect(server.subscription.afterTimeUs).toBe(999);
-    expect(server.subscription.filters).toEqual([{ ...passAll, dids: new Set(['did:web:new']) }]);
-    client.send(update({}));
-    await expect.poll(() => server.subscription.filters.length).toBe(2);
-    expect(server.source.subscriptions).toHaveLength(1);
-  });
-
-  it('fixes the cursor when the client connects', async () => {
-    let nowUs = 1_780_000_000_000_000;
-    const server = await oneSession({ nowUs: () => nowUs });
-    const client = await server.client(`/subscribe?requireHello=true&cursor=${nowUs + 5}`);
-    nowUs += 10;
-    client.send(update(null));
-    await expect.poll(() => server.source.subscriptions.length).toBe(1);
-    expect(server.subscription.afterTimeUs).toBeUndefined();
-  });
-
-  it('ends with an invalid one', async () => {
-    const server = await oneSession();
-    const client = await server.client('/subscribe?requireHello=true');
-    const closed = closeOf(client);
-    client.send(update({ wantedDids: ['x'] }));
-    expect((await closed).code).toBe(1000);
-    expect(server.source.subscriptions).toHaveLength(0);
-  });
-
-  it('ends with the client', async () => {
-    const server = await oneSession();
-    const client = await server.client('/subscribe?requireHello=true');
-    client.close(1000, 'bye');
-    await expect.poll(() => server.counts.ended.get('client_closed')).toBe(1);
-    expect(server.source.subscriptions).toHaveLength(0);
   });
 });
 

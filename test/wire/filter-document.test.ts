@@ -1,9 +1,9 @@
-// Filters as clients store them: what they mean, and what is said about bad ones.
+// Filters as bodies of requests: what they mean, and what is said about bad ones.
 
 import { describe, expect, it } from 'vitest';
 import { eventKinds, operations } from '../../lib/event/event.ts';
 import { passAll } from '../../lib/event/filter.ts';
-import { readFilterDocument } from '../../lib/wire/filter-document.ts';
+import { isDocumentFault, readFilterDocument } from '../../lib/wire/filter-document.ts';
 import { seededRandom } from '../support/events.ts';
 
 const dids = (count: number) => Array.from({ length: count }, (_, at) => `did:plc:a${at}`);
@@ -79,7 +79,17 @@ describe('a problem', () => {
       JSON.stringify({ wantedCollections: Array.from({ length: 101 }, (_, at) => `a.b.c${at}`) }),
       `${options}: too many wanted collections`,
     ],
-  ])('%.60s', (text, problem) => expect(readFilterDocument(text)).toEqual({ problem }));
+  ])('%.60s', (text, problem) =>
+    expect(readFilterDocument(text)).toEqual({ reason: expect.any(String), problem }),
+  );
+
+  it('has a reason, for counting', () => {
+    const reasons = ['[', '{"x":[]}', '{"wantedDids":["x"]}', '{"wantedKinds":["x"]}'].map((text) => {
+      const result = readFilterDocument(text);
+      return isDocumentFault(result) && result.reason;
+    });
+    expect(reasons).toEqual(['bad_filter', 'bad_filter', 'bad_did', 'bad_kind']);
+  });
 
   it('is short, whatever it is about', () => {
     const long = 'x'.repeat(1_000_000);

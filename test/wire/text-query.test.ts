@@ -82,18 +82,3 @@ describe('GET /events.ndjson', () => {
     expect(asked.body.eventsOf(batch)).toHaveLength(batch.length - 14);
   });
 });
-
-describe('a stored filter', () => {
-  const id = 'a'.repeat(25);
-  it.each([
-    readEventStream(`filter=${id}&cursor=5`, '', nowUs, 30_000),
-    readPull(`filter=${id}&cursor=5`, () => nowUs),
-  ])('is named by its id', (asked) => {
-    expect(asked).toMatchObject({ filter: { id }, afterTimeUs: 4 });
-  });
-
-  it('is alone, and looks like one', () => {
-    expect(stream(`filter=${id}&wantedKinds=commit`)).toMatchObject(['filter_not_alone', expect.any(String)]);
-    expect(pull('filter=x')).toMatchObject(['unknown_filter', expect.any(String)]);
-  });
-});

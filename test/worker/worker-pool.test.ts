@@ -163,39 +163,3 @@ test('a worker that ends without an error ends the daemon, whose stop does not w
   expect(codes.filter((code) => code !== 1006)).toEqual(codes.filter((code) => code === 1001));
   await relay.close();
 });
-
-test('a filter stored by one thread is there for subscribers of all of them, and counted once', async () => {
-  const { relay, events } = await relayOf('filters', 200);
-  await using daemon = await Daemon.start(['--ws-url', relay.url, ...workers]);
-  await expect.poll(() => relay.connections).toBe(1);
-  await relay.publish(200);
-  const everything = await Client.open(`${daemon.url}?cursor=0`);
-  await expect.poll(() => everything.messages.length).toBe(events);
-  const wantedDids = [...new Set(everything.messages.map(({ did }) => did))].slice(0, 4);
-  const wanted = everything.messages.filter(({ did }) => wantedDids.includes(did));
-  const body = JSON.stringify({ wantedDids });
-  const ids = new Set<string>();
-  for (let posted = 0; posted < 6; posted++) {
-    const response = await fetch(`${daemon.httpUrl}/filters`, {
-      method: 'POST',
-      body,
-      headers: { connection: 'close' },
-    });
-    ids.add(((await response.json()) as { id: string }).id);
-  }
-  const [id] = ids;
-  const clients: Client[] = [];
-  for (let opened = 0; opened < 12; opened++) {
-    clients.push(await Client.open(`${daemon.url}?cursor=0&filter=${id}`));
-    const pulled = await (await fetch(`${daemon.httpUrl}/events.ndjson?filter=${id}`)).text();
-    expect(pulled.split('\n')).toHaveLength(wanted.length + 1);
-  }
-  for (const client of clients) await expect.poll(() => client.messages).toEqual(wanted);
-  expect([ids.size, await daemon.metric('slipstream_stored_filters')]).toEqual([1, 1]);
-  expect(await daemon.metric('slipstream_stored_filter_bytes')).toBeGreaterThan(body.length);
-  expect(await daemon.metric('slipstream_filter_posts_total{outcome="stored"}')).toBe(1);
-  expect(await daemon.metric('slipstream_filter_posts_total{outcome="known"}')).toBe(5);
-  expect(await refusal(`${daemon.url}?filter=${'a'.repeat(25)}`)).toMatchObject({ status: 404 });
-  for (const client of clients) client.close();
-  await relay.close();
-});

@@ -1,7 +1,7 @@
 // Spellings of `maxMessageSizeBytes`.
 
 import { expect, it } from 'vitest';
-import { messageSizeLimit } from '../../lib/wire/message-size-limit.ts';
+import { messageSizeLimit } from '../../lib/wire/wanted-filter.ts';
 
 it.each([
   ['1000', 1000],

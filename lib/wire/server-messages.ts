@@ -1,0 +1,42 @@
+// What the server says of its own accord, beside events: how far a subscriber has come, and why a connection ends. The codes
+// of the closes sent on purpose and the room that a reason has are here; lib/session sends them, and answers protocol
+// violations. When there is progress to tell is the pull loop's decision.
+
+import { ByteWriter } from '../byte-writer.ts';
+import { closeMessage, openMessage, textMessage } from '../event/websocket-frame.ts';
+import type { Progress } from '../fanout/transport.ts';
+
+/** Every error of the application, as the v1 wire has it. */
+export const closeApplicationError = 1000;
+/** The server stops. */
+export const closeGoingAway = 1001;
+/** The client does not read, or sends too much. */
+export const closePolicy = 1008;
+/** There is no room for a filter, or for a message. */
+export const closeTryAgainLater = 1013;
+
+/** Longest reason in bytes of UTF-8: a control frame holds 125, two are the code. */
+export const closeReasonBytesMax = 123;
+
+const room = new Uint8Array(closeReasonBytesMax);
+const encoder = new TextEncoder();
+
+/** The longest start of `reason` that a close frame holds, cut between characters. */
+export function cutCloseReason(reason: string): string {
+  return reason.slice(0, encoder.encodeInto(reason, room).read);
+}
+
+/** The progress message. `cursor` is the value to come back with, so that nothing is missed or repeated. */
+export function progressText({ positionUs, tipUs, live }: Progress): string {
+  const progress = { cursor: positionUs + 1, lag_us: tipUs - positionUs, live };
+  return JSON.stringify({ kind: 'progress', time_us: positionUs, progress });
+}
+
+/** The same as a WebSocket message, a text one on compressed connections too; the caller owns it. */
+export function progressMessage(report: Progress): Buffer {
+  const out = new ByteWriter(256);
+  const start = openMessage(out);
+  out.ascii(progressText(report));
+  closeMessage(out, start, textMessage);
+  return out.buffer.subarray(0, out.length);
+}
