@@ -1,7 +1,7 @@
 // Which zstd compresses: the native build where it works, else the one inside of Node, else the WebAssembly one. It owns
 // the choice and the test that the choice rests on; the builds are the *-compressor.ts files. Called once, at start.
 import { ByteWriter } from '../byte-writer.ts';
-import { CodedError } from '../errors.ts';
+import { CodedError, UsageError } from '../errors.ts';
 import { type Compressor, compressionLevels } from './compressor.ts';
 import type { Dictionary } from './dictionary.ts';
 import { openNativeCompressor } from './native-compressor.ts';
@@ -30,7 +30,7 @@ export async function chooseCompressor(
   onFallback: (reason: CodedError) => void = () => {},
 ): Promise<Compressor> {
   if (!Number.isInteger(level) || level < compressionLevels.min || level > compressionLevels.max) {
-    throw new CodedError(
+    throw new UsageError(
       'CODEC_LEVEL',
       `zstd level ${level} is not a whole number from ${compressionLevels.min} to ${compressionLevels.max}`,
     );

@@ -1,5 +1,5 @@
 // The errors that every compressor throws, in one wording. They own the texts; when to throw is the compressors'.
-import { CodedError } from '../errors.ts';
+import { CodedError, UsageError } from '../errors.ts';
 import type { Dictionary } from './dictionary.ts';
 
 /** Any call after `close`. */
@@ -28,7 +28,7 @@ export function corruptFrame(
 
 /** A dictionary whose layout is right and whose tables are not. */
 export function refusedDictionary(dictionary: Dictionary, cause?: unknown): CodedError {
-  return new CodedError(
+  return new UsageError(
     'CODEC_DICTIONARY_INVALID',
     `zstd refuses the dictionary ${dictionary.id} (sha256 ${dictionary.sha256}): its tables are damaged. Give an intact file.`,
     { cause },

@@ -4,7 +4,7 @@
 import { createRequire } from 'node:module';
 import type * as Binding from 'zstd-napi/binding.js';
 import type { ByteWriter } from '../byte-writer.ts';
-import { CodedError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { closed, compressFailed, corruptFrame, refusedDictionary } from './codec-errors.ts';
 import { type Compressor, compressBound, fastLevel } from './compressor.ts';
 import type { Dictionary } from './dictionary.ts';
@@ -23,7 +23,7 @@ function loadBinding(): typeof Binding {
     return createRequire(import.meta.url)('zstd-napi/binding.js') as typeof Binding;
   } catch (cause) {
     const [reason] = (cause as Error).message.split('\n');
-    throw new CodedError(
+    throw new UsageError(
       'CODEC_NATIVE_MISSING',
       `the native zstd does not load (${reason}): run "npm install zstd-napi" beside slipstream (it needs a C++ compiler where no prebuilt binary fits), or use "--compressor auto"`,
       { cause },

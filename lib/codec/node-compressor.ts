@@ -3,7 +3,7 @@
 // as the tar of npm does; what it relies on is checked when it opens. choose-compressor.ts decides whether it is used.
 import { constants, createZstdCompress, zstdDecompressSync } from 'node:zlib';
 import type { ByteWriter } from '../byte-writer.ts';
-import { CodedError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { closed, compressFailed, corruptFrame, refusedDictionary } from './codec-errors.ts';
 import { type Compressor, compressBound, fastLevel } from './compressor.ts';
 import type { Dictionary } from './dictionary.ts';
@@ -115,7 +115,7 @@ function openStream(dictionary: Dictionary, level: number): OpenStream {
     failure = error;
   });
   if (typeof stream._handle?.writeSync !== 'function' || !(stream._writeState instanceof Uint32Array)) {
-    throw new CodedError(
+    throw new UsageError(
       'CODEC_NODE_MISSING',
       `the zstd of Node ${process.version} cannot be used frame by frame: use "--compressor auto"`,
     );
