@@ -7,37 +7,32 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { newCommand } from '../lib/config/command-line.ts';
 import { WebSocket } from '../lib/websocket.ts';
+import { exitCodeOf } from './terminal/exit-code.ts';
+import { wholeNumber } from './terminal/flag-values.ts';
 
-const help = `demo: a synthetic relay, a daemon on it, and its events
-
-usage: npm run demo -- [flags]
-
-  --rate N|max         frames a second (default 50)
-  --seed TEXT          the same seed gives the same network (default 1)
-  --mix LIST           collection=weight,… (default: resembles the real network)
-  --frames-file FILE   replay recorded frames instead: repeated [u32 little-endian length][frame]
-  --listen-addr ADDR   where the daemon listens (default 127.0.0.1:6008)
-  --events N           stop after N events
-  --help               this text
-`;
-
-function readFlags() {
-  return parseArgs({
-    options: {
-      rate: { type: 'string', default: '50' },
-      seed: { type: 'string', default: '1' },
-      mix: { type: 'string' },
-      'frames-file': { type: 'string' },
-      'listen-addr': { type: 'string', default: '127.0.0.1:6008' },
-      events: { type: 'string', default: 'Infinity' },
-      help: { type: 'boolean', default: false },
-    },
-  }).values;
+interface Flags {
+  readonly rate: string;
+  readonly seed: string;
+  readonly mix?: string;
+  readonly framesFile?: string;
+  readonly listenAddr: string;
+  readonly events?: number;
 }
 
-type Flags = ReturnType<typeof readFlags>;
+const program = newCommand('demo', 'A synthetic relay, a daemon on it, and its events.')
+  .usage('(npm run demo -- [options])')
+  .option('--rate <N|max>', 'frames a second', '50')
+  .option('--seed <TEXT>', 'the same seed gives the same network', '1')
+  .option('--mix <LIST>', 'collection=weight,… (default: resembles the real network)')
+  .option(
+    '--frames-file <FILE>',
+    'replay recorded frames instead: repeated [u32 little-endian length][frame]',
+  )
+  .option('--listen-addr <ADDR>', 'where the daemon listens', '127.0.0.1:6008')
+  .option('--events <N>', 'stop after N events', wholeNumber(1))
+  .action(run);
 
 const children: ChildProcess[] = [];
 let exitCode = 0;
@@ -93,39 +88,30 @@ function readLog(line: string, count: number): void {
   else if (entry.level === 'error') console.error(`demo: ${entry.msg}`);
 }
 
-function startDaemon(relayUrl: string, values: Flags): void {
-  const flags = ['--ws-url', relayUrl, '--data-dir', dataDir, '--listen-addr', values['listen-addr']];
-  const events = Number(values.events);
+function startDaemon(relayUrl: string, { listenAddr, events = Number.POSITIVE_INFINITY }: Flags): void {
+  const flags = ['--ws-url', relayUrl, '--data-dir', dataDir, '--listen-addr', listenAddr];
   start('slipstream.ts', [...flags, '--metrics-listen-addr', '127.0.0.1:0', '--log-format', 'json'], (line) =>
     readLog(line, events),
   );
 }
 
-async function main(): Promise<void> {
-  const values = readFlags();
-  if (values.help) {
-    process.stdout.write(help);
-    return;
-  }
-  if (!(Number(values.events) >= 1))
-    throw new TypeError(`--events ${values.events}: must be a number of events`);
+async function run(flags: Flags): Promise<void> {
   dataDir = await mkdtemp(join(tmpdir(), 'slipstream-demo-'));
   process.once('SIGINT', () => void stop());
   process.once('SIGTERM', () => void stop());
   const source =
-    values['frames-file'] === undefined
-      ? ['--wall-clock', '--seed', values.seed]
-      : ['--frames-file', values['frames-file'], '--loop'];
-  const mix = values.mix === undefined ? [] : ['--mix', values.mix];
-  start('../simulator/cmd/relay-sim.ts', ['--rate', values.rate, ...source, ...mix], (line) => {
+    flags.framesFile === undefined
+      ? ['--wall-clock', '--seed', flags.seed]
+      : ['--frames-file', flags.framesFile, '--loop'];
+  const mix = flags.mix === undefined ? [] : ['--mix', flags.mix];
+  start('../simulator/cmd/relay-sim.ts', ['--rate', flags.rate, ...source, ...mix], (line) => {
     const url = /^relay-sim listening (\S+)$/.exec(line)?.[1];
-    if (url !== undefined) startDaemon(url, values);
+    if (url !== undefined) startDaemon(url, flags);
   });
 }
 
 try {
-  await main();
+  await program.parseAsync();
 } catch (error) {
-  console.error(`demo: ${error instanceof Error ? error.message.split('\n')[0] : error}`);
-  process.exit(2);
+  process.exitCode = exitCodeOf(error, 'demo');
 }

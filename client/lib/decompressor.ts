@@ -4,7 +4,7 @@
 
 import type { WasmDecompressor } from '../../lib/codec/wasm-module.ts';
 import { readZstdHeader } from '../../lib/codec/zstd-header.ts';
-import { CodedError } from '../../lib/errors.ts';
+import { CodedError, UsageError } from '../../lib/errors.ts';
 import { httpUrl } from './filter.ts';
 import type { Platform } from './platform.ts';
 
@@ -31,7 +31,7 @@ export class Decompressor {
     const view = new DataView(dictionary.buffer, dictionary.byteOffset, dictionary.byteLength);
     if (dictionary.length < 8 || view.getUint32(0, true) !== dictionaryMagic) {
       const text = `${dictionary.length} bytes are no zstd dictionary: give the one that the server compresses with`;
-      throw new CodedError('CLIENT_BAD_DICTIONARY', text);
+      throw new UsageError('CLIENT_BAD_DICTIONARY', text);
     }
     const { openWasmDecompressor } = await import('../../lib/codec/wasm-module.ts');
     return new Decompressor(view.getUint32(4, true), await openWasmDecompressor(dictionary));

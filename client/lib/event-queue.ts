@@ -1,7 +1,7 @@
 // Between a socket that cannot be paused and a consumer that takes its time: a queue with a bound, and the promise of
 // its next value. It says when it is full; what is done about that is `EventStream`'s. At most one `take` waits.
 
-import { CodedError } from '../../lib/errors.ts';
+import { UsageError } from '../../lib/errors.ts';
 
 /** Bounds of what waits for the consumer. */
 export interface QueueLimits {
@@ -63,7 +63,7 @@ export class EventQueue<T extends { readonly bytes: number }> {
     if (this.events > 0) return Promise.resolve(this.#shift());
     if (this.#waiting !== undefined) {
       const text = 'next() was called before the last call was answered: iterate in one place at a time';
-      return Promise.reject(new CodedError('CLIENT_CONCURRENT_NEXT', text));
+      return Promise.reject(new UsageError('CLIENT_CONCURRENT_NEXT', text));
     }
     if (this.#ended) return this.#end();
     return new Promise((resolve, reject) => {

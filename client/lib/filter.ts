@@ -1,7 +1,7 @@
 // What a consumer wants, and how a server is asked for it: the query of `/subscribe`, and `options_update`. Pure. Kinds,
 // operations and subjects are asked for and applied here too, because v1 servers do not know them.
 
-import { CodedError } from '../../lib/errors.ts';
+import { UsageError } from '../../lib/errors.ts';
 import type { StreamEvent } from './event.ts';
 import { pointsAt } from './subject.ts';
 
@@ -67,7 +67,7 @@ export function readUrl(text: string, options: StreamFilter): AskedFor {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const secure = url?.protocol === 'wss:' || url?.protocol === 'https:';
   if (url === undefined || !(secure || url.protocol === 'ws:' || url.protocol === 'http:')) {
-    throw new CodedError('CLIENT_BAD_URL', `${JSON.stringify(text)} is no address: give ws://host:port`);
+    throw new UsageError('CLIENT_BAD_URL', `${JSON.stringify(text)} is no address: give ws://host:port`);
   }
   url.protocol = secure ? 'wss:' : 'ws:';
   url.hash = '';

@@ -2,7 +2,7 @@
 // what to do with messages is its host's, `EventStream`; one socket is Connection's.
 
 import { retryDelayMs } from '../../lib/backoff.ts';
-import { CodedError } from '../../lib/errors.ts';
+import { CodedError, UsageError } from '../../lib/errors.ts';
 import { Connection, type ConnectionEnd, type EndReason } from './connection.ts';
 import type { Request } from './filter.ts';
 import type { Disconnected, StreamState } from './notice.ts';
@@ -134,7 +134,7 @@ export class Link {
     if (this.#isOver()) return;
     const fault = refusal?.fault ?? (refusedUpdate.test(reason) ? reason : undefined);
     if (fault !== undefined)
-      throw new CodedError('CLIENT_REFUSED', `the server refuses the subscription: ${fault}`);
+      throw new UsageError('CLIENT_REFUSED', `the server refuses the subscription: ${fault}`);
     const backoffMs = retryDelayMs(failures, this.#platform.random, this.#timing);
     // Added, so that those who were told the same moment do not all come in it.
     const retryMs = Math.min(refusal?.retryAfterMs ?? 0, this.#timing.retryAfterMaxMs) + backoffMs;

@@ -1,7 +1,7 @@
 // What came over the socket to what it says: text as it is, frames through zstd, both within a bound. It owns the
 // dictionary in use, and gets it from the server when the caller has given none.
 
-import { CodedError } from '../../lib/errors.ts';
+import { UsageError } from '../../lib/errors.ts';
 import { Decompressor, fetchDictionary } from './decompressor.ts';
 import { type MalformedReason, type Message, readMessage } from './event.ts';
 import type { Platform } from './platform.ts';
@@ -48,7 +48,7 @@ export class MessageReader {
       this.close();
       return undefined;
     }
-    throw new CodedError(
+    throw new UsageError(
       'CLIENT_WRONG_DICTIONARY',
       `the server compresses with another zstd dictionary than ${this.#decompressor.dictionaryId}: give that one`,
     );

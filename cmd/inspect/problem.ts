@@ -1,6 +1,7 @@
 // What can be wrong with a log, by name, and the list of what was found. The names are the closed list that operators
 // search for and tests count; finding problems is the checks' (log-check.ts and those beside it).
 
+import { printable } from '../terminal/text.ts';
 import type { DatabaseName } from './reader.ts';
 
 /** Every name, with what it says. */
@@ -107,10 +108,4 @@ export function problemLine({ code, where, timeUs, detail }: Problem): string {
 /** What an error says about the damage, without its advice to a running daemon. */
 export function reasonOf(error: unknown): string {
   return (error as Error).message.split(': the log is damaged')[0];
-}
-
-/** Text for a terminal: on one line, cut to a length, without what a terminal would act on. */
-export function printable(text: string, charactersMax: number): string {
-  const cut = text.length <= charactersMax ? text : `${text.slice(0, charactersMax - 1)}~`;
-  return cut.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?');
 }

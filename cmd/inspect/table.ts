@@ -1,7 +1,7 @@
 // A log's summary as text for people: at most 100 columns, whatever is in the log. Pure; cmd/inspect.ts prints it.
 
+import { grouped, printable } from '../terminal/text.ts';
 import { formatSpan } from '../terminal/time.ts';
-import { printable } from './problem.ts';
 import type { LogSummary } from './summary.ts';
 
 /** Column where values start, and the one that no line goes beyond. */
@@ -112,10 +112,6 @@ function list<T>(label: string, items: readonly T[], textOf: (item: T) => string
   const texts = items.slice(0, listedMax).map(textOf);
   if (items.length > listedMax) texts.push(`and ${items.length - listedMax} more`);
   return texts.map((text, at) => line(at === 0 ? label : '', text));
-}
-
-function grouped(number: number): string {
-  return number.toLocaleString('en-US');
 }
 
 /** `1,023 B`, `1.5 GiB`. */

@@ -1,5 +1,6 @@
 // What a verification found, as text and as JSON, and the line that shows how far it is. Pure; cmd/inspect.ts prints it.
 
+import { grouped } from '../terminal/text.ts';
 import { formatSpan } from '../terminal/time.ts';
 import type { CheckResult } from './log-check.ts';
 import { problemLine, problemMeanings } from './problem.ts';
@@ -59,8 +60,4 @@ export function progressLine(events: number, totalEvents: number, problems: numb
   const rate = Math.round(events / Math.max(seconds, 0.001));
   const found = problems === 0 ? '' : `, ${grouped(problems)} problems`;
   return `verify: ${share}${grouped(events)} events, ${grouped(rate)} a second${found}`;
-}
-
-function grouped(number: number): string {
-  return number.toLocaleString('en-US');
 }

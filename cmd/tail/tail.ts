@@ -9,13 +9,12 @@ import {
   subscribe,
 } from '../../client/lib/subscribe.ts';
 import { CodedError } from '../../lib/errors.ts';
-import { printable } from '../inspect/problem.ts';
+import { LineOutput } from '../terminal/output.ts';
+import { grouped, printable } from '../terminal/text.ts';
 import { formatSpan } from '../terminal/time.ts';
 import { defaultColumns, inColour, jsonLine, type Paint, plain, prettyLine } from './event-line.ts';
-import { LineOutput } from './line-output.ts';
-import { placeOf, replayBar } from './replay-bar.ts';
 import type { TailRequest } from './request.ts';
-import { grouped, Tally, tallyLines } from './tally.ts';
+import { placeOf, replayBar, Tally, tallyLines } from './tally.ts';
 
 /** Where a tail writes, and what it is. */
 export interface TailTerminal {
@@ -48,18 +47,14 @@ interface Shown {
  * Shows what `request` asks for until it ends, `stop` is called, or nobody reads any more. @param dictionary of
  * `request.dictionaryPath`. @throws CodedError of the client, `TAIL_NOT_CONNECTED`, `TAIL_OUTPUT_FAILED`.
  */
-export async function tail(
+export async function showTail(
   request: TailRequest,
   dictionary: Uint8Array | undefined,
   terminal: TailTerminal,
 ): Promise<void> {
   const view = new TailView(request, terminal);
   const stream = subscribe({
-    url: request.url,
-    ...request.filter,
-    cursor: request.cursor,
-    untilUs: request.untilUs,
-    compress: request.compress,
+    ...request,
     dictionary,
     signal: terminal.stop,
     onNotice: (notice) => view.notice(notice),
@@ -89,7 +84,7 @@ class TailView {
   constructor(request: TailRequest, terminal: TailTerminal) {
     this.#request = request;
     this.#terminal = terminal;
-    this.#output = new LineOutput(terminal.output);
+    this.#output = new LineOutput(terminal.output, 'TAIL_OUTPUT_FAILED');
     this.#paint = terminal.hasColours ? inColour : plain;
   }
 
@@ -199,7 +194,7 @@ class TailView {
     return tallyLines(report, rate, placeOf(this.#stream.status)).map((line) => line.slice(0, columns - 1));
   }
 
-  /** The counts, if they are what was asked for; else a summary for whoever looks, or has stopped it. */
+  /** The counts, if they are what was asked for; else a summary for a person, or for who has stopped it. */
   async #end(): Promise<void> {
     const { stats, json, top } = this.#request;
     if (this.#output.isGone) return;

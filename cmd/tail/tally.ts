@@ -1,14 +1,15 @@
-// Counts of a stream for `--stats`: by kind, operation and collection, and the rate of the last seconds. Collections are
+// How far a stream is: counts for `--stats`, by kind, operation and collection, and the bar of a replay. Collections are
 // named by strangers; how many are kept is CollectionCounts' to bound. Pure but for the times it is given.
 
-import type { StreamEvent } from '../../client/lib/subscribe.ts';
-import { printable } from '../inspect/problem.ts';
+import type { StreamEvent, StreamStatus } from '../../client/lib/subscribe.ts';
 import { CollectionCounts } from '../terminal/collections.ts';
-import { formatSpan } from '../terminal/time.ts';
+import { grouped, printable } from '../terminal/text.ts';
+import { formatMoment, formatSpan } from '../terminal/time.ts';
 
 /** Collections counted at a time, at least. */
 const collectionsMax = 10_000;
 const nameColumns = 44;
+const barColumns = 24;
 
 /** A look at the counts. */
 export interface TallyReport {
@@ -81,7 +82,34 @@ export function tallyLines(report: TallyReport, ratePerSecond: number | undefine
   ];
 }
 
-/** `1,234,567`. */
-export function grouped(number: number): string {
-  return number.toLocaleString('en-US');
+/** What a replay covers, in microseconds since 1970. */
+export interface ReplaySpan {
+  readonly startUs: number;
+  readonly endUs: number;
+}
+
+/** `[######------]  50 %  12,345 events a second  1 h 2 min behind`; `columns` cuts it. */
+export function replayBar(
+  status: StreamStatus,
+  span: ReplaySpan,
+  ratePerSecond: number,
+  columns: number,
+): string {
+  const { newestUs = span.startUs } = status;
+  const done = Math.min(1, Math.max(0, (newestUs - span.startUs) / Math.max(1, span.endUs - span.startUs)));
+  const filled = Math.round(done * barColumns);
+  const bar = '#'.repeat(filled) + '-'.repeat(barColumns - filled);
+  const share = String(Math.floor(done * 100)).padStart(3);
+  return `[${bar}] ${share} %  ${grouped(ratePerSecond)} events a second  ${placeOf(status)}`.slice(
+    0,
+    columns - 1,
+  );
+}
+
+/** Where a stream is: live, so far behind, without a connection, or ended. */
+export function placeOf({ state, live, lagUs, newestUs }: StreamStatus): string {
+  if (state === 'ended') return newestUs === undefined ? 'nothing' : `up to ${formatMoment(newestUs)}`;
+  if (state === 'waiting' || state === 'connecting') return 'not connected';
+  if (live) return 'live';
+  return lagUs === undefined ? 'nothing yet' : `${formatSpan(lagUs / 1_000_000)} behind`;
 }

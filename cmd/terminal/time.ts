@@ -1,8 +1,8 @@
-// Moments as operators write and read them: numbers as cursors are, or RFC 3339. Pure; for the tools that look into a
-// log. The log itself knows microseconds only.
+// Moments as operators write and read them: numbers as cursors are, RFC 3339, or a span ago. Pure. The log and the wire
+// know microseconds only.
 
 import { isRfc3339 } from '../../lib/decode/rfc3339.ts';
-import { CodedError } from '../../lib/errors.ts';
+import { UsageError } from '../../lib/errors.ts';
 import { parseCursor, positionOfCursor } from '../../lib/event/cursor.ts';
 
 /**
@@ -19,12 +19,26 @@ export function parseMoment(text: string, name: string): number {
   const ms =
     parts !== null && isRfc3339(bytes, 0, bytes.length) ? Date.parse(`${parts[1]}${parts[3]}`) : Number.NaN;
   if (parts === null || Number.isNaN(ms)) {
-    throw new CodedError(
+    throw new UsageError(
       'CONFIG_TIME_INVALID',
       `${name} ${JSON.stringify(text)} is no time: give µs, ms or s since 1970, or RFC 3339 as 2026-01-31T12:00:00Z`,
     );
   }
   return ms * 1000 + Number((parts[2] ?? '').padEnd(6, '0').slice(0, 6));
+}
+
+const secondsPerUnit: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
+/**
+ * Microseconds since 1970 of `now`, of a span ago (`90s`, `1h30m`, `2d`), or of a moment as `parseMoment` takes it.
+ * @param name of the flag, for the message. @throws CodedError `CONFIG_TIME_INVALID`.
+ */
+export function parseMomentOrSpan(text: string, name: string, nowUs: number): number {
+  if (text === 'now') return nowUs;
+  if (!/^(\d+[smhd])+$/.test(text)) return parseMoment(text, name);
+  const parts = [...text.matchAll(/(\d+)([smhd])/g)];
+  const seconds = parts.reduce((sum, [, count, unit]) => sum + Number(count) * secondsPerUnit[unit], 0);
+  return Math.max(0, nowUs - seconds * 1_000_000);
 }
 
 /** `2026-01-31T12:00:00.123456Z`, for `timeUs` in microseconds since 1970. */

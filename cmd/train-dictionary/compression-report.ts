@@ -1,4 +1,4 @@
-// What a dictionary is worth: how small it makes events that it was not trained on, and for what work, at every level.
+// How well a dictionary compresses: how small it makes events that it was not trained on, and for what work, at every level.
 // It owns the measuring; used for the metadata of a new dictionary and by the benchmark.
 import { zstdCompressSync } from 'node:zlib';
 import { ByteWriter } from '../../lib/byte-writer.ts';

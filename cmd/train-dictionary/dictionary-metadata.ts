@@ -1,9 +1,10 @@
-// The metadata beside a dictionary: where it comes from and what it is worth, for whoever is to decide which one to use. It
-// owns the shape, the table that people see, and the two files.
+// The metadata beside a dictionary: where it comes from and how well it compresses, to decide which one to use. It owns
+// the shape, the table that people see, and the two files.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compressionLevels } from '../../lib/codec/compressor.ts';
 import type { Dictionary } from '../../lib/codec/dictionary.ts';
+import { UsageError } from '../../lib/errors.ts';
 import {
   bytesOf,
   type CompressionReport,
@@ -43,7 +44,7 @@ export interface DictionaryMetadata {
   readonly levels: readonly LevelRow[];
 }
 
-/** What a metadata is made of. */
+/** What metadata is made of. */
 export interface MetadataInput {
   readonly dictionary: Dictionary;
   readonly against: Dictionary;
@@ -88,12 +89,12 @@ export async function makeMetadata(input: MetadataInput): Promise<DictionaryMeta
 export function metadataText(metadata: DictionaryMetadata): string {
   const { id, bytes, source, trainedOn, heldOut, against, defaultLevel, levels: rows } = metadata;
   const cell = (text: string): string => text.padStart(18);
-  const worth = ({ ratio, cpuUs }: CompressionReport): string =>
+  const reportCell = ({ ratio, cpuUs }: CompressionReport): string =>
     cell(`${ratio.toFixed(4)} ${cpuUs.toFixed(1)} µs`);
   const lines = rows.map((row) => {
     const mark = row.level === defaultLevel ? '*' : ' ';
     const without = cell(row.ratioWithoutDictionary.toFixed(4));
-    return `${mark}    ${row.level}${worth(row)}${worth(row.against)}${without}`;
+    return `${mark}    ${row.level}${reportCell(row)}${reportCell(row.against)}${without}`;
   });
   const chosen = rows.find(({ level }) => level === defaultLevel) as LevelRow;
   const change = (1 - chosen.ratio / chosen.against.ratio) * 100;
@@ -109,15 +110,24 @@ export function metadataText(metadata: DictionaryMetadata): string {
   ].join('\n');
 }
 
-/** Writes `<id>.zdict` and `<id>.json` into a folder, made when absent; hands back the path of the first. */
+/**
+ * Writes `<id>.zdict` and `<id>.json` into a folder, made when absent; hands back the path of the first.
+ * @throws UsageError `TRAINING_OUTPUT_FAILED`.
+ */
 export async function writeDictionary(
   folder: string,
   dictionary: Dictionary,
   metadata: DictionaryMetadata,
 ): Promise<string> {
-  await mkdir(folder, { recursive: true });
   const path = join(folder, `${dictionary.id}.zdict`);
-  await writeFile(path, dictionary.bytes);
-  await writeFile(join(folder, `${dictionary.id}.json`), `${JSON.stringify(metadata, undefined, 2)}\n`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(path, dictionary.bytes);
+    await writeFile(join(folder, `${dictionary.id}.json`), `${JSON.stringify(metadata, undefined, 2)}\n`);
+  } catch (cause) {
+    throw new UsageError('TRAINING_OUTPUT_FAILED', `cannot write ${path}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
   return path;
 }

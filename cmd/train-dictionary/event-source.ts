@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import type { Disconnected } from '../../client/lib/notice.ts';
 import { type StreamEvent, subscribe } from '../../client/lib/subscribe.ts';
-import { CodedError } from '../../lib/errors.ts';
+import { type CodedError, UsageError } from '../../lib/errors.ts';
 import type { EventSample } from './event-sample.ts';
 
 /** Bytes of JSON after which no more is read. */
@@ -32,6 +32,8 @@ export interface ReadOptions {
   readonly liveEventsMax: number;
   /** Called about once a second. */
   readonly onProgress?: (progress: ReadProgress) => void;
+  /** A clock, in milliseconds. */
+  readonly now?: () => number;
 }
 
 /** Whether a source is a server's address, and not a file. */
@@ -51,14 +53,15 @@ export function sourceName(from: string): string {
  * Throws TRAINING_UNREACHABLE, TRAINING_SOURCE_UNREADABLE, CLIENT_BAD_URL, CLIENT_REFUSED.
  */
 export async function readEvents(from: string, sample: EventSample, options: ReadOptions): Promise<void> {
-  const startMs = performance.now();
+  const now = options.now ?? (() => performance.now());
+  const startMs = now();
   let shownMs = startMs;
   let bytes = 0;
   /** False when there is to be no more. */
   const offer = (account: string, text: string): boolean => {
     sample.offer(account, text);
     bytes += text.length;
-    const nowMs = performance.now();
+    const nowMs = now();
     if (nowMs - shownMs >= progressMs) {
       shownMs = nowMs;
       const seconds = (nowMs - startMs) / 1000;
@@ -97,7 +100,7 @@ async function readServer(
 
 function unreachable(url: string, { why, reason, status }: Disconnected): CodedError {
   const detail = [why, status === undefined ? '' : `HTTP ${status}`, reason].filter((part) => part !== '');
-  return new CodedError(
+  return new UsageError(
     'TRAINING_UNREACHABLE',
     `cannot subscribe at ${sourceName(url)}: ${detail.join(', ')}. Is it the address of a Jetstream v1 server, as ws://host:6008/subscribe?`,
   );
@@ -110,7 +113,7 @@ async function readFile(path: string, offer: Offer): Promise<void> {
       if (account !== undefined && !offer(account, line)) return;
     }
   } catch (cause) {
-    throw new CodedError(
+    throw new UsageError(
       'TRAINING_SOURCE_UNREADABLE',
       `cannot read events from ${path}: ${(cause as Error).message}`,
       { cause },

@@ -1,5 +1,5 @@
 // Makes a dictionary out of events by the trainer of the zstd command line. It owns the program's call and the id that
-// the result gets; which events, and what the result is worth, is for others. Nothing here runs in the daemon.
+// the result gets; which events, and how well the result compresses, is for others. Nothing here runs in the daemon.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Dictionary, parseDictionary } from '../../lib/codec/dictionary.ts';
-import { CodedError } from '../../lib/errors.ts';
+import { CodedError, UsageError } from '../../lib/errors.ts';
 
 /** Sizes of dictionaries that are trained, in bytes. A frame's window is 128 KiB: what is farther is not reached. */
 export const trainedBytes = { min: 1024, max: 128 * 1024 } as const;
@@ -38,7 +38,7 @@ export async function trainDictionary(
   id: number = trainedId(events, dictionaryBytes),
 ): Promise<Dictionary> {
   if (events.length < trainingEventsMin) {
-    throw new CodedError(
+    throw new UsageError(
       'TRAINING_TOO_FEW',
       `${events.length} events are too few to train on: give at least ${trainingEventsMin}, better 10,000`,
     );
@@ -54,6 +54,10 @@ export async function trainDictionary(
     await runZstd(folder, ['--train', '--filelist=list', ...options]);
     const bytes = new Uint8Array(await readFile(join(folder, 'trained')));
     return parseDictionary(bytes, 'what "zstd --train" made');
+  } catch (cause) {
+    if (cause instanceof CodedError) throw cause;
+    const reason = (cause as Error).message;
+    throw new UsageError('TRAINING_FAILED', `cannot train in ${folder}: ${reason}`, { cause });
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -69,14 +73,14 @@ async function runZstd(folder: string, options: readonly string[]): Promise<stri
     return (await promisify(execFile)('zstd', options, { cwd: folder })).stdout;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') {
-      throw new CodedError(
+      throw new UsageError(
         'TRAINING_TOOL_MISSING',
         'the zstd command line is not installed: install the package "zstd" (apt-get install zstd, brew install zstd)',
         { cause },
       );
     }
     const [reason] = String((cause as { stderr?: string }).stderr ?? cause).split('\n');
-    throw new CodedError(
+    throw new UsageError(
       'TRAINING_FAILED',
       `"zstd --train" fails: ${reason}. Give it more or other events.`,
       {

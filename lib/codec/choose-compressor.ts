@@ -2,7 +2,7 @@
 // test that the choice rests on: Node's is driven by an interface that is not documented, so what it makes is read back
 // by the WebAssembly build, which shares nothing with it. Called at start, in each thread that compresses.
 import { ByteWriter } from '../byte-writer.ts';
-import { CodedError } from '../errors.ts';
+import { CodedError, UsageError } from '../errors.ts';
 import { type Compressor, compressionLevels, windowBytesMax } from './compressor.ts';
 import type { Dictionary } from './dictionary.ts';
 import { openNodeCompressor } from './node-compressor.ts';
@@ -37,7 +37,7 @@ export async function chooseCompressor(
   onFallback: (reason: CodedError) => void = () => {},
 ): Promise<Compressor> {
   if (!Number.isInteger(level) || level < compressionLevels.min || level > compressionLevels.max) {
-    throw new CodedError(
+    throw new UsageError(
       'CODEC_LEVEL',
       `zstd level ${level} is not a whole number from ${compressionLevels.min} to ${compressionLevels.max}`,
     );

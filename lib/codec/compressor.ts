@@ -2,7 +2,7 @@
 // the errors they throw; it knows no library. node-compressor.ts and wasm-compressor.ts implement it; ingest, the fan-out
 // and tools call it.
 import type { ByteWriter } from '../byte-writer.ts';
-import { CodedError } from '../errors.ts';
+import { CodedError, UsageError } from '../errors.ts';
 import type { Dictionary } from './dictionary.ts';
 
 /**
@@ -95,7 +95,7 @@ export function corruptFrame(
 
 /** A dictionary whose layout is right and whose tables are not. */
 export function refusedDictionary(dictionary: Dictionary, cause?: unknown): CodedError {
-  return new CodedError(
+  return new UsageError(
     'CODEC_DICTIONARY_INVALID',
     `zstd refuses the dictionary ${dictionary.id} (sha256 ${dictionary.sha256}): its tables are damaged. Give an intact file.`,
     { cause },

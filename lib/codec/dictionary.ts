@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { CodedError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { dictionaryLayout } from './dictionary-layout.ts';
 
 /** Smallest file that can be a dictionary, in bytes: header, tables, eight bytes of content. */
@@ -36,7 +36,7 @@ export interface Dictionary {
  */
 export function parseDictionary(bytes: Uint8Array, name: string): Dictionary {
   const refuse = (why: string): never => {
-    throw new CodedError(
+    throw new UsageError(
       'CODEC_DICTIONARY_INVALID',
       `${name} is not a usable zstd dictionary: ${why}. Give a file made by "zstd --train".`,
     );
@@ -60,7 +60,7 @@ export function readDictionary(path: string): Dictionary {
     bytes =
       size > dictionaryBytesMax ? new Uint8Array(dictionaryBytesMax + 1) : new Uint8Array(readFileSync(path));
   } catch (cause) {
-    throw new CodedError(
+    throw new UsageError(
       'CODEC_DICTIONARY_UNREADABLE',
       `cannot read the zstd dictionary ${path}: ${(cause as Error).message}. Check the path and its permissions.`,
       { cause },
@@ -106,7 +106,7 @@ export class DictionaryStore {
     for (const dictionary of [current, ...others]) {
       const known = this.#byId.get(dictionary.id);
       if (known !== undefined && known.sha256 !== dictionary.sha256) {
-        throw new CodedError(
+        throw new UsageError(
           'CODEC_DICTIONARY_CONFLICT',
           `two different zstd dictionaries have the id ${dictionary.id} (sha256 ${known.sha256} and ${dictionary.sha256}): train one of them again with another id`,
         );
@@ -115,7 +115,7 @@ export class DictionaryStore {
     }
     this.additional = [...this.#byId.values()].slice(1);
     if (this.additional.length > additionalDictionariesMax) {
-      throw new CodedError(
+      throw new UsageError(
         'CODEC_DICTIONARY_TOO_MANY',
         `${this.additional.length + 1} zstd dictionaries are given: at most ${additionalDictionariesMax + 1} are served at once`,
       );

@@ -3,7 +3,7 @@
 // the handle is there is checked when it opens; what it makes is checked by choose-compressor.ts, before it is used.
 import { constants, createZstdCompress, zstdDecompressSync } from 'node:zlib';
 import type { ByteWriter } from '../byte-writer.ts';
-import { CodedError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import {
   type Compressor,
   closed,
@@ -122,7 +122,7 @@ function openStream(dictionary: Dictionary, level: number): OpenStream {
     failure = error;
   });
   if (typeof stream._handle?.writeSync !== 'function' || !(stream._writeState instanceof Uint32Array)) {
-    throw new CodedError(
+    throw new UsageError(
       'CODEC_NODE_MISSING',
       `the zstd of Node ${process.version} cannot be driven event by event: use "--compressor auto"`,
     );

@@ -1,15 +1,10 @@
-// Command line and environment in, one checked configuration out, or one line that says what to correct. Pure: it opens
-// nothing, and leaves URLs and files to the stages that use them. The daemon's shell calls it before anything starts.
-import { CodedError } from '../errors.ts';
+// Command line and environment in, one checked configuration out, or an error that says what to correct. It opens nothing,
+// and leaves URLs and files to the stages that use them. The daemon's shell calls it before anything starts.
+import { UsageError } from '../errors.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import type { LogFormat, LogLevel } from '../logger.ts';
-import {
-  type GivenText,
-  type GivenTexts,
-  readCommandLine,
-  readEnvironment,
-  shown,
-} from './setting-sources.ts';
+import { fromGoFlags, shown } from './command-line.ts';
+import { type GivenText, type GivenTexts, readEnvironment, settingsCommand } from './setting-sources.ts';
 import {
   Problem,
   parseBoolean,
@@ -61,36 +56,29 @@ export interface Config {
   readonly notices: readonly string[];
 }
 
-/** What the command line and the environment ask for. The error's message is one line, for standard error. */
-export type ConfigOutcome =
-  | { readonly kind: 'config'; readonly config: Config }
-  | { readonly kind: 'help' }
-  | { readonly kind: 'version' }
-  | { readonly kind: 'failure'; readonly error: CodedError };
-
 /**
- * Reads the configuration. A flag beats `SLIPSTREAM_` and `JETSTREAM_` variables, which must agree where both are set.
- * Never throws: failures carry CONFIG_UNKNOWN_FLAG, CONFIG_UNKNOWN_VARIABLE, CONFIG_UNEXPECTED_ARGUMENT,
- * CONFIG_MISSING_VALUE, CONFIG_BAD_VALUE, CONFIG_OUT_OF_RANGE, CONFIG_CONFLICT or CONFIG_COMBINATION.
- * @param argv what follows the program's name.
+ * The configuration of what the command line gave and the environment adds. A flag beats `SLIPSTREAM_` and `JETSTREAM_`
+ * variables, which must agree where both are set. Throws UsageErrors of CONFIG_ codes.
+ * @param flags what `settingsCommand` has parsed.
  */
+export function configOf(flags: GivenTexts, env: Readonly<Record<string, string | undefined>>): Config {
+  const given: GivenTexts = new Map([...flags, ...readEnvironment(env, flags)]);
+  const values = Object.fromEntries(
+    settingNames.map((name) => [name, readValue(name, given.get(name))]),
+  ) as unknown as SettingValues;
+  checkCombinations(values);
+  return toConfig(values, noticesOf(given));
+}
+
+/** The same of arguments, those that follow the program's name. */
 export function readConfig(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
-): ConfigOutcome {
-  try {
-    const flags = readCommandLine(argv);
-    if (typeof flags === 'string') return { kind: flags };
-    const given: GivenTexts = new Map([...flags, ...readEnvironment(env, flags)]);
-    const values = Object.fromEntries(
-      settingNames.map((name) => [name, readValue(name, given.get(name))]),
-    ) as unknown as SettingValues;
-    checkCombinations(values);
-    return { kind: 'config', config: toConfig(values, noticesOf(given)) };
-  } catch (error) {
-    if (error instanceof CodedError) return { kind: 'failure', error };
-    throw error;
-  }
+): Config {
+  const flags: GivenTexts = new Map();
+  const command = settingsCommand(flags);
+  command.parse(fromGoFlags(command, argv), { from: 'user' });
+  return configOf(flags, env);
 }
 
 function readValue(name: SettingName, given: GivenText | undefined): unknown {
@@ -100,9 +88,9 @@ function readValue(name: SettingName, given: GivenText | undefined): unknown {
   const source = given?.source ?? `--${name}`;
   const value = parseValue(setting, text);
   if (value instanceof Problem)
-    throw new CodedError('CONFIG_BAD_VALUE', `${source}: ${shown(text)} ${value.why}`);
+    throw new UsageError('CONFIG_BAD_VALUE', `${source}: ${shown(text)} ${value.why}`);
   if (typeof value === 'number' && !isInRange(setting, value)) {
-    throw new CodedError(
+    throw new UsageError(
       'CONFIG_OUT_OF_RANGE',
       `${source}: ${shown(text)} is out of range: give ${setting.range}`,
     );
@@ -143,7 +131,7 @@ function isInRange({ min = -Infinity, max = Infinity, zeroOrMin = false }: Setti
 /** Throws for values that are each right and wrong together. */
 function checkCombinations(values: SettingValues): void {
   const refuse = (message: string): never => {
-    throw new CodedError('CONFIG_COMBINATION', message);
+    throw new UsageError('CONFIG_COMBINATION', message);
   };
   const { 'listen-addr': listen, 'metrics-listen-addr': metrics, 'ws-url': urls } = values;
   if (overlaps(listen, metrics)) {

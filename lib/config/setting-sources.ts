@@ -1,7 +1,8 @@
 // Where texts of settings come from: the command line and the environment, each checked for names that nobody knows.
-// It owns names and their precedence; what the texts mean is config.ts. Pure. Throws CodedErrors of CONFIG_ codes.
-import { CodedError } from '../errors.ts';
-import { nearestName } from './nearest-name.ts';
+// It owns names, their precedence and the help; what the texts mean is config.ts. Throws UsageErrors of CONFIG_ codes.
+import { UsageError } from '../errors.ts';
+import { packageVersion } from '../package-version.ts';
+import { type Command, newCommand, Option, shown, suggestionFor } from './command-line.ts';
 import { type Setting, type SettingKind, type SettingName, settingNames, settings } from './settings.ts';
 
 /** A text that was given for a setting, and by which name; a repeated flag of a kind of lists is joined by commas. */
@@ -11,65 +12,70 @@ export interface GivenText {
   readonly source: string;
 }
 
-export type GivenTexts = ReadonlyMap<SettingName, GivenText>;
-
-/** Longest text of an operator that is repeated in a message, in characters. */
-const shownTextMax = 80;
+export type GivenTexts = Map<SettingName, GivenText>;
 
 const lists: readonly SettingKind[] = ['urls', 'networks', 'paths'];
 
-const table: Record<SettingName, Setting> = settings;
-const namesByFlag = new Map<string, SettingName>();
-const namesByEnv = new Map<string, SettingName>();
-for (const name of settingNames) {
-  for (const flag of [name, ...(table[name].aliases ?? [])]) namesByFlag.set(flag, name);
-  for (const variable of table[name].env) namesByEnv.set(variable, name);
-}
+/** What stands for a value after a flag. */
+const placeholders: Record<SettingKind, string> = {
+  urls: '<URL>',
+  networks: '<ADDRESSES>',
+  paths: '<FILES>',
+  address: '<HOST:PORT>',
+  duration: '<DURATION>',
+  bytes: '<BYTES>',
+  integer: '<N>',
+  float: '<N>',
+  boolean: '[BOOLEAN]',
+  choice: '',
+  path: '<PATH>',
+};
 
-/** Requests that end the process before anything is read. */
-const requests = new Map<string, 'help' | 'version'>([
-  ['help', 'help'],
-  ['h', 'help'],
-  ['version', 'version'],
-  ['v', 'version'],
-]);
+const description = `The AT Protocol firehose as JSON over WebSocket, for every client of Jetstream v1.
 
-/** A text of an operator for a message: in quotes, on one line, not too long. */
-export function shown(text: string): string {
-  const quoted = JSON.stringify(text.length > shownTextMax ? `${text.slice(0, shownTextMax)}…` : text);
-  return quoted.replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
+Without a command it is the daemon. --NAME=VALUE and one dash work too. Every setting can come from the environment: a flag wins over SLIPSTREAM_ variables, and JETSTREAM_ variables are those of Jetstream v1. DURATION is written as in Go (24h, 1h30m, 300ms), BYTES with a unit (10GiB, 500MB).`;
 
-/**
- * Reads flags: `--name value`, `--name=value`, one dash or two; booleans `--name` or `--name=false`. The last of
- * several wins. Throws CONFIG_UNKNOWN_FLAG, CONFIG_MISSING_VALUE, CONFIG_UNEXPECTED_ARGUMENT.
- * @param argv what follows the program's name.
- */
-export function readCommandLine(argv: readonly string[]): GivenTexts | 'help' | 'version' {
-  const given = new Map<SettingName, GivenText>();
-  for (let index = 0; index < argv.length; index++) {
-    const argument = argv[index];
-    const parts = /^--?([a-z][^=]*)(?:=(.*))?$/is.exec(argument);
-    if (parts === null) throw unexpectedArgument(argument, argv[index - 1]);
-    const [, flag, inline] = parts;
-    const request = requests.get(flag);
-    if (request !== undefined) return request;
-    const name = namesByFlag.get(flag);
-    if (name === undefined) throw unknownFlag(flag);
-    const source = `--${flag}`;
-    let text = inline;
-    if (text === undefined && table[name].kind === 'boolean') text = 'true';
-    if (text === undefined) {
-      text = argv[++index];
-      if (text === undefined || isFlag(text)) throw missingValue(source, text);
+const examples = `
+Examples:
+  slipstream --data-dir /var/lib/slipstream --event-ttl 72h --retention-bytes 40GiB
+  slipstream --ws-url wss://bsky.network,wss://relay.example.org
+  websocat 'ws://localhost:6008/subscribe?wantedCollections=app.bsky.feed.post'
+  websocat "ws://localhost:6008/subscribe?cursor=$(date -d '1 hour ago' +%s)000000"`;
+
+const noEffect = 'Without effect, taken because Jetstream v1 has them:';
+
+/** The daemon's command line: every setting is a flag, and what is parsed goes to `given`; the last of several wins. */
+export function settingsCommand(given: GivenTexts): Command {
+  const command = newCommand('slipstream', description)
+    .usage('[--NAME VALUE]...')
+    .version(`slipstream ${packageVersion()}`, '-v, --version', 'the version')
+    .configureHelp({ optionDescription: (option) => option.description })
+    .addHelpText('after', examples);
+  for (const name of settingNames) {
+    const setting: Setting = settings[name];
+    const value =
+      setting.choices === undefined ? placeholders[setting.kind] : `<${setting.choices.join('|')}>`;
+    for (const flag of [name, ...(setting.aliases ?? [])]) {
+      const source = `--${flag}`;
+      const option = new Option(`${source} ${value}`, helpOf(setting))
+        .preset('true')
+        .hideHelp(flag !== name)
+        .helpGroup(setting.group === 'No effect' ? noEffect : `${setting.group}:`)
+        .argParser((text) => {
+          if (command.options.some(({ long }) => long === text.split('=')[0]))
+            throw missingValue(source, text);
+          const earlier = lists.includes(setting.kind) ? given.get(name) : undefined;
+          given.set(name, { text: earlier === undefined ? text : `${earlier.text},${text}`, source });
+        });
+      command.addOption(option);
     }
-    const earlier = lists.includes(table[name].kind) ? given.get(name) : undefined;
-    given.set(name, { text: earlier === undefined ? text : `${earlier.text},${text}`, source });
   }
-  return given;
+  return command;
+}
+
+function helpOf({ help, default: text, defaultShown, aliases = [], env }: Setting): string {
+  const also = aliases.map((alias) => ` Also: --${alias}.`).join('');
+  return `${help} Default: ${defaultShown ?? text}.${also} Env: ${env.join(', ')}.`;
 }
 
 /**
@@ -81,19 +87,20 @@ export function readEnvironment(
   env: Readonly<Record<string, string | undefined>>,
   decided: GivenTexts,
 ): GivenTexts {
-  const given = new Map<SettingName, GivenText>();
-  for (const [variable, text] of Object.entries(env)) {
-    if (!/^(SLIPSTREAM|JETSTREAM)_/.test(variable) || namesByEnv.has(variable)) continue;
-    if (!isServiceLink(variable, text ?? '')) throw unknownVariable(variable);
+  const variables = settingNames.flatMap((name): readonly string[] => settings[name].env);
+  for (const [variable, text = ''] of Object.entries(env)) {
+    if (!/^(SLIPSTREAM|JETSTREAM)_/.test(variable) || variables.includes(variable)) continue;
+    if (!isServiceLink(variable, text)) throw unknownVariable(variable, variables);
   }
+  const given: GivenTexts = new Map();
   for (const name of settingNames) {
     if (decided.has(name)) continue;
-    for (const variable of table[name].env) {
-      const text = env[variable];
+    for (const source of settings[name].env) {
+      const text = env[source];
       if (text === undefined || text === '') continue;
       const other = given.get(name);
-      if (other === undefined) given.set(name, { text, source: variable });
-      else if (other.text !== text) throw conflict(name, other, { text, source: variable });
+      if (other === undefined) given.set(name, { text, source });
+      else if (other.text !== text) throw conflict(name, other, { text, source });
     }
   }
   return given;
@@ -108,52 +115,22 @@ function isServiceLink(variable: string, text: string): boolean {
   return parts.test(variable) || (variable.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(text));
 }
 
-function isFlag(text: string): boolean {
-  const flag = /^--?([a-z][^=]*)/i.exec(text)?.[1];
-  return flag !== undefined && (namesByFlag.has(flag) || requests.has(flag));
-}
-
-function suggestion(nearest: string | undefined): string {
-  return nearest === undefined ? '; "slipstream --help" lists all' : `: did you mean "${nearest}"?`;
-}
-
-function unknownFlag(flag: string): CodedError {
-  const nearest = nearestName(flag, [...namesByFlag.keys(), 'help', 'version']);
-  const hint = suggestion(nearest === undefined ? undefined : `--${nearest}`);
-  return new CodedError('CONFIG_UNKNOWN_FLAG', `there is no setting ${shown(`--${flag}`)}${hint}`);
-}
-
-function unknownVariable(variable: string): CodedError {
-  const withoutPrefix = (name: string): string => name.slice(name.indexOf('_') + 1);
-  const names = [...namesByEnv.keys()];
-  const nearest = nearestName(withoutPrefix(variable), names.map(withoutPrefix));
-  const samePrefix = variable.slice(0, variable.indexOf('_') + 1) + nearest;
-  const hint = names.includes(samePrefix)
-    ? samePrefix
-    : names.find((name) => withoutPrefix(name) === nearest);
-  return new CodedError(
+function unknownVariable(variable: string, variables: readonly string[]): UsageError {
+  // Most of our variables do not exist with the prefix of Jetstream v1.
+  const ours = variable.replace(/^JETSTREAM/, 'SLIPSTREAM');
+  const hint = variables.includes(ours) ? `(Did you mean ${ours}?)` : suggestionFor(variable, variables);
+  return new UsageError(
     'CONFIG_UNKNOWN_VARIABLE',
-    `no setting has the environment variable ${shown(variable)}${suggestion(hint)}`,
+    `no setting has the environment variable ${shown(variable)} ${hint || '("slipstream --help" lists all)'}`,
   );
 }
 
-function missingValue(source: string, next: string | undefined): CodedError {
-  const found = next === undefined ? 'nothing follows it' : `${shown(next)} follows it`;
-  return new CodedError('CONFIG_MISSING_VALUE', `${source} needs a value, and ${found}`);
+function missingValue(source: string, next: string): UsageError {
+  return new UsageError('CONFIG_MISSING_VALUE', `${source} needs a value, and ${shown(next)} follows it`);
 }
 
-function unexpectedArgument(argument: string, previous: string | undefined): CodedError {
-  const flag = previous?.replace(/^--?/, '') ?? '';
-  const name = namesByFlag.get(flag);
-  const fix =
-    name !== undefined && table[name].kind === 'boolean'
-      ? `write --${flag}=${/^\w+$/.test(argument) ? argument.slice(0, shownTextMax) : 'true'}`
-      : 'settings are given as --name value';
-  return new CodedError('CONFIG_UNEXPECTED_ARGUMENT', `unexpected argument ${shown(argument)}: ${fix}`);
-}
-
-function conflict(name: SettingName, one: GivenText, other: GivenText): CodedError {
-  return new CodedError(
+function conflict(name: SettingName, one: GivenText, other: GivenText): UsageError {
+  return new UsageError(
     'CONFIG_CONFLICT',
     `${one.source}=${shown(one.text)} and ${other.source}=${shown(other.text)} disagree: unset one, or give --${name}`,
   );

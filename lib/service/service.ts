@@ -4,7 +4,6 @@
 import { availableParallelism } from 'node:os';
 import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
-import { packageVersion } from '../config/help.ts';
 import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
 import { AddressTable } from '../fanout/address-table.ts';
@@ -14,6 +13,7 @@ import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
 import { LevelLog } from '../log/level-log.ts';
 import type { Logger } from '../logger.ts';
 import { Monitor } from '../monitor/monitor.ts';
+import { packageVersion } from '../package-version.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelayUrl, type Relay } from '../upstream/relay-url.ts';

@@ -1,7 +1,7 @@
 // What an operator writes to name a relay, parsed into the address to connect to and the key that its sequence is stored
 // under. Pure: it looks nothing up and opens nothing.
 
-import { CodedError } from '../errors.ts';
+import { CodedError, UsageError } from '../errors.ts';
 
 const defaultPath = '/xrpc/com.atproto.sync.subscribeRepos';
 
@@ -67,7 +67,7 @@ export function parseRelayUrl(text: string): Relay {
 
 function badUrl(text: string, what: string): CodedError {
   const shown = text.replace(/\/\/[^/?#]*@/, '//***@');
-  return new CodedError(
+  return new UsageError(
     'UPSTREAM_BAD_URL',
     `relay URL "${shown}" ${what}; give a relay as wss://host, or ws://host:port for one without TLS`,
   );

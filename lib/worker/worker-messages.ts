@@ -3,6 +3,7 @@
 // is a tenth of a microsecond an event. worker-pool.ts is the one side, worker-thread.ts the other.
 
 import type { Config } from '../config/config.ts';
+import type { CodedError } from '../errors.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import type { Block } from '../log/block.ts';
 import type { ReplicaStart } from '../log/log-replica.ts';
@@ -57,12 +58,10 @@ export type FromWorker =
   /** It is ready for asks. */
   | { readonly kind: 'ready' }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
-  /** `code` is a CodedError's. */
-  | {
-      readonly kind: 'failure';
-      readonly id: number;
-      readonly code: string;
-      readonly message: string;
-    }
+  /** What a CodedError holds. */
+  | ({ readonly kind: 'failure'; readonly id: number } & Pick<
+      CodedError,
+      'code' | 'message' | 'retryable' | 'exitCode'
+    >)
   /** For the log file. */
   | { readonly kind: 'log'; readonly entry: ServerLogEntry };

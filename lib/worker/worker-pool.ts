@@ -219,7 +219,7 @@ class Member {
     const { resolve, reject } = this.#asked.get(message.id) as PromiseWithResolvers<unknown>;
     this.#asked.delete(message.id);
     if (message.kind === 'answer') resolve(message.answer);
-    else reject(new CodedError(message.code, message.message));
+    else reject(new CodedError(message.code, message.message, message));
   }
 }
 

@@ -71,7 +71,8 @@ class WorkerThread {
       send(this.#port, { kind: 'answer', id, answer: await this.#do(ask) });
     } catch (error) {
       if (!(error instanceof CodedError)) throw error;
-      send(this.#port, { kind: 'failure', id, code: error.code, message: error.message });
+      const { code, message, retryable, exitCode } = error;
+      send(this.#port, { kind: 'failure', id, code, message, retryable, exitCode });
     }
   }
 

@@ -2,7 +2,7 @@
 // lib/simulator. Prints `relay-sim listening ws://…` on one line when it accepts readers; other processes wait for it.
 
 import { parseArgs } from 'node:util';
-import { CodedError } from '../../lib/errors.ts';
+import { UsageError } from '../../lib/errors.ts';
 import { CollectionMix } from '../lib/collection-mix.ts';
 import { FramePool } from '../lib/frame-pool.ts';
 import type { FrameSource } from '../lib/frame-source.ts';
@@ -63,7 +63,7 @@ type Flags = ReturnType<typeof readFlags>;
 function wholeNumber(flag: string, text: string, low: number, high: number): number {
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= low && value <= high)) {
-    throw new CodedError(
+    throw new UsageError(
       'CONFIG_FLAG_INVALID',
       `--${flag} ${text}: must be a whole number from ${low} to ${high}`,
     );
@@ -103,7 +103,7 @@ async function makeSource(values: Flags): Promise<FrameSource> {
       : FramePool.fromFrames(frames.slice(0, pool), firstSeqOf(values));
   }
   if (values.loop) {
-    throw new CodedError('CONFIG_FLAG_INVALID', '--loop needs --frames-file');
+    throw new UsageError('CONFIG_FLAG_INVALID', '--loop needs --frames-file');
   }
   const network = await makeNetwork(values);
   return pool === undefined

@@ -1,7 +1,7 @@
 // Which collections the synthetic network writes to, and how often: weights that resemble the real network, with a
 // long tail of made-up NSIDs, or the user's own (`--mix`). Owns no record shapes.
 
-import { CodedError } from '../../lib/errors.ts';
+import { UsageError } from '../../lib/errors.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 const tailCollections = 160;
@@ -55,7 +55,7 @@ export class CollectionMix {
     let total = 0;
     for (const [name, weight] of Object.entries(weights)) {
       if (!nsidPattern.test(name) || !(weight > 0) || !Number.isFinite(weight)) {
-        throw new CodedError(
+        throw new UsageError(
           'SIMULATOR_MIX_INVALID',
           `collection mix: "${name}=${weight}" is not an NSID with a positive weight`,
         );
@@ -65,7 +65,7 @@ export class CollectionMix {
       this.#cumulative.push(total);
     }
     if (total === 0) {
-      throw new CodedError('SIMULATOR_MIX_INVALID', 'collection mix: name at least one collection');
+      throw new UsageError('SIMULATOR_MIX_INVALID', 'collection mix: name at least one collection');
     }
   }
 

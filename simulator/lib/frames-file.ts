@@ -4,7 +4,7 @@
 import { createWriteStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
-import { CodedError } from '../../lib/errors.ts';
+import { CodedError, UsageError } from '../../lib/errors.ts';
 import { decodeFrame } from './frame-encoder.ts';
 import type { FrameSource } from './frame-source.ts';
 
@@ -20,7 +20,7 @@ const frameBytesMax = 16 * 1024 * 1024;
 export async function readFrames(path: string): Promise<Buffer[]> {
   const { size } = await stat(path);
   if (size > fileBytesMax) {
-    throw new CodedError(
+    throw new UsageError(
       'SIMULATOR_FILE_INVALID',
       `${path}: ${size} bytes; at most ${fileBytesMax} are read`,
     );
@@ -31,13 +31,13 @@ export async function readFrames(path: string): Promise<Buffer[]> {
   while (at < bytes.length) {
     const length = at + 4 <= bytes.length ? bytes.readUInt32LE(at) : frameBytesMax + 1;
     if (length > frameBytesMax || at + 4 + length > bytes.length) {
-      throw new CodedError('SIMULATOR_FILE_INVALID', `${path}: no whole frame at byte ${at}`);
+      throw new UsageError('SIMULATOR_FILE_INVALID', `${path}: no whole frame at byte ${at}`);
     }
     frames.push(bytes.subarray(at + 4, at + 4 + length));
     at += 4 + length;
   }
   if (frames.length === 0) {
-    throw new CodedError('SIMULATOR_FILE_INVALID', `${path}: holds no frames`);
+    throw new UsageError('SIMULATOR_FILE_INVALID', `${path}: holds no frames`);
   }
   return frames;
 }

@@ -1,7 +1,7 @@
 // What a relay can be told to do wrong, as settings that hold until they are changed, and how the command line writes
 // them. Momentary faults (drop now, send this, jump) are methods of the relay server, which reads these settings.
 
-import { CodedError } from '../../lib/errors.ts';
+import { UsageError } from '../../lib/errors.ts';
 
 /** Settings of misbehaviour; a well-behaved relay has {@link noFaults}. */
 export interface RelayFaults {
@@ -37,7 +37,7 @@ export function parseFaults(text: string): Partial<RelayFaults> {
     const number = /^\d{1,9}$/.test(value) ? Number(value) : Number.NaN;
     if (!Object.hasOwn(noFaults, name) || Number.isNaN(number)) {
       const known = Object.keys(noFaults).join(', ');
-      throw new CodedError(
+      throw new UsageError(
         'SIMULATOR_FAULT_INVALID',
         `fault "${part}": write name=number; names are ${known}`,
       );

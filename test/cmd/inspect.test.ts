@@ -11,7 +11,7 @@ import { LevelLog } from '../../lib/log/level-log.ts';
 import { contentOf, edit, flip } from './inspect/raw-log.ts';
 import { compressor, makeLog, type WrittenLog } from './inspect/sample-log.ts';
 
-const program = resolve(import.meta.dirname, '../../cmd/inspect.ts');
+const program = resolve(import.meta.dirname, '../../cmd/slipstream.ts');
 let folder: string;
 let dataDir: string;
 let made: WrittenLog;
@@ -35,7 +35,7 @@ interface Run {
 }
 
 function inspect(flags: readonly string[], options: Parameters<typeof spawnSync>[2] = {}): Run {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...flags], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, 'inspect', ...flags], {
     maxBuffer: 2 ** 28,
     ...options,
     encoding: 'utf8',
@@ -124,15 +124,15 @@ test('a log that a daemon has open, and a folder without one, are refused in a l
 });
 
 test.each([
-  [['bogus'], '"bogus" is none of summary, verify, export'],
-  [['export', 'more'], '"more" is none of'],
-  [['__proto__'], '"__proto__" is none of'],
-  [['--nonsense'], '--nonsense'],
-  [['verify', '--top', '5'], '--top is not for "inspect verify"'],
-  [['--from', '5'], '--from is not for "inspect summary"'],
+  [['bogus'], 'but got 1: bogus. Commands: summary, verify, export'],
+  [['export', 'more'], 'but got 1: more. Commands: summary, verify, export'],
+  [['__proto__'], 'but got 1: __proto__'],
+  [['--nonsense'], "unknown option '--nonsense'"],
+  [['verify', '--top', '5'], "unknown option '--top'"],
+  [['--from', '5'], "unknown option '--from'"],
   [['--top', '-1'], '--top'],
-  [['--top', 'all'], '--top all: must be a whole number'],
-  [['export', '--limit', '1e3'], '--limit 1e3: must be a whole number'],
+  [['--top', 'all'], "option '--top <N>' argument 'all' is invalid. Must be a whole number."],
+  [['export', '--limit', '1e3'], "option '--limit <N>' argument '1e3' is invalid."],
   [['export', '--from', 'noon'], '--from "noon" is no time'],
   [['verify', '--zstd-dictionary', '/nonexistent.zdict'], 'CODEC_DICTIONARY_UNREADABLE'],
 ])('%j is refused in a line', (flags, text) => {
@@ -143,11 +143,16 @@ test.each([
 });
 
 test('the help has at most 100 columns and names every flag', () => {
-  const { status, stdout, stderr } = inspect(['verify', '--help']);
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  const helps = [['--help'], ['summary', '--help'], ['verify', '-h'], ['export', '--help']].map((flags) =>
+    inspect(flags),
+  );
+  for (const { status, stdout, stderr } of helps) {
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  }
+  const text = helps.map(({ stdout }) => stdout).join('');
   for (const flag of ['data-dir', 'top', 'json', 'zstd-dictionary', 'from', 'to', 'limit']) {
-    expect(stdout).toContain(`--${flag}`);
+    expect(text).toContain(`--${flag}`);
   }
 });
 
@@ -165,7 +170,7 @@ test('a dictionary can be given, and the same as the package’s is no conflict'
 
 test('a reader that has enough ends it without a complaint', async () => {
   for (const flags of [['export'], ['summary']]) {
-    const child = spawn(process.execPath, [program, ...flags, '--data-dir', large], {
+    const child = spawn(process.execPath, [program, 'inspect', ...flags, '--data-dir', large], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stderr = '';
@@ -180,7 +185,7 @@ test('a reader that has enough ends it without a complaint', async () => {
 });
 
 test('a slow reader gets every line', async () => {
-  const child = spawn(process.execPath, [program, 'export', '--data-dir', large], {
+  const child = spawn(process.execPath, [program, 'inspect', 'export', '--data-dir', large], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let text = '';

@@ -12,7 +12,7 @@ import { WebSocket } from 'ws';
 import { postEvent, V1Server } from '../../client/test/v1-server.ts';
 import { defaultDictionaryPath, readDictionary } from '../../lib/codec/dictionary.ts';
 
-const program = resolve(import.meta.dirname, '../../cmd/tail.ts');
+const program = resolve(import.meta.dirname, '../../cmd/slipstream.ts');
 const hasScript = spawnSync('script', ['--version']).error === undefined;
 
 let server: V1Server;
@@ -28,7 +28,7 @@ interface Run {
 }
 
 function start(flags: readonly string[], stdout: 'pipe' | number = 'pipe'): ChildProcess {
-  return spawn(process.execPath, [program, '--url', server.url, ...flags], {
+  return spawn(process.execPath, [program, 'tail', '--url', server.url, ...flags], {
     stdio: ['ignore', stdout, 'pipe'],
   });
 }
@@ -50,7 +50,7 @@ const terminalEnv = { ...plainEnv, TERM: 'xterm-256color' };
 
 /** What a terminal of 120 columns receives. */
 async function runOnTerminal(flags: readonly string[], redirect = ''): Promise<string> {
-  const command = `stty cols 120; ${process.execPath} ${program} --url ${server.url} ${flags.join(' ')} ${redirect}`;
+  const command = `stty cols 120; ${process.execPath} ${program} tail --url ${server.url} ${flags.join(' ')} ${redirect}`;
   const folder = await mkdtemp(join(tmpdir(), 'slipstream-tail-'));
   const file = join(folder, 'command.sh');
   await writeFile(file, command);
@@ -250,7 +250,8 @@ test.skipIf(!existsSync('/dev/full'))('a full disk under the output is a failure
 test('the help', async () => {
   const { code, stdout, stderr } = await run(['--help']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  expect(stdout).toMatch(/^tail: .*\n\nusage: slipstream tail/);
+  expect(stdout).toMatch(/^Usage: slipstream tail /);
+  for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
 });
 
 test.skipIf(!hasScript)(

@@ -39,12 +39,12 @@ function run(args: string[], env = process.env): Promise<Run> {
 
 const common = ['--events', '1000', '--size', '4KiB'];
 
-/** The one dictionary in a folder, and its card. */
+/** The one dictionary in a folder, and its metadata. */
 function made(out: string) {
   const files = readdirSync(out).toSorted();
   const dictionary = readDictionary(join(out, files[1]));
   expect(files).toEqual([`${dictionary.id}.json`, `${dictionary.id}.zdict`]);
-  return { dictionary, card: JSON.parse(readFileSync(join(out, files[0]), 'utf8')) };
+  return { dictionary, metadata: JSON.parse(readFileSync(join(out, files[0]), 'utf8')) };
 }
 
 describe.skipIf(!installed)('train-dictionary', () => {
@@ -68,7 +68,7 @@ describe.skipIf(!installed)('train-dictionary', () => {
     const { id, bytes, sha256 } = one.dictionary;
     expect(bytes.length).toBeLessThanOrEqual(4096);
     const own = readDictionary(defaultDictionaryPath());
-    expect(one.card).toMatchObject({
+    expect(one.metadata).toMatchObject({
       id,
       sha256,
       bytes: bytes.length,
@@ -77,7 +77,7 @@ describe.skipIf(!installed)('train-dictionary', () => {
       trainer: expect.stringMatching(/^zstd /),
       against: { id: own.id, sha256: own.sha256 },
     });
-    const { trainedOn, heldOut, levels } = one.card;
+    const { trainedOn, heldOut, levels } = one.metadata;
     expect(trainedOn.events + heldOut.events).toBe(1_000);
     expect(heldOut.events).toBeGreaterThan(50);
     for (const row of levels) expect(row.ratio).toBeLessThan(0.8 * row.ratioWithoutDictionary);
@@ -100,7 +100,7 @@ describe.skipIf(!installed)('train-dictionary', () => {
     ];
     const { status } = await run([...common, ...flags]);
     expect(status).toBe(0);
-    expect(made(out).card).toMatchObject({ id: 2_000_000_000, against: { id: expect.any(Number) } });
+    expect(made(out).metadata).toMatchObject({ id: 2_000_000_000, against: { id: expect.any(Number) } });
   });
 
   test('trains on the live events of a server', async () => {
@@ -118,7 +118,7 @@ describe.skipIf(!installed)('train-dictionary', () => {
     const from = `ws://127.0.0.1:${port}/subscribe?wantedCollections=app.bsky.feed.like`;
     const { status, stderr } = await run([...common, '--from', from, '--out', out]);
     expect([status, stderr]).toEqual([0, expect.stringContaining('training on')]);
-    expect(made(out).card.source).toBe(`127.0.0.1:${port}`);
+    expect(made(out).metadata.source).toBe(`127.0.0.1:${port}`);
   });
 
   test.each([
@@ -146,11 +146,11 @@ describe.skipIf(!installed)('train-dictionary', () => {
 
 test.each([
   [[], '--from is missing'],
-  [['--from', 'x', '--size', '129KiB'], '--size 129KiB: must be 1KiB to 128KiB'],
-  [['--from', 'x', '--size', 'large'], '--size large: must be'],
-  [['--from', 'x', '--events', '999'], '--events 999: must be a whole number from 1000 to 1000000'],
-  [['--from', 'x', '--id', '7'], '--id 7: must be a whole number from 32768 to 2147483647'],
-  [['--from', 'x', '--minutes', '0'], '--minutes 0: must be'],
+  [['--from', 'x', '--size', '129KiB'], "argument '129KiB' is invalid. Must be 1KiB to 128KiB."],
+  [['--from', 'x', '--size', 'large'], "option '--size <BYTES>' argument 'large' is invalid"],
+  [['--from', 'x', '--events', '999'], 'Must be a whole number from 1000 to 1000000'],
+  [['--from', 'x', '--id', '7'], 'Must be a whole number from 32768 to 2147483647'],
+  [['--from', 'x', '--minutes', '0'], "option '--minutes <N>' argument '0' is invalid"],
   [['--from', 'x', '--against', '/nonexistent'], 'cannot read the zstd dictionary /nonexistent'],
   [['--nonsense'], '--nonsense'],
   [['stray'], 'stray'],

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { nearestName } from '../../lib/config/nearest-name.ts';
 import { type Setting, settingGroups, settingNames, settings } from '../../lib/config/settings.ts';
 
 const rows: [string, Setting][] = settingNames.map((name) => [name, settings[name]]);
@@ -44,35 +43,5 @@ describe('the table', () => {
     expect(variables.toSorted()).toEqual(
       v1.map((flag) => `JETSTREAM_${flag.toUpperCase().replaceAll('-', '_')}`).toSorted(),
     );
-  });
-});
-
-describe('nearestName', () => {
-  const known = [
-    'ws-url',
-    'event-ttl',
-    'liveness-ttl',
-    'listen-addr',
-    'metrics-listen-addr',
-    'data-dir',
-    'fsync',
-  ];
-
-  test.each([
-    ['evnt-ttl', 'event-ttl'],
-    ['event_ttl', 'event-ttl'],
-    ['EVENT-TTL', 'event-ttl'],
-    ['evetn-ttl', 'event-ttl'],
-    ['ws-ulr', 'ws-url'],
-    ['listen', 'listen-addr'],
-    ['metrics', 'metrics-listen-addr'],
-    ['addr', 'listen-addr'],
-    ['fsnyc', 'fsync'],
-    ['datadir', 'data-dir'],
-    ['quux', undefined],
-    ['x', undefined],
-    ['', undefined],
-  ])('%j is near %j', (name, nearest) => {
-    expect(nearestName(name, known)).toBe(nearest);
   });
 });

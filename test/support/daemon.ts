@@ -37,13 +37,9 @@ export class Daemon implements AsyncDisposable {
       '--metrics-listen-addr',
       '127.0.0.1:0',
     ];
-    const outcome = readConfig([...own, ...flags], {});
-    if (outcome.kind !== 'config') throw outcome.kind === 'failure' ? outcome.error : new Error(outcome.kind);
+    const config = readConfig([...own, ...flags], {});
     const target = { write: (line: string) => this.lines.push(line) };
-    this.service = await Service.start(
-      outcome.config,
-      createLogger({ level: 'debug', format: 'json', target }),
-    );
+    this.service = await Service.start(config, createLogger({ level: 'debug', format: 'json', target }));
   }
 
   get url(): string {

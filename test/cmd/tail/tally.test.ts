@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import type { StreamEvent, StreamStatus } from '../../../client/lib/subscribe.ts';
-import { placeOf, replayBar } from '../../../cmd/tail/replay-bar.ts';
-import { Tally, tallyLines } from '../../../cmd/tail/tally.ts';
+import { placeOf, replayBar, Tally, tallyLines } from '../../../cmd/tail/tally.ts';
 
 const commit = (collection: string, operation = 'create') =>
   ({ kind: 'commit', commit: { collection, operation } }) as StreamEvent;

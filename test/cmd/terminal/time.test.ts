@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatMoment, formatSpan, parseMoment } from '../../../cmd/terminal/time.ts';
+import { formatMoment, formatSpan, parseMoment, parseMomentOrSpan } from '../../../cmd/terminal/time.ts';
 
 const timeUs = Date.UTC(2026, 0, 31, 12, 30, 15) * 1000;
 
@@ -58,4 +58,22 @@ test.each([
   [86_400 * 3 + 3600 * 4 + 5, '3 d 4 h'],
 ])('%d seconds are %s', (seconds, text) => {
   expect(formatSpan(seconds)).toBe(text);
+});
+
+const nowUs = Date.UTC(2026, 0, 31, 12) * 1000;
+const second = 1_000_000;
+
+test.each([
+  ['now', nowUs],
+  ['90s', nowUs - 90 * second],
+  ['1h30m', nowUs - 5_400 * second],
+  ['2d', nowUs - 172_800 * second],
+  ['100000d', 0],
+  ['0', 1],
+  ['1700000000', 1_700_000_000 * second],
+  ['1700000000000', 1_700_000_000 * second],
+  ['1700000000123456', 1_700_000_000_123_456],
+  ['2026-01-31T11:00:00Z', nowUs - 3_600 * second],
+])('%s is a moment or a span ago', (text, expected) => {
+  expect(parseMomentOrSpan(text, '--cursor', nowUs)).toBe(expected);
 });

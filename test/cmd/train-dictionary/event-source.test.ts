@@ -140,23 +140,27 @@ describe('a server', () => {
   });
 });
 
-test('the progress is told', async () => {
+test('the progress is told once a second', async () => {
   const seen: ReadProgress[] = [];
-  const url = await serverWith((_query, send) => {
-    send(likeText(0, 0));
-    setTimeout(() => {
-      for (let at = 1; at < 10; at++) send(likeText(at, at));
-    }, 1_100);
-  });
+  const texts = Array.from({ length: 10 }, (_, at) => likeText(at, at));
+  // The clock is read at the start and for each event, and goes 400 ms on every time.
+  let nowMs = 0;
+  const now = () => {
+    nowMs += 400;
+    return nowMs;
+  };
   const sample = new EventSample(1_000, 's');
-  await readEvents(url, sample, {
-    ...options,
-    liveEventsMax: 10,
-    onProgress: (progress) => seen.push(progress),
-  });
-  expect(seen).toEqual([
-    { events: 2, kept: 2, bytes: likeText(0, 0).length + likeText(1, 1).length, seconds: expect.any(Number) },
-  ]);
+  const onProgress = (progress: ReadProgress) => seen.push(progress);
+  await readEvents(fileOf(texts.join('\n')), sample, { ...options, now, onProgress });
+  const bytes = (count: number) => texts.slice(0, count).join('').length;
+  expect(seen).toEqual(
+    [3, 6, 9].map((events) => ({
+      events,
+      kept: events,
+      bytes: bytes(events),
+      seconds: (events * 400) / 1000,
+    })),
+  );
 });
 
 test.each([

@@ -1,0 +1,73 @@
+// Flags, help and "did you mean", by commander; the only file that imports it. It owns how our command lines behave: a
+// wrong one is a UsageError with one line, help and version end the process. Which flags there are is its callers'.
+import { Command, type CommanderError } from 'commander';
+import { UsageError } from '../errors.ts';
+
+export { type Command, InvalidArgumentError, Option } from 'commander';
+
+const helpColumns = 100;
+/** Longest text of an operator that is repeated in a message, and longest message of commander, in characters. */
+const shownTextMax = 80;
+const messageMax = 300;
+
+/** Our codes of commander's; what is not here is a value that a flag does not take. */
+const codes: Readonly<Record<string, string>> = {
+  'commander.unknownOption': 'CONFIG_UNKNOWN_FLAG',
+  'commander.excessArguments': 'CONFIG_UNEXPECTED_ARGUMENT',
+  'commander.optionMissingArgument': 'CONFIG_MISSING_VALUE',
+};
+
+/** A command or a subcommand to add flags and an action to. Parsing throws UsageErrors of CONFIG_ codes. */
+export function newCommand(name: string, description: string): Command {
+  const command = new Command(name);
+  return command
+    .description(description)
+    .helpOption('-h, --help', 'this text')
+    .configureOutput({ outputError: () => {}, getOutHelpWidth: () => helpColumns })
+    .exitOverride((error) => {
+      if (error.exitCode === 0) process.exit();
+      throw usageError(error, command);
+    });
+}
+
+function usageError({ code, message }: CommanderError, command: Command): UsageError {
+  const names = command.commands.length > 0 ? command.commands : (command.parent?.commands ?? []);
+  const others = code === 'commander.excessArguments' && names.length > 0;
+  const known = others ? ` Commands: ${names.map((other) => other.name()).join(', ')}` : '';
+  const text = message.replace(/^error: /, '').replace('\n(Did', ' (Did') + known;
+  return new UsageError(codes[code] ?? 'CONFIG_FLAG_INVALID', shown(text, messageMax).slice(1, -1));
+}
+
+/**
+ * Arguments as Go's flags may be written, for commander: `-name` becomes `--name`. Of a flag that nobody knows only the
+ * name is left, for suggestions go by the whole. Those of a subcommand stay as they are.
+ */
+export function fromGoFlags(command: Command, argv: readonly string[]): string[] {
+  if (command.commands.some((other) => other.name() === argv[0])) return [...argv];
+  return argv.map((argument) => {
+    const [, name, value = ''] = /^--?([a-z][^=]+)(=.*)?$/is.exec(argument) ?? [];
+    if (name === undefined) return argument;
+    return `--${name}${command.options.some(({ long }) => long === `--${name}`) ? value : ''}`;
+  });
+}
+
+/** `(Did you mean …?)` for a name that is none of `names`; empty when none is near. */
+export function suggestionFor(name: string, names: readonly string[]): string {
+  const command = newCommand('', '');
+  for (const known of names) command.option(`--${known}`);
+  try {
+    command.parse([`--${name}`], { from: 'user' });
+  } catch (error) {
+    return /\(Did.*/.exec((error as Error).message)?.[0].replaceAll('--', '') ?? '';
+  }
+  return '';
+}
+
+/** A text of an operator for a message: in quotes, on one line, not too long. */
+export function shown(text: string, charactersMax: number = shownTextMax): string {
+  const quoted = JSON.stringify(text.length > charactersMax ? `${text.slice(0, charactersMax)}…` : text);
+  return quoted.replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
