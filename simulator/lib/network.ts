@@ -239,7 +239,7 @@ export class SyntheticNetwork {
     return account;
   }
 
-  /** Puts a new account into a slot; whoever was there falls silent. */
+  /** Puts a new account into a slot; the one before falls silent. */
   async #join(slot: number): Promise<Step> {
     this.#generations[slot]++;
     const account = await this.#openAccount(slot);
