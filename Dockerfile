@@ -5,18 +5,22 @@ ARG NODE_TAG=26-slim
 FROM node:${NODE_TAG} AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
+COPY client/package.json client/
+COPY simulator/package.json simulator/
 # Compiling needs no package's install script.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY cmd cmd
 COPY lib lib
+# `slipstream tail` is built on it.
+COPY client/lib client/lib
 RUN npm run build
 
 FROM node:${NODE_TAG} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 # LevelDB comes as a prebuilt binary inside its package; zstd is Node's own. Nothing is compiled.
-RUN npm ci --omit=dev --no-audit --no-fund \
+RUN npm ci --omit=dev --workspaces=false --no-audit --no-fund \
   && find node_modules -path '*/prebuilds/*' -prune ! -name "linux-$(node -p process.arch)" -exec rm -rf {} +
 
 FROM node:${NODE_TAG}

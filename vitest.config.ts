@@ -43,7 +43,7 @@ export default defineConfig({
       // SOAK_SECONDS and SOAK_SUBSCRIBERS choose the run.
       serial('long', ['test/crash/**/*.crash.ts', 'test/soak/**/*.soak.ts'], 15 * 60_000, 50),
       // The three packages, packed and installed into empty projects.
-      serial('packages', ['test/packages/**/*.packages.ts'], 5 * 60_000, 50),
+      serial('packages', ['test/packages/**/*.packages.ts'], 10 * 60_000, 50),
     ].map((test) => ({ test })),
   },
 });

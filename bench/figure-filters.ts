@@ -113,7 +113,7 @@ async function measure(
   // Every frame as often as every other: the rare ones go to everybody.
   const seconds = ((session.quick ? quickRounds : rounds) * frames.pool.eventsPerRound) / rate;
   await using rig = await Rig.start(session, kind, { rate, frames });
-  // Nobody at all is nobody who connects: the idle server is looked at for as long.
+  // Without subscribers nobody connects: the idle server is measured for as long.
   await using crowd = queries.length > 0 ? await LoadClient.crowd(rig.target, { queries }) : undefined;
   await delay(warmup * 1000);
   const load = await loadOf(rig.target, async () => {

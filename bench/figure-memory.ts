@@ -22,7 +22,7 @@ interface Size {
   readonly stallSeconds: number;
 }
 
-/** What is looked at, at one moment. */
+/** What is measured, at one moment. */
 interface Moment {
   /** Mebibytes that are resident. */
   readonly rss: Sample;
@@ -61,24 +61,24 @@ export async function memoryFigures(session: Session): Promise<Figure[]> {
 
 async function grow(session: Session, kind: ServerKind, size: Size): Promise<Run> {
   await using rig = await Rig.start(session, kind, { rate, backlog: size.backlog });
-  const look = async (seconds: number): Promise<Moment> => {
+  const measure = async (seconds: number): Promise<Moment> => {
     await delay(seconds * 1000);
     return momentOf(rig);
   };
-  const none = await look(size.settleSeconds);
+  const none = await measure(size.settleSeconds);
   const queries = Array.from({ length: size.all }, (_, at) => `wantedDids=${nobody(at)}`);
   const first = await LoadClient.crowd(rig.target, { queries: queries.slice(0, size.some) });
-  const some = await look(size.settleSeconds);
+  const some = await measure(size.settleSeconds);
   await using rest = await LoadClient.crowd(rig.target, { queries: queries.slice(size.some) });
-  const all = await look(size.settleSeconds);
+  const all = await measure(size.settleSeconds);
   await first[Symbol.asyncDispose]();
   let stalled: Moment | undefined;
   if (kind !== 'baseline') {
     await using _stalled = await LoadClient.crowd(rig.target, { connections: size.some, stalled: true });
-    stalled = await look(size.stallSeconds);
+    stalled = await measure(size.stallSeconds);
   }
   await rest[Symbol.asyncDispose]();
-  return { none, some, all, ...(stalled && { stalled }), gone: await look(size.settleSeconds) };
+  return { none, some, all, ...(stalled && { stalled }), gone: await measure(size.settleSeconds) };
 }
 
 /** The DID of an account that never writes. */

@@ -11,8 +11,8 @@ import { type Dictionary, defaultDictionaryPath, readDictionary } from '../lib/c
 import { loadZstdModule } from '../lib/codec/wasm-module.ts';
 import { CodedError } from '../lib/errors.ts';
 import { defaultWeights } from '../simulator/lib/collection-mix.ts';
-import { eventTexts } from '../simulator/lib/event-texts.ts';
 import { plainCompressor } from './baseline-codec.ts';
+import { eventTexts } from './event-texts.ts';
 import { type Figure, figureOf, type Sample } from './report.ts';
 import type { Session } from './session.ts';
 import { officialDictionaryPath } from './stage-input.ts';

@@ -1,4 +1,4 @@
-// One live subscriber whose events are looked at for how late they come. load-client.ts runs it, in place of a crowd.
+// One live subscriber that measures how late its events come. load-client.ts runs it, in place of a crowd.
 
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';

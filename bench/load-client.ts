@@ -1,5 +1,5 @@
 // The load generator: one process, many raw connections, bytes read and frame headers counted; or one connection whose
-// events are looked at, for how late they are. It says `open` when the server has agreed to all, then answers each line
+// events are measured for how late they are. It says `open` when the server has agreed to all, then answers each line
 // `count SECONDS` on its standard input with a line of JSON, and ends with its input. load.ts starts it.
 
 import { randomBytes } from 'node:crypto';

@@ -51,7 +51,7 @@ export class LoadClient<Result> implements AsyncDisposable {
     return new LoadClient<LoadResult>(process, directory).#opened();
   }
 
-  /** One subscription without a filter, whose events are looked at for how late they come. */
+  /** One subscription without a filter, whose events are measured for how late they come. */
   static probe(target: Target): Promise<LoadClient<LatencyResult>> {
     const process = Process.start('bench/load-client.ts', ['--url', target.url, '--latency']);
     return new LoadClient<LatencyResult>(process, undefined).#opened();
@@ -102,7 +102,7 @@ export interface Load extends LoadResult {
   readonly peakRssBytes: number | undefined;
 }
 
-/** Runs `work`, at the end of which clients have received what it returns, and looks at the server before and after. */
+/** Runs `work`, at the end of which clients have received what it returns, and measures the server before and after. */
 export async function loadOf({ process }: Target, work: () => Promise<LoadResult>): Promise<Load> {
   const cpuBefore = process?.cpuSeconds() ?? 0;
   const result = await work();

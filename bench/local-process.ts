@@ -1,4 +1,4 @@
-// What Linux knows of a process on this machine, whoever started it. processes.ts adds to it for those that the benchmark
+// What Linux knows of any process on this machine. processes.ts adds to it for those that the benchmark
 // starts; peer.ts uses it for one that somebody else did.
 
 import { readFileSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 /** Of `/proc/<pid>/stat`: Linux reports times to user space in these on every architecture. */
 const ticksPerSecond = 100;
 
-/** A process that can be looked at while it runs. Everything throws once it has ended. */
+/** A process that can be measured while it runs. Everything throws once it has ended. */
 export class LocalProcess {
   readonly pid: number;
 

@@ -72,7 +72,7 @@ export class Relay implements AsyncDisposable {
   }
 }
 
-/** What load is put on: it listens, and its process can be looked at where that is known. */
+/** What load is put on: it listens, and its process can be measured where that is known. */
 export interface Target extends AsyncDisposable {
   /** `ws://…/subscribe`. */
   readonly url: string;

@@ -1,18 +1,17 @@
-// zstd for a client: the server's dictionary, fetched or given, and frames to text within a bound. The library is loaded
+// zstd for a client: the server's dictionary, fetched or given, and zstd frames to text within a bound. The library is loaded
 // when the first compressed stream starts, so those without compression do not pay for it. It takes 10 µs an event in
 // Node 26; node:zlib, whose one-shot call reads the dictionary anew as well, takes 31 (and 85 in Node 22).
 
 import type { WasmDecompressor } from '../../lib/codec/wasm-module.ts';
-import { readZstdHeader } from '../../lib/codec/zstd-header.ts';
+import { dictionaryMagic, readZstdHeader } from '../../lib/codec/zstd-header.ts';
 import { CodedError, UsageError } from '../../lib/errors.ts';
 import { httpUrl } from './filter.ts';
 import type { Platform } from './platform.ts';
 
 /** Largest dictionary taken from a server, in bytes. */
 const dictionaryBytesMax = 1024 * 1024;
-const dictionaryMagic = 0xec30a437;
 
-/** A frame as text, or why not: `other` means that it was made with another dictionary. */
+/** A zstd frame as text, or why not: `other` means that it was made with another dictionary. */
 export type Content = { readonly text: string } | { readonly fault: 'damaged' | 'other' };
 
 /** See the file comment. */
@@ -37,7 +36,7 @@ export class Decompressor {
     return new Decompressor(view.getUint32(4, true), await openWasmDecompressor(dictionary));
   }
 
-  /** The text of one frame that has at most `bytesMax` bytes of it. Never throws. */
+  /** The text of one zstd frame that has at most `bytesMax` bytes of it. Never throws. */
   read(frame: Uint8Array, bytesMax: number): Content {
     const header = readZstdHeader(frame);
     if (header !== undefined && header.dictionaryId !== this.dictionaryId) return { fault: 'other' };

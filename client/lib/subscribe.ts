@@ -1,5 +1,5 @@
-// The package's `slipstream/client`: one function that subscribes to a Jetstream v1 server, and the types around it. For
-// Node from 22 on, browsers and workers; no module of Node is imported. The work is done by `EventStream`.
+// The package's entry: one function that subscribes to a Jetstream v1 server, and the types around it. For Node from 22
+// on, browsers and workers; no module of Node is imported. The work is done by `EventStream`.
 
 import type { CursorStore } from './cursor-saver.ts';
 import type { RecordsByCollection, StreamEvent } from './event.ts';

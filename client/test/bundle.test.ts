@@ -1,11 +1,11 @@
-// What a bundler makes of the client for browsers, and that it works in one.
+// What a bundler makes of the client for browsers, with as little of the daemon as is shared, and that it works in one.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { build, type Rolldown } from 'vite';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { FramePool } from '../../simulator/lib/frame-pool.ts';
@@ -13,7 +13,8 @@ import { SyntheticNetwork } from '../../simulator/lib/network.ts';
 import { RelayServer } from '../../simulator/lib/relay-server.ts';
 import { Daemon } from '../../test/support/daemon.ts';
 
-const entry = resolve(import.meta.dirname, '../lib/subscribe.ts');
+const root = resolve(import.meta.dirname, '../..');
+const entry = join(root, 'client/lib/subscribe.ts');
 const browser = ['chromium', 'chromium-browser', 'google-chrome'].find(
   (name) => spawnSync(name, ['--version']).error === undefined,
 );
@@ -27,6 +28,12 @@ beforeAll(async () => {
   });
   output = (result as Rolldown.RolldownOutput[])[0].output;
 });
+
+/** Files of the daemon in chunks: what the client and the server share. */
+function fromDaemon(chunks: readonly Rolldown.OutputChunk[]): string[] {
+  const modules = chunks.flatMap(({ moduleIds }) => moduleIds).map((id) => relative(root, id));
+  return modules.filter((path) => /^(lib|cmd)\//.test(path)).sort();
+}
 
 test('it needs no module of Node, and loads zstd only when it is asked for', () => {
   const chunks = output.filter((file) => file.type === 'chunk');
@@ -43,11 +50,9 @@ test('it needs no module of Node, and loads zstd only when it is asked for', () 
       expect(chunks.map((chunk) => chunk.fileName)).toContain(name);
   }
   const needed = chunks.filter(({ fileName }) => alone.has(fileName));
-  const modules = needed.flatMap(({ moduleIds }) => moduleIds).map((id) => id.replace(/^.*\/(lib\/)/, '$1'));
-  const shared = ['lib/codec/zstd-header.ts', 'lib/errors.ts', 'lib/backoff.ts'];
-  expect(modules.filter((id) => !id.startsWith('lib/client/') && !id.startsWith('\0')).sort()).toEqual(
-    shared,
-  );
+  const shared = ['lib/backoff.ts', 'lib/codec/zstd-header.ts', 'lib/errors.ts'];
+  expect(fromDaemon(needed)).toEqual(shared);
+  expect(fromDaemon(chunks)).toEqual([...shared, 'lib/codec/wasm-module.ts'].sort());
   expect(needed.map(({ code }) => code).join('')).not.toMatch(/node:|\bBuffer\b|\bprocess\b|require\(/);
   expect(main.dynamicImports.length).toBeGreaterThan(0);
 });

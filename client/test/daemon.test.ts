@@ -3,11 +3,11 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { defaultDictionaryPath } from '../../lib/codec/dictionary.ts';
-import { DeliveryLedger, type V1Message } from '../../simulator/lib/delivery-ledger.ts';
 import { FramePool } from '../../simulator/lib/frame-pool.ts';
 import { SyntheticNetwork } from '../../simulator/lib/network.ts';
 import { RelayServer } from '../../simulator/lib/relay-server.ts';
 import { Daemon } from '../../test/support/daemon.ts';
+import { DeliveryLedger, type V1Message } from '../../test/support/delivery-ledger.ts';
 import {
   type CommitEvent,
   type EventStream,

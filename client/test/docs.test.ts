@@ -1,4 +1,4 @@
-// The examples of docs/client.md: all of them compile as a consumer would compile them, and the first runs.
+// The examples of the package's README: all of them compile as a consumer would compile them, and the first runs.
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,7 +16,7 @@ let examples: string[];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'slipstream-docs-'));
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
-  const text = await readFile(join(root, 'docs/client.md'), 'utf8');
+  const text = await readFile(join(root, 'client/README.md'), 'utf8');
   examples = [...text.matchAll(/^```ts\n(.*?)^```/gms)].map((match) => match[1]);
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -25,7 +25,7 @@ test('every example compiles', async () => {
   expect(examples.length).toBeGreaterThan(3);
   for (const [at, example] of examples.entries()) await writeFile(join(folder, `example${at}.ts`), example);
   const { compilerOptions } = JSON.parse(await readFile(join(root, 'tsconfig.json'), 'utf8'));
-  const options = { ...compilerOptions, paths: { 'slipstream/client': [entry] } };
+  const options = { ...compilerOptions, paths: { 'slipstream-client': [entry] } };
   await writeFile(join(folder, 'package.json'), '{"type":"module"}');
   await writeFile(
     join(folder, 'tsconfig.json'),
@@ -40,7 +40,7 @@ test('the first example runs', async () => {
   await using server = await V1Server.listen();
   server.publish(postEvent('shown', 1));
   const file = join(folder, 'first.ts');
-  const text = examples[0].replace("'slipstream/client'", JSON.stringify(entry));
+  const text = examples[0].replace("'slipstream-client'", JSON.stringify(entry));
   await writeFile(file, text.replace('ws://localhost:6008', server.url));
   const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [data] = await once(child.stdout, 'data');

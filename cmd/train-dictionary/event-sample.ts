@@ -1,6 +1,7 @@
 // The events that a dictionary is trained and measured on, out of more than are kept: each is as likely to be there, but
 // no account fills the sample, and none is on both sides. Pure and seeded; where events come from is event-source.ts.
 import { createHash } from 'node:crypto';
+import { SeededRandom } from '../../lib/seeded-random.ts';
 
 /** Share of the sample that one account may have, so that a burst of it does not become the dictionary. */
 const accountShareMax = 1 / 1000;
@@ -30,7 +31,7 @@ export class EventSample {
   readonly #eventsMax: number;
   readonly #accountEventsMax: number;
   readonly #seed: string;
-  readonly #random: () => number;
+  readonly #random: SeededRandom;
   readonly #kept: Kept[] = [];
   readonly #ofAccount = new Map<string, number>();
   #bytes = 0;
@@ -39,7 +40,7 @@ export class EventSample {
     this.#eventsMax = eventsMax;
     this.#accountEventsMax = Math.max(accountEventsMin, Math.ceil(eventsMax * accountShareMax));
     this.#seed = seed;
-    this.#random = seededRandom(createHash('sha256').update(seed).digest().readUInt32LE());
+    this.#random = new SeededRandom(seed, 'sample');
   }
 
   /** Events that are kept. */
@@ -52,7 +53,7 @@ export class EventSample {
     this.offered++;
     const hasRoom = this.#kept.length < this.#eventsMax;
     // Once full, the n-th event gets in with a chance of eventsMax to n, which gives all that came the same chance.
-    const at = hasRoom ? this.#kept.length : Math.floor(this.#random() * this.offered);
+    const at = hasRoom ? this.#kept.length : this.#random.int(this.offered);
     if (at >= this.#eventsMax || (this.#ofAccount.get(account) ?? 0) >= this.#accountEventsMax) return;
     const kept = { account, text: Buffer.from(text) };
     if (this.#bytes + kept.text.length > sampleBytesMax) return;
@@ -81,15 +82,4 @@ export class EventSample {
     const hash = createHash('sha256').update(`${this.#seed}\n${account}`).digest();
     return hash.readUInt32LE() % heldOutAccounts === 0;
   }
-}
-
-/** Numbers in [0, 1) (mulberry32). */
-function seededRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -2,8 +2,7 @@
 // It owns that reading and the cut to a shorter dictionary with the same tables, so that a library which digests the
 // dictionary on each call has less to digest. Pure; files and identity are dictionary.ts.
 
-/** First four bytes of a zstd dictionary, as a little-endian integer. */
-export const dictionaryMagic = 0xec30a437;
+import { dictionaryMagic } from './zstd-header.ts';
 
 /** Largest accuracy log and symbol of the three sequence tables, in their order: offsets, match and literal lengths. */
 const sequenceTables = [

@@ -2,6 +2,8 @@
 // a hostile peer can declare any size. It owns that reading alone; no library, no Node, so that it runs in browsers too.
 
 const frameMagic = 0xfd2fb528;
+/** First four bytes of a zstd dictionary, as a little-endian integer; the client checks them, too. */
+export const dictionaryMagic = 0xec30a437;
 
 /** What a zstd frame declares about itself; nothing of it is verified. */
 export interface ZstdHeader {

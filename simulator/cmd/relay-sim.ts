@@ -1,7 +1,9 @@
-// Shell of the relay simulator: flags in, a listening relay (or a file of frames) out. What it serves and how is in
-// lib/simulator. Prints `relay-sim listening ws://…` on one line when it accepts readers; other processes wait for it.
+#!/usr/bin/env node
+// The command `relay-sim`: flags in, a listening relay (or a file of frames) out. What it serves and how is in
+// simulator/lib; this is the only import of `commander` in the package. Prints `relay-sim listening ws://…` on one line
+// when it accepts readers; other processes wait for it.
 
-import { parseArgs } from 'node:util';
+import { Command, CommanderError } from 'commander';
 import { UsageError } from '../../lib/errors.ts';
 import { CollectionMix } from '../lib/collection-mix.ts';
 import { FramePool } from '../lib/frame-pool.ts';
@@ -12,103 +14,120 @@ import { NetworkHistory } from '../lib/network-history.ts';
 import { parseFaults } from '../lib/relay-faults.ts';
 import { RelayServer } from '../lib/relay-server.ts';
 
-const help = `relay-sim: a relay with a synthetic network behind it
-
-usage: node simulator/cmd/relay-sim.ts [flags]
-
-  --port N             port; 0 takes a free one (default 0)
-  --host HOST          address to listen on (default 127.0.0.1)
-  --rate N|max         frames a second; max is as fast as the fastest reader takes them (default 200)
-  --backlog N          frames published before the first reader comes (default 0)
-  --seed TEXT          the same seed gives the same frames (default 1)
-  --accounts N         accounts of the network (default 64)
-  --mix LIST           collection=weight,… (default: resembles the real network)
-  --first-seq N        sequence of the first frame
-  --wall-clock         date frames by the clock; without it, by simulated time that follows from the seed
-  --pool N             load mode: make N frames, then send them over and over with new sequences
-  --frames-file FILE   serve recorded frames; with --pool, stamp them with new sequences
-  --loop               start over at the end of the file
-  --faults LIST        name=number,…: dropAfterFrames, rewindFrames, quiet, refuseStatus, acceptDelayMs
-  --write-frames FILE  write --count frames to a file and exit
-  --count N            frames to write (default 1000)
-  --help               this text
-`;
-
-const flags = {
-  port: { type: 'string', default: '0' },
-  host: { type: 'string', default: '127.0.0.1' },
-  rate: { type: 'string', default: '200' },
-  backlog: { type: 'string', default: '0' },
-  seed: { type: 'string', default: '1' },
-  accounts: { type: 'string', default: '64' },
-  mix: { type: 'string' },
-  'first-seq': { type: 'string' },
-  'wall-clock': { type: 'boolean', default: false },
-  pool: { type: 'string' },
-  'frames-file': { type: 'string' },
-  loop: { type: 'boolean', default: false },
-  faults: { type: 'string' },
-  'write-frames': { type: 'string' },
-  count: { type: 'string', default: '1000' },
-  help: { type: 'boolean', default: false },
-} as const;
-
-function readFlags() {
-  return parseArgs({ options: flags, allowPositionals: false }).values;
+interface Flags {
+  readonly port: number;
+  readonly host: string;
+  readonly rate: number;
+  readonly backlog: number;
+  readonly seed: string;
+  readonly accounts: number;
+  readonly mix?: CollectionMix;
+  readonly firstSeq?: number;
+  readonly wallClock?: true;
+  readonly recordsMax?: number;
+  readonly historyBytesMax?: number;
+  readonly pool?: number;
+  readonly framesFile?: string;
+  readonly loop?: true;
+  readonly faults?: ReturnType<typeof parseFaults>;
+  readonly writeFrames?: string;
+  readonly count: number;
 }
 
-type Flags = ReturnType<typeof readFlags>;
-
-/** A whole number between bounds. @throws CodedError `CONFIG_FLAG_INVALID`. */
-function wholeNumber(flag: string, text: string, low: number, high: number): number {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= low && value <= high)) {
-    throw new UsageError(
-      'CONFIG_FLAG_INVALID',
-      `--${flag} ${text}: must be a whole number from ${low} to ${high}`,
-    );
-  }
-  return value;
+/** Reads a whole number between bounds. */
+function wholeNumber(flag: string, low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= low && value <= high) return value;
+    const problem = `--${flag} ${text}: must be a whole number from ${low} to ${high}`;
+    throw new UsageError('CONFIG_FLAG_INVALID', problem);
+  };
 }
 
 function rateOf(text: string): number {
-  return text === 'max' ? Number.POSITIVE_INFINITY : wholeNumber('rate', text, 0, 10_000_000);
+  return text === 'max' ? Number.POSITIVE_INFINITY : wholeNumber('rate', 0, 10_000_000)(text);
 }
 
-function firstSeqOf(values: Flags): { firstSeq?: number } {
-  const text = values['first-seq'];
-  return text === undefined ? {} : { firstSeq: wholeNumber('first-seq', text, 1, 2 ** 43) };
-}
+const command = new Command('relay-sim')
+  .description('a relay with a synthetic network behind it')
+  .usage('[flags]')
+  .helpOption('--help', 'this text')
+  .allowExcessArguments(false)
+  .exitOverride()
+  // Errors are printed below, in one line.
+  .configureOutput({ outputError: () => {} })
+  .option('--port <n>', 'port; 0 takes a free one', wholeNumber('port', 0, 65_535), 0)
+  .option('--host <host>', 'address to listen on', '127.0.0.1')
+  .option('--rate <n|max>', 'frames a second; max is as fast as the fastest reader takes them', rateOf, 200)
+  .option(
+    '--backlog <n>',
+    'frames published before the first reader comes',
+    wholeNumber('backlog', 0, 1e9),
+    0,
+  )
+  .option('--seed <text>', 'the same seed gives the same frames', '1')
+  .option('--accounts <n>', 'accounts of the network', wholeNumber('accounts', 1, 100_000), 64)
+  .option('--mix <list>', 'collection=weight,… (default: resembles the real network)', CollectionMix.parse)
+  .option('--first-seq <n>', 'sequence of the first frame', wholeNumber('first-seq', 1, 2 ** 43))
+  .option(
+    '--wall-clock',
+    'date frames by the clock; without it, by simulated time that follows from the seed',
+  )
+  .option(
+    '--records-max <n>',
+    'records from which on an account only deletes (default: 1500)',
+    wholeNumber('records-max', 1, 1_000_000),
+  )
+  .option(
+    '--history-bytes-max <n>',
+    'bytes of frames kept for readers with a cursor (default: 256 MiB)',
+    wholeNumber('history-bytes-max', 1, 2 ** 40),
+  )
+  .option(
+    '--pool <n>',
+    'load mode: make n frames, then send them over and over with new sequences',
+    wholeNumber('pool', 1, 1_000_000),
+  )
+  .option('--frames-file <file>', 'serve recorded frames; with --pool, stamp them with new sequences')
+  .option('--loop', 'start over at the end of the file')
+  .option(
+    '--faults <list>',
+    'name=number,…: dropAfterFrames, rewindFrames, quiet, refuseStatus, acceptDelayMs',
+    parseFaults,
+  )
+  .option('--write-frames <file>', 'write --count frames to a file and exit')
+  .option('--count <n>', 'frames to write', wholeNumber('count', 1, 10_000_000), 1000);
 
-async function makeNetwork(values: Flags): Promise<SyntheticNetwork> {
-  const options = {
-    seed: values.seed,
-    accounts: wholeNumber('accounts', values.accounts, 1, 100_000),
-    ...(values.mix === undefined ? {} : { mix: CollectionMix.parse(values.mix) }),
-    ...(values['wall-clock'] ? { nowMs: Date.now } : {}),
-    ...firstSeqOf(values),
-  };
-  // Its packages are development dependencies: whoever replays a file does without them.
+async function makeNetwork({ seed, accounts, mix, recordsMax, wallClock, firstSeq }: Flags) {
+  // Its packages are slow to load: who replays a file does without them.
   const { SyntheticNetwork } = await import('../lib/network.ts');
-  return new SyntheticNetwork(options);
+  return new SyntheticNetwork({
+    seed,
+    accounts,
+    ...(mix === undefined ? {} : { mix }),
+    ...(recordsMax === undefined ? {} : { recordsMax }),
+    ...(wallClock ? { nowMs: Date.now } : {}),
+    ...(firstSeq === undefined ? {} : { firstSeq }),
+  });
 }
 
-async function makeSource(values: Flags): Promise<FrameSource> {
-  const pool = values.pool === undefined ? undefined : wholeNumber('pool', values.pool, 1, 1_000_000);
-  const file = values['frames-file'];
-  if (file !== undefined) {
-    const frames = await readFrames(file);
+async function makeSource(flags: Flags): Promise<FrameSource> {
+  const { pool, framesFile, firstSeq, historyBytesMax } = flags;
+  const numbered = firstSeq === undefined ? {} : { firstSeq };
+  if (framesFile !== undefined) {
+    const frames = await readFrames(framesFile);
     return pool === undefined
-      ? new FrameRecording(frames, values.loop)
-      : FramePool.fromFrames(frames.slice(0, pool), firstSeqOf(values));
+      ? new FrameRecording(frames, flags.loop ?? false)
+      : FramePool.fromFrames(frames.slice(0, pool), numbered);
   }
-  if (values.loop) {
+  if (flags.loop) {
     throw new UsageError('CONFIG_FLAG_INVALID', '--loop needs --frames-file');
   }
-  const network = await makeNetwork(values);
+  const network = await makeNetwork(flags);
+  const bounded = historyBytesMax === undefined ? {} : { historyBytesMax };
   return pool === undefined
-    ? new NetworkHistory(network, firstSeqOf(values))
-    : FramePool.generate(network, pool, firstSeqOf(values));
+    ? new NetworkHistory(network, { ...numbered, ...bounded })
+    : FramePool.generate(network, pool, numbered);
 }
 
 async function* framesOf(network: SyntheticNetwork, count: number): AsyncGenerator<Uint8Array> {
@@ -117,15 +136,16 @@ async function* framesOf(network: SyntheticNetwork, count: number): AsyncGenerat
   }
 }
 
-async function serve(values: Flags): Promise<void> {
-  const options = {
-    port: wholeNumber('port', values.port, 0, 65_535),
-    host: values.host,
-    framesPerSecond: rateOf(values.rate),
-    backlogFrames: wholeNumber('backlog', values.backlog, 0, 1_000_000_000),
-    ...(values.faults === undefined ? {} : { faults: parseFaults(values.faults) }),
-  };
-  const server = await RelayServer.listen({ ...options, source: await makeSource(values) });
+async function serve(flags: Flags): Promise<void> {
+  const { port, host, rate, backlog, faults } = flags;
+  const server = await RelayServer.listen({
+    port,
+    host,
+    framesPerSecond: rate,
+    backlogFrames: backlog,
+    source: await makeSource(flags),
+    ...(faults === undefined ? {} : { faults }),
+  });
   const stop = (): void => void server.close().then(() => process.exit(0));
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
@@ -133,29 +153,31 @@ async function serve(values: Flags): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const values = readFlags();
-  if (values.help) {
-    process.stdout.write(help);
-  } else if (values['write-frames'] !== undefined) {
-    const count = wholeNumber('count', values.count, 1, 10_000_000);
-    await writeFrames(values['write-frames'], framesOf(await makeNetwork(values), count));
+  const flags = command.parse().opts<Flags>();
+  if (flags.writeFrames === undefined) {
+    await serve(flags);
   } else {
-    await serve(values);
+    await writeFrames(flags.writeFrames, framesOf(await makeNetwork(flags), flags.count));
   }
 }
 
-/** Errors of whoever called us: a flag, a file that is not there, a port that is taken. */
-function isUsageError(error: unknown): error is Error {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return /^(ERR_PARSE_ARGS|CONFIG_|SIMULATOR_|ENOENT|EACCES|EISDIR|EADDR)/.test(code);
+/** Errors that the caller can mend: a flag, a file that is not there, a port that is taken. */
+function isMendable(error: unknown): error is Error {
+  if (error instanceof UsageError || error instanceof CommanderError) return true;
+  return (
+    error instanceof Error && 'code' in error && /^(ENOENT|EACCES|EISDIR|EADDR)/.test(String(error.code))
+  );
 }
 
 try {
   await main();
 } catch (error) {
-  if (!isUsageError(error)) {
+  if (!isMendable(error)) {
     throw error;
   }
-  console.error(`relay-sim: ${error.message.split('\n')[0]}`);
-  process.exit(2);
+  const isHelp = error instanceof CommanderError && error.exitCode === 0;
+  if (!isHelp) {
+    console.error(`relay-sim: ${error.message.split('\n')[0].replace(/^error: /, '')}`);
+    process.exitCode = 2;
+  }
 }

@@ -1,8 +1,8 @@
 // One synthetic account: its identifiers, its key and its repository with the paths that later commits may update or
 // delete. It decides nothing about when or what to write; the network does.
 
+import { SeededRandom } from '../../lib/seeded-random.ts';
 import { RepoBuilder, type RepoWrite, recordPath } from './repo-builder.ts';
-import { SeededRandom } from './seeded-random.ts';
 import { deriveSigningKey, type SigningKey } from './signing-key.ts';
 
 /** One account in this many lives under did:web, and one in this many signs with P-256. */
@@ -10,7 +10,7 @@ const webShare = 24;
 const p256Share = 8;
 const base32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
-/** A record's place. */
+/** Which record of a repository. */
 export interface RecordKey {
   readonly collection: string;
   readonly rkey: string;
@@ -28,7 +28,7 @@ export function identify(seed: string, slot: number, generation: number): { did:
 /** An account and the state that its next commit builds on. */
 export class SyntheticAccount {
   readonly did: string;
-  readonly handle: string;
+  handle: string;
   readonly key: SigningKey;
   readonly repo: RepoBuilder;
   /** Clock id of its revisions. */

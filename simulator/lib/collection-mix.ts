@@ -2,11 +2,12 @@
 // long tail of made-up NSIDs, or the user's own (`--mix`). Owns no record shapes.
 
 import { UsageError } from '../../lib/errors.ts';
-import type { SeededRandom } from './seeded-random.ts';
+import type { SeededRandom } from '../../lib/seeded-random.ts';
 
 const tailCollections = 160;
 const tailWeight = 1.8;
-const nsidPattern = /^[a-zA-Z][a-zA-Z0-9-]{0,62}(\.[a-zA-Z0-9-]{1,63}){1,20}\.[a-zA-Z][a-zA-Z0-9]{0,62}$/;
+export const nsidPattern =
+  /^[a-zA-Z][a-zA-Z0-9-]{0,62}(\.[a-zA-Z0-9-]{1,63}){1,20}\.[a-zA-Z][a-zA-Z0-9]{0,62}$/;
 
 /** Weights of the default mix without its tail; they sum to about 98. */
 const coreWeights: Readonly<Record<string, number>> = {

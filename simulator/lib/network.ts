@@ -1,15 +1,17 @@
 // A synthetic network: accounts with real repositories that post, like, follow, rename themselves and leave, as a
-// sequence of frames that follows from the seed alone. Owns who acts when, and the messages; writes, records, trees and
-// CBOR live beside it. Unless it is given a clock, the time in its frames is simulated.
+// sequence of frames that follows from the seed and from what callers have its accounts do. Owns who acts when, and the
+// messages; writes, records, trees and CBOR live beside it. Unless it is given a clock, the time in its frames is
+// simulated.
 
+import { tidOf } from '../../lib/event/tid.ts';
+import { SeededRandom } from '../../lib/seeded-random.ts';
 import { identify, SyntheticAccount } from './account.ts';
+import { type AccountStatus, type ChosenAct, checkWrites, unknownAccount } from './chosen-act.ts';
 import { CollectionMix, defaultWeights } from './collection-mix.ts';
 import { encodeMessage } from './frame-encoder.ts';
 import type { RepoWrite } from './repo-builder.ts';
-import { SeededRandom } from './seeded-random.ts';
 import { defaultFirstSeq } from './sequence-plan.ts';
 import { expectedOps, type SyntheticFrame } from './synthetic-frame.ts';
-import { tidOf } from './tid.ts';
 import { WritePlanner } from './write-planner.ts';
 
 /** Shares of the frames that are no commits, in [0, 1) together. */
@@ -38,13 +40,21 @@ export interface NetworkOptions {
   readonly stepUs?: number;
   /** Records that a repository holds before its first frame: sets the size of proofs. Default 150. */
   readonly historyRecords?: number;
+  /** Records from which on an account only deletes: bounds memory, with `accounts`. Default 1,500. */
+  readonly recordsMax?: number;
+}
+
+/** An account of the network. */
+export interface AccountName {
+  readonly did: string;
+  readonly handle: string;
 }
 
 const defaultStartTimeMs = Date.UTC(2026, 0, 1);
 const defaultShares: FrameShares = { identity: 0.005, account: 0.004, sync: 0.003, join: 0.001 };
 /** Public keys remembered, those of accounts that are gone included. */
 const keysMax = 100_000;
-const statuses = ['deactivated', 'takendown', 'suspended', 'deleted'] as const;
+const statuses: readonly AccountStatus[] = ['deactivated', 'takendown', 'suspended', 'deleted'];
 
 type Step = (seq: number, time: string) => SyntheticFrame | Promise<SyntheticFrame>;
 
@@ -62,6 +72,8 @@ export class SyntheticNetwork {
   readonly #generations: number[];
   /** Frames that follow from an earlier one, in order. */
   readonly #pending: Step[] = [];
+  /** What callers chose; before everything else. */
+  readonly #chosen: Step[] = [];
   readonly #keys = new Map<string, string>();
   #timeUs: number;
   #nextSeq: number;
@@ -70,7 +82,8 @@ export class SyntheticNetwork {
     this.#seed = options.seed;
     this.#slots = options.accounts ?? 64;
     this.#shares = { ...defaultShares, ...options.shares };
-    this.#historyRecords = options.historyRecords ?? 150;
+    const recordsMax = options.recordsMax ?? 1500;
+    this.#historyRecords = Math.min(options.historyRecords ?? 150, recordsMax);
     this.#stepUs = options.stepUs ?? 2000;
     this.#nowMs = options.nowMs;
     this.#timeUs = (options.startTimeMs ?? defaultStartTimeMs) * 1000;
@@ -81,6 +94,7 @@ export class SyntheticNetwork {
     this.#planner = new WritePlanner({
       seed: options.seed,
       mix: options.mix ?? new CollectionMix(defaultWeights()),
+      recordsMax,
       someDid: (random) => {
         const slot = random.int(this.#slots);
         return identify(this.#seed, slot, this.#generations[slot]).did;
@@ -98,13 +112,76 @@ export class SyntheticNetwork {
     this.#timeUs =
       this.#nowMs === undefined ? simulatedUs : Math.max(this.#timeUs + 1, Math.floor(this.#nowMs() * 1000));
     const time = new Date(this.#timeUs / 1000).toISOString();
-    const step = this.#pending.shift() ?? (await this.#chooseStep());
+    const step = this.#chosen.shift() ?? this.#pending.shift() ?? (await this.#chooseStep());
     return step(seq, time);
+  }
+
+  /**
+   * Has an account do something in the next frame; `made` is told of that frame. One call at a time, and none of `next`
+   * meanwhile. @throws CodedError `SIMULATOR_ACCOUNT_UNKNOWN`, `SIMULATOR_ACCOUNT_INACTIVE`, `SIMULATOR_WRITE_INVALID`;
+   * then no frame changes.
+   */
+  async choose(act: ChosenAct, made: (frame: SyntheticFrame) => void): Promise<void> {
+    const slot = this.#slotOf(act.did);
+    const account = await this.#accountAt(slot);
+    if (act.kind === 'commit') await checkWrites(account, act.writes);
+    this.#chosen.push(async (seq, time) => {
+      const frame = await this.#carryOut(act, account, slot, seq, time);
+      made(frame);
+      return frame;
+    });
+  }
+
+  /** The accounts that there are, by slot. */
+  accounts(): AccountName[] {
+    return this.#generations.map((generation, slot) => {
+      const { did, handle } = this.#accounts[slot] ?? identify(this.#seed, slot, generation);
+      return { did, handle };
+    });
+  }
+
+  /** Milliseconds of the newest frame. */
+  get timeMs(): number {
+    return Math.floor(this.#timeUs / 1000);
+  }
+
+  /** Records in all repositories: with the history, what the network holds in memory. */
+  get recordCount(): number {
+    return this.#accounts.reduce((total, account) => total + (account?.recordCount ?? 0), 0);
   }
 
   /** Public key of an account that a frame was about, as `did:key:…`. */
   signingKeyOf(did: string): string | undefined {
     return this.#keys.get(did);
+  }
+
+  #slotOf(did: string): number {
+    const slot = this.#generations.findIndex(
+      (generation, at) => (this.#accounts[at] ?? identify(this.#seed, at, generation)).did === did,
+    );
+    if (slot < 0) throw unknownAccount(did);
+    return slot;
+  }
+
+  #carryOut(
+    act: ChosenAct,
+    account: SyntheticAccount,
+    slot: number,
+    seq: number,
+    time: string,
+  ): SyntheticFrame | Promise<SyntheticFrame> {
+    if (act.kind === 'commit') {
+      const keyed = act.writes.map((write, index): RepoWrite => {
+        return { ...write, rkey: write.rkey ?? tidOf(this.#timeUs - 200 + index, account.clockId) };
+      });
+      return this.#commitFrame(account, keyed, seq, time);
+    }
+    if (act.kind === 'account') {
+      if (act.status === 'deleted') this.#vacate(slot);
+      return this.#accountFrame(account, act.status, seq, time);
+    }
+    account.handle = act.handle ?? account.handle;
+    return this.#identityFrame(account, true, seq, time);
   }
 
   async #chooseStep(): Promise<Step> {
@@ -162,7 +239,7 @@ export class SyntheticNetwork {
     return account;
   }
 
-  /** Puts a new account into a slot; whoever was there falls silent. */
+  /** Puts a new account into a slot; the one before falls silent. */
   async #join(slot: number): Promise<Step> {
     this.#generations[slot]++;
     const account = await this.#openAccount(slot);
@@ -177,11 +254,14 @@ export class SyntheticNetwork {
 
   #changeStatus(account: SyntheticAccount, slot: number): Step {
     const status = account.active ? this.#random.pick(statuses) : undefined;
-    if (status === 'deleted') {
-      this.#generations[slot]++;
-      this.#accounts[slot] = undefined;
-    }
+    if (status === 'deleted') this.#vacate(slot);
     return (seq, time) => this.#accountFrame(account, status, seq, time);
+  }
+
+  /** The account of a slot is gone; the next that acts there is another one. */
+  #vacate(slot: number): void {
+    this.#generations[slot]++;
+    this.#accounts[slot] = undefined;
   }
 
   #identityFrame(account: SyntheticAccount, withHandle: boolean, seq: number, time: string): SyntheticFrame {

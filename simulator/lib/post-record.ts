@@ -1,9 +1,9 @@
 // Shapes of `app.bsky.feed.post`: text in several scripts with facets whose byte ranges are right, replies, languages
 // and embeds with blobs. Called by record-maker.ts.
 
+import type { SeededRandom } from '../../lib/seeded-random.ts';
 import { contentLink } from './frame-encoder.ts';
 import type { RecordContext, RecordValue } from './record-context.ts';
-import type { SeededRandom } from './seeded-random.ts';
 import { awkward, emoji, type Script, scripts } from './word-list.ts';
 
 const textBytesMax = 3000;

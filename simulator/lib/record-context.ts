@@ -1,7 +1,7 @@
 // What a record maker may know of the network around it: who writes, when, and whom or what the record can point at.
 // The network implements it; record makers read it.
 
-import type { SeededRandom } from './seeded-random.ts';
+import type { SeededRandom } from '../../lib/seeded-random.ts';
 
 /** A record: any value that DAG-CBOR can hold, under string keys. */
 export type RecordValue = { [key: string]: unknown };

@@ -15,7 +15,7 @@ import { type CutKind, RelayConnection, type RelayFeed } from './relay-connectio
 import { noFaults, type RelayFaults } from './relay-faults.ts';
 import { readHandshake, refuse } from './relay-handshake.ts';
 
-/** Milliseconds between looks at the clock while a rate is set. */
+/** Milliseconds between readings of the clock while a rate is set. */
 const tickMs = 5;
 /** Frames published at once for readers that take as many as they can. */
 const burstFrames = 256;
@@ -51,6 +51,7 @@ export class RelayServer implements RelayFeed {
   /** Position after the frames that are published or in the making. */
   #planned = 0;
   #accepted = 0;
+  readonly #awaited = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
   /** Set while a source works on frames for the timer or for readers. */
@@ -103,6 +104,13 @@ export class RelayServer implements RelayFeed {
   /** Handshakes completed since the start. */
   get accepted(): number {
     return this.#accepted;
+  }
+
+  /** Fulfilled when that many readers are connected, or the relay is closed. */
+  async readers(count: number): Promise<void> {
+    while (this.#connections.size < count && !this.#closed) {
+      await new Promise<void>((resolve) => this.#awaited.add(resolve));
+    }
   }
 
   get faults(): RelayFaults {
@@ -173,6 +181,7 @@ export class RelayServer implements RelayFeed {
       return;
     }
     this.#closed = true;
+    this.#wake();
     clearInterval(this.#timer);
     const closed = once(this.#http, 'close');
     this.#http.close();
@@ -281,8 +290,14 @@ export class RelayServer implements RelayFeed {
     socket.setNoDelay(true);
     const connection = new RelayConnection(this, webSocket, socket, position);
     this.#connections.add(connection);
+    this.#wake();
     webSocket.on('close', () => this.#connections.delete(connection));
     connection.pump();
+  }
+
+  #wake(): void {
+    for (const resolve of this.#awaited) resolve();
+    this.#awaited.clear();
   }
 
   /** True if no cursor leads to an earlier frame. */

@@ -50,6 +50,17 @@ export function recordPath(collection: string, rkey: string): string {
   return `${collection}/${rkey}`;
 }
 
+/** True if DAG-CBOR can hold the value as a record: an object, without fractions and undefined. */
+export async function isRecord(value: unknown): Promise<boolean> {
+  if (typeof value !== 'object' || value === null) return false;
+  try {
+    await new BlockMap().add(value as Record);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** A repository that grows by commits. The whole tree stays in memory; records do not. */
 export class RepoBuilder {
   readonly #did: string;

@@ -1,5 +1,5 @@
 // Signing keys of synthetic accounts, derived from the seed. The only import of `@atproto/crypto`. The keys protect
-// nothing: whoever knows the seed knows them.
+// nothing: they follow from the seed.
 
 import { createHash } from 'node:crypto';
 import { type Keypair, P256Keypair, Secp256k1Keypair } from '@atproto/crypto';

@@ -2,8 +2,7 @@
 // are unique and rise with the sequence, and across a restart of sequences too, so that a test can tell from the JSON
 // of an event alone which frame it came from. Written by the frame pool, read by the delivery ledger.
 
-import { tidCharacters, tidTimeUs } from '../../lib/event/tid.ts';
-import { writeTid } from './tid.ts';
+import { tidCharacters, tidTimeUs, writeTid } from '../../lib/event/tid.ts';
 
 /** 2020-01-01: far enough back that 20 epochs stay in the past, where verifiers want revisions to be. */
 const originUs = 1_577_836_800_000_000;

@@ -2,21 +2,19 @@
 // deleting which records, and whom they point at. Keeps the ring of recent posts that likes and replies refer to.
 // Applying the writes is the repository's business.
 
+import { tidOf } from '../../lib/event/tid.ts';
+import { SeededRandom } from '../../lib/seeded-random.ts';
 import type { RecordKey, SyntheticAccount } from './account.ts';
 import type { CollectionMix } from './collection-mix.ts';
 import { recordLink } from './frame-encoder.ts';
 import type { RecordContext, StrongRef } from './record-context.ts';
 import { makeRecord } from './record-maker.ts';
 import { type RepoWrite, recordPath } from './repo-builder.ts';
-import { SeededRandom } from './seeded-random.ts';
-import { tidOf } from './tid.ts';
 
 /** Posts that can be pointed at. */
 const recentPostsMax = 512;
 const deleteShare = 0.07;
 const updateShare = 0.01;
-/** Deletes begin to outnumber creates here, so that a repository stops growing. */
-const recordsMax = 1500;
 const fewOpsShare = 0.045;
 const manyOpsShare = 0.005;
 
@@ -24,6 +22,8 @@ const manyOpsShare = 0.005;
 export interface PlannerOptions {
   readonly seed: string;
   readonly mix: CollectionMix;
+  /** Records from which on an account only deletes, so that its repository stops growing. */
+  readonly recordsMax: number;
   /** DID of a random account of the network. */
   someDid(random: SeededRandom): string;
 }
@@ -66,8 +66,8 @@ export class WritePlanner {
     const writes = new Map<string, RepoWrite>();
     for (let i = 0; i < records; i++) {
       const collection = i === 0 ? 'app.bsky.actor.profile' : this.#options.mix.pick(this.#random);
-      const at = timeUs - (records - i) * 3_600_000_000;
-      const write = this.#make(account, collection, undefined, at, 0);
+      const atUs = timeUs - (records - i) * 3_600_000_000;
+      const write = this.#make(account, collection, undefined, atUs, 0);
       writes.set(recordPath(collection, write.rkey), write);
     }
     return [...writes.values()];
@@ -82,7 +82,7 @@ export class WritePlanner {
   #planWrite(account: SyntheticAccount, timeUs: number, index: number): RepoWrite {
     const random = this.#random;
     const draw = random.float();
-    const full = account.recordCount >= recordsMax;
+    const full = account.recordCount >= this.#options.recordsMax;
     const existing = draw < deleteShare + updateShare || full ? account.someRecord(random) : undefined;
     if (existing !== undefined && (draw < deleteShare || full)) {
       return { action: 'delete', ...existing };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { SeededRandom } from '../../lib/seeded-random.ts';
 import { CollectionMix, defaultWeights } from '../lib/collection-mix.ts';
-import { SeededRandom } from '../lib/seeded-random.ts';
 
 function shares(mix: CollectionMix, draws: number): Map<string, number> {
   const random = new SeededRandom('mix', 'test');

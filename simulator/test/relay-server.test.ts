@@ -108,7 +108,7 @@ describe('RelayServer cursors', () => {
 describe('RelayServer sources', () => {
   it('makes a network while it is read, and keeps a bounded backlog', async () => {
     const network = new SyntheticNetwork({ seed: 'live', accounts: 4, historyRecords: 10 });
-    const source = new NetworkHistory(network, { backlogBytes: 30_000 });
+    const source = new NetworkHistory(network, { historyBytesMax: 30_000 });
     const server = await listen({ source });
     const reader = await read(server).opened();
     await Promise.all([server.publish(2), server.publish(3)]);

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Dictionary, defaultDictionaryPath, readDictionary } from '../../lib/codec/dictionary.ts';
+import { SeededRandom } from '../../lib/seeded-random.ts';
 
 const officialPath = resolve(import.meta.dirname, '../../../shared/dictionaries/v1-1612007021.zdict');
 
@@ -16,15 +17,10 @@ export const sampleDictionaries: [string, Dictionary][] = [
   ...(existsSync(officialPath) ? [['official', readDictionary(officialPath)] as [string, Dictionary]] : []),
 ];
 
-/** A seeded generator of unsigned 32-bit integers. */
+/** Deterministic unsigned 32-bit integers. */
 export function seededIntegers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return (mixed ^ (mixed >>> 14)) >>> 0;
-  };
+  const random = new SeededRandom(String(seed), 'test');
+  return () => random.uint32();
 }
 
 /** `bytes` of text that looks like events behind each other, with unpredictable identifiers. */

@@ -1,8 +1,8 @@
 // Judges a stream of messages as it comes: every event known to the relay's history, in order, exactly once, `time_us`
 // strictly rising. Says at once what is wrong, so that a failure points to the crash that caused it.
 
-import type { DeliveryLedger, V1Message } from '../../simulator/lib/delivery-ledger.ts';
 import { seqOfStampedRev } from '../../simulator/lib/stamped-rev.ts';
+import type { DeliveryLedger, V1Message } from '../support/delivery-ledger.ts';
 import type { RelayHistory } from './relay-history.ts';
 
 /** How strict a check is. */

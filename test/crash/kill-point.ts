@@ -2,7 +2,7 @@
 // is kill-preload.ts, inside the daemon.
 
 import { resolve } from 'node:path';
-import type { SeededRandom } from '../../simulator/lib/seeded-random.ts';
+import type { SeededRandom } from '../../lib/seeded-random.ts';
 import type { CrashRun, LifeOptions } from './crash-run.ts';
 import type { Preload } from './daemon.ts';
 

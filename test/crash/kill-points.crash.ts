@@ -3,7 +3,7 @@
 
 import { rm } from 'node:fs/promises';
 import { afterEach, beforeEach, it } from 'vitest';
-import { SeededRandom } from '../../simulator/lib/seeded-random.ts';
+import { SeededRandom } from '../../lib/seeded-random.ts';
 import { CrashRun } from './crash-run.ts';
 import { dieAt, type KillOptions, type KillPoint, killPointsOf } from './kill-point.ts';
 

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, it } from 'vitest';
-import { SeededRandom } from '../../simulator/lib/seeded-random.ts';
+import { SeededRandom } from '../../lib/seeded-random.ts';
 import { CrashRun, type LifeOptions } from './crash-run.ts';
 import type { Preload } from './daemon.ts';
 import { dieAt, killPointsOf, trimPreload } from './kill-point.ts';

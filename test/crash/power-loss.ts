@@ -3,7 +3,7 @@
 
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SeededRandom } from '../../simulator/lib/seeded-random.ts';
+import type { SeededRandom } from '../../lib/seeded-random.ts';
 
 const pageBytes = 4096;
 

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
-import { SeededRandom } from '../../simulator/lib/seeded-random.ts';
+import { SeededRandom } from '../../lib/seeded-random.ts';
 import { CrashRun, type LifeOptions } from './crash-run.ts';
 
 const seed = process.env.CRASH_SEED ?? '1';

@@ -1,8 +1,8 @@
 // What a relay has made available, as sequences: the oracle of these tests. Epochs begin where the relay starts its
 // numbers over; gaps are sequences that it never had, or no longer had when it was asked. Filled by the observed relay.
 
-import { DeliveryLedger } from '../../simulator/lib/delivery-ledger.ts';
 import type { FramePool } from '../../simulator/lib/frame-pool.ts';
+import { DeliveryLedger } from '../support/delivery-ledger.ts';
 
 /** Sequences from `fromSeq` to before `endSeq`. */
 export interface SeqRange {

@@ -4,7 +4,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { SeededRandom } from '../../simulator/lib/seeded-random.ts';
+import { SeededRandom } from '../../lib/seeded-random.ts';
 import { CrashRun } from './crash-run.ts';
 import { startOver, troubleBacklogFrames, troubles } from './relay-trouble.ts';
 

@@ -2,9 +2,9 @@
 // again. Which events the relay itself makes unavailable by it, the relay's history knows.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import type { SeededRandom } from '../../lib/seeded-random.ts';
 import { encodeError } from '../../simulator/lib/frame-encoder.ts';
 import { noFaults } from '../../simulator/lib/relay-faults.ts';
-import type { SeededRandom } from '../../simulator/lib/seeded-random.ts';
 import type { CrashRun } from './crash-run.ts';
 
 /** Frames that the relay of a run with trouble can go back. */

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { ByteWriter } from '../../lib/byte-writer.ts';
 import { cidEnd, writeCidText } from '../../lib/decode/cid.ts';
 import { readCidText } from '../../lib/decode/cid-text.ts';
-import { Random } from './random.ts';
+import { SeededRandom } from '../../lib/seeded-random.ts';
 import { hex, link } from './raw-cbor.ts';
 import { cidOf } from './raw-frames.ts';
 
@@ -26,7 +26,7 @@ function otherText(cid: Buffer): string {
   return String(decode(link(cid)));
 }
 
-const random = new Random(20260702);
+const random = new SeededRandom(String(20260702), 'decode');
 const examples = [
   ...Array.from({ length: 50 }, () => cidOf(random.bytes(8), random.pick([0x71, 0x55]))),
   ...Array.from({ length: 50 }, () => Buffer.concat([hex('1220'), random.bytes(32)])),

@@ -1,7 +1,7 @@
 // Frames with every kind of damage: nothing throws, nothing false comes out, and the frame after is read as ever.
 
 import { expect, test } from 'vitest';
-import { Random } from './random.ts';
+import { SeededRandom } from '../../lib/seeded-random.ts';
 import { bytes, hex, integer, link, map, nullItem, text, trueItem } from './raw-cbor.ts';
 import { cidOf, createFrame, exampleDid, exampleTime, frameOf } from './raw-frames.ts';
 import { Recorder } from './recorder.ts';
@@ -94,13 +94,13 @@ test('blocks cut short at every byte', () => {
 });
 
 test(`${flips} damaged bits and bytes`, () => {
-  const random = new Random(seed);
+  const random = new SeededRandom(String(seed), 'decode');
   for (let flip = 0; flip < flips; flip++) {
-    const index = random.chance(0.6) ? 0 : random.below(frames.length);
+    const index = random.chance(0.6) ? 0 : random.int(frames.length);
     const damaged = Buffer.from(frames[index]);
-    for (let count = 1 + random.below(3); count > 0; count--) {
-      const at = random.below(damaged.length);
-      damaged[at] = random.chance(0.5) ? damaged[at] ^ (1 << random.below(8)) : random.below(256);
+    for (let count = 1 + random.int(3); count > 0; count--) {
+      const at = random.int(damaged.length);
+      damaged[at] = random.chance(0.5) ? damaged[at] ^ (1 << random.int(8)) : random.int(256);
     }
     takeDamaged(damaged, `seed ${seed}, flip ${flip}`);
   }
@@ -108,10 +108,10 @@ test(`${flips} damaged bits and bytes`, () => {
 });
 
 test('random bytes, alone and behind a good header', () => {
-  const random = new Random(seed + 1);
+  const random = new SeededRandom(String(seed + 1), 'decode');
   const header = map(['op', integer(1)], ['t', text('#commit')]);
   for (let count = 0; count < 4000; count++) {
-    const noise = random.bytes(random.below(60));
+    const noise = random.bytes(random.int(60));
     takeDamaged(random.chance(0.5) ? noise : Buffer.concat([header, noise]), `seed ${seed + 1}, ${count}`);
     expect(recorder.json).toEqual([]);
   }
@@ -119,13 +119,13 @@ test('random bytes, alone and behind a good header', () => {
 });
 
 test('records with damage drop their own op and no other', () => {
-  const random = new Random(seed + 2);
+  const random = new SeededRandom(String(seed + 2), 'decode');
   let drops = 0;
   for (let count = 0; count < 3000; count++) {
     const damaged = Buffer.from(post);
-    for (let byte = 1 + random.below(3); byte > 0; byte--)
-      damaged[random.below(damaged.length)] = random.below(256);
-    const cut = random.chance(0.2) ? damaged.subarray(0, random.below(damaged.length)) : damaged;
+    for (let byte = 1 + random.int(3); byte > 0; byte--)
+      damaged[random.int(damaged.length)] = random.int(256);
+    const cut = random.chance(0.2) ? damaged.subarray(0, random.int(damaged.length)) : damaged;
     // The hash is of the damaged record: only its contents are wrong.
     takeDamaged(
       createFrame({ 'a.b/1': map(['n', integer(1)]), 'a.b/2': cut, 'a.b/3': map(['n', integer(3)]) }),

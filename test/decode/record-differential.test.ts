@@ -2,7 +2,7 @@
 
 import { decode, encode } from '@ipld/dag-cbor';
 import { expect, test } from 'vitest';
-import { Random } from './random.ts';
+import { SeededRandom } from '../../lib/seeded-random.ts';
 import { link } from './raw-cbor.ts';
 import { cidOf } from './raw-frames.ts';
 import { recordJson } from './recorder.ts';
@@ -43,27 +43,27 @@ const plainKeys = [
 ];
 
 class Generator {
-  readonly random: Random;
+  readonly random: SeededRandom;
 
   constructor(seed: number) {
-    this.random = new Random(seed);
+    this.random = new SeededRandom(String(seed), 'decode');
   }
 
   text(): string {
-    return Array.from({ length: this.random.below(12) }, () => this.random.pick(letters)).join('');
+    return Array.from({ length: this.random.int(12) }, () => this.random.pick(letters)).join('');
   }
 
   integer(): number | bigint {
     const { random } = this;
     const edge = random.pick([0n, 23n, 24n, 255n, 256n, 65_536n, 2n ** 31n, 2n ** 32n, 2n ** 53n, 2n ** 63n]);
-    const value = (edge + BigInt(random.below(5)) - 2n) * (random.chance(0.5) ? 1n : -1n);
+    const value = (edge + BigInt(random.int(5)) - 2n) * (random.chance(0.5) ? 1n : -1n);
     const clamped = value > 2n ** 63n - 1n ? 2n ** 63n - 1n : value < -(2n ** 63n) ? -(2n ** 63n) : value;
     return Number.isSafeInteger(Number(clamped)) ? Number(clamped) : clamped;
   }
 
   value(depth: number): Value {
     const { random } = this;
-    switch (random.below(depth > 4 ? 7 : 10)) {
+    switch (random.int(depth > 4 ? 7 : 10)) {
       case 0:
       case 1:
         return this.text();
@@ -73,11 +73,11 @@ class Generator {
       case 4:
         return random.pick([null, true, false]);
       case 5:
-        return new Uint8Array(random.bytes(random.below(9)));
+        return new Uint8Array(random.bytes(random.int(9)));
       case 6:
         return decode(link(cidOf(random.bytes(4), random.pick([0x71, 0x55])))) as Link;
       case 7:
-        return Array.from({ length: random.below(5) }, () => this.value(depth + 1));
+        return Array.from({ length: random.int(5) }, () => this.value(depth + 1));
       default:
         return this.object(depth + 1);
     }
@@ -86,7 +86,7 @@ class Generator {
   object(depth: number): { [key: string]: Value } {
     const { random } = this;
     const object: { [key: string]: Value } = {};
-    const count = random.chance(0.05) ? 40 : random.below(7);
+    const count = random.chance(0.05) ? 40 : random.int(7);
     for (let index = 0; index < count; index++) {
       const key = random.chance(0.5) ? random.pick(plainKeys) : this.text();
       object[key] = key === '$type' ? 'com.example.record' : this.value(depth);

@@ -80,7 +80,7 @@ describe('the Dockerfile', () => {
     expect(
       unknownIn(
         text.replace(
-          /--(from|omit|ignore-scripts|no-audit|no-fund|directory|owner|group|interval|timeout|start-period|retries)\b/g,
+          /--(from|omit|workspaces|ignore-scripts|no-audit|no-fund|directory|owner|group|interval|timeout|start-period|retries)\b/g,
           '',
         ),
       ),
@@ -214,7 +214,7 @@ describe('docs', () => {
     (name) => {
       const text = read(`docs/${name}.md`);
       const others =
-        /--(omit|detach|stop-timeout|ulimit|build|now|global|read-only|tmpfs|restart|name|help|version)\b/g;
+        /--(omit|workspaces|detach|stop-timeout|ulimit|build|now|global|read-only|tmpfs|restart|name|help|version)\b/g;
       expect(unknownIn(text.replace(others, '').replace(/`JETSTREAM_`|`SLIPSTREAM_`/g, ''))).toEqual([]);
       for (const [, link] of text.matchAll(/\]\(([^)#]+)\)/g))
         expect(existsSync(join(root, 'docs', link)), link).toBe(true);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { tidTimeUs } from '../../lib/event/tid.ts';
+import { tidOf, tidTimeUs } from '../../lib/event/tid.ts';
+import { SeededRandom } from '../../lib/seeded-random.ts';
 
 function timeUsOf(text: string): number {
   const bytes = Buffer.from(`<${text}>`);
@@ -30,4 +31,26 @@ test.each([
   '22222222222é',
 ])('%s is no TID', (text) => {
   expect(timeUsOf(text)).toBeNaN();
+});
+
+/** The definition of a TID, in 64-bit integers. */
+function tidByDefinition(timeUs: number, clockId: number): string {
+  let value = (BigInt(timeUs) << 10n) | BigInt(clockId);
+  let text = '';
+  for (let i = 0; i < 13; i++) {
+    text = '234567abcdefghijklmnopqrstuvwxyz'[Number(value & 31n)] + text;
+    value >>= 5n;
+  }
+  return text;
+}
+
+test('is written by the definition over the whole range, and read back', () => {
+  const random = new SeededRandom('tid', 'test');
+  const edges = [0, 1, 31, 2 ** 30 - 1, 2 ** 30, 2 ** 32, 2 ** 53 - 1];
+  const drawn = Array.from({ length: 500 }, () => Math.floor(random.float() * 2 ** random.between(1, 53)));
+  for (const timeUs of [...edges, ...drawn]) {
+    const clockId = random.int(1024);
+    expect(tidOf(timeUs, clockId)).toBe(tidByDefinition(timeUs, clockId));
+    expect(timeUsOf(tidOf(timeUs, clockId))).toBe(timeUs);
+  }
 });

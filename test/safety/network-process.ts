@@ -7,10 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { zstdDecompressSync } from 'node:zlib';
 import { WebSocket } from 'ws';
 import { defaultDictionaryPath } from '../../lib/codec/dictionary.ts';
-import { DeliveryLedger, type V1Message } from '../../simulator/lib/delivery-ledger.ts';
 import { FramePool } from '../../simulator/lib/frame-pool.ts';
 import { SyntheticNetwork } from '../../simulator/lib/network.ts';
 import { RelayServer } from '../../simulator/lib/relay-server.ts';
+import { DeliveryLedger, type V1Message } from '../support/delivery-ledger.ts';
 
 const framesPerSecond = 750;
 const settleMs = 5_000;

@@ -2,12 +2,12 @@
 
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from '../../lib/websocket.ts';
-import { DeliveryLedger, type V1Message } from '../../simulator/lib/delivery-ledger.ts';
 import { FramePool } from '../../simulator/lib/frame-pool.ts';
 import { SyntheticNetwork } from '../../simulator/lib/network.ts';
 import { RelayServer } from '../../simulator/lib/relay-server.ts';
 import { TestEventSource } from '../http/event-source.ts';
 import { Daemon } from '../support/daemon.ts';
+import { DeliveryLedger, type V1Message } from '../support/delivery-ledger.ts';
 
 const everything = 'cursor=0&limit=1000000';
 

@@ -11,19 +11,15 @@ import {
   operations,
 } from '../../lib/event/event.ts';
 import type { Filter } from '../../lib/event/filter.ts';
+import { tidOf } from '../../lib/event/tid.ts';
 import type { Block } from '../../lib/log/block.ts';
 import { BlockBuilder, type EventCompressor } from '../../lib/log/block-builder.ts';
-import { tidOf } from '../../simulator/lib/tid.ts';
+import { SeededRandom } from '../../lib/seeded-random.ts';
 
-/** Deterministic numbers in [0, 1) (mulberry32). */
+/** Deterministic numbers in [0, 1). */
 export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
+  const random = new SeededRandom(String(seed), 'fixture');
+  return () => random.float();
 }
 
 /** A compressor whose frames can be told apart and reversed: `z` and the JSON's bytes, each XORed. */

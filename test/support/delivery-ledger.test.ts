@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { DeliveryLedger, type V1Message } from '../lib/delivery-ledger.ts';
-import { FramePool } from '../lib/frame-pool.ts';
-import { SyntheticNetwork } from '../lib/network.ts';
-import { stampedRev } from '../lib/stamped-rev.ts';
+import { FramePool } from '../../simulator/lib/frame-pool.ts';
+import { SyntheticNetwork } from '../../simulator/lib/network.ts';
+import { stampedRev } from '../../simulator/lib/stamped-rev.ts';
+import { DeliveryLedger, type V1Message } from './delivery-ledger.ts';
 
 const firstSeq = 30_000_000_001;
 let pool: FramePool;

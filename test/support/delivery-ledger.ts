@@ -3,9 +3,9 @@
 // feed a daemon from a frame pool.
 
 import { CodedError } from '../../lib/errors.ts';
-import type { FramePool } from './frame-pool.ts';
-import { seqOfStampedRev } from './stamped-rev.ts';
-import type { ExpectedFrame } from './synthetic-frame.ts';
+import type { FramePool } from '../../simulator/lib/frame-pool.ts';
+import { seqOfStampedRev } from '../../simulator/lib/stamped-rev.ts';
+import type { ExpectedFrame } from '../../simulator/lib/synthetic-frame.ts';
 
 /** Bits of the largest ledger: 512 MiB. */
 const eventsMax = 2 ** 32;

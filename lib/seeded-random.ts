@@ -1,5 +1,6 @@
-// The simulator's source of chance: a small fast generator whose whole output follows from a seed and a purpose, so
-// that two runs agree byte for byte and one purpose drawing more numbers does not shift another. Not for secrets.
+// The one seeded generator: small and fast, and its whole output follows from a seed and a purpose, so that two runs agree
+// byte for byte and one purpose that draws more numbers does not shift another. For samples, the simulator and tests; not
+// for secrets.
 
 import { createHash } from 'node:crypto';
 

@@ -1,10 +1,10 @@
 // Made-up events as the daemon would send them, without a relay or a log: what dictionaries are trained and measured on
 // where there are no real ones. It owns the clock of the events; what is in them is the network's.
 
-import { ByteWriter } from '../../lib/byte-writer.ts';
-import { Frame, frameTypes } from '../../lib/decode/frame.ts';
-import { EventWriter } from '../../lib/event/event-writer.ts';
-import { SyntheticNetwork } from './network.ts';
+import { ByteWriter } from '../lib/byte-writer.ts';
+import { Frame, frameTypes } from '../lib/decode/frame.ts';
+import { EventWriter } from '../lib/event/event-writer.ts';
+import { SyntheticNetwork } from '../simulator/lib/network.ts';
 
 /** Time between frames, in microseconds: the events spread over a year, so that no day of it is learned. */
 const stepUs = 2_600_000_000;

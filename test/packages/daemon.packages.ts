@@ -1,0 +1,42 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startNetwork } from '../../simulator/lib/simulator.ts';
+import { EmptyProject, hasRegistry, skipped } from './empty-project.ts';
+
+let project: EmptyProject;
+beforeAll(async () => {
+  if (hasRegistry) project = await EmptyProject.with('.');
+});
+afterAll(() => project?.[Symbol.asyncDispose]());
+
+const packedTest = test.skipIf(!hasRegistry);
+
+packedTest(`it has neither tests nor the simulator in it${skipped}`, async () => {
+  const files = await project.installed();
+  const own = files.filter((name) => name.startsWith('slipstream/'));
+  expect(own).toContain('slipstream/dist/lib/status/page/index.html');
+  expect(own.filter((name) => /simulator|\.test\.|\/bench/.test(name))).toEqual([]);
+  expect(await project.packages()).not.toContain('@atproto/repo');
+});
+
+packedTest(`the command says its version, and explains itself${skipped}`, async () => {
+  expect((await project.run('slipstream', '--version')).stdout).toMatch(/\d+\.\d+\.\d+/);
+  expect((await project.run('slipstream', '--help')).stdout).toContain('--ws-url');
+  expect(await project.run('slipstream', '--no-such-flag')).toMatchObject({ code: 2 });
+});
+
+packedTest(`the daemon delivers an event, and tail shows it${skipped}`, async () => {
+  await using network = await startNetwork({ accounts: 2 });
+  const flags = ['--ws-url', network.url, '--data-dir', 'data', '--log-format', 'json'];
+  const addresses = ['--listen-addr', '127.0.0.1:0', '--metrics-listen-addr', '127.0.0.1:0'];
+  const started = /"listen":"([^"]+)"/;
+  const [, address] = await project.start(started, 'slipstream', ...flags, ...addresses);
+  await network.connected();
+  const post = await network.post('delivered');
+  const url = `ws://${address}`;
+  const shown = await project.run('slipstream', 'tail', '--url', url, '--cursor', '0', '--limit', '1');
+  expect(shown.code).toBe(0);
+  expect(JSON.parse(shown.stdout)).toMatchObject({
+    did: post.did,
+    commit: { rkey: post.rkey, cid: post.cid, record: { text: 'delivered' } },
+  });
+});
