@@ -38,14 +38,14 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   'lib/service': [
     ...['leaves', 'lib/upstream', 'lib/event', 'lib/codec', 'lib/log', 'lib/ingest', 'lib/fanout'],
-    ...['lib/config', 'lib/worker', 'lib/monitor'],
+    ...['lib/session', 'lib/config', 'lib/worker', 'lib/monitor'],
   ],
   'client/lib': ['leaves', 'lib/codec'],
   'simulator/lib': ['leaves', 'lib/event'],
   'simulator/cmd': ['leaves', 'simulator/lib'],
-  'cmd/terminal': ['leaves', 'lib/decode', 'lib/event', 'lib/config', 'lib/log'],
-  'cmd/tail': ['leaves', 'lib/codec', 'client/lib', 'cmd/terminal'],
-  'cmd/inspect': ['leaves', 'lib/decode', 'lib/event', 'lib/codec', 'lib/log', 'cmd/terminal'],
+  'cmd/terminal': ['leaves', 'lib/decode', 'lib/event', 'lib/config'],
+  'cmd/tail': ['leaves', 'lib/config', 'client/lib', 'cmd/terminal'],
+  'cmd/inspect': ['leaves', 'lib/event', 'lib/codec', 'lib/log', 'cmd/terminal'],
   'cmd/train-dictionary': ['leaves', 'lib/codec', 'client/lib', 'cmd/terminal'],
   cmd: [
     ...['leaves', 'lib/codec', 'lib/config', 'lib/service'],
@@ -56,13 +56,16 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 /** All that a package for other people may take of the daemon: files that need nothing else of it. */
 const borrowed: Readonly<Record<string, readonly string[]>> = {
   client: ['lib/backoff.ts', 'lib/errors.ts', 'lib/codec/wasm-module.ts', 'lib/codec/zstd-header.ts'],
-  simulator: ['lib/errors.ts', 'lib/event/tid.ts', 'lib/websocket.ts'],
+  simulator: ['lib/errors.ts', 'lib/event/tid.ts', 'lib/seeded-random.ts', 'lib/websocket.ts'],
 };
 
 /** Beyond these a file or function has to be split, or to stand in `large` with the reason. */
 const fileLinesMax = 350;
 const functionLinesMax = 70;
-const large: Readonly<Record<string, string>> = {};
+const large: Readonly<Record<string, string>> = {
+  'lib/monitor/subscriber-metrics.ts subscriberMetrics': 'a table, a row a metric',
+  'lib/monitor/v1-metrics.ts v1Metrics': 'a table, a row a metric',
+};
 
 describe('rooms', () => {
   test('a folder imports only from folders above it in the table', () => {
@@ -128,14 +131,14 @@ describe('packages', () => {
   test('each has one importing file in each of our packages, and a reason in docs/architecture.md', () => {
     const document = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
     for (const [name, paths] of importers) {
-      expect(document).toContain(`\`${name}\``);
+      expect(document.includes(`\`${name}\``), name).toBe(true);
       for (const area of ['lib/', 'cmd/', 'client/', 'simulator/']) {
         expect(paths.filter((path) => path.startsWith(area)).length, `${name}: ${paths}`).toBeLessThanOrEqual(
           1,
         );
       }
       expect(paths.filter((path) => /^(lib|cmd)\//.test(path)).length, name).toBeLessThanOrEqual(1);
-      for (const path of paths) expect(document).toContain(path);
+      for (const path of paths) expect(document.includes(path), `${name}: ${path}`).toBe(true);
     }
   });
 
@@ -205,16 +208,16 @@ describe('files', () => {
   });
 
   test('a test is where its subject is', () => {
-    const subjects = new Set(
-      [...sources.keys()].map((path) => dirname(path).replace(/^(lib|client\/lib|simulator\/lib)/, '')),
-    );
+    const subjects = [...sources.keys()].map((path) => dirname(path).replace(/^lib(?=\/|$)/, ''));
+    const places = new Set([
+      ...subjects.map((folder) => (folder.startsWith('cmd') ? `/${folder}` : folder)),
+      '',
+    ]);
+    const others = ['/clients', '/deploy', '/status/page', '/support'];
     const misplaced = [...otherSources.keys()]
       .filter((path) => /^test\/.*\.test\.ts$/.test(path))
       .map((path) => dirname(path).replace(/^test/, ''))
-      .filter(
-        (folder) =>
-          !subjects.has(folder) && !['', '/clients', '/deploy', '/status/page', '/cmd'].includes(folder),
-      );
+      .filter((folder) => !places.has(folder) && !others.includes(folder));
     expect([...new Set(misplaced)]).toEqual([]);
   });
 });

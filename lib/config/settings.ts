@@ -1,5 +1,5 @@
 // The one table of what an operator can set: names, environment variables, kinds, bounds, defaults, words for the help.
-// Everything that must list the settings reads this table; reading values is config.ts, showing them help.ts.
+// Everything that must list the settings reads this table; reading values is config.ts, showing them command-line.ts.
 import { compressorPreferences } from '../codec/choose-compressor.ts';
 import { compressionLevels } from '../codec/compressor.ts';
 import type { ListenAddress } from '../listen-address.ts';
