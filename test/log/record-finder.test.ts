@@ -7,7 +7,7 @@ import { DidHasher } from '../../lib/event/did-hash.ts';
 import { eventKinds, operations } from '../../lib/event/event.ts';
 import { passAll } from '../../lib/event/filter.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
-import type { Block } from '../../lib/log/block.ts';
+import { type Block, firstEventAfter } from '../../lib/log/block.ts';
 import { BlockBuilder, blockEventsMax } from '../../lib/log/block-builder.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { keySlackUs, searchesPerBlockMax } from '../../lib/log/record-finder.ts';
@@ -56,7 +56,9 @@ async function find(...subjects: string[]): Promise<number[]> {
   for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
     const { slices, throughUs } = await log.read(timeUs, 'json', 1_000_000, selection.readFilter);
     for (const { index, messages } of slices) {
-      const batch = selection.cut(index, { messages, ends: index.jsonEnd }, 0, index.count);
+      // What was compacted since the last read comes as one block, with events that have been read.
+      const from = firstEventAfter(index, timeUs);
+      const batch = selection.cut(index, { messages, ends: index.jsonEnd }, from, index.count);
       for (const payload of payloadsOf(batch.bytes, 0x81))
         times.push((JSON.parse(Buffer.from(payload).toString()) as SampleEvent).time_us);
     }
