@@ -6,6 +6,7 @@ import { Clock } from '../../lib/event/clock.ts';
 import { DidHasher } from '../../lib/event/did-hash.ts';
 import { eventKinds, operations } from '../../lib/event/event.ts';
 import { passAll } from '../../lib/event/filter.ts';
+import { SubjectHasher } from '../../lib/event/subject.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
 import { type Block, firstEventAfter } from '../../lib/log/block.ts';
 import { BlockBuilder, blockEventsMax } from '../../lib/log/block-builder.ts';
@@ -214,6 +215,28 @@ test('keys that are no time of the commit are remembered until a restart', async
   await append(likes.block());
   expect(await find(likes.subject)).toEqual([...made, ...gone, ...again]);
   expect(log.deletions.unknown).toBe(3);
+});
+
+test('remembered records of one account are told apart, however alike the hashes of their paths', async () => {
+  const likes = new Likes();
+  const hasher = new SubjectHasher(new DidHasher(log.didHashKey));
+  const keys = new Map<number, string>();
+  let pair: string[] = [];
+  for (let number = 0; pair.length === 0; number++) {
+    const path = Buffer.from(`app.bsky.feed.like/key${number}`);
+    const most = hasher.pathOf(path, 0, path.length) >>> 11;
+    const other = keys.get(most);
+    if (other !== undefined) pair = [other, `key${number}`];
+    keys.set(most, `key${number}`);
+  }
+  const made: number[] = [];
+  for (const key of pair) {
+    made.push(likes.event('create', key));
+    await likes.fill();
+  }
+  const gone = pair.map((key) => likes.event('delete', key));
+  await append(likes.block());
+  expect(await find(likes.subject)).toEqual([...made, ...gone]);
 });
 
 test('what retention has taken is not found', async () => {
