@@ -201,7 +201,7 @@ class RecentRecords {
   }
 }
 
-/** 53 bits of the hashes, which are even. */
+/** 53 bits of the hashes, which are even. Records of one account never have the same: all of the path's hash counts. */
 function keyOf(didLow: number, didHigh: number, path: number): number {
-  return didHigh * 2_097_152 + ((didLow ^ path) >>> 11);
+  return ((didHigh ^ path) >>> 0) * 2_097_152 + (didLow >>> 11);
 }
