@@ -23,12 +23,13 @@ function serial(name: string, include: readonly string[], timeoutMs: number, pol
 const unit: ProjectTest = {
   name: 'unit',
   include: ['{test,client/test,simulator/test}/**/*.test.ts'],
-  testTimeout: 20_000,
-  hookTimeout: 20_000,
+  // Not what a test may take, which is seconds at most: a machine with other work is slow, and no test of ours hangs.
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
   pool: 'forks',
   // Most of a test is waiting for sockets, so every core has a file to run.
   maxWorkers: '100%',
-  expect: { poll: { interval: 5, timeout: 15_000 } },
+  expect: { poll: { interval: 5, timeout: 30_000 } },
 };
 
 export default defineConfig({

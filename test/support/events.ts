@@ -75,6 +75,9 @@ export class SampleLog {
   readonly #records = new Map<string, { did: string; commit: SampleCommit }>();
   readonly #random: () => number;
   readonly #textBytesMax: number;
+  readonly #deletionsPerBlockMax: number;
+  /** Deletions of the open block. */
+  #deletions = 0;
   #seq = 0;
 
   constructor(
@@ -84,15 +87,19 @@ export class SampleLog {
       lastTimeUs?: number;
       nowMs?: () => number;
       textBytesMax?: number;
+      /** From there on what would be a deletion is an update. */
+      deletionsPerBlockMax?: number;
     } = {},
   ) {
     this.#random = random;
     this.#textBytesMax = options.textBytesMax ?? 70_000;
+    this.#deletionsPerBlockMax = options.deletionsPerBlockMax ?? Number.POSITIVE_INFINITY;
     const clock = new Clock(options.lastTimeUs ?? 0, options.nowMs);
     this.builder = new BlockBuilder(clock, new DidHasher(options.didHashKey ?? new Uint8Array(8)), new Map());
   }
 
   block(count: number): Block {
+    this.#deletions = 0;
     for (let made = 0; made < count; made++) this.#event();
     this.builder.advance('relay.test', ++this.#seq);
     return this.builder.seal(fakeCompressor);
@@ -131,7 +138,10 @@ export class SampleLog {
   #commit(time_us: number): { did: string; commit: SampleCommit } {
     const random = this.#random;
     const text = 'x'.repeat(Math.floor(random() ** 8 * this.#textBytesMax));
-    const operation = pick(random, operationNames.slice(1));
+    const picked = pick(random, operationNames.slice(1));
+    const isDeletion = picked === 'delete' && this.#deletions < this.#deletionsPerBlockMax;
+    if (isDeletion) this.#deletions++;
+    const operation = picked === 'delete' && !isDeletion ? 'update' : picked;
     const known =
       operation === 'create' || random() < 0.3 ? undefined : pick(random, [...this.#records.values()]);
     const did = known?.did ?? pick(random, sampleDids);
