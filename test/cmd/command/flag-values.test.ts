@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
-import { listOf, repeated, wholeNumber } from '../../../cmd/terminal/flag-values.ts';
+import {
+  listOf,
+  parseMoment,
+  parseMomentOrSpan,
+  repeated,
+  wholeNumber,
+} from '../../../cmd/command/flag-values.ts';
+import { formatMoment } from '../../../cmd/command/text.ts';
 
 test('whole numbers, within bounds', () => {
   expect(wholeNumber()('0')).toBe(0);
@@ -18,4 +25,67 @@ test('lists add up over repeated flags', () => {
   expect(listOf(['a', 'b'])('b')).toEqual(['b']);
   expect(() => listOf(['a', 'b'])('a,c')).toThrow('c is none of a, b.');
   expect(repeated('a,b', ['x'])).toEqual(['x', 'a,b']);
+});
+
+const timeUs = Date.UTC(2026, 0, 31, 12, 30, 15) * 1000;
+
+test.each([
+  [String(timeUs / 1e6), timeUs],
+  [String(timeUs / 1e3), timeUs],
+  [String(timeUs), timeUs],
+  [String(timeUs + 7), timeUs + 7],
+  ['2026-01-31T12:30:15Z', timeUs],
+  ['2026-01-31T12:30:15.000007Z', timeUs + 7],
+  ['2026-01-31T12:30:15.1234567Z', timeUs + 123_456],
+  ['2026-01-31T12:30:15,5Z', timeUs + 500_000],
+  ['2026-01-31t14:30:15.25+02:00', timeUs + 250_000],
+  ['2026-01-31T11:00:15-01:30', timeUs],
+  ['1969-12-31T23:59:59.9Z', -100_000],
+])('%s is a moment', (text, expected) => {
+  expect(parseMoment(text, '--from')).toBe(expected);
+});
+
+test('zero and below is everything, and what is written is read back', () => {
+  expect(parseMoment('0', '--from')).toBeLessThanOrEqual(1);
+  expect(parseMoment('-5', '--from')).toBeLessThanOrEqual(1);
+  for (const sample of [timeUs, timeUs + 1, timeUs + 999_999, 1]) {
+    expect(parseMoment(formatMoment(sample), '--from')).toBe(sample);
+  }
+});
+
+test.each([
+  '',
+  'yesterday',
+  '1.5',
+  '2026-01-31',
+  '2026-01-31T12:30:15',
+  '2026-02-30T12:30:15Z',
+  '2026-01-31T25:00:00Z',
+  '2026-01-31T12:30:15Z\n',
+  '0x10',
+])('%j is refused', (text) => {
+  expect(() => parseMoment(text, '--to')).toThrow(
+    expect.objectContaining({
+      code: 'CONFIG_TIME_INVALID',
+      message: expect.stringContaining(`--to ${JSON.stringify(text)}`),
+    }),
+  );
+});
+
+const nowUs = Date.UTC(2026, 0, 31, 12) * 1000;
+const second = 1_000_000;
+
+test.each([
+  ['now', nowUs],
+  ['90s', nowUs - 90 * second],
+  ['1h30m', nowUs - 5_400 * second],
+  ['2d', nowUs - 172_800 * second],
+  ['100000d', 0],
+  ['0', 1],
+  ['1700000000', 1_700_000_000 * second],
+  ['1700000000000', 1_700_000_000 * second],
+  ['1700000000123456', 1_700_000_000_123_456],
+  ['2026-01-31T11:00:00Z', nowUs - 3_600 * second],
+])('%s is a moment or a span ago', (text, expected) => {
+  expect(parseMomentOrSpan(text, '--cursor', nowUs)).toBe(expected);
 });
