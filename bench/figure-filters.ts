@@ -10,7 +10,7 @@ import type { RelayFrames } from './relay-frames.ts';
 import { type Figure, figureOf, pick, type Sample } from './report.ts';
 import { Rig } from './rig.ts';
 import type { Session, SideKind } from './session.ts';
-import { pointingOf } from './subject-events.ts';
+import { subjectEventsOf } from './subject-events.ts';
 
 /** Events a second. */
 const rate = 500;
@@ -158,7 +158,7 @@ function didWish(frames: RelayFrames): Wish {
 async function subjectWish(frames: RelayFrames): Promise<Wish> {
   const eventsBy = new Map<string, number[]>();
   let event = 0;
-  for await (const { accounts } of pointingOf(frames)) {
+  for await (const { accounts } of subjectEventsOf(frames)) {
     for (const did of accounts) addTo(eventsBy, did, event);
     event++;
   }

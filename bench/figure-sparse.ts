@@ -24,7 +24,7 @@ import { type RelayFrames, startCursor } from './relay-frames.ts';
 import { type Figure, figureOf, type Measured, type Sample, short } from './report.ts';
 import { Relay, type Server, type ServerKind } from './servers.ts';
 import type { Session } from './session.ts';
-import { pointingOf } from './subject-events.ts';
+import { subjectEventsOf } from './subject-events.ts';
 
 /** Largest log; the others are a quarter and a sixteenth of it. */
 const usualEvents = 4_000_000;
@@ -185,7 +185,7 @@ function quietAccounts(frames: RelayFrames): Wanted {
 async function quietSubjects(frames: RelayFrames): Promise<Wanted> {
   const created: (readonly string[])[][] = [...frames.once()].map(() => []);
   const counts = new Map<string, number>();
-  for await (const { frame, operation, accounts } of pointingOf(frames)) {
+  for await (const { frame, operation, accounts } of subjectEventsOf(frames)) {
     if (operation !== 'create') continue;
     created[frame].push([...accounts]);
     for (const did of accounts) counts.set(did, (counts.get(did) ?? 0) + 1);

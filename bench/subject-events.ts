@@ -6,7 +6,7 @@ import { eventsOf } from './baseline-codec.ts';
 import type { RelayFrames } from './relay-frames.ts';
 
 /** An event. */
-export interface Pointing {
+export interface SubjectEvent {
   /** Position of its frame in a round. */
   readonly frame: number;
   /** Of a commit. */
@@ -16,7 +16,7 @@ export interface Pointing {
 }
 
 /** Every event of a round, in order. */
-export async function* pointingOf(frames: RelayFrames): AsyncGenerator<Pointing> {
+export async function* subjectEventsOf(frames: RelayFrames): AsyncGenerator<SubjectEvent> {
   for (const [frame, bytes] of (await readFrames(frames.path)).entries()) {
     for (const { content } of await eventsOf(bytes)) {
       const { operation, record } = content as { readonly operation?: string; readonly record?: unknown };

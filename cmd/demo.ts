@@ -9,8 +9,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { newCommand } from '../lib/config/command-line.ts';
 import { WebSocket } from '../lib/websocket.ts';
-import { exitCodeOf } from './terminal/exit-code.ts';
-import { wholeNumber } from './terminal/flag-values.ts';
+import { exitCodeOf } from './command/exit-code.ts';
+import { wholeNumber } from './command/flag-values.ts';
 
 interface Flags {
   readonly rate: string;
@@ -37,7 +37,7 @@ const program = newCommand('demo', 'A synthetic relay, a daemon on it, and its e
 const children: ChildProcess[] = [];
 let exitCode = 0;
 
-/** Starts one of the commands beside this file; `read` is called with each line it prints. */
+/** Starts a command in a process of its own; `read` is called with each line it prints. */
 function start(command: string, flags: readonly string[], read: (line: string) => void): void {
   const path = fileURLToPath(new URL(command, import.meta.url));
   const child = spawn(process.execPath, [path, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });

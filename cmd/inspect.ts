@@ -2,7 +2,11 @@
 // tells is gathered in cmd/inspect/.
 
 import { type Command, newCommand } from '../lib/config/command-line.ts';
+import { readEnvironment } from '../lib/config/setting-sources.ts';
+import { settings } from '../lib/config/settings.ts';
 import { CodedError, UsageError } from '../lib/errors.ts';
+import { parseMoment, repeated, wholeNumber } from './command/flag-values.ts';
+import { writeTo } from './command/output.ts';
 import { exportLines } from './inspect/export.ts';
 import { reasonOf } from './inspect/problem.ts';
 import { ClosedLog } from './inspect/reader.ts';
@@ -10,9 +14,6 @@ import { summarizeLog } from './inspect/summary.ts';
 import { summaryTable } from './inspect/table.ts';
 import { verdictJson, verdictText } from './inspect/verdict.ts';
 import { verifyLog } from './inspect/verification.ts';
-import { repeated, wholeNumber } from './terminal/flag-values.ts';
-import { writeTo } from './terminal/output.ts';
-import { parseMoment } from './terminal/time.ts';
 
 const description = `Looks into the log of a daemon that is not running, and changes nothing of what it holds.
 
@@ -34,15 +35,18 @@ interface ExportFlags {
 
 /** The command; it writes to standard output and standard error. */
 export function inspectCommand(): Command {
-  const { SLIPSTREAM_DATA_DIR, JETSTREAM_DATA_DIR } = process.env;
   const command = newCommand('inspect', description)
     .summary('what a log holds, whether it is sound, its events')
-    .option('--data-dir <DIR>', 'folder of the log', SLIPSTREAM_DATA_DIR || JETSTREAM_DATA_DIR || './data');
+    .option(
+      '--data-dir <DIR>',
+      `folder of the log (default: the daemon's, "${settings['data-dir'].default}" or as its variables say)`,
+    );
   /** An action on the log, whose result is the exit code. */
   const onLog =
     <Flags>(work: (log: ClosedLog, flags: Flags) => Promise<number>) =>
     async (flags: Flags): Promise<void> => {
-      process.exitCode = await withLog(command.opts().dataDir, (log) => work(log, flags));
+      const dataDir = command.opts().dataDir ?? usualDataDir(process.env);
+      process.exitCode = await withLog(dataDir, (log) => work(log, flags));
     };
   const usage = '[--data-dir DIR] [options]';
   const moment = (name: string) => (text: string) => parseMoment(text, name);
@@ -56,7 +60,7 @@ export function inspectCommand(): Command {
     .action(onLog(summary));
   const verifyCommand = newCommand(
     'verify',
-    'Reads everything and checks it: checksums, frames, every event against its columns, both encodings against each other, segments, gaps; one line for each problem.',
+    'Reads everything and checks it: checksums, zstd frames, every event against its columns, both encodings against each other, segments, gaps; one line for each problem.',
   )
     .usage(usage)
     .option(
@@ -80,6 +84,11 @@ export function inspectCommand(): Command {
     .addCommand(summaryCommand, { isDefault: true })
     .addCommand(verifyCommand)
     .addCommand(exportCommand);
+}
+
+/** Where the daemon's log is when it is started in this environment. @throws UsageError `CONFIG_` codes, as the daemon would. */
+function usualDataDir(env: NodeJS.ProcessEnv): string {
+  return readEnvironment(env, new Map()).get('data-dir')?.text ?? settings['data-dir'].default;
 }
 
 /** Opens a log for `work`. Whatever keeps it from an end is exit code 2: 1 says that the log is damaged. */

@@ -6,9 +6,9 @@ import { fromGoFlags } from '../lib/config/command-line.ts';
 import { configOf } from '../lib/config/config.ts';
 import { type GivenTexts, settingsCommand } from '../lib/config/setting-sources.ts';
 import { UsageError } from '../lib/errors.ts';
+import { exitCodeOf } from './command/exit-code.ts';
 import { inspectCommand } from './inspect.ts';
 import { tailCommand } from './tail.ts';
-import { exitCodeOf } from './terminal/exit-code.ts';
 import { trainCommand } from './train-dictionary.ts';
 
 const flags: GivenTexts = new Map();

@@ -3,7 +3,7 @@
 
 import { type Command, InvalidArgumentError, newCommand, Option } from '../lib/config/command-line.ts';
 import { parseBytes } from '../lib/config/setting-value.ts';
-import { wholeNumber } from './terminal/flag-values.ts';
+import { wholeNumber } from './command/flag-values.ts';
 import { privateIds, trainedBytes } from './train-dictionary/trainer.ts';
 import { makeDictionary, type TrainingRequest } from './train-dictionary/training.ts';
 

@@ -43,13 +43,13 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'client/lib': ['leaves', 'lib/codec'],
   'simulator/lib': ['leaves', 'lib/event'],
   'simulator/cmd': ['leaves', 'simulator/lib'],
-  'cmd/terminal': ['leaves', 'lib/decode', 'lib/event', 'lib/config'],
-  'cmd/tail': ['leaves', 'lib/config', 'client/lib', 'cmd/terminal'],
-  'cmd/inspect': ['leaves', 'lib/event', 'lib/codec', 'lib/log', 'cmd/terminal'],
-  'cmd/train-dictionary': ['leaves', 'lib/codec', 'client/lib', 'cmd/terminal'],
+  'cmd/command': ['leaves', 'lib/decode', 'lib/event', 'lib/config'],
+  'cmd/tail': ['leaves', 'lib/config', 'client/lib', 'cmd/command'],
+  'cmd/inspect': ['leaves', 'lib/event', 'lib/codec', 'lib/log', 'cmd/command'],
+  'cmd/train-dictionary': ['leaves', 'lib/codec', 'client/lib', 'cmd/command'],
   cmd: [
     ...['leaves', 'lib/codec', 'lib/config', 'lib/service'],
-    ...['cmd/terminal', 'cmd/tail', 'cmd/inspect', 'cmd/train-dictionary'],
+    ...['cmd/command', 'cmd/tail', 'cmd/inspect', 'cmd/train-dictionary'],
   ],
 };
 

@@ -17,12 +17,12 @@ export type Content = { readonly text: string } | { readonly fault: 'damaged' | 
 /** See the file comment. */
 export class Decompressor {
   readonly dictionaryId: number;
-  readonly #frames: WasmDecompressor;
+  readonly #zstd: WasmDecompressor;
   readonly #textDecoder = new TextDecoder();
 
-  private constructor(dictionaryId: number, frames: WasmDecompressor) {
+  private constructor(dictionaryId: number, zstd: WasmDecompressor) {
     this.dictionaryId = dictionaryId;
-    this.#frames = frames;
+    this.#zstd = zstd;
   }
 
   /** Keeps `dictionary`. @throws CodedError `CLIENT_BAD_DICTIONARY`, `CODEC_WASM_FAILED`. */
@@ -41,14 +41,14 @@ export class Decompressor {
     const header = readZstdHeader(frame);
     if (header !== undefined && header.dictionaryId !== this.dictionaryId) return { fault: 'other' };
     try {
-      return { text: this.#textDecoder.decode(this.#frames.decompress(frame, bytesMax)) };
+      return { text: this.#textDecoder.decode(this.#zstd.decompress(frame, bytesMax)) };
     } catch {
       return { fault: 'damaged' };
     }
   }
 
   close(): void {
-    this.#frames.close();
+    this.#zstd.close();
   }
 }
 

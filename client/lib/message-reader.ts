@@ -1,4 +1,4 @@
-// What came over the socket to what it says: text as it is, frames through zstd, both within a bound. It owns the
+// What came over the socket to what it says: text as it is, zstd frames decompressed, both within a bound. It owns the
 // dictionary in use, and gets it from the server when the caller has given none.
 
 import { UsageError } from '../../lib/errors.ts';
@@ -22,7 +22,7 @@ export class MessageReader {
     this.#given = dictionary;
   }
 
-  /** Makes ready for frames; at once when it is. @throws CodedError as `fetchDictionary` and `Decompressor.open`. */
+  /** Makes ready for zstd frames; at once when it is. @throws CodedError as `fetchDictionary` and `Decompressor.open`. */
   async prepare(url: URL, platform: Platform, timeoutMs: number): Promise<void> {
     this.#decompressor ??= await Decompressor.open(
       this.#given ?? (await fetchDictionary(url, platform, timeoutMs)),
@@ -36,7 +36,7 @@ export class MessageReader {
 
   /**
    * Reads a message. Undefined: the server has changed to a dictionary that `prepare` has to get first.
-   * @throws CodedError `CLIENT_WRONG_DICTIONARY` for a frame made with another dictionary than the one given.
+   * @throws CodedError `CLIENT_WRONG_DICTIONARY` for a zstd frame made with another dictionary than the one given.
    */
   read(data: unknown): ReadMessage | undefined {
     if (typeof data === 'string') return readText(data);

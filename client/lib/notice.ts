@@ -15,7 +15,7 @@ export type StreamState =
   | 'waiting'
   | 'ended';
 
-/** A look at a stream; a snapshot. */
+/** A snapshot of a stream. */
 export interface StreamStatus {
   readonly state: StreamState;
   /** Where to subscribe again after everything that the consumer has finished. */
@@ -63,6 +63,6 @@ export type StreamNotice =
   | ({ readonly kind: 'progress' } & Progress)
   /** The replay is over, for the first time or again. */
   | { readonly kind: 'caught_up' }
-  /** `text` is the start of the message, of foreign origin; empty for a frame that could not be read. */
+  /** `text` is the start of the message, of foreign origin; empty for a message that could not be decompressed. */
   | { readonly kind: 'malformed'; readonly reason: MalformedReason; readonly text: string }
   | { readonly kind: 'save_failed'; readonly error: unknown };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DidHasher, didHashKeyBytes } from '../../lib/event/did-hash.ts';
 import { SubjectHasher } from '../../lib/event/subject.ts';
+import { wantedNames } from '../../lib/wire/wanted-filter.ts';
 import { seededRandom } from '../../test/support/events.ts';
 import type { StreamEvent } from '../lib/event.ts';
 import { optionsUpdate, readUrl, requestOf, wantedBy } from '../lib/filter.ts';
@@ -127,6 +128,11 @@ test('an update replaces everything', () => {
       maxMessageSizeBytes: 0,
     },
   });
+});
+
+test('the client has the lists that the server knows, under the same names', () => {
+  const { payload } = JSON.parse(optionsUpdate({}));
+  expect(Object.keys(payload).sort()).toEqual([...wantedNames, 'maxMessageSizeBytes'].sort());
 });
 
 test('kinds and operations are looked at here, for servers that do not know them', () => {

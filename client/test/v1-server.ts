@@ -1,4 +1,4 @@
-// A server with v1's manners and nothing more: inclusive cursors, no progress, no dictionaries, parameters checked before
+// A server with v1's behaviour and nothing more: inclusive cursors, no progress, no dictionaries, parameters checked before
 // the handshake. Events are handed in with their `time_us`, which may be shared or out of order.
 
 import { once } from 'node:events';

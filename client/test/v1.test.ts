@@ -1,4 +1,4 @@
-// The client over the runtime's own WebSocket, against a server with v1's manners.
+// The client over the runtime's own WebSocket, against a server with v1's behaviour.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { constants, zstdCompressSync } from 'node:zlib';

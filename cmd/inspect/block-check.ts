@@ -17,7 +17,7 @@ import { type ProblemCode, type ProblemList, reasonOf } from './problem.ts';
 import { type FoundBlock, readFoundHead, unpackJson } from './reader.ts';
 import { type CommitText, readFoundSubjects, SubjectCheck } from './subject-check.ts';
 
-/** Decompresses the frames of one dictionary; the part of a `Compressor` that checking needs. */
+/** Decompresses the zstd frames of one dictionary; the part of a `Compressor` that checking needs. */
 export interface EventDecompressor {
   /** @throws anything when `frame` is damaged, or holds more than `maxBytes`. */
   decompress(frame: Uint8Array, maxBytes: number): Uint8Array;
@@ -49,7 +49,7 @@ export class BlockCheck {
 
   /**
    * @param hasher with the log's key; without it DIDs and subjects are not compared.
-   * @param decompressorOf undefined for a dictionary that is not at hand: frames made with it are only measured.
+   * @param decompressorOf undefined for a dictionary that is not at hand: zstd frames made with it are only measured.
    */
   constructor(
     problems: ProblemList,

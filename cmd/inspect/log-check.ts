@@ -1,5 +1,5 @@
 // Verifies a whole log: reads every value once, in order, and has each block checked by itself, against the one before
-// it and against the index of its segment. It owns the walk and the verdict. cmd/inspect.ts calls it; the daemon never does.
+// it and against the index of its segment. It owns the walk and the verdict. verification.ts calls it; the daemon never does.
 
 import { CodedError } from '../../lib/errors.ts';
 import { DidHasher } from '../../lib/event/did-hash.ts';
@@ -10,7 +10,7 @@ import { type ClosedLog, type FoundBlock, readFoundHead } from './reader.ts';
 import { SegmentCheck } from './segment-check.ts';
 
 export interface CheckOptions {
-  /** What decompresses frames of that dictionary; undefined when it is not at hand. */
+  /** What decompresses zstd frames of that dictionary; undefined when it is not at hand. */
   readonly decompressorOf: (dictionaryId: number) => EventDecompressor | undefined;
   /** Problems kept with their details; the others are counted. */
   readonly listedMax?: number;

@@ -1,7 +1,6 @@
 // A log's summary as text for people: at most 100 columns, whatever is in the log. Pure; cmd/inspect.ts prints it.
 
-import { grouped, printable } from '../terminal/text.ts';
-import { formatSpan } from '../terminal/time.ts';
+import { formatSpan, grouped, printable } from '../command/text.ts';
 import type { LogSummary } from './summary.ts';
 
 /** Column where values start, and the one that no line goes beyond. */

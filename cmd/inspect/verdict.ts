@@ -1,7 +1,6 @@
 // What a verification found, as text and as JSON, and the line that shows how far it is. Pure; cmd/inspect.ts prints it.
 
-import { grouped } from '../terminal/text.ts';
-import { formatSpan } from '../terminal/time.ts';
+import { formatSpan, grouped } from '../command/text.ts';
 import type { CheckResult } from './log-check.ts';
 import { problemLine, problemMeanings } from './problem.ts';
 
@@ -24,7 +23,7 @@ export function verdictText(result: CheckResult, seconds: number): string {
   }
   for (const [dictionaryId, count] of unchecked) {
     lines.push(
-      `note: ${grouped(count)} events are compressed with dictionary ${dictionaryId}, which is not here: their frames were ` +
+      `note: ${grouped(count)} events are compressed with dictionary ${dictionaryId}, which is not here: their zstd frames were ` +
         'measured and not decompressed; give it by --zstd-dictionary',
     );
   }

@@ -2,7 +2,7 @@
 // terminal would act on gets through. Pure.
 
 import type { StreamEvent } from '../../client/lib/subscribe.ts';
-import { printable } from '../terminal/text.ts';
+import { printable } from '../command/text.ts';
 
 /** Puts a colour around a text, or does not. */
 export type Paint = (style: Style, text: string) => string;
@@ -41,13 +41,13 @@ export const defaultColumns = 200;
 export function prettyLine(event: StreamEvent, columns: number, paint: Paint): string {
   const { style, word, collection, rkey, text, target } = partsOf(event);
   const name = shown(collection).padEnd(collectionColumns);
-  const place = (didCharsMax: number): string =>
+  const accountOf = (didCharsMax: number): string =>
     shown(event.did, didCharsMax) + (rkey === '' ? '' : `/${shown(rkey)}`);
   const fixed = timeColumns + wordColumns + name.length + 4;
   // The text is worth more than the whole of a DID.
   const wished = textColumnsMin + (text === '' || target === '' ? 0 : shortTargetColumns);
-  const isNarrow = columns - fixed - place(nameCharsMax).length < wished && text + target !== '';
-  const account = place(isNarrow ? shortDidColumns : nameCharsMax);
+  const isNarrow = columns - fixed - accountOf(nameCharsMax).length < wished && text + target !== '';
+  const account = accountOf(isNarrow ? shortDidColumns : nameCharsMax);
   const start = `${paint('dim', timeOf(event.time_us))} ${paint(style, word.padEnd(wordColumns))}`;
   const end = endOf(text, target, columns - fixed - account.length);
   return `${start} ${paint('cyan', name)} ${paint('dim', account)} ${end}`.trimEnd();

@@ -4,8 +4,7 @@
 import type { StreamFilter } from '../../client/lib/subscribe.ts';
 import { type Command, newCommand, Option } from '../../lib/config/command-line.ts';
 import { UsageError } from '../../lib/errors.ts';
-import { listOf, wholeNumber } from '../terminal/flag-values.ts';
-import { parseMomentOrSpan } from '../terminal/time.ts';
+import { listOf, parseMomentOrSpan, wholeNumber } from '../command/flag-values.ts';
 
 /** What to show, and how. */
 export interface TailRequest extends StreamFilter {
@@ -50,7 +49,7 @@ export function tailRequestCommand(
   const kinds = ['commit', 'identity', 'account'];
   const operations = ['create', 'update', 'delete'];
   return newCommand('tail', description)
-    .summary('events of any such server, for people and pipes')
+    .summary('events of a Jetstream v1 server, for people and pipes')
     .option('--url <URL>', 'Jetstream v1 server, Slipstream or another', 'ws://localhost:6008')
     .option('-c, --wanted-collections <LIST>', 'as app.bsky.feed.post or app.bsky.graph.*', listOf())
     .option('-d, --wanted-dids <LIST>', 'accounts', listOf())

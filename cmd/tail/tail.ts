@@ -9,12 +9,11 @@ import {
   subscribe,
 } from '../../client/lib/subscribe.ts';
 import { CodedError } from '../../lib/errors.ts';
-import { LineOutput } from '../terminal/output.ts';
-import { grouped, printable } from '../terminal/text.ts';
-import { formatSpan } from '../terminal/time.ts';
+import { LineOutput } from '../command/output.ts';
+import { formatSpan, grouped, printable } from '../command/text.ts';
 import { defaultColumns, inColour, jsonLine, type Paint, plain, prettyLine } from './event-line.ts';
 import type { TailRequest } from './request.ts';
-import { placeOf, replayBar, Tally, tallyLines } from './tally.ts';
+import { progressOf, replayBar, Tally, tallyLines } from './tally.ts';
 
 /** Where a tail writes, and what it is. */
 export interface TailTerminal {
@@ -191,7 +190,9 @@ class TailView {
   #countLines(rate: number | undefined): string[] {
     const report = this.#tally.report(this.#request.top, performance.now());
     const columns = this.#terminal.columns() ?? defaultColumns;
-    return tallyLines(report, rate, placeOf(this.#stream.status)).map((line) => line.slice(0, columns - 1));
+    return tallyLines(report, rate, progressOf(this.#stream.status)).map((line) =>
+      line.slice(0, columns - 1),
+    );
   }
 
   /** The counts, if they are what was asked for; else a summary for a person, or for who has stopped it. */

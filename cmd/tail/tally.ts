@@ -2,16 +2,15 @@
 // named by strangers; how many are kept is CollectionCounts' to bound. Pure but for the times it is given.
 
 import type { StreamEvent, StreamStatus } from '../../client/lib/subscribe.ts';
-import { CollectionCounts } from '../terminal/collections.ts';
-import { grouped, printable } from '../terminal/text.ts';
-import { formatMoment, formatSpan } from '../terminal/time.ts';
+import { CollectionCounts } from '../command/collections.ts';
+import { formatMoment, formatSpan, grouped, printable } from '../command/text.ts';
 
 /** Collections counted at a time, at least. */
 const collectionsMax = 10_000;
 const nameColumns = 44;
 const barColumns = 24;
 
-/** A look at the counts. */
+/** A snapshot of the counts. */
 export interface TallyReport {
   readonly events: number;
   readonly seconds: number;
@@ -60,8 +59,12 @@ export class Tally {
   }
 }
 
-/** The counts as lines for a person. `ratePerSecond` is of the moment, `place` says how far the stream is. */
-export function tallyLines(report: TallyReport, ratePerSecond: number | undefined, place: string): string[] {
+/** The counts as lines for a person. `ratePerSecond` is of the moment, `progress` says how far the stream is. */
+export function tallyLines(
+  report: TallyReport,
+  ratePerSecond: number | undefined,
+  progress: string,
+): string[] {
   const { events, seconds, kinds, operations, collections, otherCollections } = report;
   const now = ratePerSecond === undefined ? '' : `, now ${grouped(ratePerSecond)}`;
   const rate = `${grouped(report.eventsPerSecond)} a second${now}`;
@@ -72,7 +75,7 @@ export function tallyLines(report: TallyReport, ratePerSecond: number | undefine
   const rows = (counts: Readonly<Record<string, number>>): string[] =>
     Object.entries(counts).map(([name, count]) => row(name, count));
   return [
-    `${grouped(events)} events in ${formatSpan(seconds)}, ${rate}; ${place}`,
+    `${grouped(events)} events in ${formatSpan(seconds)}, ${rate}; ${progress}`,
     ...rows(kinds),
     'operations',
     ...rows(operations),
@@ -100,14 +103,14 @@ export function replayBar(
   const filled = Math.round(done * barColumns);
   const bar = '#'.repeat(filled) + '-'.repeat(barColumns - filled);
   const share = String(Math.floor(done * 100)).padStart(3);
-  return `[${bar}] ${share} %  ${grouped(ratePerSecond)} events a second  ${placeOf(status)}`.slice(
+  return `[${bar}] ${share} %  ${grouped(ratePerSecond)} events a second  ${progressOf(status)}`.slice(
     0,
     columns - 1,
   );
 }
 
 /** Where a stream is: live, so far behind, without a connection, or ended. */
-export function placeOf({ state, live, lagUs, newestUs }: StreamStatus): string {
+export function progressOf({ state, live, lagUs, newestUs }: StreamStatus): string {
   if (state === 'ended') return newestUs === undefined ? 'nothing' : `up to ${formatMoment(newestUs)}`;
   if (state === 'waiting' || state === 'connecting') return 'not connected';
   if (live) return 'live';

@@ -12,7 +12,7 @@ const timedEventsMin = 2_000;
 
 /** What compressing costs and brings. */
 export interface CompressionReport {
-  /** Bytes of the frames to those of the JSON, 0 to 1, lower is better. */
+  /** Bytes of the zstd frames to those of the JSON, 0 to 1, lower is better. */
   readonly ratio: number;
   /** Processor time of one event, in microseconds. */
   readonly cpuUs: number;

@@ -9,14 +9,14 @@ import { promisify } from 'node:util';
 import { type Dictionary, parseDictionary } from '../../lib/codec/dictionary.ts';
 import { CodedError, UsageError } from '../../lib/errors.ts';
 
-/** Sizes of dictionaries that are trained, in bytes. A frame's window is 128 KiB: what is farther is not reached. */
+/** Sizes of dictionaries that are trained, in bytes. A zstd frame's window is 128 KiB: what is farther is not reached. */
 export const trainedBytes = { min: 1024, max: 128 * 1024 } as const;
 
 /** Fewest events that can tell anything; the trainer refuses far fewer by itself. */
 export const trainingEventsMin = 100;
 
 /**
- * Ids that may be given: the private range of RFC 8878. Those up to `shortMax` take two bytes of a frame in place of
+ * Ids that may be given: the private range of RFC 8878. Those up to `shortMax` take two bytes of a zstd frame in place of
  * four, so trained dictionaries get them unless another is asked for.
  */
 export const privateIds = { min: 32_768, shortMax: 65_535, max: 2 ** 31 - 1 } as const;

@@ -3,8 +3,8 @@
 import { UsageError } from '../errors.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import type { LogFormat, LogLevel } from '../logger.ts';
-import { fromGoFlags, shown } from './command-line.ts';
-import { type GivenText, type GivenTexts, readEnvironment, settingsCommand } from './setting-sources.ts';
+import { shown } from './command-line.ts';
+import { type GivenText, type GivenTexts, readEnvironment } from './setting-sources.ts';
 import {
   Problem,
   parseBoolean,
@@ -68,17 +68,6 @@ export function configOf(flags: GivenTexts, env: Readonly<Record<string, string 
   ) as unknown as SettingValues;
   checkCombinations(values);
   return toConfig(values, noticesOf(given));
-}
-
-/** The same of arguments, those that follow the program's name. */
-export function readConfig(
-  argv: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
-): Config {
-  const flags: GivenTexts = new Map();
-  const command = settingsCommand(flags);
-  command.parse(fromGoFlags(command, argv), { from: 'user' });
-  return configOf(flags, env);
 }
 
 function readValue(name: SettingName, given: GivenText | undefined): unknown {

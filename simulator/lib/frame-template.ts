@@ -122,7 +122,7 @@ export class FrameTemplate {
     this.#bytes = Buffer.concat([bytes.subarray(0, seq.start), room, bytes.subarray(seq.end)]);
     this.#seqAt = seq.start;
     const shift = widestSeqBytes - (seq.end - seq.start);
-    const placeOf = (key: string, characters: number): number => {
+    const offsetOf = (key: string, characters: number): number => {
       const span = spans.get(key);
       if (
         span === undefined ||
@@ -133,8 +133,8 @@ export class FrameTemplate {
       }
       return span.end - characters + (span.start > seq.start ? shift : 0);
     };
-    this.#revAt = placeOf('rev', tidCharacters);
-    this.#timeAt = placeOf('time', timeCharacters);
+    this.#revAt = offsetOf('rev', tidCharacters);
+    this.#timeAt = offsetOf('time', timeCharacters);
   }
 
   /** Bytes of the frame when it carries that sequence. */

@@ -96,7 +96,7 @@ export class RelayConnection {
     }
   }
 
-  /** Sends one message that is no part of the history; text goes as a text frame. */
+  /** Sends one message that is no part of the history; text goes as a text message. */
   sendRaw(message: Uint8Array | string): void {
     if (!this.#cut) {
       this.#webSocket.send(message);

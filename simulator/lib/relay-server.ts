@@ -158,7 +158,7 @@ export class RelayServer implements RelayFeed {
     }
   }
 
-  /** Sends a message to every reader, after what was written to it so far; text goes as a text frame. */
+  /** Sends a message to every reader, after what was written to it so far; text goes as a text message. */
   sendRaw(message: Uint8Array | string): void {
     for (const connection of this.#connections) {
       connection.sendRaw(message);

@@ -261,7 +261,7 @@ test.skipIf(skip)(`a cursor is asked for${chromiumNote}`, async () => {
   expect(source.subscriptions[0].afterTimeUs).toBe(1_780_000_000_000_000 - 1);
 });
 
-test.skipIf(skip)(`the server’s goodbye and refusals are told${chromiumNote}`, async () => {
+test.skipIf(skip)(`the server’s close and its refusals are shown${chromiumNote}`, async () => {
   const { page, source } = await visitWith(() => sampleReport());
   await page.click('#start');
   await expect.poll(() => source.subscriptions.length).toBe(1);

@@ -87,6 +87,14 @@ test('export takes a range, and the folder from the environment', () => {
   });
 });
 
+test('variables that disagree on the folder are refused in a line; the flag decides', () => {
+  const env = { ...process.env, SLIPSTREAM_DATA_DIR: dataDir, JETSTREAM_DATA_DIR: folder };
+  const { status, stdout, stderr } = inspect(['summary'], { env });
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr).toMatch(/^inspect: SLIPSTREAM_DATA_DIR=.* disagree: .*\(CONFIG_CONFLICT\)\n$/);
+  expect(inspect(['summary', '--data-dir', dataDir], { env })).toMatchObject({ status: 0, stderr: '' });
+});
+
 test('damage is exit code 1 everywhere', async () => {
   const damaged = join(folder, 'damaged');
   const { stored } = await makeLog(damaged, 100, [300, 300, 2]);

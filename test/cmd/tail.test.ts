@@ -1,4 +1,4 @@
-// The command as a process, against a server with v1's manners; on a terminal of its own where there is `script`.
+// The command as a process, against a server with v1's behaviour; on a terminal of its own where there is `script`.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

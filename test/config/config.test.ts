@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { type Config, readConfig } from '../../lib/config/config.ts';
+import type { Config } from '../../lib/config/config.ts';
 import { UsageError } from '../../lib/errors.ts';
+import { readConfig } from '../support/config.ts';
 
 type Environment = Record<string, string>;
 

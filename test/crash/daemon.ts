@@ -48,7 +48,7 @@ export class Daemon {
   /** Names of what the relay told it beside events. */
   readonly notices = new Set<string>();
   exit: Exit | undefined;
-  /** Set by whoever wants it to end: any other end is a failure. */
+  /** Set by the caller that wants it to end: any other end is a failure. */
   endExpected = false;
   readonly #child: ChildProcess;
 

@@ -50,7 +50,7 @@ function wrap(
       die();
       return result;
     }
-    // Before whoever awaits the result goes on.
+    // Before the caller, which awaits the result, goes on.
     return result.then((value) => {
       die();
       return value;

@@ -1,4 +1,4 @@
-// Encodings of further dictionaries: what they make of a block, read by zstd inside of Node, and when their compressors
+// Encodings of additional dictionaries: what they make of a block, read by zstd inside of Node, and when their compressors
 // are open.
 
 import { readFileSync } from 'node:fs';

@@ -3,9 +3,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readConfig } from '../../lib/config/config.ts';
 import { createLogger } from '../../lib/logger.ts';
 import { Service } from '../../lib/service/service.ts';
+import { readConfig } from './config.ts';
 
 /** A running service; `await using` stops it and removes its data. */
 export class Daemon implements AsyncDisposable {

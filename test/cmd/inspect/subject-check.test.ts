@@ -19,10 +19,10 @@ import { corpusFramesPath, hasShared, sharedNote } from '../../support/shared.ts
 const hasher = new DidHasher(Buffer.from('8 bytes.'));
 const path = 'com.example.record/rkey';
 
-type References = (event: number, subjectHashes: Uint32Array) => Uint32Array;
+type Subjects = (event: number, subjectHashes: Uint32Array) => Uint32Array;
 
 /** What is found in the block of these frames, in which events point at something else than they did. */
-function problemsOf(frames: readonly Uint8Array[], change: References = (_, subjectHashes) => subjectHashes) {
+function problemsOf(frames: readonly Uint8Array[], change: Subjects = (_, subjectHashes) => subjectHashes) {
   const builder = new BlockBuilder(new Clock(0), hasher, new Map());
   const writer = new EventWriter(builder, () => {});
   const frame = new Frame();
@@ -115,7 +115,7 @@ test('of a record with very many subjects, no matter which are kept', () => {
   const dids = Array.from({ length: 300 }, (_, at) => text(`did:plc:${at}`));
   const frame = createFrame({ [path]: map(['z', array(...dids.slice(0, 200))], ['a', array(...dids)]) });
   expect(problemsOf([frame])).toEqual({ count: 1, subjectHashes: [255], problems: [] });
-  const changes: References[] = [
+  const changes: Subjects[] = [
     (_, subjectHashes) => subjectHashes.subarray(3),
     (_, subjectHashes) => subjectHashes.with(0, subjectHashes[0] ^ 1),
     (_, subjectHashes) => subjectHashes.map((int, at) => (at < 3 ? subjectHashes[at + 3] : int)),

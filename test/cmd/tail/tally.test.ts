@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { StreamEvent, StreamStatus } from '../../../client/lib/subscribe.ts';
-import { placeOf, replayBar, Tally, tallyLines } from '../../../cmd/tail/tally.ts';
+import { progressOf, replayBar, Tally, tallyLines } from '../../../cmd/tail/tally.ts';
 
 const commit = (collection: string, operation = 'create') =>
   ({ kind: 'commit', commit: { collection, operation } }) as StreamEvent;
@@ -61,7 +61,9 @@ test('the bar', () => {
 });
 
 test('where a stream is', () => {
-  expect(placeOf(status({ live: true, lagUs: 0 }))).toBe('live');
-  expect(placeOf(status({ state: 'waiting' }))).toBe('not connected');
-  expect(placeOf(status({ state: 'ended', newestUs: 1_000_000 }))).toBe('up to 1970-01-01T00:00:01.000000Z');
+  expect(progressOf(status({ live: true, lagUs: 0 }))).toBe('live');
+  expect(progressOf(status({ state: 'waiting' }))).toBe('not connected');
+  expect(progressOf(status({ state: 'ended', newestUs: 1_000_000 }))).toBe(
+    'up to 1970-01-01T00:00:01.000000Z',
+  );
 });

@@ -1,9 +1,35 @@
-// Moments as operators write and read them: numbers as cursors are, RFC 3339, or a span ago. Pure. The log and the wire
-// know microseconds only.
+// Values of the commands' flags: functions that make a text into a value, or say what is wrong with it. Moments are written
+// as cursors are, in RFC 3339, or as a span ago. Pure; values of the daemon's settings are lib/config/setting-value.ts.
 
+import { InvalidArgumentError } from '../../lib/config/command-line.ts';
 import { isRfc3339 } from '../../lib/decode/rfc3339.ts';
 import { UsageError } from '../../lib/errors.ts';
 import { parseCursor, positionOfCursor } from '../../lib/event/cursor.ts';
+
+/** A whole number within bounds. */
+export function wholeNumber(low = 0, high = Number.POSITIVE_INFINITY): (text: string) => number {
+  const bounds = `${low === 0 ? '' : ` from ${low}`}${Number.isFinite(high) ? ` to ${high}` : ''}`;
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= low && value <= high) return value;
+    throw new InvalidArgumentError(`Must be a whole number${bounds}.`);
+  };
+}
+
+/** Values with commas between them, added to those of the flag's last time; with `choices`, each one of them. */
+export function listOf(choices?: readonly string[]): (text: string, earlier?: string[]) => string[] {
+  return (text, earlier = []) => {
+    const values = text.split(',').filter((value) => value !== '');
+    const wrong = values.find((value) => choices?.includes(value) === false);
+    if (wrong === undefined) return [...earlier, ...values];
+    throw new InvalidArgumentError(`${wrong} is none of ${choices?.join(', ')}.`);
+  };
+}
+
+/** Texts of a flag that can be given again. */
+export function repeated(text: string, earlier: string[] = []): string[] {
+  return [...earlier, text];
+}
 
 /**
  * The moment that a text names, in microseconds since 1970: a number of microseconds, of milliseconds when it has 13
@@ -39,22 +65,4 @@ export function parseMomentOrSpan(text: string, name: string, nowUs: number): nu
   const parts = [...text.matchAll(/(\d+)([smhd])/g)];
   const seconds = parts.reduce((sum, [, count, unit]) => sum + Number(count) * secondsPerUnit[unit], 0);
   return Math.max(0, nowUs - seconds * 1_000_000);
-}
-
-/** `2026-01-31T12:00:00.123456Z`, for `timeUs` in microseconds since 1970. */
-export function formatMoment(timeUs: number): string {
-  const ms = Math.floor(timeUs / 1000);
-  const us = String(timeUs - ms * 1000).padStart(3, '0');
-  // Times from a damaged log may lie beyond what a date can be.
-  if (Math.abs(ms) > 8.64e15 || Number.isNaN(ms)) return 'no date';
-  return new Date(ms).toISOString().replace('Z', `${us}Z`);
-}
-
-/** `3 d 4 h`, `4 h 5 min`, `5 min 6 s` or `6.7 s`: the two largest units. */
-export function formatSpan(seconds: number): string {
-  if (seconds < 60) return `${Number(seconds.toFixed(1))} s`;
-  const whole = Math.floor(seconds);
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-  return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
 }

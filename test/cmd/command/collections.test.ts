@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { CollectionCounts } from '../../../cmd/terminal/collections.ts';
+import { CollectionCounts } from '../../../cmd/command/collections.ts';
 import { seededRandom } from '../../support/events.ts';
 
 test('counts are exact while all names fit, the largest first', () => {

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { exitCodeOf } from '../../../cmd/terminal/exit-code.ts';
+import { exitCodeOf } from '../../../cmd/command/exit-code.ts';
 import { CodedError, UsageError } from '../../../lib/errors.ts';
 
 afterEach(() => void vi.restoreAllMocks());

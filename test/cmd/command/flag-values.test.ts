@@ -1,5 +1,31 @@
 import { expect, test } from 'vitest';
-import { formatMoment, formatSpan, parseMoment, parseMomentOrSpan } from '../../../cmd/terminal/time.ts';
+import {
+  listOf,
+  parseMoment,
+  parseMomentOrSpan,
+  repeated,
+  wholeNumber,
+} from '../../../cmd/command/flag-values.ts';
+import { formatMoment } from '../../../cmd/command/text.ts';
+
+test('whole numbers, within bounds', () => {
+  expect(wholeNumber()('0')).toBe(0);
+  expect(wholeNumber(5, 7)('7')).toBe(7);
+  for (const text of ['', '-1', '1e3', '1.5', 'x', '1'.repeat(16)]) {
+    expect(() => wholeNumber()(text), text).toThrow('Must be a whole number.');
+  }
+  for (const text of ['4', '8']) {
+    expect(() => wholeNumber(5, 7)(text)).toThrow('Must be a whole number from 5 to 7.');
+  }
+});
+
+test('lists add up over repeated flags', () => {
+  expect(listOf()('a,b', ['x'])).toEqual(['x', 'a', 'b']);
+  expect(listOf()(',')).toEqual([]);
+  expect(listOf(['a', 'b'])('b')).toEqual(['b']);
+  expect(() => listOf(['a', 'b'])('a,c')).toThrow('c is none of a, b.');
+  expect(repeated('a,b', ['x'])).toEqual(['x', 'a,b']);
+});
 
 const timeUs = Date.UTC(2026, 0, 31, 12, 30, 15) * 1000;
 
@@ -25,9 +51,6 @@ test('zero and below is everything, and what is written is read back', () => {
   for (const sample of [timeUs, timeUs + 1, timeUs + 999_999, 1]) {
     expect(parseMoment(formatMoment(sample), '--from')).toBe(sample);
   }
-  expect(formatMoment(timeUs + 42)).toBe('2026-01-31T12:30:15.000042Z');
-  expect(formatMoment(Number.NaN)).toBe('no date');
-  expect(formatMoment(1e300)).toBe('no date');
 });
 
 test.each([
@@ -47,17 +70,6 @@ test.each([
       message: expect.stringContaining(`--to ${JSON.stringify(text)}`),
     }),
   );
-});
-
-test.each([
-  [0, '0 s'],
-  [6.66, '6.7 s'],
-  [59.9, '59.9 s'],
-  [306, '5 min 6 s'],
-  [4 * 3600 + 301, '4 h 5 min'],
-  [86_400 * 3 + 3600 * 4 + 5, '3 d 4 h'],
-])('%d seconds are %s', (seconds, text) => {
-  expect(formatSpan(seconds)).toBe(text);
 });
 
 const nowUs = Date.UTC(2026, 0, 31, 12) * 1000;
