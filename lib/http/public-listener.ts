@@ -9,7 +9,7 @@ import type { Encoding } from '../fanout/encodings.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import { MessageIntake } from '../session/message-intake.ts';
-import { defaultSessionTiming, type SessionTiming } from '../session/websocket-session.ts';
+import { defaultSessionTiming, type SessionTiming } from '../session/session-timer.ts';
 import { Admission, type OnAddressFull } from './admission.ts';
 import { ClientAddresses } from './client-address.ts';
 import { ConnectionSet } from './connection-set.ts';
@@ -17,8 +17,7 @@ import { type DictionarySource, dictionaryRoutes } from './dictionary-routes.ts'
 import { type HttpLimits, publicHttpLimits, serverWithin } from './http-limits.ts';
 import { bind } from './listen.ts';
 import { PostedFilters } from './posted-filters.ts';
-import { respondText } from './respond.ts';
-import { allowGet, type Route, Routes } from './routes.ts';
+import { type Route, Routes, welcome } from './routes.ts';
 import { SessionSet } from './session-set.ts';
 import { SubscribeRoute } from './subscribe-route.ts';
 import { textRoutes } from './text-routes.ts';
@@ -44,13 +43,6 @@ export interface PublicListenerOptions {
   readonly timing?: Partial<SessionTiming>;
   readonly limits?: HttpLimits;
 }
-
-/** What v1 answers to everyone who asks for `/`. */
-export const welcome: Route = {
-  path: '/',
-  allow: allowGet,
-  handle: (_request, response) => respondText(response, 200, 'Welcome to Jetstream'),
-};
 
 function destroy(this: Socket): void {
   this.destroy();

@@ -4,8 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { SessionCounts } from '../session/session-counts.ts';
-import { SessionTimer, type Visited } from '../session/session-timer.ts';
-import { type SessionTiming, shortestMsOf } from '../session/websocket-session.ts';
+import { SessionTimer, type SessionTiming, shortestMsOf, type Visited } from '../session/session-timer.ts';
 import { type Admission, stopping } from './admission.ts';
 import type { ConnectionSet } from './connection-set.ts';
 import { answerRefusal, type Refusal, type RefusalReason, refusalReasons } from './refusal.ts';

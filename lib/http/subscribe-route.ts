@@ -6,7 +6,8 @@ import { positionOfCursor } from '../event/cursor.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { MessageIntake } from '../session/message-intake.ts';
-import { type SessionHost, type SessionTiming, WebSocketSession } from '../session/websocket-session.ts';
+import type { SessionTiming } from '../session/session-timer.ts';
+import { WebSocketSession, type WebSocketSessionHost } from '../session/websocket-session.ts';
 import {
   isSubscribeFault,
   parseSubscribeQuery,
@@ -36,7 +37,7 @@ export class SubscribeRoute implements Route {
   readonly path = '/subscribe';
   readonly allow = allowGet;
   readonly #options: SubscribeRouteOptions;
-  readonly #host: SessionHost;
+  readonly #host: WebSocketSessionHost;
 
   constructor(options: SubscribeRouteOptions) {
     const { source, sessions, intake, timing } = options;

@@ -5,21 +5,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Encoding } from '../fanout/encodings.ts';
-import type { Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
+import type { Progress, Subscription, Transport } from '../fanout/transport.ts';
 import { closeTryAgainLater } from '../wire/server-messages.ts';
 import type { TextBody } from '../wire/text-encodings.ts';
 import type { TextRequest } from '../wire/text-query.ts';
-import type { SessionCounts, SessionEnd } from './session-counts.ts';
+import type { SessionEnd } from './session-counts.ts';
+import type { SessionHost } from './session-host.ts';
 import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
-import type { SessionTiming } from './websocket-session.ts';
 
-/** What the sessions of a listener share. */
-export interface HttpSessionHost {
-  readonly source: SubscriptionSource;
-  readonly timing: SessionTiming;
-  readonly counts: SessionCounts;
-  /** Called once for each session, when its answer has been sent or its socket is gone. */
-  gone(session: HttpSession): void;
+/** What the sessions over plain HTTP of a listener share. */
+export interface HttpSessionHost extends SessionHost<HttpSession> {
   /** Answers that there is no room, in place of events. */
   fail(response: ServerResponse, reason: string): void;
 }
@@ -167,7 +162,7 @@ export class HttpSession implements Transport {
   #begin(why: SessionEnd): void {
     if (this.#ending !== undefined) return;
     this.#ending = why;
-    // Who reads a whole answer slowly may have its last bytes too.
+    // A client that reads a whole answer slowly may have its last bytes too.
     if (why !== 'complete') this.#dueMs = performance.now() + this.#host.timing.closeTimeoutMs;
     // Not at once: it may be the loop that calls, out of the constructor even.
     queueMicrotask(() => this.#subscription.end());

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { passAll } from '../../lib/event/filter.ts';
-import { defaultSessionTiming } from '../../lib/session/websocket-session.ts';
+import { defaultSessionTiming } from '../../lib/session/session-timer.ts';
 import { textFrame } from '../http/fake-source.ts';
 import { closeOf } from '../http/listening.ts';
 import { fill, frames, oneSession, ping, pong, text, update } from './one-session.ts';
