@@ -24,12 +24,12 @@ import { textRoutes } from './text-routes.ts';
 
 /** What the listener is made from. */
 export interface PublicListenerOptions {
-  /** Where sessions attach: the pull loop. */
+  /** Where sessions attach: the delivery loop. */
   readonly source: SubscriptionSource;
   readonly dictionaries: DictionarySource;
   /** What compressed subscribers can ask for, by the id of the dictionary; none but the default without. */
   readonly zstdEncodings?: ReadonlyMap<number, Encoding>;
-  /** Counts subscribers, and has their limits; shared with the pull loop, and with other threads. */
+  /** Counts subscribers, and has their limits; shared with the delivery loop, and with other threads. */
   readonly addresses: AddressTable;
   /** IP addresses and CIDR ranges whose `X-Forwarded-For` is believed; none without. */
   readonly trustedProxies?: readonly string[];

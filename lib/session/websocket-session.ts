@@ -1,11 +1,11 @@
-// One subscriber's connection after the handshake: the `Transport` of the pull loop on one side, a WebSocket on the
+// One subscriber's connection after the handshake: the `Transport` of the delivery loop on one side, a WebSocket on the
 // other. Events go to the raw socket as they are; ping, pong and close go through ws. It owns the socket's end and
 // the client's messages; it knows no log, no cursor arithmetic and no HTTP. Created by lib/http/subscribe-route.ts.
 
 import type { Socket } from 'node:net';
 import type { Filter } from '../event/filter.ts';
 import type { Encoding } from '../fanout/encodings.ts';
-import type { Progress, Subscription, Transport } from '../fanout/transport.ts';
+import type { CloseReason, Progress, Subscription, Transport } from '../fanout/transport.ts';
 import { readClientMessage } from '../wire/options-update.ts';
 import {
   closeApplicationError,
@@ -13,6 +13,7 @@ import {
   closePolicy,
   closeTryAgainLater,
   cutCloseReason,
+  deliveryCloses,
   progressMessage,
 } from '../wire/server-messages.ts';
 import type { SubscribeRequest } from '../wire/subscribe-query.ts';
@@ -74,7 +75,7 @@ export class WebSocketSession implements Transport {
   /** Of the filter in force. */
   #maxMessageSizeBytes: number;
   #subscription: Subscription | undefined;
-  /** The pull loop was told to wait for `drained`. */
+  /** The delivery loop was told to wait for `drained`. */
   #full = false;
   /** A ping, and the payload of the newest pong, that wait for a full socket. */
   #owesPing = false;
@@ -114,9 +115,10 @@ export class WebSocketSession implements Transport {
     if (this.#ws.readyState === open) this.socket.write(progressMessage(report));
   }
 
-  /** Ends the connection with a close frame; the pull loop's way out. */
-  close(code: number, reason: string): void {
-    this.#close(code === closeTryAgainLater ? 'no_room' : 'delivery_failed', code, reason);
+  /** Called by the delivery loop: ends the connection with a close frame. */
+  close(reason: CloseReason): void {
+    const { code, text } = deliveryCloses[reason];
+    this.#close(reason, code, text);
   }
 
   /** Ends the connection because the server stops. */
@@ -129,7 +131,7 @@ export class WebSocketSession implements Transport {
     this.#ws.terminate();
   }
 
-  /** The intake's way out: there is no room for a message of this client. */
+  /** Called by the intake when there is no room for a message of this client. */
   shed(): void {
     this.#abandon('message_unfinished', closeTryAgainLater, 'no room for this message: try again later');
   }

@@ -1,4 +1,4 @@
-// What serves subscribers in one thread: the pull loop over a log, and the listener that brings it subscribers. It runs in the main thread, or once in every worker; what differs is only the log that it reads.
+// What serves subscribers in one thread: the delivery loop over a log, and the listener that brings it subscribers. It runs in the main thread, or once in every worker; what differs is only the log that it reads.
 
 import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';

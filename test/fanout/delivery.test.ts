@@ -1,4 +1,4 @@
-// The promise of the pull loop, against a model of a few lines: each subscriber gets the events after its cursor that
+// The promise of the delivery loop, against a model of a few lines: each subscriber gets the events after its cursor that
 // its filter of the moment lets through, once and in order.
 
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -158,8 +158,8 @@ test.for([41, 42, 43, 44])(
     const random = seededRandom(seed);
     const fanout = new Fanout(log, addressTable(), (error) => expect.unreachable(String(error)), {
       progressIntervalMs: 5,
-      // Small enough that publish batches wait for each other, and that all subscribers fall behind now and then.
-      publishBatchBytesMax: 8_000,
+      // Small enough that publications wait for each other, and that all subscribers fall behind now and then.
+      publishBytesMax: 8_000,
       unpublishedBytesMax: 25_000,
     });
     const scene = new Scene(log, fanout, random);

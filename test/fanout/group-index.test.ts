@@ -202,21 +202,3 @@ function eventsOf({ runs }: GroupIndex, group: Group): number[] {
   group.lastRun = noRun;
   return events;
 }
-
-test('a filter that comes again as the same object is not hashed again', () => {
-  let hashes = 0;
-  class Counting extends DidHasher {
-    override hash(source: Uint8Array, start: number, end: number): void {
-      hashes++;
-      super.hash(source, start, end);
-    }
-  }
-  const index = new GroupIndex(new Counting(didHashKey), 1_000_000);
-  const filter: Filter = { ...passAll, dids: new Set(['did:web:a', 'did:web:b']) };
-  const group = index.hold(filter, encodings.json);
-  expect(index.hold(filter, encodings.json)).toBe(group);
-  expect(index.hold(filter, encodings.zstd)?.selection).toBe(group?.selection);
-  expect(hashes).toBe(2);
-  expect(index.hold({ ...filter, dids: new Set(filter.dids) }, encodings.json)).toBe(group);
-  expect(hashes).toBe(4);
-});

@@ -31,7 +31,7 @@ async function posting(options: Partial<PublicListenerOptions> = {}) {
   const server = await listening(options);
   return {
     ...server,
-    /** What has reached the pull loop. */
+    /** What has reached the delivery loop. */
     filters: () => server.source.subscriptions.map(({ filters }) => filters[0]),
     refused: () => [...server.listener.sessions.refusals].filter(([, count]) => count > 0),
   };
@@ -91,7 +91,7 @@ describe('a filter in the body', () => {
     const headers = ['Origin: http://a.test', 'Content-Type: text/plain'];
     const { received } = sent(port, post(small, headers, path));
     await vi.waitFor(() => expect(source.subscriptions).toHaveLength(1));
-    source.subscriptions[0].transport.progress({ positionUs: nowUs, tipUs: nowUs, live: true });
+    source.subscriptions[0].transport.progress({ positionUs: nowUs, newestUs: nowUs, live: true });
     await vi.waitFor(() => expect(received()).toContain('Access-Control-Allow-Origin: *'));
   });
 
