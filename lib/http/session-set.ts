@@ -1,5 +1,5 @@
 // The sessions of a listener, over WebSocket and over plain HTTP: who is let in, what they did, and the end of all. It
-// keeps their places and their timer; how a session is made is its route's business, and what it does is lib/session's.
+// counts them and has their timer; how a session is made is its route's business, and what it does is lib/session's.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';

@@ -1,4 +1,4 @@
-// `GET /subscribe`: checks in the v1 wire's order (parameters, then handshake, then places), each made once and answered
+// `GET /subscribe`: checks in the v1 wire's order (parameters, then handshake, then limits of subscribers), each made once and answered
 // where it fails. Sessions are kept by session-set.ts; what they do is lib/session's.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
