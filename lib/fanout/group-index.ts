@@ -5,8 +5,8 @@
 import type { DidHasher } from '../event/did-hash.ts';
 import type { Filter } from '../event/filter.ts';
 import { noPath, subjectInts } from '../event/subject.ts';
-import { type BlockIndex, noCollection, type SubjectColumns } from '../log/block.ts';
-import { noRun, Runs, startOf } from './batch.ts';
+import { type BlockIndex, noCollection, type SubjectColumns, startOf } from '../log/block.ts';
+import { noRun, Runs } from './batch.ts';
 import { CollectionIndex } from './collection-index.ts';
 import { DidIndex, noLink } from './did-index.ts';
 import type { Encoding } from './encodings.ts';
@@ -70,7 +70,7 @@ export class GroupIndex {
   }
 
   /**
-   * The groups with live members that want any of a block's events from position `from` on, each with the chain of those
+   * The groups with live members that want any of a block's events from index `from` on, each with the chain of those
    * events; unfiltered groups are not among them. The caller resets a chain that it takes to `noRun`. Valid until the next call.
    */
   matched(index: BlockIndex, from: number): readonly Group[] {

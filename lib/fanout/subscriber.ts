@@ -4,10 +4,10 @@
 
 import { firstAfter } from '../binary-search.ts';
 import type { Filter } from '../event/filter.ts';
-import { type Block, type BlockIndex, firstEventAfter } from '../log/block.ts';
+import { type Block, type BlockIndex, firstEventAfter, startOf } from '../log/block.ts';
 import type { LogReader, ReadResult } from '../log/event-log.ts';
 import type { AddressTable } from './address-table.ts';
-import { type Batch, copyOf, startOf } from './batch.ts';
+import { type Batch, copyOf } from './batch.ts';
 import type { DeliveryRate } from './delivery-rate.ts';
 import { type Encoding, encode, type Messages, type NewestBlock } from './encodings.ts';
 import type { FutureSubscriber, FutureSubscribers } from './future-subscribers.ts';

@@ -2,7 +2,7 @@
 // websocket-session.ts and http-session.ts, read when metrics are asked for.
 
 /** What became of a message from a client. */
-export const clientMessageOutcomes = [
+const clientMessageOutcomes = [
   'update',
   /** A `type` that the wire does not know. */
   'ignored_type',

@@ -1,4 +1,4 @@
-// The form of `GET /events.ndjson`: lines, up to a time, a number of events, or the newest event. It finds the place
+// The form of `GET /events.ndjson`: lines, up to a time, a number of events, or the newest event. It finds
 // where delivery has to stop, inside a batch too. The lines are made by lib/wire/text-encodings.ts.
 
 import type { Progress } from '../fanout/transport.ts';

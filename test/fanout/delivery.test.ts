@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Filter, passAll } from '../../lib/event/filter.ts';
+import type { Filter } from '../../lib/event/filter.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { Fanout } from '../../lib/fanout/fanout.ts';
 import type { Subscriber } from '../../lib/fanout/subscriber.ts';
@@ -14,6 +14,7 @@ import type { Block } from '../../lib/log/block.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { addressTable } from '../support/addresses.ts';
 import { fakeCompressor, matches, randomFilter, SampleLog, seededRandom } from '../support/events.ts';
+import { passAll } from '../support/pass-all.ts';
 import { FakeClient, Lines } from './fake-client.ts';
 
 /** A client, and what it has asked for: each filter holds for the events after its position. */

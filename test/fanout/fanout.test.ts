@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { passAll } from '../../lib/event/filter.ts';
 import type { AddressTable } from '../../lib/fanout/address-table.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { Fanout, type FanoutOptions } from '../../lib/fanout/fanout.ts';
@@ -12,6 +11,7 @@ import type { LogReader, ReadResult } from '../../lib/log/event-log.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { addressTable } from '../support/addresses.ts';
 import { fakeCompressor, matches, SampleLog, sampleDids, seededRandom } from '../support/events.ts';
+import { passAll } from '../support/pass-all.ts';
 import { FakeClient, Lines } from './fake-client.ts';
 
 let dataDir: string;

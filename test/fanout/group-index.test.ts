@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { DidHasher } from '../../lib/event/did-hash.ts';
-import { type Filter, passAll } from '../../lib/event/filter.ts';
+import type { Filter } from '../../lib/event/filter.ts';
 import { gather, noRun } from '../../lib/fanout/batch.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import type { Group } from '../../lib/fanout/group.ts';
 import { GroupIndex } from '../../lib/fanout/group-index.ts';
 import { matches, randomFilter, SampleLog, seededRandom } from '../support/events.ts';
+import { passAll } from '../support/pass-all.ts';
 import { timeRatio } from '../support/time-ratio.ts';
 import { pointing } from './subject-events.ts';
 

@@ -1,12 +1,12 @@
 // A subscriber that wants nothing from some time on: told as soon as it has come so far, however little its filter finds.
 
 import { expect, test } from 'vitest';
-import { passAll } from '../../lib/event/filter.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { Fanout } from '../../lib/fanout/fanout.ts';
 import type { Transport } from '../../lib/fanout/transport.ts';
 import type { LogReader, ReadResult } from '../../lib/log/event-log.ts';
 import { addressTable } from '../support/addresses.ts';
+import { passAll } from '../support/pass-all.ts';
 import { FakeClient } from './fake-client.ts';
 
 const newestUs = 1000;

@@ -3,7 +3,6 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { passAll } from '../../lib/event/filter.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { MessageIntake } from '../../lib/session/message-intake.ts';
 import { SessionCounts, sessionEnds } from '../../lib/session/session-counts.ts';
@@ -13,6 +12,7 @@ import { WebSocketSession } from '../../lib/session/websocket-session.ts';
 import { FakeSource, type FakeSubscription, textFrame } from '../http/fake-source.ts';
 import { listening } from '../http/listening.ts';
 import { clientFrame } from '../http/raw-client.ts';
+import { passAll } from '../support/pass-all.ts';
 import {
   binary,
   close,
