@@ -1,6 +1,6 @@
 // The error class of the daemon, its commands and the client. A code is stable and starts with its stage (`LOG_`,
 // `CONFIG_`, …), so that it can be looked up in docs/errors.md; the message says what was wrong, with which value, and
-// what to do. What an error is to its caller, it says itself: nobody matches codes by their names.
+// what to do. An error carries its own classification (retryable, exit code): callers do not match codes by name.
 
 /** How a process ends by an error: 1 is a failure at work, 2 something that the operator or the caller has to correct. */
 export type ErrorExitCode = 1 | 2;

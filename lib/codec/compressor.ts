@@ -51,8 +51,8 @@ export interface Compressor {
    */
   decompress(frame: Uint8Array, maxBytes: number): Uint8Array;
   /**
-   * A compressor of the same implementation and level for another dictionary, with a life of its own. Throws CODEC_DICTIONARY_INVALID
-   * and CODEC_CLOSED.
+   * A compressor of the same implementation and level for another dictionary, with a life of its own. Throws
+   * CODEC_DICTIONARY_INVALID and CODEC_CLOSED.
    */
   withDictionary(dictionary: Dictionary): Compressor;
   /** Frees the library's memory. Idempotent; every later call throws CODEC_CLOSED. */
@@ -88,7 +88,7 @@ export function corruptFrame(
 ): CodedError {
   return new CodedError(
     'CODEC_CORRUPT_FRAME',
-    `a frame of ${frame.length} bytes is not zstd with dictionary ${dictionaryId}, or holds more than ${maxBytes} bytes`,
+    `${frame.length} bytes are no zstd frame of dictionary ${dictionaryId}, or hold more than ${maxBytes} bytes`,
     { cause },
   );
 }

@@ -17,7 +17,7 @@ export const dictionaryBytesMax = 1024 * 1024;
  * Most dictionaries beside the one that events are stored with: each that is in use costs a compression of every event
  * in every thread that serves subscribers.
  */
-export const additionalDictionariesMax = 4;
+const additionalDictionariesMax = 4;
 
 /** Id of the dictionary that comes with the package, trained on synthetic events by `cmd/train-dictionary.ts`. */
 export const defaultDictionaryId = 53328;
@@ -47,7 +47,7 @@ export function parseDictionary(bytes: Uint8Array, name: string): Dictionary {
     refuse(`it has ${bytes.length} bytes, more than ${dictionaryBytesMax}`);
   if (dictionaryLayout(bytes) === undefined) refuse('magic number or tables are wrong');
   const id = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4, true);
-  if (id === 0) refuse('its id is 0, which no frame can name');
+  if (id === 0) refuse('its id is 0, which no zstd frame can name');
   return { id, bytes, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 

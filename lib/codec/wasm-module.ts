@@ -102,7 +102,7 @@ export async function openWasmDecompressor(dictionary: Uint8Array | undefined): 
       } catch (cause) {
         throw new CodedError(
           'CODEC_CORRUPT_FRAME',
-          `a frame of ${frame.length} bytes is not zstd with the dictionary given, or holds more than ${maxBytes} bytes`,
+          `${frame.length} bytes are no zstd frame of the dictionary given, or hold more than ${maxBytes} bytes`,
           { cause },
         );
       }

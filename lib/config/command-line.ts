@@ -1,4 +1,4 @@
-// Flags, help and "did you mean", by commander; the only file that imports it. It owns how our command lines behave: a
+// Flags, help and "did you mean", by commander; the only file of the daemon that imports it. It owns how our command lines behave: a
 // wrong one is a UsageError with one line, help and version end the process. Which flags there are is its callers'.
 import { Command, type CommanderError } from 'commander';
 import { UsageError } from '../errors.ts';
@@ -39,8 +39,8 @@ function usageError({ code, message }: CommanderError, command: Command): UsageE
 }
 
 /**
- * Arguments as Go's flags may be written, for commander: `-name` becomes `--name`. Of a flag that nobody knows only the
- * name is left, for suggestions go by the whole. Those of a subcommand stay as they are.
+ * Arguments as Go's flags may be written, for commander: `-name` becomes `--name`. An unknown flag loses its value,
+ * because suggestions compare the whole text. Those of a subcommand stay as they are.
  */
 export function fromGoFlags(command: Command, argv: readonly string[]): string[] {
   if (command.commands.some((other) => other.name() === argv[0])) return [...argv];

@@ -42,7 +42,7 @@ export interface Config {
   readonly subscribersPerAddressMax: number;
   /** Events a second to one client address; 0: no limit. */
   readonly maxSubRate: number;
-  /** How long a subscriber that is behind may take nothing, in milliseconds; 0: for ever. */
+  /** How long a subscriber that is behind may take nothing, in milliseconds; 0: no limit. */
   readonly stallTimeoutMs: number;
   /** Addresses and CIDR ranges whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[];
@@ -128,7 +128,7 @@ function checkCombinations(values: SettingValues): void {
   }
   if (values['override-relay-cursor'] >= 0 && urls.length > 1) {
     refuse(
-      `--override-relay-cursor is a place in one relay's sequence, and --ws-url names ${urls.length} relays: name only the one it belongs to`,
+      `--override-relay-cursor is a sequence of one relay, and --ws-url names ${urls.length} relays: name only the one it belongs to`,
     );
   }
   if (values['event-ttl'] === 0 && values['retention-bytes'] === 0) {

@@ -1,4 +1,4 @@
-// Where texts of settings come from: the command line and the environment, each checked for names that nobody knows.
+// Where texts of settings come from: the command line and the environment, each checked for unknown names.
 // It owns names, their precedence and the help; what the texts mean is config.ts. Throws UsageErrors of CONFIG_ codes.
 import { UsageError } from '../errors.ts';
 import { packageVersion } from '../package-version.ts';

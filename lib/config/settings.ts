@@ -1,5 +1,5 @@
 // The one table of what an operator can set: names, environment variables, kinds, bounds, defaults, words for the help.
-// Everything that must list the settings reads this table; reading values is config.ts, showing them command-line.ts.
+// Everything that must list the settings reads this table; reading values is config.ts, flags and help are setting-sources.ts.
 import { compressorPreferences } from '../codec/choose-compressor.ts';
 import { compressionLevels } from '../codec/compressor.ts';
 import type { ListenAddress } from '../listen-address.ts';
@@ -80,7 +80,7 @@ export const settings = {
     group: 'Upstream',
     env: ['SLIPSTREAM_OVERRIDE_RELAY_CURSOR', 'JETSTREAM_OVERRIDE_RELAY_CURSOR'],
     default: '-1',
-    defaultShown: 'the stored place, else live',
+    defaultShown: 'the stored sequence, else live',
     help: 'Upstream sequence to start after, in place of the stored one. For one start: leave it out again. Below 0 it says nothing.',
   },
   'listen-addr': {
@@ -182,7 +182,7 @@ export const settings = {
     max: 24 * hourMs,
     zeroOrMin: true,
     range: '0 (never), or 1s to 24h',
-    help: 'How long a subscriber that is behind may take nothing before it is disconnected. Slow ones that go on reading stay. 0: for ever.',
+    help: 'How long a subscriber that is behind may take nothing before it is disconnected. Slow ones that go on reading stay. 0: no limit.',
   },
   'trusted-proxies': {
     kind: 'networks',

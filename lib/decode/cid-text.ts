@@ -23,7 +23,7 @@ const lineBreaks = /[\r\n]/g;
 
 type Decode = (text: string) => Uint8Array | undefined;
 /** One of the library's; its decoding throws at what is no digit. */
-interface Codec {
+interface Base {
   readonly prefix: string;
   baseDecode(digits: string): Uint8Array;
 }
@@ -35,25 +35,23 @@ const decoders = new Map<string, Decode>([
   [base2.prefix, (text) => decodeUnpadded(base2, '0'.repeat(-text.length & 7) + text)],
 ]);
 
-function add(codecs: readonly Codec[], decodeBy: (codec: Codec, text: string) => ReturnType<Decode>): void {
-  for (const codec of codecs) decoders.set(codec.prefix, (text) => decodeBy(codec, text));
+function add(bases: readonly Base[], decodeBy: (base: Base, text: string) => ReturnType<Decode>): void {
+  for (const base of bases) decoders.set(base.prefix, (text) => decodeBy(base, text));
 }
 
-add([base16, base16upper], (codec, text) =>
-  text.length % 2 === 0 ? decodeUnpadded(codec, text) : undefined,
-);
-add([base32.base32, base32.base32upper], (codec, text) => decode32(codec, text, 'a', false));
-add([base32.base32pad, base32.base32padupper], (codec, text) => decode32(codec, text, 'a', true));
-add([base32.base32hex, base32.base32hexupper], (codec, text) => decode32(codec, text, '0', false));
-add([base32.base32hexpad, base32.base32hexpadupper], (codec, text) => decode32(codec, text, '0', true));
-add([base64, base64url], (codec, text) => decode64(codec, text, false));
-add([base64pad, base64urlpad], (codec, text) => decode64(codec, text, true));
-add([base36, base36upper], (codec, text) => decodeRadix(codec, text, '0'));
-add([base58btc, base58flickr], (codec, text) => decodeRadix(codec, text, '1'));
+add([base16, base16upper], (base, text) => (text.length % 2 === 0 ? decodeUnpadded(base, text) : undefined));
+add([base32.base32, base32.base32upper], (base, text) => decode32(base, text, 'a', false));
+add([base32.base32pad, base32.base32padupper], (base, text) => decode32(base, text, 'a', true));
+add([base32.base32hex, base32.base32hexupper], (base, text) => decode32(base, text, '0', false));
+add([base32.base32hexpad, base32.base32hexpadupper], (base, text) => decode32(base, text, '0', true));
+add([base64, base64url], (base, text) => decode64(base, text, false));
+add([base64pad, base64urlpad], (base, text) => decode64(base, text, true));
+add([base36, base36upper], (base, text) => decodeRadix(base, text, '0'));
+add([base58btc, base58flickr], (base, text) => decodeRadix(base, text, '1'));
 
 /** The library takes padding off all text, the kinds that have none included. */
-function decodeUnpadded(codec: Codec, text: string): Uint8Array | undefined {
-  return text.endsWith('=') ? undefined : codec.baseDecode(text);
+function decodeUnpadded(base: Base, text: string): Uint8Array | undefined {
+  return text.endsWith('=') ? undefined : base.baseDecode(text);
 }
 
 /**
@@ -72,30 +70,30 @@ function digitsOf(text: string, groupDigits: number, isPadded: boolean): string 
 }
 
 /** The library refuses a last group with unused bits that are not zero, and v1 does not: it is filled up with zeros. */
-function decodeGroups(codec: Codec, digits: string, groupDigits: number, zero: string): Uint8Array {
+function decodeGroups(base: Base, digits: string, groupDigits: number, zero: string): Uint8Array {
   const missing = (groupDigits - (digits.length % groupDigits)) % groupDigits;
-  return codec.baseDecode(digits + zero.repeat(missing));
+  return base.baseDecode(digits + zero.repeat(missing));
 }
 
-function decode32(codec: Codec, text: string, zero: string, isPadded: boolean): Uint8Array | undefined {
+function decode32(base: Base, text: string, zero: string, isPadded: boolean): Uint8Array | undefined {
   const digits = digitsOf(text, 8, isPadded);
   if (digits === undefined) return undefined;
   // A group that ends on 1, 3 or 6 digits gives nothing at all in v1.
   const isLone = [1, 3, 6].includes(digits.length % 8);
   if (isLone && isPadded) return undefined;
   const bytes = isLone ? Math.floor(digits.length / 8) * 5 : Math.floor((digits.length * 5) / 8);
-  return decodeGroups(codec, digits, 8, zero).subarray(0, bytes);
+  return decodeGroups(base, digits, 8, zero).subarray(0, bytes);
 }
 
-function decode64(codec: Codec, text: string, isPadded: boolean): Uint8Array | undefined {
+function decode64(base: Base, text: string, isPadded: boolean): Uint8Array | undefined {
   const digits = digitsOf(text, 4, isPadded);
   if (digits === undefined || digits.length % 4 === 1) return undefined;
-  return decodeGroups(codec, digits, 4, 'A').subarray(0, Math.floor((digits.length * 6) / 8));
+  return decodeGroups(base, digits, 4, 'A').subarray(0, Math.floor((digits.length * 6) / 8));
 }
 
 /** Leading zeros would be leading zero bytes, with which no CID starts. */
-function decodeRadix(codec: Codec, text: string, zero: string): Uint8Array | undefined {
-  return text.length > radixTextBytesMax || text.startsWith(zero) ? undefined : codec.baseDecode(text);
+function decodeRadix(base: Base, text: string, zero: string): Uint8Array | undefined {
+  return text.length > radixTextBytesMax || text.startsWith(zero) ? undefined : base.baseDecode(text);
 }
 
 /** The bytes that the text of a CID stands for; undefined when it is none. */

@@ -21,11 +21,11 @@ export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
 export const opActions = { unknown: 0, create: 1, update: 2, delete: 3, bad: 4 } as const;
 
 /** Most ops of a commit. The protocol allows 200; this is how many v1 reads. */
-export const opsMax = 8192;
+const opsMax = 8192;
 /** Longest `repo`, `did`, `rev`, `time`, `handle`, `status`, in bytes: a DID's limit, the longest of theirs. */
 export const fieldBytesMax = 2048;
 /** How much is kept of the name and message of an info or error frame, in bytes. */
-export const nameBytesMax = 256;
+const nameBytesMax = 256;
 
 /** Integers of an op in {@link Frame.ops}: action, start and end of its path, start and end of its CID. */
 export const opInts = 5;

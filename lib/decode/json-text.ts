@@ -29,10 +29,10 @@ function letterTable(letters: Readonly<Record<string, string>>): Uint8Array {
 }
 
 /** The letter after the backslash, for escapes that have one. */
-export type EscapeLetters = Uint8Array;
+type EscapeLetters = Uint8Array;
 const everywhere = { '"': '"', '\\': '\\', '\n': 'n', '\r': 'r', '\t': 't' };
 /** The escapes of all text but blob media types. */
-export const textLetters: EscapeLetters = letterTable(everywhere);
+const textLetters: EscapeLetters = letterTable(everywhere);
 /** The escapes of a blob's `mimeType`: v1 writes blobs with another encoder, which shortens two more. */
 export const blobLetters: EscapeLetters = letterTable({ ...everywhere, '\b': 'b', '\f': 'f' });
 

@@ -61,8 +61,8 @@ export class MapOrder {
   }
 
   /**
-   * Sorts the `count` entries that were collected. Keys are spans of `bytes`; `plain` says that none of them is escaped or outside of
-   * ASCII, and that their prefixes are set. False when a key is repeated.
+   * Sorts the `count` entries that were collected. Keys are spans of `bytes`; `plain` says that none of them is escaped or
+   * outside of ASCII, and that their prefixes are set. False when a key is repeated.
    */
   sort(count: number, nodes: TapeNodes, bytes: Uint8Array, plain: boolean): boolean {
     this.#nodes = nodes;

@@ -25,9 +25,9 @@ import {
 /** Longest record, in bytes of CBOR. */
 export const recordBytesMax = 1_048_576;
 /** Most entries of an array or a map. */
-export const containerEntriesMax = 131_072;
+const containerEntriesMax = 131_072;
 /** Longest key of a map, in bytes. */
-export const keyBytesMax = 8192;
+const keyBytesMax = 8192;
 
 const { kind, keyStart, keyEnd, first, second, next, keyPrefix, special } = nodeFields;
 const { hasType, hasLink, hasBytes, hasEscapedKey } = mapFlags;

@@ -16,7 +16,7 @@ import { isRecordPath, slashAt } from '../decode/record-path.ts';
 import { RecordTape, recordBytesMax } from '../decode/record-tape.ts';
 import { isRfc3339 } from '../decode/rfc3339.ts';
 import { kindMask, nodeFields, nodeInts, nodeKinds } from '../decode/tape-nodes.ts';
-import { type EventKind, eventKinds, type Operation, operations } from './event.ts';
+import { type EventKind, eventKinds, type Operation, operationNames, operations } from './event.ts';
 import { mayBeSubject } from './subject.ts';
 
 /** Takes events one by one. Every `begin` is followed by an `end`: what is dropped is dropped before. */
@@ -60,7 +60,7 @@ const commitText = Buffer.from(',"kind":"commit","commit":{');
 const identityText = Buffer.from(',"kind":"identity","identity":{"did":');
 const accountText = Buffer.from(',"kind":"account","account":{"active":');
 const revText = Buffer.from('"rev":');
-const operationTexts = ['', 'create', 'update', 'delete'].map((name) => Buffer.from(`"operation":"${name}"`));
+const operationTexts = operationNames.map((name) => Buffer.from(`"operation":"${name}"`));
 const collectionText = Buffer.from(',"collection":');
 const rkeyText = Buffer.from(',"rkey":');
 const recordText = Buffer.from(',"record":');

@@ -19,14 +19,3 @@ export interface Filter {
   /** Bits of the wanted operations, like `1 << operations.delete`; 0 is no condition. Events without one pass. */
   readonly operations: number;
 }
-
-/** Lets everything through. */
-export const passAll: Filter = {
-  collections: new Set(),
-  prefixes: [],
-  dids: new Set(),
-  subjects: new Set(),
-  maxMessageSizeBytes: 0,
-  kinds: 0,
-  operations: 0,
-};

@@ -2,6 +2,7 @@
 // them. Works on ends and bytes; which events are chosen is decided by selection.ts and group-index.ts.
 
 import { grow } from '../grow.ts';
+import { startOf } from '../log/block.ts';
 import type { Messages } from './encodings.ts';
 
 /** Events ready to be written: whole messages, shared with every subscriber that gets them. */
@@ -84,7 +85,7 @@ export function gather(messages: Messages, runs: Runs, first: number): Batch {
   return { bytes: gathered, events };
 }
 
-/** The events from position `from` to `to` (exclusive); shares their memory. */
+/** The events from index `from` to `to` (exclusive); shares their memory. */
 export function sliceOf({ bytes, ends }: Messages, from: number, to: number): Batch {
   if (from >= to) return emptyBatch;
   const isWhole = from === 0 && to === ends.length;
@@ -104,9 +105,4 @@ export function copyOf({ bytes, events }: Batch): Batch {
   const copy = Buffer.allocUnsafeSlow(bytes.length);
   copy.set(bytes);
   return { bytes: copy, events };
-}
-
-/** Where the message of an event begins. */
-export function startOf(ends: Uint32Array, event: number): number {
-  return event === 0 ? 0 : ends[event - 1];
 }

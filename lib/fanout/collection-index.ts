@@ -1,4 +1,4 @@
-// Which groups want a collection: by its name, and by the prefixes of it that anybody has asked for. Nothing is kept
+// Which groups want a collection: by its name, and by the prefixes of it that a filter has asked for. Nothing is kept
 // per name of the network: those are without bound. Used by group-index.ts.
 
 /** See the file comment. */

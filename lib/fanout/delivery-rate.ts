@@ -1,4 +1,4 @@
-// How many events a second one client address receives, over all its connections in all threads. The pull loop asks
+// How many events a second one client address receives, over all its connections in all threads. The delivery loop asks
 // before and tells after; nothing is ever dropped, only sent later. Where addresses are kept is address-table.ts.
 
 /** How long an address may receive without a limit before it is held to its rate: as v1's burst. */

@@ -1,6 +1,6 @@
 // The forms in which events can be sent, and a block's messages in one of them: the stored copy, or what the encoding
 // makes of it. What is made of the newest block is kept, because all live subscribers get it. It compresses nothing:
-// dictionary-encoding.ts does. Used by publish-batch.ts and subscriber.ts.
+// dictionary-encoding.ts does. Used by publication.ts and subscriber.ts.
 
 import type { Block, BlockIndex } from '../log/block.ts';
 

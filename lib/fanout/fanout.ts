@@ -1,4 +1,4 @@
-// The pull loop: all subscribers, the groups they form, and the queue of those that catch up. It knows transports, not
+// The delivery loop: all subscribers, the groups they form, and the queue of those that catch up. It knows transports, not
 // sockets, and the log, not LevelDB. Owned by lib/worker's subscriber server, which calls `publish` with stored blocks.
 
 import { DidHasher } from '../event/did-hash.ts';
@@ -11,8 +11,8 @@ import { type Encoding, NewestBlock } from './encodings.ts';
 import { FutureSubscribers } from './future-subscribers.ts';
 import { GroupIndex } from './group-index.ts';
 import { ProgressTimer } from './progress-timer.ts';
-import { PublishBatch } from './publish-batch.ts';
-import { refuse, Subscriber, type SubscriberHost } from './subscriber.ts';
+import { Publication } from './publication.ts';
+import { Subscriber, type SubscriberHost } from './subscriber.ts';
 import type { Subscription, SubscriptionSource, Transport } from './transport.ts';
 
 /** Turns given per iteration of the event loop, so that sockets and ingest get their share between them: a few milliseconds. */
@@ -26,10 +26,10 @@ export interface FanoutOptions {
   /** Most wanted DIDs and subjects, of all distinct filters together: up to 48 bytes each. */
   readonly wantedDidsMax: number;
   /**
-   * JSON bytes of a publish batch, which is sent by one write, and before anything else gets its turn: as much as a full
+   * JSON bytes of a publication, which is sent by one write, and before anything else gets its turn: as much as a full
    * block, because a full socket keeps it all.
    */
-  readonly publishBatchBytesMax: number;
+  readonly publishBytesMax: number;
   /** JSON bytes of blocks that may wait to be published: beyond, all live subscribers fall behind and read the log. */
   readonly unpublishedBytesMax: number;
 }
@@ -39,14 +39,14 @@ export const defaultFanoutOptions: FanoutOptions = {
   readsMax: 4,
   progressIntervalMs: 5_000,
   wantedDidsMax: 10_000_000,
-  publishBatchBytesMax: 256 * 1024,
+  publishBytesMax: 256 * 1024,
   unpublishedBytesMax: 8 * 1024 * 1024,
 };
 
 /** Subscribers now. */
 export interface SubscriberStats {
   readonly subscribers: number;
-  /** Those of them at the tip. */
+  /** Those of them at the published position or ahead of it. */
   readonly live: number;
   /** Those that receive zstd. */
   readonly zstdSubscribers: number;
@@ -72,14 +72,14 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   readonly totals: FanoutTotals = { events: 0, bytes: 0, zstdEvents: 0, zstdBytes: 0 };
   #publishedUs: number;
   readonly #progress: ProgressTimer;
-  readonly #publishBatch: PublishBatch;
+  readonly #publication: Publication;
   readonly #onReadError: (error: unknown) => void;
   readonly #options: FanoutOptions;
   readonly #subscribers = new Set<Subscriber>();
   /** Blocks that are stored and not published, oldest first. */
   #unpublished: Block[] = [];
   #unpublishedBytes = 0;
-  /** The next publish batch is scheduled. */
+  /** The next publication is scheduled. */
   #isPublishing = false;
   #queue: Subscriber[] = [];
   #readQueue: Subscriber[] = [];
@@ -101,7 +101,7 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     this.groups = new GroupIndex(new DidHasher(log.didHashKey), wantedDidsMax);
     this.#publishedUs = log.lastTimeUs;
     this.#progress = new ProgressTimer(progressIntervalMs);
-    this.#publishBatch = new PublishBatch(this.groups, this.newest);
+    this.#publication = new Publication(this.groups, this.newest);
     this.#onReadError = onReadError;
   }
 
@@ -130,7 +130,7 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   subscribe(transport: Transport, filter: Filter, afterTimeUs: number | undefined): Subscription {
     const group = this.groups.hold(filter, transport.encoding);
     if (group === undefined) {
-      refuse(transport);
+      transport.close('no_room');
       return refused;
     }
     const subscriber = new Subscriber(this, transport, group, afterTimeUs ?? this.publishedUs);
@@ -141,8 +141,8 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   }
 
   /**
-   * Sends blocks that the log has just stored to the live subscribers that want something of them: one publish batch at
-   * once, the rest batch by batch. They come in the log's order, and none that was stored after this object was created
+   * Sends blocks that the log has just stored to the live subscribers that want something of them: one publication at
+   * once, the rest one by one. They come in the log's order, and none that was stored after this object was created
    * is left out; one that came before is passed over.
    */
   publish(blocks: readonly Block[]): void {
@@ -159,10 +159,10 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     let bytes = 0;
     let taken = 0;
     for (const { index, json } of this.#unpublished) {
-      if (bytes > 0 && bytes + json.length > this.#options.publishBatchBytesMax) break;
+      if (bytes > 0 && bytes + json.length > this.#options.publishBytesMax) break;
       bytes += json.length;
       if (index.lastTimeUs > publishedUs) {
-        this.#publishBatch.add(this.#unpublished[taken], publishedUs);
+        this.#publication.add(this.#unpublished[taken], publishedUs);
         publishedUs = index.lastTimeUs;
       }
       taken++;
@@ -170,7 +170,7 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     this.#unpublished.splice(0, taken);
     this.#unpublishedBytes -= bytes;
     this.#publishedUs = publishedUs;
-    this.#publishBatch.send();
+    this.#publication.send();
     this.future.published(publishedUs);
     this.#isPublishing = this.#unpublished.length > 0;
     if (this.#isPublishing) setImmediate(this.#publishRest);

@@ -1,6 +1,6 @@
 // Subscribers whose position is ahead of what has been published: a cursor between the newest event and now, a client
 // that was served by another thread which is a few milliseconds ahead, or a read that found a block before its turn.
-// They get nothing until the published position passes theirs. Owned by the pull loop.
+// They get nothing until the published position passes theirs. Owned by the delivery loop.
 
 /** A subscriber, as this list knows it. */
 export interface FutureSubscriber {
@@ -8,7 +8,7 @@ export interface FutureSubscriber {
   index: number;
   readonly positionUs: number;
   /** The published position is no longer behind its own. */
-  caughtUp(): void;
+  reached(): void;
 }
 
 /** See the file comment. */
@@ -38,7 +38,7 @@ export class FutureSubscribers {
     this.#leastUs = Number.POSITIVE_INFINITY;
     for (const subscriber of subscribers) {
       if (subscriber.positionUs > publishedUs) this.add(subscriber);
-      else subscriber.caughtUp();
+      else subscriber.reached();
     }
   }
 }

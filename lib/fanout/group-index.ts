@@ -1,12 +1,12 @@
 // All groups, and which of them an event concerns, so that a block costs what it delivers and not groups times events.
 // A group with DIDs is found by them, another one with subjects by those, one with only collections by those; the others,
-// which take most of what comes, are in a list. Owned by the pull loop.
+// which take most of what comes, are in a list. Owned by the delivery loop.
 
 import type { DidHasher } from '../event/did-hash.ts';
 import type { Filter } from '../event/filter.ts';
 import { noPath, subjectInts } from '../event/subject.ts';
-import { type BlockIndex, noCollection, type SubjectColumns } from '../log/block.ts';
-import { noRun, Runs, startOf } from './batch.ts';
+import { type BlockIndex, noCollection, type SubjectColumns, startOf } from '../log/block.ts';
+import { noRun, Runs } from './batch.ts';
 import { CollectionIndex } from './collection-index.ts';
 import { DidIndex, noLink } from './did-index.ts';
 import type { Encoding } from './encodings.ts';
@@ -23,8 +23,6 @@ export class GroupIndex {
   readonly #hasher: DidHasher;
   readonly #wantedDidsMax: number;
   readonly #groups = new Map<string, Group>();
-  /** Of filters that come more than once as the same object. */
-  readonly #selections = new WeakMap<Filter, Selection>();
   readonly #byCollection = new CollectionIndex<Group>();
   readonly #byDid = new DidIndex();
   /** By the keys of wanted subjects (hash-lists.ts), which are like DID hashes. */
@@ -52,8 +50,7 @@ export class GroupIndex {
 
   /** The group for a filter, held until {@link release}; undefined when there is no room for its DIDs and subjects. */
   hold(filter: Filter, encoding: Encoding): Group | undefined {
-    const selection = this.#selections.get(filter) ?? new Selection(filter, this.#hasher);
-    this.#selections.set(filter, selection);
+    const selection = new Selection(filter, this.#hasher);
     const key = `${encoding.name} ${selection.key}`;
     let group = this.#groups.get(key);
     if (group === undefined) {
@@ -73,7 +70,7 @@ export class GroupIndex {
   }
 
   /**
-   * The groups with live members that want any of a block's events from position `from` on, each with the chain of those
+   * The groups with live members that want any of a block's events from index `from` on, each with the chain of those
    * events; unfiltered groups are not among them. The caller resets a chain that it takes to `noRun`. Valid until the next call.
    */
   matched(index: BlockIndex, from: number): readonly Group[] {

@@ -1,5 +1,5 @@
 // Subscribers with the same filter and encoding: what is cut for one of them is sent to all that are live. Created and
-// dropped by group-index.ts, filled by publish-batch.ts.
+// dropped by group-index.ts, filled by publication.ts.
 
 import { type Batch, mergeBatches, noRun } from './batch.ts';
 import type { Encoding } from './encodings.ts';
@@ -27,7 +27,7 @@ export class Group {
   /** The chain of its events while a block is looked through. */
   firstRun = noRun;
   lastRun = noRun;
-  /** What the publish batch has for it. */
+  /** What the publication has for it. */
   #batch: Batch | undefined;
   /** The same when it is of several blocks; `#batch` included. */
   #batches: Batch[] | undefined;

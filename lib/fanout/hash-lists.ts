@@ -90,20 +90,20 @@ export function keysOf(list: Uint32Array): Uint32Array {
 }
 
 /** For {@link firstPast}: entries ascend by the high half of the DID's hash, then by the low one. */
-function isDidReached(list: Uint32Array, position: number, high: number, low: number): boolean {
-  const at = position * 2;
+function isDidReached(list: Uint32Array, index: number, high: number, low: number): boolean {
+  const at = index * 2;
   return list[at + 1] > high || (list[at + 1] === high && list[at] >= low);
 }
 
 /** The same, and then by the path. */
 function isSubjectReached(
   list: Uint32Array,
-  position: number,
+  index: number,
   high: number,
   low: number,
   path: number,
 ): boolean {
-  const at = position * subjectInts;
+  const at = index * subjectInts;
   if (list[at + 1] !== high) return list[at + 1] > high;
   return list[at] > low || (list[at] === low && list[at + 2] >= path);
 }

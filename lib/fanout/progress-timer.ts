@@ -1,5 +1,5 @@
 // Tells subscribers that asked for it how far they have got, every few seconds. It has a timer only while there are such
-// subscribers, and for others it costs nothing. Owned by the pull loop.
+// subscribers, and for others it costs nothing. Owned by the delivery loop.
 
 /** What is told in one go, so that events get their turn in between: about 200 µs. */
 const reportsPerStep = 64;

@@ -1,5 +1,5 @@
 // A filter in the form that is quick to apply: to one event, by the columns of its block, and to a whole block. Nothing
-// is parsed. It holds no DIDs or subjects, only their hashes, because it lives as long as somebody has the filter.
+// is parsed. It holds no DIDs or subjects, only their hashes, because it lives as long as a subscriber has the filter.
 
 import { createHash } from 'node:crypto';
 import type { DidHasher } from '../event/did-hash.ts';
@@ -7,9 +7,9 @@ import { eventKinds, operations } from '../event/event.ts';
 import type { Filter } from '../event/filter.ts';
 import { subjectInts } from '../event/subject.ts';
 import { payloadBytesOf } from '../event/websocket-frame.ts';
-import { type BlockIndex, noCollection } from '../log/block.ts';
+import { type BlockIndex, noCollection, startOf } from '../log/block.ts';
 import type { ReadFilter } from '../log/segment-index.ts';
-import { type Batch, emptyBatch, gather, noRun, Runs, sliceOf, startOf } from './batch.ts';
+import { type Batch, emptyBatch, gather, noRun, Runs, sliceOf } from './batch.ts';
 import type { Messages } from './encodings.ts';
 import { hasDidHash, hashDids, hashSubjects, hasSubject } from './hash-lists.ts';
 
@@ -91,7 +91,7 @@ export class Selection {
     return false;
   }
 
-  /** The chosen ones of a block's events from position `from` to `to` (exclusive). They may share memory with `messages`. */
+  /** The chosen ones of a block's events from index `from` to `to` (exclusive). They may share memory with `messages`. */
   cut(index: BlockIndex, messages: Messages, from: number, to: number): Batch {
     if (from >= to) return emptyBatch;
     if (this.key === '') return sliceOf(messages, from, to);

@@ -1,13 +1,13 @@
-// One subscriber: a position in the log, a filter group and a transport. The pull step is here: it takes the next
+// One subscriber: a position in the log, a filter group and a transport. The delivery step is here: it takes the next
 // blocks after the position, from memory or from the log, and writes them. It keeps no queue: while its socket is
 // full it holds a number.
 
 import { firstAfter } from '../binary-search.ts';
 import type { Filter } from '../event/filter.ts';
-import { type Block, type BlockIndex, firstEventAfter } from '../log/block.ts';
+import { type Block, type BlockIndex, firstEventAfter, startOf } from '../log/block.ts';
 import type { LogReader, ReadResult } from '../log/event-log.ts';
 import type { AddressTable } from './address-table.ts';
-import { type Batch, copyOf, startOf } from './batch.ts';
+import { type Batch, copyOf } from './batch.ts';
 import type { DeliveryRate } from './delivery-rate.ts';
 import { type Encoding, encode, type Messages, type NewestBlock } from './encodings.ts';
 import type { FutureSubscriber, FutureSubscribers } from './future-subscribers.ts';
@@ -25,9 +25,6 @@ const burstBytesMin = 32 * 1024;
 const burstBytesMax = 512 * 1024;
 /** Bytes asked of the log at once, in bursts. */
 const burstsPerRead = 2;
-
-/** Try again later: a close code of the IANA's registry. */
-const closeTryAgainLater = 1013;
 
 /** What a subscriber is doing; exactly one at any time. */
 const phases = {
@@ -66,11 +63,6 @@ export interface SubscriberHost {
   readFailed(error: unknown): void;
 }
 
-/** Ends a connection whose filter there is no room for. */
-export function refuse(transport: Transport): void {
-  transport.close(closeTryAgainLater, 'too many wanted DIDs and subjects on this server: try again later');
-}
-
 /** See the file comment. Created by `Fanout.subscribe`. */
 export class Subscriber implements Subscription, Member, FutureSubscriber {
   readonly transport: Transport;
@@ -82,7 +74,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
   #group: Group;
   #positionUs: number;
   #burstBytes = burstBytesMin;
-  /** Has fallen behind, or not yet caught up, since the last report from the tip. */
+  /** Has fallen behind, or not yet caught up, since the last report from the published position. */
   #wasBehind = true;
   #paceTimer: NodeJS.Timeout | undefined;
 
@@ -116,7 +108,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const { groups } = this.#host;
     const group = groups.hold(filter, this.transport.encoding);
     if (group === undefined) {
-      refuse(this.transport);
+      this.transport.close('no_room');
       this.end();
       return;
     }
@@ -155,7 +147,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
   }
 
   /** Called when the published position is no longer behind its own. */
-  caughtUp(): void {
+  reached(): void {
     this.#phase = phases.queued;
     this.turn();
   }
@@ -165,8 +157,8 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const { positionUs } = this;
     const phase = this.#phase;
     if (phase === phases.full || phase === phases.ended) return;
-    const tipUs = Math.max(positionUs, this.#host.publishedUs);
-    this.transport.progress({ positionUs, tipUs, live: this.isLive });
+    const newestUs = Math.max(positionUs, this.#host.publishedUs);
+    this.transport.progress({ positionUs, newestUs, live: this.isLive });
   }
 
   /** One turn of catching up. Leaves the subscriber in any phase, queued if there is more to come. */
@@ -216,8 +208,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     } catch (error) {
       if (this.#phase !== phases.reading) return;
       this.#host.readFailed(error);
-      // The text and code are the v1 wire's.
-      this.transport.close(1000, 'failed to replay events');
+      this.transport.close('delivery_failed');
       this.end();
       return;
     }

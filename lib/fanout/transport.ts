@@ -1,5 +1,5 @@
-// The seam between the pull loop and a client's connection: batches of wire-ready bytes on one side, a socket on the
-// other. Transports own their socket; the pull loop owns positions and filters.
+// The seam between the delivery loop and a client's connection: batches of wire-ready bytes on one side, a socket on the
+// other. Transports own their socket, and what a client is told; the delivery loop owns positions and filters.
 
 import type { Filter } from '../event/filter.ts';
 import type { Encoding } from './encodings.ts';
@@ -9,12 +9,15 @@ export interface Progress {
   /** Everything that matches up to here has been sent: a subscription after it misses nothing and gets nothing twice. */
   readonly positionUs: number;
   /** `time_us` of the newest event; never less than `positionUs`. */
-  readonly tipUs: number;
+  readonly newestUs: number;
   /** Whether the next event is sent as soon as it is there; false while catching up. */
   readonly live: boolean;
 }
 
-/** A client's connection, as the pull loop sees it. Of these calls only `close` may call back into the loop. */
+/** Why the delivery loop ends a connection: no room for its filter, or the log could not be read. */
+export type CloseReason = 'no_room' | 'delivery_failed';
+
+/** A client's connection, as the delivery loop sees it. Of these calls only `close` may call back into the loop. */
 export interface Transport {
   readonly encoding: Encoding;
   /** The client's address, for limits that count all its connections together. */
@@ -27,17 +30,17 @@ export interface Transport {
    */
   readonly throughUs?: number;
   /**
-   * Takes whole WebSocket messages, in order. The bytes are shared with other subscribers: never written to.
+   * Takes whole messages, in order. The bytes are shared with other subscribers: never written to.
    * Returns false when the socket is full; the transport then calls `Subscription.drained` once it is not.
    */
   write(bytes: Uint8Array): boolean;
   /**
-   * Takes note of the progress: at the tip, when it is reached for the first time or again, and every few seconds, but
+   * Takes note of the progress: at the newest event, when it is reached for the first time or again, and every few seconds, but
    * not while the socket is full.
    */
   progress(report: Progress): void;
-  /** Ends the connection with a close frame; `reason` is cut to what a close frame holds. */
-  close(code: number, reason: string): void;
+  /** Ends the connection; the client is told why, where that can still be said. */
+  close(reason: CloseReason): void;
 }
 
 /** A position in the log, a filter and a transport: the handle that `Fanout.subscribe` returns. */
@@ -53,11 +56,11 @@ export interface Subscription {
   end(): void;
 }
 
-/** Where a session attaches its transport. Implemented by the pull loop. */
+/** Where a session attaches its transport. Implemented by the delivery loop. */
 export interface SubscriptionSource {
   /**
    * Starts delivery of every event with `time_us` greater than `afterTimeUs`; `undefined` is live from now on. Before it
-   * returns it may call `progress`, and, when there is no room for the filter's DIDs, `close` with code 1013.
+   * returns it may call `progress`, and, when there is no room for the filter's DIDs, `close`.
    */
   subscribe(transport: Transport, filter: Filter, afterTimeUs: number | undefined): Subscription;
 }

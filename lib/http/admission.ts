@@ -11,14 +11,14 @@ export type OnAddressFull = (address: string, refusals: number) => void;
 
 /** Shortest time from one call of `OnAddressFull` to the next. */
 const reportMs = 60_000;
-/** When to come back: places come free all the time, those of one address when its own connections end. */
-const retryAfterSeconds = { anyPlace: 5, ofAddress: 30 };
+/** When to come back: subscribers leave all the time, those of one address when its own connections end. */
+const retryAfterSeconds = { ofServer: 5, ofAddress: 30 };
 
-/** The server stops: no place for anyone. */
+/** The server stops and takes no subscribers. */
 export const stopping: Failure = {
   reason: 'stopping',
   status: 503,
-  retryAfterSeconds: retryAfterSeconds.anyPlace,
+  retryAfterSeconds: retryAfterSeconds.ofServer,
   message: 'Service Unavailable: the server is stopping',
 };
 
@@ -46,7 +46,7 @@ export class Admission {
       return {
         reason: 'too_many_subscribers',
         status: 503,
-        retryAfterSeconds: retryAfterSeconds.anyPlace,
+        retryAfterSeconds: retryAfterSeconds.ofServer,
         message: `Service Unavailable: all ${subscribersMax} places for subscribers are taken`,
       };
     }

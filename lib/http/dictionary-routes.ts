@@ -12,7 +12,7 @@ export interface DictionaryDescription {
   readonly bytes: number;
   /** In lower-case hex. */
   readonly sha256: string;
-  /** Whether frames are made with it. */
+  /** Whether events are stored with it. */
   readonly default: boolean;
 }
 

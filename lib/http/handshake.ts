@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { SubscriberSocket } from '../session/subscriber-socket.ts';
 import { WebSocketServer } from '../websocket.ts';
-import { clientMessageBytesMax } from '../wire/options-update.ts';
+import { filterTextBytesMax } from '../wire/wanted-filter.ts';
 
 /** Fragments of one client message: 10 MB in pieces of 2.5 KB. */
 const fragmentsMax = 4096;
@@ -36,7 +36,7 @@ const server = new WebSocketServer<typeof SubscriberSocket>({
   perMessageDeflate: false,
   // Pongs are the session's, which bounds them.
   autoPong: false,
-  maxPayload: clientMessageBytesMax,
+  maxPayload: filterTextBytesMax,
   maxFragments: fragmentsMax,
   maxBufferedChunks: bufferedChunksMax,
   WebSocket: SubscriberSocket,

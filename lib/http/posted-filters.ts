@@ -5,7 +5,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Filter } from '../event/filter.ts';
 import type { MessageIntake } from '../session/message-intake.ts';
-import { filterBodyBytesMax, isDocumentFault, readFilterDocument } from '../wire/filter-document.ts';
+import { isDocumentFault, readFilterDocument } from '../wire/filter-document.ts';
+import { filterTextBytesMax } from '../wire/wanted-filter.ts';
 import type { ConnectionSet } from './connection-set.ts';
 import type { Refusal } from './refusal.ts';
 import { RequestBody } from './request-body.ts';
@@ -13,7 +14,7 @@ import { RequestBody } from './request-body.ts';
 const tooLarge: Refusal = {
   reason: 'filter_too_large',
   status: 413,
-  message: `Content Too Large: a filter has at most ${filterBodyBytesMax.toLocaleString('en')} bytes`,
+  message: `Content Too Large: a filter has at most ${filterTextBytesMax.toLocaleString('en')} bytes`,
 };
 const noRoom: Refusal = {
   reason: 'no_room_for_filter',
@@ -43,8 +44,8 @@ export class PostedFilters {
     response: ServerResponse,
     use: (filter: Filter) => void,
   ): Promise<Refusal | undefined> {
-    const body = new RequestBody(request, response, filterBodyBytesMax, this.#intake);
-    // Others may have its place until the body is here.
+    const body = new RequestBody(request, response, filterTextBytesMax, this.#intake);
+    // While the body comes, the connection counts as one that waits for a request.
     this.#connections.waitFor(request.socket);
     await body.arrived;
     return this.#inTurn(() => {

@@ -9,7 +9,7 @@ import type { Encoding } from '../fanout/encodings.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import { MessageIntake } from '../session/message-intake.ts';
-import { defaultSessionTiming, type SessionTiming } from '../session/websocket-session.ts';
+import { defaultSessionTiming, type SessionTiming } from '../session/session-timer.ts';
 import { Admission, type OnAddressFull } from './admission.ts';
 import { ClientAddresses } from './client-address.ts';
 import { ConnectionSet } from './connection-set.ts';
@@ -17,20 +17,19 @@ import { type DictionarySource, dictionaryRoutes } from './dictionary-routes.ts'
 import { type HttpLimits, publicHttpLimits, serverWithin } from './http-limits.ts';
 import { bind } from './listen.ts';
 import { PostedFilters } from './posted-filters.ts';
-import { respondText } from './respond.ts';
-import { allowGet, type Route, Routes } from './routes.ts';
+import { type Route, Routes, welcome } from './routes.ts';
 import { SessionSet } from './session-set.ts';
 import { SubscribeRoute } from './subscribe-route.ts';
 import { textRoutes } from './text-routes.ts';
 
 /** What the listener is made from. */
 export interface PublicListenerOptions {
-  /** Where sessions attach: the pull loop. */
+  /** Where sessions attach: the delivery loop. */
   readonly source: SubscriptionSource;
   readonly dictionaries: DictionarySource;
   /** What compressed subscribers can ask for, by the id of the dictionary; none but the default without. */
   readonly zstdEncodings?: ReadonlyMap<number, Encoding>;
-  /** Counts subscribers, and has their limits; shared with the pull loop, and with other threads. */
+  /** Counts subscribers, and has their limits; shared with the delivery loop, and with other threads. */
   readonly addresses: AddressTable;
   /** IP addresses and CIDR ranges whose `X-Forwarded-For` is believed; none without. */
   readonly trustedProxies?: readonly string[];
@@ -44,13 +43,6 @@ export interface PublicListenerOptions {
   readonly timing?: Partial<SessionTiming>;
   readonly limits?: HttpLimits;
 }
-
-/** What v1 answers to everyone who asks for `/`. */
-export const welcome: Route = {
-  path: '/',
-  allow: allowGet,
-  handle: (_request, response) => respondText(response, 200, 'Welcome to Jetstream'),
-};
 
 function destroy(this: Socket): void {
   this.destroy();

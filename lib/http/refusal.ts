@@ -41,7 +41,7 @@ export interface BadRequest {
   readonly body: string;
 }
 
-/** Something is wrong with a body, or there is no place now: an error in JSON. */
+/** Something is wrong with a body, or there is no room for a subscriber now: an error in JSON. */
 export interface Failure {
   readonly reason: RefusalReason;
   readonly status: 400 | 413 | 429 | 503;

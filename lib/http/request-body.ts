@@ -1,4 +1,4 @@
-// The body of a request, from its first byte until somebody takes it: whole or not at all, in one piece of memory, whose
+// The body of a request, from its first byte until it is taken: whole or not at all, in one piece of memory, whose
 // size is bounded for each body and, by lib/session/message-intake.ts, for all of a thread together.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -8,7 +8,7 @@ import type { Holder, MessageIntake } from '../session/message-intake.ts';
 /** Why there is no body. */
 export type BodyFault =
   | 'too_large'
-  /** Other bodies and messages that are under way had to have its place. */
+  /** Other bodies and messages that are under way needed the room. */
   | 'no_room'
   /** The client has gone, or took too long. */
   | 'unfinished';
@@ -51,7 +51,7 @@ export class RequestBody implements Holder {
     return text;
   }
 
-  /** The intake's way out. */
+  /** Called by the intake when there is no room for this body. */
   shed(): void {
     this.#drop('no_room');
   }

@@ -3,7 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { respondError, upgradeResponse } from './respond.ts';
+import { respondError, respondText, upgradeResponse } from './respond.ts';
 
 /** A request that offers another protocol, which node:http has let go of. */
 export interface Upgrade {
@@ -30,6 +30,13 @@ export interface Route {
 export const allowGet = 'OPTIONS, GET';
 /** GET and HEAD. */
 export const allowGetAndHead = 'OPTIONS, GET, HEAD';
+
+/** What v1 answers to everyone who asks for `/`. */
+export const welcome: Route = {
+  path: '/',
+  allow: allowGet,
+  handle: (_request, response) => respondText(response, 200, 'Welcome to Jetstream'),
+};
 
 /** Finds routes and answers for those that are missing. */
 export class Routes {

@@ -1,11 +1,10 @@
 // The sessions of a listener, over WebSocket and over plain HTTP: who is let in, what they did, and the end of all. It
-// keeps their places and their timer; how a session is made is its route's business, and what it does is lib/session's.
+// counts them and has their timer; how a session is made is its route's business, and what it does is lib/session's.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { SessionCounts } from '../session/session-counts.ts';
-import { SessionTimer, type Visited } from '../session/session-timer.ts';
-import { type SessionTiming, shortestMsOf } from '../session/websocket-session.ts';
+import { SessionTimer, type SessionTiming, shortestMsOf, type Visited } from '../session/session-timer.ts';
 import { type Admission, stopping } from './admission.ts';
 import type { ConnectionSet } from './connection-set.ts';
 import { answerRefusal, type Refusal, type RefusalReason, refusalReasons } from './refusal.ts';

@@ -1,4 +1,4 @@
-// `GET /subscribe`: checks in the v1 wire's order (parameters, then handshake, then places), each made once and answered
+// `GET /subscribe`: checks in the v1 wire's order (parameters, then handshake, then limits of subscribers), each made once and answered
 // where it fails. Sessions are kept by session-set.ts; what they do is lib/session's.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -6,7 +6,8 @@ import { positionOfCursor } from '../event/cursor.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { MessageIntake } from '../session/message-intake.ts';
-import { type SessionHost, type SessionTiming, WebSocketSession } from '../session/websocket-session.ts';
+import type { SessionTiming } from '../session/session-timer.ts';
+import { WebSocketSession, type WebSocketSessionHost } from '../session/websocket-session.ts';
 import {
   isSubscribeFault,
   parseSubscribeQuery,
@@ -36,7 +37,7 @@ export class SubscribeRoute implements Route {
   readonly path = '/subscribe';
   readonly allow = allowGet;
   readonly #options: SubscribeRouteOptions;
-  readonly #host: SessionHost;
+  readonly #host: WebSocketSessionHost;
 
   constructor(options: SubscribeRouteOptions) {
     const { source, sessions, intake, timing } = options;

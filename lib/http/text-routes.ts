@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import { describeText, HttpSession, type HttpSessionHost } from '../session/http-session.ts';
-import type { SessionTiming } from '../session/websocket-session.ts';
+import type { SessionTiming } from '../session/session-timer.ts';
 import { filterParameterIn } from '../wire/subscribe-query.ts';
 import {
   isTextFault,
@@ -84,9 +84,13 @@ class TextRoute implements Route {
 
   async #post(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const asked = this.#read(request);
-    const fault = isTextFault(asked) ? asked : filterTwice(request);
-    if (isTextFault(asked) || fault !== undefined) {
-      this.#refuse(response, fault);
+    if (isTextFault(asked)) {
+      this.#refuse(response, asked);
+      return;
+    }
+    const twice = filterTwice(request);
+    if (twice !== undefined) {
+      this.#refuse(response, twice);
       return;
     }
     const { postedFilters } = this.#options;

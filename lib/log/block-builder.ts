@@ -74,11 +74,6 @@ export class BlockBuilder {
     return this.#count;
   }
 
-  /** JSON bytes gathered so far. */
-  get jsonBytes(): number {
-    return this.writer.length;
-  }
-
   /** Whether there is anything to store: events, or just a newer upstream position. */
   get isEmpty(): boolean {
     return this.#count === 0 && !this.#positionsChanged;

@@ -1,6 +1,6 @@
 // Parts of blocks, as blocks: events that follow each other, or those without a collection. Pure.
 
-import { type Block, type BlockIndex, type BlockSlice, noCollection } from './block.ts';
+import { type Block, type BlockIndex, type BlockSlice, noCollection, startOf } from './block.ts';
 import type { SliceEncoding } from './event-log.ts';
 
 /** Events `from` to `to` (exclusive, at least one) of a slice; shares its memory. */
@@ -10,9 +10,8 @@ export function cutSlice(
   from: number,
   to: number,
 ): BlockSlice {
-  const startIn = (ends: Uint32Array): number => (from === 0 ? 0 : ends[from - 1]);
   const endsIn = (ends: Uint32Array): Uint32Array => {
-    const start = startIn(ends);
+    const start = startOf(ends, from);
     return ends.subarray(from, to).map((end) => end - start);
   };
   const ends = encoding === 'json' ? index.jsonEnd : index.zstdEnd;
@@ -29,7 +28,7 @@ export function cutSlice(
       kindAndOperation: index.kindAndOperation.subarray(from, to),
       collections: index.collections,
     },
-    messages: messages.subarray(startIn(ends), ends[to - 1]),
+    messages: messages.subarray(startOf(ends, from), ends[to - 1]),
   };
 }
 
@@ -65,7 +64,7 @@ function pickMessages(
   ends: Uint32Array,
   events: readonly number[],
 ): { bytes: Uint8Array; ends: Uint32Array } {
-  const picked = events.map((event) => messages.subarray(event === 0 ? 0 : ends[event - 1], ends[event]));
+  const picked = events.map((event) => messages.subarray(startOf(ends, event), ends[event]));
   const pickedEnds = new Uint32Array(picked.length);
   let end = 0;
   for (const [at, message] of picked.entries()) {

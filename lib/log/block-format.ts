@@ -73,8 +73,8 @@ export interface LogOffset {
   readonly bytes: number;
 }
 
-/** What of the log comes before a block. */
-export interface BlockPosition {
+/** How a block is linked to what comes before it in the log. */
+export interface BlockLink {
   /** `lastTimeUs` of the block before this one; 0 for the first. What follows a missing block is found out by it. */
   readonly previousUs: number;
   readonly before: LogOffset;
@@ -83,7 +83,7 @@ export interface BlockPosition {
 }
 
 /** What a head says, apart from the payloads. */
-export interface BlockHead extends BlockPosition {
+export interface BlockHead extends BlockLink {
   /** `before` of the next block. */
   readonly after: LogOffset;
   readonly index: BlockIndex;
@@ -102,7 +102,7 @@ export interface BlockHead extends BlockPosition {
 export function writeHead(
   block: Block,
   storedJson: Uint8Array,
-  position: BlockPosition,
+  link: BlockLink,
   storedSubjects?: Uint8Array,
 ): Buffer {
   const { index } = block;
@@ -122,10 +122,10 @@ export function writeHead(
   bytes.writeUInt32LE(crc32(block.zstd), 44);
   bytes.writeUInt32LE(block.dictionaryId, 48);
   bytes.writeUInt32LE(storedSubjects?.length ?? 0, 52);
-  bytes.writeDoubleLE(position.before.bytes, 56);
-  bytes.writeDoubleLE(position.before.events, 64);
-  bytes.writeDoubleLE(position.segmentUs, 72);
-  bytes.writeDoubleLE(position.previousUs, 80);
+  bytes.writeDoubleLE(link.before.bytes, 56);
+  bytes.writeDoubleLE(link.before.events, 64);
+  bytes.writeDoubleLE(link.segmentUs, 72);
+  bytes.writeDoubleLE(link.previousUs, 80);
   let at = headBytes;
   for (const column of [
     index.timeUs,
@@ -227,9 +227,9 @@ export function readSubjectsOf(head: BlockHead, value: Uint8Array | undefined): 
 }
 
 /** A whole block as one value: head length, head, JSON part, zstd part, subjects. */
-export function packBlock(block: Block, storedJson: Uint8Array, position: BlockPosition): Buffer {
+export function packBlock(block: Block, storedJson: Uint8Array, link: BlockLink): Buffer {
   const subjects = storedSubjectsOf(block);
-  const head = writeHead(block, storedJson, position, subjects);
+  const head = writeHead(block, storedJson, link, subjects);
   const headLength = Buffer.allocUnsafe(4);
   headLength.writeUInt32LE(head.length);
   const packed = [headLength, head, storedJson, block.zstd];

@@ -11,7 +11,7 @@ import type { Block } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
 import {
   type BlockHead,
-  type BlockPosition,
+  type BlockLink,
   blockKey,
   blockKeysEnd,
   descriptionKey,
@@ -115,13 +115,13 @@ export class BlockStore {
     const json = await compressJson(block.json, compressOptions);
     const { segments } = this.stored;
     const segment = segments.open;
-    const position = {
+    const link = {
       previousUs: this.lastTimeUs,
       before: this.#lastHead?.after ?? nothingStored,
       segmentUs: segment.previousUs,
     };
     const subjects = storedSubjectsOf(block);
-    const head = writeHead(block, json, position, subjects);
+    const head = writeHead(block, json, link, subjects);
     segments.add(block);
     const puts: [Part, Uint8Array][] = [
       [parts.head, head],
@@ -129,7 +129,7 @@ export class BlockStore {
       [parts.zstd, block.zstd],
     ];
     if (subjects !== undefined) puts.push([parts.subjects, subjects]);
-    if (segment.isFull) puts.push(...(await this.#segmentParts(position)));
+    if (segment.isFull) puts.push(...(await this.#segmentParts(link)));
     try {
       await this.#db.batch(
         puts.map(([part, value]) => ({ type: 'put' as const, key: blockKey(lastTimeUs, part), value })),
@@ -145,7 +145,7 @@ export class BlockStore {
   }
 
   /** What is stored behind the last block of the open segment. */
-  async #segmentParts(position: BlockPosition): Promise<[Part, Uint8Array][]> {
+  async #segmentParts(link: BlockLink): Promise<[Part, Uint8Array][]> {
     const { open, openSubjects, withoutCollection } = this.stored.segments;
     const puts: [Part, Uint8Array][] = [
       [parts.segment, open.write()],
@@ -153,7 +153,7 @@ export class BlockStore {
     ];
     if (withoutCollection !== undefined) {
       const json = await compressJson(withoutCollection.json, compressOptions);
-      puts.push([parts.withoutCollection, packBlock(withoutCollection, json, position)]);
+      puts.push([parts.withoutCollection, packBlock(withoutCollection, json, link)]);
     }
     return puts;
   }
@@ -168,7 +168,7 @@ export class BlockStore {
     retentionBytes: number,
     trimming: (throughUs: number) => void = () => {},
   ): Promise<TrimResult> {
-    const { stored: readers } = this;
+    const { stored } = this;
     const trimmedBefore = this.#trimmed;
     let blocks = 0;
     let more = true;
@@ -177,24 +177,24 @@ export class BlockStore {
       const keys: Buffer[] = [];
       for (const head of heads) {
         const { lastTimeUs } = head.index;
-        const stored = (this.#lastHead as BlockHead).after.bytes - head.before.bytes;
-        const tooMuch = retentionBytes > 0 && stored > retentionBytes;
+        const keptBytes = (this.#lastHead as BlockHead).after.bytes - head.before.bytes;
+        const tooMuch = retentionBytes > 0 && keptBytes > retentionBytes;
         more = (lastTimeUs < olderThanUs || tooMuch) && lastTimeUs < this.lastTimeUs;
         this.#firstTimeUs = head.index.firstTimeUs;
         this.#trimmed = head.before;
         if (!more) break;
         blocks++;
-        readers.trimmedToUs = lastTimeUs;
+        stored.trimmedToUs = lastTimeUs;
         for (const part of blockParts) keys.push(blockKey(lastTimeUs, part));
-        if (readers.segments.endsAt(lastTimeUs))
+        if (stored.segments.endsAt(lastTimeUs))
           for (const part of segmentParts) keys.push(blockKey(lastTimeUs, part));
       }
       more = more && heads.length > 0;
       if (keys.length === 0) continue;
-      trimming(readers.trimmedToUs);
+      trimming(stored.trimmedToUs);
       await this.#delete(keys);
     }
-    if (blocks > 0) readers.segments.trimTo(readers.trimmedToUs);
+    if (blocks > 0) stored.segments.trimTo(stored.trimmedToUs);
     this.#deletedBytes += this.#trimmed.bytes - trimmedBefore.bytes;
     if (this.#deletedBytes >= deletedBytesMaxOf(retentionBytes)) await this.#compactDatabase();
     return {
@@ -214,7 +214,7 @@ export class BlockStore {
     }
   }
 
-  /** Gives the space of deleted blocks back to the file system; LevelDB itself gets round to it much later. */
+  /** LevelDB compaction of what was deleted: gives its space back to the file system, which LevelDB itself does much later. */
   async #compactDatabase(): Promise<void> {
     this.#deletedBytes = 0;
     await this.#db.compactRange(blockKey(0, parts.head), blockKey(this.stored.trimmedToUs, lastPart));

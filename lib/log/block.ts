@@ -23,7 +23,7 @@ export interface BlockIndex {
   readonly jsonEnd: Uint32Array;
   readonly zstdEnd: Uint32Array;
   readonly didHash: Uint32Array;
-  /** Position in `collections`, or {@link noCollection}. */
+  /** Index in `collections`, or {@link noCollection}. */
   readonly collection: Uint16Array;
   /** Kind in the low four bits, operation in the high four. */
   readonly kindAndOperation: Uint8Array;
@@ -81,7 +81,12 @@ export interface BlockSlice {
   readonly messages: Uint8Array;
 }
 
-/** Position of the first event with `time_us` greater than `afterTimeUs`; `count` when there is none. */
+/** Where an event's part begins in a column of ends: its message, or its subjects. */
+export function startOf(ends: Uint32Array, event: number): number {
+  return event === 0 ? 0 : ends[event - 1];
+}
+
+/** Index of the first event with `time_us` greater than `afterTimeUs`; `count` when there is none. */
 export function firstEventAfter(index: BlockIndex, afterTimeUs: number): number {
   return afterTimeUs < index.firstTimeUs ? 0 : firstAfter(index.timeUs, index.count, afterTimeUs);
 }

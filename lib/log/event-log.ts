@@ -12,7 +12,7 @@ export type SliceEncoding = 'json' | 'zstd';
 export interface LogReader {
   /** Key for hashing DIDs as the block indexes of this log do. */
   readonly didHashKey: Uint8Array;
-  /** `time_us` of the newest stored event or block; 0 for an empty log. Readers at this position are at the tip. */
+  /** `time_us` of the newest stored event or block; 0 for an empty log. Readers at this position have everything. */
   readonly lastTimeUs: number;
   /** The block with the first event after `timeUs`, if memory holds it; synchronous. */
   recentAfter(timeUs: number): Block | undefined;
@@ -57,7 +57,7 @@ export interface EventLog extends LogReader {
 /** What a read found. */
 export interface ReadResult {
   readonly slices: readonly BlockSlice[];
-  /** Every wanted event up to here is in `slices`. Greater than asked unless the reader is at the tip. */
+  /** Every wanted event up to here is in `slices`. Greater than asked unless the reader has everything. */
   readonly throughUs: number;
 }
 

@@ -1,5 +1,5 @@
 // The newest blocks, stored as they come: small, in a database of their own, until they have been compacted into blocks
-// worth keeping. Apart from the block store, so that what is short-lived never has to be compacted out of what is not.
+// worth keeping. Apart from the block store, so that LevelDB never has to clear short-lived values out of long-lived tables.
 
 import type { Block } from './block.ts';
 import { blockKey, packBlock, parts, unpackBlock } from './block-format.ts';
@@ -9,7 +9,7 @@ import { asDamage, writeFailure } from './log-errors.ts';
 /** LevelDB's memtable for the journal: most entries are deleted again before it is full. */
 const writeBufferBytes = 8 * 1024 * 1024;
 /** Offsets and segments are the store's. */
-const noPosition = { before: { events: 0, bytes: 0 }, segmentUs: 0 };
+const noLink = { before: { events: 0, bytes: 0 }, segmentUs: 0 };
 
 /** A durable queue of blocks. One packed value per block. */
 export class Journal {
@@ -61,7 +61,7 @@ export class Journal {
    * @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`; the block is then not stored.
    */
   async append(block: Block, previousUs: number, sync: boolean): Promise<void> {
-    const value = packBlock(block, block.json, { ...noPosition, previousUs });
+    const value = packBlock(block, block.json, { ...noLink, previousUs });
     try {
       await this.#db.put(blockKey(block.index.lastTimeUs, parts.head), value, { sync });
     } catch (cause) {

@@ -1,4 +1,4 @@
-// The newest blocks, in memory, for subscribers near the tip. It holds what the log has stored and nothing else, and
+// The newest blocks, in memory, for subscribers near the newest event. It holds what the log has stored and nothing else, and
 // never more than its bytes; a subscriber that falls out of it reads LevelDB.
 
 import { firstPast } from '../binary-search.ts';

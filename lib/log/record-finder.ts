@@ -27,7 +27,7 @@ const generationRecordsMax = 65_536;
 
 /** One that is looked for. */
 interface Deletion {
-  /** Its position in the block. */
+  /** Its index in the block. */
   readonly event: number;
   /** `time_us` of the record's last event, if that is remembered. */
   readonly rememberedUs: number | undefined;
@@ -46,7 +46,10 @@ export class RecordFinder {
     this.#view = view;
   }
 
-  /** The block with its deletions' subjects, without key times; at once when it has nothing to look for. Calls must not overlap. */
+  /**
+   * The block with its deletions' subjects, without key times; at once when it has nothing to look for. Calls must not
+   * overlap.
+   */
   resolve(block: Block): Block | Promise<Block> {
     const { index } = block;
     const { subjects } = index;
@@ -159,7 +162,7 @@ export class RecordFinder {
   }
 }
 
-/** What a record points at after its last event before position `end`; undefined when it has none there. */
+/** What a record points at after its last event before index `end`; undefined when it has none there. */
 function findIn(from: BlockIndex, end: number, index: BlockIndex, event: number): Uint32Array | undefined {
   if (from.subjects === undefined) return undefined;
   const path = index.subjects?.path[event];

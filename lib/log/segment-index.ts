@@ -28,7 +28,7 @@ export interface ReadFilter {
   readonly subjectHashes?: Uint32Array;
 }
 
-/** A search for events by when they were made, give or take `slackUs`, and by their DID's hash. */
+/** A search for events by when they were created, give or take `slackUs`, and by their DID's hash. */
 export interface CreatedSearch {
   readonly createdUs: number;
   readonly slackUs: number;
@@ -90,7 +90,7 @@ export class SegmentIndex {
     return this.#lastTimesUs[block];
   }
 
-  /** Position of the block with the first event after `timeUs`; `count` when there is none. */
+  /** Index of the block with the first event after `timeUs`; `count` when there is none. */
   blockAfter(timeUs: number): number {
     return firstAfter(this.#lastTimesUs, this.#count, timeUs);
   }
@@ -203,7 +203,7 @@ export class SegmentIndex {
     segment.#didFilters.set(take(count * filterBytes));
     const bitmaps = Array.from({ length: view.getUint32(8, true) }, () => Uint8Array.from(take(bitmapBytes)));
     const names: string[] = JSON.parse(Buffer.from(bytes.subarray(at)).toString());
-    for (const [position, name] of names.entries()) segment.#collections.set(name, bitmaps[position]);
+    for (const [index, name] of names.entries()) segment.#collections.set(name, bitmaps[index]);
     return segment;
   }
 

@@ -123,14 +123,14 @@ export class SegmentList {
 
   /** Whether a segment ends with that block. */
   endsAt(lastTimeUs: number): boolean {
-    return this.#times[this.#positionAfter(lastTimeUs - 1)] === lastTimeUs;
+    return this.#times[this.#indexAfter(lastTimeUs - 1)] === lastTimeUs;
   }
 
   /** The index that describes the block with the first event after `timeUs`, the open one for the newest. */
   async after(timeUs: number): Promise<SegmentIndex> {
-    const position = this.#positionAfter(timeUs);
-    if (position === this.#times.length) return this.#open;
-    return this.#segmentAt(this.#times[position]);
+    const index = this.#indexAfter(timeUs);
+    if (index === this.#times.length) return this.#open;
+    return this.#segmentAt(this.#times[index]);
   }
 
   /** The events without a collection of a segment's blocks. Ask only for segments that have some. */
@@ -157,7 +157,7 @@ export class SegmentList {
     });
   }
 
-  /** Indexes of segments with blocks that were made when a search says; newest first. */
+  /** Indexes of segments with blocks that were created when a search says; newest first. */
   async segmentsCreatedAt({ createdUs, slackUs, segmentsMax }: CreatedSearch): Promise<SegmentIndex[]> {
     const isNear = ([fromUs, throughUs]: readonly [number, number]): boolean =>
       createdUs >= fromUs - slackUs && createdUs <= throughUs + slackUs;
@@ -192,8 +192,8 @@ export class SegmentList {
     return SegmentIndex.read(value);
   }
 
-  /** Position of the first stored segment that ends after `timeUs`. */
-  #positionAfter(timeUs: number): number {
+  /** Index of the first stored segment that ends after `timeUs`. */
+  #indexAfter(timeUs: number): number {
     return firstAfter(this.#times, this.#times.length, timeUs);
   }
 

@@ -1,4 +1,4 @@
-// Gathers what the events of the open block point at, and when they were made. Owned by block-builder.ts, which tells it
+// Gathers what the events of the open block point at, and when they were created. Owned by block-builder.ts, which tells it
 // of each event in turn. The columns are looked into by record-finder.ts when a record is deleted, and by lib/fanout.
 
 import type { DidHasher } from '../event/did-hash.ts';
@@ -31,7 +31,7 @@ export class SubjectBuilder {
     this.#hasher = new SubjectHasher(hasher);
   }
 
-  /** The newest frame came `lagUs` after the time that it carries: events are made that long before they come. */
+  /** The newest frame came `lagUs` after the time that it carries: events are created that long before they come. */
   late(lagUs: number): void {
     this.#lag.add(lagUs);
   }

@@ -5,7 +5,7 @@
 
 import { crc32 } from 'node:zlib';
 import { subjectInts } from '../event/subject.ts';
-import type { SubjectColumns } from './block.ts';
+import { type SubjectColumns, startOf } from './block.ts';
 import { damaged } from './log-errors.ts';
 
 const fixedBytes = 32;
@@ -128,8 +128,4 @@ export function withSubjectHashes(
   }
   subjectHashes.set(columns.subjectHashes.subarray(copied), copied + moved);
   return { ...columns, ends, subjectHashes };
-}
-
-function startOf(ends: Uint32Array, event: number): number {
-  return event === 0 ? 0 : ends[event - 1];
 }

@@ -3,7 +3,6 @@
 
 import type { Compressor } from '../codec/compressor.ts';
 import { frameTypes } from '../decode/frame.ts';
-import type { Checks } from '../http/metrics-listener.ts';
 import type { Ingest, IngestTotals } from '../ingest/ingest.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { EventLog } from '../log/event-log.ts';
@@ -12,7 +11,8 @@ import type { Relay } from '../upstream/relay-url.ts';
 import type { DiskSpace } from './disk-space.ts';
 import type { EventCounts } from './event-counts.ts';
 import { byName, counter, counters, gauge, gauges, type Metric, type Sample } from './metric.ts';
-import { upstreamLagUs } from './status-reporter.ts';
+import type { Checks } from './metrics-listener.ts';
+import { upstreamLagUs } from './upstream-lag.ts';
 
 /** Where the numbers are. */
 export interface DaemonSources {

@@ -8,7 +8,7 @@ import type { EventReport, NamedRate } from '../status/status-report.ts';
 import { Meter, rounded, SumMeter, type Tick } from './meter.ts';
 
 /** Collections that are counted by name: those of the largest application. */
-export const countedCollections = [
+const countedCollections = [
   'app.bsky.actor.profile',
   'app.bsky.actor.status',
   'app.bsky.feed.generator',

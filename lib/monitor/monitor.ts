@@ -2,7 +2,6 @@
 // told of blocks and writes, asks for everything else, and changes nothing. Built by service.ts.
 
 import type { Compressor } from '../codec/compressor.ts';
-import { MetricsListener } from '../http/metrics-listener.ts';
 import type { IngestTotals } from '../ingest/ingest.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { Block } from '../log/block.ts';
@@ -14,6 +13,7 @@ import type { Delivery } from '../worker/subscriber-server.ts';
 import { DiskSpace } from './disk-space.ts';
 import { EventCounts } from './event-counts.ts';
 import { Metrics } from './metrics.ts';
+import { MetricsListener } from './metrics-listener.ts';
 import { MinuteLine } from './minute-line.ts';
 import { Readiness } from './readiness.ts';
 import { StatusReporter } from './status-reporter.ts';

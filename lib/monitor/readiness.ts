@@ -1,9 +1,9 @@
 // Whether this daemon should be sent subscribers, as named checks on what the parts say of themselves at that moment. It
 // decides nothing else: nobody in the process acts on it. Read by the metrics listener, and for metrics.
 
-import type { Check, Checks } from '../http/metrics-listener.ts';
 import type { Ingest } from '../ingest/ingest.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
+import type { Check, Checks } from './metrics-listener.ts';
 
 /** How long a relay may have nothing new. The network is never silent for a second. */
 const idleMsMax = 60_000;

@@ -11,6 +11,7 @@ import type { Relay } from '../upstream/relay-url.ts';
 import type { DeliveryCounts } from '../worker/delivery-counts.ts';
 import type { EventCounts } from './event-counts.ts';
 import { rounded, SumMeter, Tick } from './meter.ts';
+import { upstreamLagUs } from './upstream-lag.ts';
 
 /** How often a report is made. */
 const intervalMs = 1000;
@@ -183,14 +184,6 @@ export class StatusReporter {
       refusals: counted(Object.entries(counts.refusals)),
     };
   }
-}
-
-/** How old the newest frame is; undefined before the first. A relay whose clock is ahead of ours is not behind. */
-export function upstreamLagUs(
-  { newestFrameTimeUs }: Pick<Ingest, 'newestFrameTimeUs'>,
-  nowUs: number,
-): number | undefined {
-  return newestFrameTimeUs === undefined ? undefined : Math.max(0, nowUs - newestFrameTimeUs);
 }
 
 function counted(counts: Iterable<readonly [string, number]>): ReasonCount[] {

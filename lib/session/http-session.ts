@@ -1,25 +1,20 @@
-// One subscriber over plain HTTP: the `Transport` of the pull loop on one side, an HTTP answer on the other, which goes
+// One subscriber over plain HTTP: the `Transport` of the delivery loop on one side, an HTTP answer on the other, which goes
 // on for as long as there is something to say. It owns back-pressure, stalls and the end of the answer; what is in it is
 // lib/wire/text-encodings.ts's. Created by text-routes.ts.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Encoding } from '../fanout/encodings.ts';
-import type { Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
-import { closeTryAgainLater } from '../wire/server-messages.ts';
+import type { CloseReason, Progress, Subscription, Transport } from '../fanout/transport.ts';
+import { deliveryCloses } from '../wire/server-messages.ts';
 import type { TextBody } from '../wire/text-encodings.ts';
 import type { TextRequest } from '../wire/text-query.ts';
-import type { SessionCounts, SessionEnd } from './session-counts.ts';
+import type { SessionEnd } from './session-counts.ts';
+import type { SessionHost } from './session-host.ts';
 import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
-import type { SessionTiming } from './websocket-session.ts';
 
-/** What the sessions of a listener share. */
-export interface HttpSessionHost {
-  readonly source: SubscriptionSource;
-  readonly timing: SessionTiming;
-  readonly counts: SessionCounts;
-  /** Called once for each session, when its answer has been sent or its socket is gone. */
-  gone(session: HttpSession): void;
+/** What the sessions over plain HTTP of a listener share. */
+export interface HttpSessionHost extends SessionHost<HttpSession> {
   /** Answers that there is no room, in place of events. */
   fail(response: ServerResponse, reason: string): void;
 }
@@ -60,7 +55,7 @@ export class HttpSession implements Transport {
   readonly #body: TextBody;
   readonly #liveness = new SubscriberLiveness();
   readonly #subscription: Subscription;
-  /** The pull loop was told to wait for `drained`. */
+  /** The delivery loop was told to wait for `drained`. */
   #full = false;
   #ending: SessionEnd | undefined;
   #isGone = false;
@@ -107,13 +102,14 @@ export class HttpSession implements Transport {
     if (this.#body.isComplete) this.#end('complete', '');
   }
 
-  /** The pull loop's way out: an error where that can still be said, else the end of the answer. */
-  close(code: number, reason: string): void {
+  /** Called by the delivery loop: an error where that can still be said, else the end of the answer. */
+  close(reason: CloseReason): void {
+    const { text } = deliveryCloses[reason];
     if (this.#ending === undefined && !this.#response.headersSent) {
       this.#begin('no_room');
-      this.#host.fail(this.#response, reason);
+      this.#host.fail(this.#response, text);
     } else {
-      this.#end(code === closeTryAgainLater ? 'no_room' : 'delivery_failed', this.#body.closingText(reason));
+      this.#end(reason, this.#body.closingText(text));
     }
   }
 
@@ -167,7 +163,7 @@ export class HttpSession implements Transport {
   #begin(why: SessionEnd): void {
     if (this.#ending !== undefined) return;
     this.#ending = why;
-    // Who reads a whole answer slowly may have its last bytes too.
+    // A client that reads a whole answer slowly may have its last bytes too.
     if (why !== 'complete') this.#dueMs = performance.now() + this.#host.timing.closeTimeoutMs;
     // Not at once: it may be the loop that calls, out of the constructor even.
     queueMicrotask(() => this.#subscription.end());

@@ -2,12 +2,12 @@
 // have begun and not ended, of all clients together. It owns the bounds and the sums; sessions and lib/http/request-body.ts
 // report to it and end as it says.
 
-import { clientMessageBytesMax } from '../wire/options-update.ts';
+import { filterTextBytesMax } from '../wire/wanted-filter.ts';
 
 /** Bytes a second that a client may send for long: three filters of 10,000 DIDs. */
 export const clientBytesPerSecondMax = 1_000_000;
 /** Bytes that a client may send at once: the longest message, and change. */
-const burstBytes = clientMessageBytesMax + 100_000;
+const burstBytes = filterTextBytesMax + 100_000;
 /** What the shortest message or ping counts for, in bytes: handling it takes about as long as reading so much. */
 const messageBytesMin = 1000;
 

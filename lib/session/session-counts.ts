@@ -2,7 +2,7 @@
 // websocket-session.ts and http-session.ts, read when metrics are asked for.
 
 /** What became of a message from a client. */
-export const clientMessageOutcomes = [
+const clientMessageOutcomes = [
   'update',
   /** A `type` that the wire does not know. */
   'ignored_type',
@@ -32,7 +32,7 @@ export const sessionEnds = [
   /** A message did not come to its end in time, or there was no room for the rest of it. */
   'message_unfinished',
   'protocol_violation',
-  /** The pull loop closed it: for want of room for its filter, or because the log could not be read. */
+  /** The delivery loop closed it: for want of room for its filter, or because the log could not be read. */
   'no_room',
   'delivery_failed',
   'server_stopping',

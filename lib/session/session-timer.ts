@@ -1,11 +1,34 @@
-// The timer of all sessions of a listener: it visits them in turn, so that a session needs none of its own
-// and the pings of thousands that came at once go out spread over a round. What is due is the session's to know.
+// The times that sessions keep, and the timer of all sessions of a listener: it visits them in turn, so that a session needs
+// none of its own and the pings of thousands that came at once go out spread over a sweep. What is due is the session's to
+// know.
+
+/** Intervals of a session, in milliseconds. */
+export interface SessionTiming {
+  /** Between pings, from the handshake on. A client is silent after two of them without a sign of life. */
+  readonly pingIntervalMs: number;
+  /** How long a client may leave bytes waiting without taking one; 0: no limit. */
+  readonly stallTimeoutMs: number;
+  /** From the start of the end (a close frame of either side, or the client's FIN) until the socket is destroyed. */
+  readonly closeTimeoutMs: number;
+}
+
+/** What a daemon runs with; the ping interval is the v1 wire's. */
+export const defaultSessionTiming: SessionTiming = {
+  pingIntervalMs: 30_000,
+  stallTimeoutMs: 60_000,
+  closeTimeoutMs: 5_000,
+};
+
+/** The shortest time that a session with this timing keeps. */
+export function shortestMsOf({ pingIntervalMs, stallTimeoutMs, closeTimeoutMs }: SessionTiming): number {
+  return Math.min(pingIntervalMs, stallTimeoutMs || Infinity, closeTimeoutMs);
+}
 
 /** Longest time from one visit of a session to the next. */
-const roundMsMax = 1000;
+const sweepMsMax = 1000;
 /** A visit is early enough when it comes within that share of the shortest interval. */
-const roundsPerInterval = 4;
-const ticksPerRound = 20;
+const sweepsPerInterval = 4;
+const ticksPerSweep = 20;
 
 /** What is visited. */
 export interface Visited {
@@ -17,19 +40,19 @@ export interface Visited {
 export class SessionTimer<T extends Visited> {
   readonly #sessions: ReadonlySet<T>;
   readonly #tickMs: number;
-  readonly #ticksPerRound: number;
+  readonly #ticksPerSweep: number;
   #timer: NodeJS.Timeout | undefined;
-  #round: Iterator<T> | undefined;
+  #sweep: Iterator<T> | undefined;
 
   /**
    * @param sessions the owner's; read here only.
    * @param intervalMs the shortest time that a session keeps.
    */
   constructor(sessions: ReadonlySet<T>, intervalMs: number) {
-    const roundMs = Math.min(roundMsMax, intervalMs / roundsPerInterval);
+    const sweepMs = Math.min(sweepMsMax, intervalMs / sweepsPerInterval);
     this.#sessions = sessions;
-    this.#tickMs = Math.max(1, roundMs / ticksPerRound);
-    this.#ticksPerRound = Math.max(1, Math.floor(roundMs / this.#tickMs));
+    this.#tickMs = Math.max(1, sweepMs / ticksPerSweep);
+    this.#ticksPerSweep = Math.max(1, Math.floor(sweepMs / this.#tickMs));
   }
 
   /** To be called when there is a session where there was none. */
@@ -44,11 +67,11 @@ export class SessionTimer<T extends Visited> {
       return;
     }
     const nowMs = performance.now();
-    for (let left = Math.ceil(this.#sessions.size / this.#ticksPerRound); left > 0; left--) {
-      // A round is one walk over the set, which goes on where it was when sessions come and go meanwhile.
-      this.#round ??= this.#sessions.values();
-      const next = this.#round.next();
-      if (next.done === true) this.#round = undefined;
+    for (let left = Math.ceil(this.#sessions.size / this.#ticksPerSweep); left > 0; left--) {
+      // A sweep is one walk over the set, which goes on where it was when sessions come and go meanwhile.
+      this.#sweep ??= this.#sessions.values();
+      const next = this.#sweep.next();
+      if (next.done === true) this.#sweep = undefined;
       else next.value.visit(nowMs);
     }
   }

@@ -10,15 +10,15 @@ const silentIntervalsMax = 2;
 const pingBytes = 4;
 
 /**
- * Two questions. Dead is who sends nothing, takes no data and leaves two pings unanswered. Stalled is who leaves bytes
- * waiting for a time without taking one. While bytes wait only the second is asked, for pings wait behind them.
+ * A client is dead when it sends nothing, takes no data and leaves two pings unanswered. It is stalled when bytes wait for
+ * it and it takes none for a time. While bytes wait only the second is asked, because pings wait behind them.
  */
 export class SubscriberLiveness {
   /** Of the last ping. The interval before the first one asks for nothing, but the handshake has been sent in it. */
   #bytesRead = 0;
   #bytesTaken = 0;
   #silentIntervals = 0;
-  /** Of the last look for a stall. */
+  /** When stalls were last checked. */
   #bytesTakenThen = -1;
   #quietSinceMs = 0;
 
@@ -39,7 +39,7 @@ export class SubscriberLiveness {
 
   /**
    * Called again and again; true when bytes wait and the system has taken none for `timeoutMs`. It takes more when a third
-   * of its buffer is free, which is up to 4 MB on Linux: who reads less than 20 KB/s may show nothing for a minute.
+   * of its buffer is free, which is up to 4 MB on Linux: a client that reads less than 20 KB/s may show nothing for a minute.
    */
   stalledFor(timeoutMs: number, nowMs: number, bytesTaken: number, bytesWaiting: number): boolean {
     if (bytesWaiting === 0 || bytesTaken !== this.#bytesTakenThen) {

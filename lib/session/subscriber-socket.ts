@@ -1,6 +1,6 @@
-// The server side of a subscriber's WebSocket, as ws has it, with the v1 wire's manners at the end: a peer's close is
-// echoed with its code and no reason, and a protocol violation is answered with words. Events do not pass here. The bounds
-// on memory rest on internals of ws: `checkSocketInternals` says at the start whether they are where this file looks.
+// The server side of a subscriber's WebSocket: ws, with the v1 wire's way to close. A peer's close is echoed with its code
+// and no reason; a protocol violation is answered with a reason text. Events do not pass here. The bounds on memory
+// rest on internals of ws: `checkSocketInternals` says at the start whether they are where this file looks.
 
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';

@@ -1,11 +1,11 @@
-// One subscriber's connection after the handshake: the `Transport` of the pull loop on one side, a WebSocket on the
+// One subscriber's connection after the handshake: the `Transport` of the delivery loop on one side, a WebSocket on the
 // other. Events go to the raw socket as they are; ping, pong and close go through ws. It owns the socket's end and
 // the client's messages; it knows no log, no cursor arithmetic and no HTTP. Created by lib/http/subscribe-route.ts.
 
 import type { Socket } from 'node:net';
 import type { Filter } from '../event/filter.ts';
 import type { Encoding } from '../fanout/encodings.ts';
-import type { Progress, Subscription, SubscriptionSource, Transport } from '../fanout/transport.ts';
+import type { CloseReason, Progress, Subscription, Transport } from '../fanout/transport.ts';
 import { readClientMessage } from '../wire/options-update.ts';
 import {
   closeApplicationError,
@@ -13,6 +13,7 @@ import {
   closePolicy,
   closeTryAgainLater,
   cutCloseReason,
+  deliveryCloses,
   progressMessage,
 } from '../wire/server-messages.ts';
 import type { SubscribeRequest } from '../wire/subscribe-query.ts';
@@ -22,40 +23,14 @@ import {
   MessageRate,
   messageTimeoutMs,
 } from './message-intake.ts';
-import type { SessionCounts, SessionEnd } from './session-counts.ts';
+import type { SessionEnd } from './session-counts.ts';
+import type { SessionHost } from './session-host.ts';
 import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
 import type { ClosedBy, SubscriberSocket } from './subscriber-socket.ts';
 
-/** Intervals of a session, in milliseconds. */
-export interface SessionTiming {
-  /** Between pings, from the handshake on. A client is silent after two of them without a sign of life. */
-  readonly pingIntervalMs: number;
-  /** How long a client may leave bytes waiting without taking one; 0: for ever. */
-  readonly stallTimeoutMs: number;
-  /** From the start of the end (a close frame of either side, or the client's FIN) until the socket is destroyed. */
-  readonly closeTimeoutMs: number;
-}
-
-/** What a daemon runs with; the ping interval is the v1 wire's. */
-export const defaultSessionTiming: SessionTiming = {
-  pingIntervalMs: 30_000,
-  stallTimeoutMs: 60_000,
-  closeTimeoutMs: 5_000,
-};
-
-/** The shortest time that a session with this timing keeps, for lib/session/session-timer.ts. */
-export function shortestMsOf({ pingIntervalMs, stallTimeoutMs, closeTimeoutMs }: SessionTiming): number {
-  return Math.min(pingIntervalMs, stallTimeoutMs || Infinity, closeTimeoutMs);
-}
-
-/** What the sessions of a listener share. */
-export interface SessionHost {
-  readonly source: SubscriptionSource;
-  readonly timing: SessionTiming;
-  readonly counts: SessionCounts;
+/** What the WebSocket sessions of a listener share. */
+export interface WebSocketSessionHost extends SessionHost<WebSocketSession> {
   readonly intake: MessageIntake;
-  /** Called once for each session, when its socket is gone. */
-  gone(session: WebSocketSession): void;
 }
 
 /** What a session is made from. */
@@ -63,7 +38,7 @@ export interface SessionOptions {
   readonly ws: SubscriberSocket;
   /** The socket under `ws`. */
   readonly socket: Socket;
-  readonly host: SessionHost;
+  readonly host: WebSocketSessionHost;
   /** What the client asked for, and where delivery starts is `afterTimeUs`. Not kept: its filter may be large. */
   readonly request: SubscribeRequest;
   /** The client's address, as limits count it. */
@@ -93,14 +68,14 @@ export class WebSocketSession implements Transport {
   readonly wantsProgress: boolean;
   readonly socket: Socket;
   readonly #ws: SubscriberSocket;
-  readonly #host: SessionHost;
+  readonly #host: WebSocketSessionHost;
   readonly #afterTimeUs: number | undefined;
   readonly #liveness = new SubscriberLiveness();
   readonly #rate = new MessageRate();
   /** Of the filter in force. */
   #maxMessageSizeBytes: number;
   #subscription: Subscription | undefined;
-  /** The pull loop was told to wait for `drained`. */
+  /** The delivery loop was told to wait for `drained`. */
   #full = false;
   /** A ping, and the payload of the newest pong, that wait for a full socket. */
   #owesPing = false;
@@ -140,9 +115,10 @@ export class WebSocketSession implements Transport {
     if (this.#ws.readyState === open) this.socket.write(progressMessage(report));
   }
 
-  /** Ends the connection with a close frame; the pull loop's way out. */
-  close(code: number, reason: string): void {
-    this.#close(code === closeTryAgainLater ? 'no_room' : 'delivery_failed', code, reason);
+  /** Called by the delivery loop: ends the connection with a close frame. */
+  close(reason: CloseReason): void {
+    const { code, text } = deliveryCloses[reason];
+    this.#close(reason, code, text);
   }
 
   /** Ends the connection because the server stops. */
@@ -155,7 +131,7 @@ export class WebSocketSession implements Transport {
     this.#ws.terminate();
   }
 
-  /** The intake's way out: there is no room for a message of this client. */
+  /** Called by the intake when there is no room for a message of this client. */
   shed(): void {
     this.#abandon('message_unfinished', closeTryAgainLater, 'no room for this message: try again later');
   }

@@ -83,7 +83,7 @@ export interface CompressionReport {
 /** All subscribers together. */
 export interface SubscriberReport {
   readonly connected: number;
-  /** Of those, at the tip of the log. */
+  /** Of those, at the newest event or ahead of it. */
   readonly live: number;
   /** Of those, behind it; what is left has not sent its hello (`requireHello`) yet. */
   readonly catchingUp: number;

@@ -3,9 +3,8 @@
 // public listener by lib/worker.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { welcome } from '../http/public-listener.ts';
 import { respond, respondError, respondUnlessKnown } from '../http/respond.ts';
-import { allowGetAndHead, type Route } from '../http/routes.ts';
+import { allowGetAndHead, type Route, welcome } from '../http/routes.ts';
 import { prefersHtml } from './page-choice.ts';
 import { type PageFile, readPageFiles } from './page-files.ts';
 import type { StatusReport } from './status-report.ts';

@@ -13,7 +13,7 @@ export interface Attempt {
   /** Attempts in a row that have not delivered. */
   readonly failures: number;
   /** An at-once retry was spent and no connection has delivered since: the next request has to wait its turn. */
-  readonly hurried: boolean;
+  readonly usedImmediateRetry: boolean;
 }
 
 /** How an attempt ended. */
@@ -25,7 +25,7 @@ export interface AttemptEnd {
 }
 
 /** The attempt after `start()`: the first relay, at once. */
-export const firstAttempt: Attempt = { relayIndex: 0, delayMs: 0, failures: 0, hurried: false };
+export const firstAttempt: Attempt = { relayIndex: 0, delayMs: 0, failures: 0, usedImmediateRetry: false };
 
 /**
  * Whether a connection counts as one that delivers, so that the back-off starts over. One frame does not do: a relay
@@ -48,17 +48,18 @@ export function nextAttempt(
   limits: BackoffLimits,
 ): Attempt {
   const failures = end.delivered ? 0 : last.failures + 1;
-  const hurried = last.hurried && !end.delivered;
-  if (end.requested && !hurried) return { relayIndex: last.relayIndex, delayMs: 0, failures, hurried: true };
+  const usedImmediateRetry = last.usedImmediateRetry && !end.delivered;
+  if (end.requested && !usedImmediateRetry)
+    return { relayIndex: last.relayIndex, delayMs: 0, failures, usedImmediateRetry: true };
   return {
     relayIndex: end.delivered ? last.relayIndex : (last.relayIndex + 1) % relays,
     delayMs: retryDelayMs(failures, random, limits),
     failures,
-    hurried,
+    usedImmediateRetry,
   };
 }
 
 /** A waiting attempt when a reconnect is requested: at once, unless that was spent already (then as it was). */
-export function hurriedAttempt(waiting: Attempt): Attempt {
-  return waiting.hurried ? waiting : { ...waiting, delayMs: 0, hurried: true };
+export function immediateAttempt(waiting: Attempt): Attempt {
+  return waiting.usedImmediateRetry ? waiting : { ...waiting, delayMs: 0, usedImmediateRetry: true };
 }

@@ -1,12 +1,12 @@
-// The way in: one connection to one of the relays at a time, connected again for ever, read no faster than asked. It
-// knows nothing of what frames contain, keeps no sequence and counts nothing; the service composes it with a handler
-// that does. There is no watchdog on frames: a quiet relay is a healthy one as long as it answers pings.
+// Frames of one relay at a time: connects, reconnects without end, and reads no faster than asked. It knows
+// nothing of what frames contain, keeps no sequence and counts nothing; the service composes it with a handler that
+// does. There is no watchdog on frames: a quiet relay is a healthy one as long as it answers pings.
 
 import { CodedError } from '../errors.ts';
 import { Connection, type FrameSink } from './connection.ts';
 import type { DisconnectReason } from './disconnect-reason.ts';
 import { defaultTiming, type Timing } from './limits.ts';
-import { type Attempt, firstAttempt, hurriedAttempt, isDelivering, nextAttempt } from './reconnect-plan.ts';
+import { type Attempt, firstAttempt, immediateAttempt, isDelivering, nextAttempt } from './reconnect-plan.ts';
 import type { Relay } from './relay-url.ts';
 
 /**
@@ -123,8 +123,8 @@ export class Upstream {
       this.#connection?.drop(why);
       this.#ended('requested', why);
     } else if (this.#state === 'waiting') {
-      const hurried = hurriedAttempt(this.#attempt);
-      if (hurried !== this.#attempt) this.#wait(hurried);
+      const attempt = immediateAttempt(this.#attempt);
+      if (attempt !== this.#attempt) this.#wait(attempt);
     }
   }
 

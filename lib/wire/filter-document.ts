@@ -11,6 +11,7 @@ import {
   type FilterFaultReason,
   filterOf,
   isFilterFault,
+  limitName,
   messageSizeLimit,
   type WantedName,
   wantedNames,
@@ -24,10 +25,6 @@ export interface DocumentFault {
   readonly problem: string;
 }
 
-/** Longest text: 100,000 DIDs take 3.5 MB, as many at-uris 7.5 MB. */
-export const filterBodyBytesMax = 10_000_000;
-
-const limitName = 'maxMessageSizeBytes';
 /** Characters of a value that are shown in a problem. */
 const shownCharsMax = 100;
 

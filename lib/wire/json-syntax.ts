@@ -3,7 +3,7 @@
 // Values are read by json-reader.ts, from text that has passed here.
 
 /** Deepest nesting of arrays and objects. */
-export const jsonDepthMax = 10_000;
+const jsonDepthMax = 10_000;
 
 const endOfInput = 'unexpected end of JSON input';
 

@@ -1,4 +1,4 @@
-// The form of `GET /events.ndjson`: lines, up to a time, a number of events, or the newest event. It finds the place
+// The form of `GET /events.ndjson`: lines, up to a time, a number of events, or the newest event. It finds
 // where delivery has to stop, inside a batch too. The lines are made by lib/wire/text-encodings.ts.
 
 import type { Progress } from '../fanout/transport.ts';
@@ -52,9 +52,9 @@ export class NdjsonBody implements TextBody {
     this.isComplete = true;
     const lines = batch.subarray(0, end);
     const positionUs = this.#left > 0 ? throughUs : timeUsOf(batch, start, end);
-    // How far the newest event is, only the pull loop knows: the clock is no less.
-    const tipUs = Math.max(positionUs, this.#options.nowUs());
-    return Buffer.concat([lines, Buffer.from(this.#line({ positionUs, tipUs, live: false }))]);
+    // How far the newest event is, only the delivery loop knows: the clock is no less.
+    const newestUs = Math.max(positionUs, this.#options.nowUs());
+    return Buffer.concat([lines, Buffer.from(this.#line({ positionUs, newestUs, live: false }))]);
   }
 
   progressOf(report: Progress): string {

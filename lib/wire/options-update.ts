@@ -11,19 +11,17 @@ import {
   eachWanted,
   filterOf,
   isFilterFault,
+  limitName,
   messageSizeLimit,
   type WantedName,
   wantedNames,
 } from './wanted-filter.ts';
 
-/** Longest message that a client may send, in bytes. */
-export const clientMessageBytesMax = 10_000_000;
-
 /** What to do about a client's message. */
 export type ClientMessage =
   /** Replaces the filter in force. */
   | { readonly kind: 'update'; readonly filter: Filter }
-  /** A type that nobody knows, or none. */
+  /** An unknown type, or none. */
   | { readonly kind: 'ignored' }
   /** Ends the connection with an application error. `reason` may be longer than a close frame holds. */
   | { readonly kind: 'failure'; readonly reason: string };
@@ -97,7 +95,7 @@ function readEnvelope(text: string): Envelope {
 
 const optionsType = 'SubscriberOptionsUpdatePayload';
 const arrayPatterns = wantedNames.map((name) => [name, new RegExp(`^${name}$`, 'iu')] as const);
-const limitName = /^maxMessageSizeBytes$/iu;
+const limitPattern = new RegExp(`^${limitName}$`, 'iu');
 
 /** Where the arrays of an update are, and its limit, or the first thing wrong; what is absent or null is undefined. */
 type Options =
@@ -123,16 +121,11 @@ function readOptions(text: string, payloadAt: number | undefined): Options {
     if (array !== undefined) {
       at[array] = valueAt;
       error ??= stringsMismatch(text, reader, `${optionsType}.${array}`);
-    } else if (limitName.test(name) && valueAt !== undefined) {
+    } else if (limitPattern.test(name) && valueAt !== undefined) {
       const valueKind = reader.kind();
       const spelling = valueKind === 'number' ? reader.spelling() : undefined;
       if (spelling !== undefined && isInt64(spelling)) limit = spelling;
-      else
-        error ??= fieldMismatch(
-          numberShown(valueKind, spelling),
-          `${optionsType}.maxMessageSizeBytes`,
-          'int',
-        );
+      else error ??= fieldMismatch(numberShown(valueKind, spelling), `${optionsType}.${limitName}`, 'int');
       if (spelling !== undefined) continue;
     }
     reader.skip();

@@ -1,10 +1,10 @@
 // What the server says of its own accord, beside events: how far a subscriber has come, and why a connection ends. The codes
 // of the closes sent on purpose and the room that a reason has are here; lib/session sends them, and answers protocol
-// violations. When there is progress to tell is the pull loop's decision.
+// violations. When there is progress to tell is the delivery loop's decision.
 
 import { ByteWriter } from '../byte-writer.ts';
 import { closeMessage, openMessage, textMessage } from '../event/websocket-frame.ts';
-import type { Progress } from '../fanout/transport.ts';
+import type { CloseReason, Progress } from '../fanout/transport.ts';
 
 /** Every error of the application, as the v1 wire has it. */
 export const closeApplicationError = 1000;
@@ -15,8 +15,18 @@ export const closePolicy = 1008;
 /** There is no room for a filter, or for a message. */
 export const closeTryAgainLater = 1013;
 
+/** What a client is told when the delivery loop ends its connection; for a failed read, code and text are the v1 wire's. */
+export const deliveryCloses: Readonly<Record<CloseReason, { readonly code: number; readonly text: string }>> =
+  {
+    no_room: {
+      code: closeTryAgainLater,
+      text: 'too many wanted DIDs and subjects on this server: try again later',
+    },
+    delivery_failed: { code: closeApplicationError, text: 'failed to replay events' },
+  };
+
 /** Longest reason in bytes of UTF-8: a control frame holds 125, two are the code. */
-export const closeReasonBytesMax = 123;
+const closeReasonBytesMax = 123;
 
 const room = new Uint8Array(closeReasonBytesMax);
 const encoder = new TextEncoder();
@@ -27,8 +37,8 @@ export function cutCloseReason(reason: string): string {
 }
 
 /** The progress message. `cursor` is the value to come back with, so that nothing is missed or repeated. */
-export function progressText({ positionUs, tipUs, live }: Progress): string {
-  const progress = { cursor: positionUs + 1, lag_us: tipUs - positionUs, live };
+export function progressText({ positionUs, newestUs, live }: Progress): string {
+  const progress = { cursor: positionUs + 1, lag_us: newestUs - positionUs, live };
   return JSON.stringify({ kind: 'progress', time_us: positionUs, progress });
 }
 

@@ -19,7 +19,7 @@ export class SseBody implements TextBody {
   readonly #pingIntervalMs: number;
   #pingDueMs = 0;
 
-  /** @param pingIntervalMs shortest time between two signs of life to who does not want progress. */
+  /** @param pingIntervalMs shortest time between two signs of life for a client that does not want progress. */
   constructor(wantsProgress: boolean, pingIntervalMs: number) {
     this.#wantsProgress = wantsProgress;
     this.#pingIntervalMs = pingIntervalMs;
@@ -30,9 +30,9 @@ export class SseBody implements TextBody {
   }
 
   /**
-   * Who does not want it gets a comment once in a while, against proxies that end what is quiet, and with it an id alone:
-   * a browser remembers the position and tells the page nothing. The first one, at once when a subscription is live from
-   * its start, is for who loses the connection before the first event.
+   * A client that does not want it gets a comment once in a while, against proxies that end quiet connections, and with
+   * it an id alone: a browser remembers the position and tells the page nothing. The first one, at once when a
+   * subscription is live from its start, is for a client that loses the connection before its first event.
    */
   progressOf(report: Progress): string {
     const { positionUs } = report;

@@ -10,6 +10,7 @@ import {
   type FilterFaultReason,
   filterOf,
   isFilterFault,
+  limitName,
   messageSizeLimit,
   queryDidsMax,
   type WantedName,
@@ -56,7 +57,7 @@ export function parseSubscribeQuery(
   if (cursor === undefined && cursorText !== '') {
     return { reason: 'bad_cursor', status: 400, body: `invalid cursor: ${cursorText}` };
   }
-  const maxMessageSizeBytes = messageSizeLimit(first.get('maxMessageSizeBytes') ?? '');
+  const maxMessageSizeBytes = messageSizeLimit(first.get(limitName) ?? '');
   const filter = filterOf({ ...wanted, maxMessageSizeBytes }, queryDidsMax);
   if (isFilterFault(filter)) return { reason: filter.reason, status: 400, body: filter.text };
   const compressed = first.get('compress') === 'true' || socketEncoding?.includes('zstd') === true;
@@ -86,7 +87,7 @@ export function parseSubscribeQuery(
 export function filterParameterIn(rawQuery: string): string | undefined {
   let first: string | undefined;
   eachQueryPair(rawQuery, (name) => {
-    if (name === 'maxMessageSizeBytes' || (wantedNames as readonly string[]).includes(name)) first ??= name;
+    if (name === limitName || (wantedNames as readonly string[]).includes(name)) first ??= name;
   });
   return first;
 }
@@ -94,14 +95,7 @@ export function filterParameterIn(rawQuery: string): string | undefined {
 /** Spelling of a dictionary's id; 0 is none. */
 const idPattern = /^[1-9][0-9]{0,9}$/;
 
-const singleValued = new Set([
-  'cursor',
-  'maxMessageSizeBytes',
-  'compress',
-  'zstdDictionary',
-  'requireHello',
-  'progress',
-]);
+const singleValued = new Set(['cursor', limitName, 'compress', 'zstdDictionary', 'requireHello', 'progress']);
 
 /** Whether `parseSubscribeQuery` found a fault. */
 export function isSubscribeFault(result: SubscribeRequest | SubscribeFault): result is SubscribeFault {

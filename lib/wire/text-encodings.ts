@@ -4,10 +4,10 @@
 
 import { ByteWriter } from '../byte-writer.ts';
 import { payloadBytesOf } from '../event/websocket-frame.ts';
-import { startOf } from '../fanout/batch.ts';
 import type { Encoding, Messages } from '../fanout/encodings.ts';
 import type { Progress } from '../fanout/transport.ts';
 import type { BlockIndex } from '../log/block.ts';
+import { startOf } from '../log/block.ts';
 
 /** `id: `, 16 digits, `\ndata: ` and two line breaks, without the WebSocket header that they replace. */
 const serverSentEventBytes = 29;

@@ -1,5 +1,5 @@
 // What `GET /events` and `GET /events.ndjson` ask for: the parameters of `GET /subscribe` as far as they make sense over
-// plain HTTP, and a few of their own, to a request or to the words for what is wrong. Pure.
+// plain HTTP, and a few of their own, to a request or an error message. Pure.
 
 import { parseCursor, positionOfCursor } from '../event/cursor.ts';
 import type { Filter } from '../event/filter.ts';

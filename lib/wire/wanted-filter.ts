@@ -10,7 +10,7 @@ import { isNsid } from '../event/nsid.ts';
 import { isSubject } from '../event/subject.ts';
 
 /** Most collections in a filter: exact ones, each once, plus prefixes, repeated ones included. */
-export const collectionsMax = 100;
+const collectionsMax = 100;
 /** Most distinct DIDs in a filter, and most distinct subjects: reading so many takes a thread about 0.1 s. */
 export const didsMax = 100_000;
 /** The same of a filter in a query string, which is the wire's. */
@@ -51,6 +51,12 @@ export const wantedNames = [
   'wantedSubjects',
 ] as const;
 export type WantedName = (typeof wantedNames)[number];
+
+/** The name on the wire of the condition that is no list. */
+export const limitName = 'maxMessageSizeBytes';
+
+/** Longest text that holds a filter, in bytes, a body or a message: 100,000 DIDs take 3.5 MB, as many at-uris 7.5 MB. */
+export const filterTextBytesMax = 10_000_000;
 
 /** Something for each of the lists. */
 export type EachWanted<T> = { readonly [Name in WantedName]: T };

@@ -29,7 +29,7 @@ export async function openCodec(config: Config, onFallback: (reason: CodedError)
   const openers = new Map(
     dictionaries.additional.map((dictionary) => [dictionary.id, () => compressor.withDictionary(dictionary)]),
   );
-  // A dictionary that cannot be used is to be known now, and not when somebody asks for it.
+  // A dictionary that cannot be used is to be known now, and not when a subscriber asks for it.
   for (const open of openers.values()) open().close();
   return { compressor, dictionaries, zstdEncodings: zstdEncodings(current.id, openers) };
 }

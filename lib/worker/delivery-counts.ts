@@ -13,7 +13,7 @@ export type Counts = Readonly<Record<string, number>>;
 export interface DeliveryCounts {
   /** Subscribers connected now, whether they receive or wait for their hello. */
   readonly sessions: number;
-  /** Subscribers that receive now; those at the tip among them. */
+  /** Subscribers that receive now; those at the published position among them. */
   readonly subscribers: number;
   readonly live: number;
   /** Of those that receive, the ones with compression. */

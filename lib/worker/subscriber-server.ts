@@ -1,4 +1,5 @@
-// What serves subscribers in one thread: the pull loop over a log, and the listener that brings it subscribers. It runs in the main thread, or once in every worker; what differs is only the log that it reads.
+// Serves subscribers in one thread: the delivery loop over a log and the listener. It runs in the main thread or once in
+// every worker, which differ only in the log that they read.
 
 import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';

@@ -51,7 +51,10 @@ export class CollectionMix {
   readonly #names: string[] = [];
   readonly #cumulative: number[] = [];
 
-  /** @throws CodedError `SIMULATOR_MIX_INVALID`: no collection, a name that is no NSID, or a weight that is no positive number. */
+  /**
+   * @throws CodedError `SIMULATOR_MIX_INVALID`: no collection, a name that is no NSID, or a weight that is no positive
+   * number.
+   */
   constructor(weights: Readonly<Record<string, number>>) {
     let total = 0;
     for (const [name, weight] of Object.entries(weights)) {

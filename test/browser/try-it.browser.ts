@@ -265,7 +265,7 @@ test.skipIf(skip)(`the server’s close and its refusals are shown${chromiumNote
   const { page, source } = await visitWith(() => sampleReport());
   await page.click('#start');
   await expect.poll(() => source.subscriptions.length).toBe(1);
-  source.subscriptions[0].transport.close(1000, 'failed to replay events');
+  source.subscriptions[0].transport.close('delivery_failed');
   await expect
     .poll(() => page.text('#stream-state'))
     .toBe('Closed by the server: failed to replay events (1000)');

@@ -268,7 +268,7 @@ describe('a failure is one line that says what to write', () => {
     else expect(configOf(argv).notices).toEqual([]);
   });
 
-  test('a place in the sequence of several relays', () => {
+  test('a sequence of one relay, with several relays', () => {
     const argv = ['--override-relay-cursor', '5', '--ws-url', 'wss://a.example,wss://b.example'];
     expect(failureOf(argv)).toMatch(/^CONFIG_COMBINATION .*names 2 relays/);
     expect(configOf(['--override-relay-cursor', '-5', ...argv.slice(2)]).overrideRelayCursor).toBeUndefined();

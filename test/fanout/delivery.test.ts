@@ -1,4 +1,4 @@
-// The promise of the pull loop, against a model of a few lines: each subscriber gets the events after its cursor that
+// The promise of the delivery loop, against a model of a few lines: each subscriber gets the events after its cursor that
 // its filter of the moment lets through, once and in order.
 
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Filter, passAll } from '../../lib/event/filter.ts';
+import type { Filter } from '../../lib/event/filter.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { Fanout } from '../../lib/fanout/fanout.ts';
 import type { Subscriber } from '../../lib/fanout/subscriber.ts';
@@ -14,6 +14,7 @@ import type { Block } from '../../lib/log/block.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { addressTable } from '../support/addresses.ts';
 import { fakeCompressor, matches, randomFilter, SampleLog, seededRandom } from '../support/events.ts';
+import { passAll } from '../support/pass-all.ts';
 import { FakeClient, Lines } from './fake-client.ts';
 
 /** A client, and what it has asked for: each filter holds for the events after its position. */
@@ -158,8 +159,8 @@ test.for([41, 42, 43, 44])(
     const random = seededRandom(seed);
     const fanout = new Fanout(log, addressTable(), (error) => expect.unreachable(String(error)), {
       progressIntervalMs: 5,
-      // Small enough that publish batches wait for each other, and that all subscribers fall behind now and then.
-      publishBatchBytesMax: 8_000,
+      // Small enough that publications wait for each other, and that all subscribers fall behind now and then.
+      publishBytesMax: 8_000,
       unpublishedBytesMax: 25_000,
     });
     const scene = new Scene(log, fanout, random);

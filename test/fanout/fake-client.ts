@@ -1,9 +1,9 @@
-// A client of the pull loop for tests: decodes what it is sent, in any of three encodings, and has a socket that fills
+// A client of the delivery loop for tests: decodes what it is sent, in any of three encodings, and has a socket that fills
 // up whenever it likes.
 
 import type { Messages } from '../../lib/fanout/encodings.ts';
 import { type Encoding, encodings } from '../../lib/fanout/encodings.ts';
-import type { Progress, Subscription, Transport } from '../../lib/fanout/transport.ts';
+import type { CloseReason, Progress, Subscription, Transport } from '../../lib/fanout/transport.ts';
 import type { BlockIndex } from '../../lib/log/block.ts';
 import { payloadsOf, unfake } from '../support/events.ts';
 
@@ -38,7 +38,7 @@ export class FakeClient implements Transport {
   readonly writes: number[] = [];
   readonly chunks: Uint8Array[] = [];
   readonly reports: (Progress & { received: number })[] = [];
-  closed: [number, string] | undefined;
+  closed: CloseReason | undefined;
   isFull = false;
   hasEnded = false;
   subscription: Subscription | undefined;
@@ -66,8 +66,8 @@ export class FakeClient implements Transport {
     this.reports.push({ ...report, received: this.texts.length });
   }
 
-  close(code: number, reason: string): void {
-    this.closed = [code, reason];
+  close(reason: CloseReason): void {
+    this.closed = reason;
   }
 
   drain(): void {

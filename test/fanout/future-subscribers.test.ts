@@ -13,8 +13,8 @@ test('those who are passed go on at once, those who left do not, and the others 
     const action = random();
     if (action < 0.5) {
       const positionUs = publishedUs + 1 + Math.floor(random() * 50);
-      const caughtUp = (): unknown => passed.push(subscriber);
-      const subscriber: FutureSubscriber = { index: 0, positionUs, caughtUp };
+      const reached = (): unknown => passed.push(subscriber);
+      const subscriber: FutureSubscriber = { index: 0, positionUs, reached };
       future.add(subscriber);
       waiting.add(subscriber);
     } else if (action < 0.8 && waiting.size > 0) {

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { DidHasher } from '../../lib/event/did-hash.ts';
-import { type Filter, passAll } from '../../lib/event/filter.ts';
+import type { Filter } from '../../lib/event/filter.ts';
 import { gather, noRun } from '../../lib/fanout/batch.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import type { Group } from '../../lib/fanout/group.ts';
 import { GroupIndex } from '../../lib/fanout/group-index.ts';
 import { matches, randomFilter, SampleLog, seededRandom } from '../support/events.ts';
+import { passAll } from '../support/pass-all.ts';
 import { timeRatio } from '../support/time-ratio.ts';
 import { pointing } from './subject-events.ts';
 
@@ -202,21 +203,3 @@ function eventsOf({ runs }: GroupIndex, group: Group): number[] {
   group.lastRun = noRun;
   return events;
 }
-
-test('a filter that comes again as the same object is not hashed again', () => {
-  let hashes = 0;
-  class Counting extends DidHasher {
-    override hash(source: Uint8Array, start: number, end: number): void {
-      hashes++;
-      super.hash(source, start, end);
-    }
-  }
-  const index = new GroupIndex(new Counting(didHashKey), 1_000_000);
-  const filter: Filter = { ...passAll, dids: new Set(['did:web:a', 'did:web:b']) };
-  const group = index.hold(filter, encodings.json);
-  expect(index.hold(filter, encodings.json)).toBe(group);
-  expect(index.hold(filter, encodings.zstd)?.selection).toBe(group?.selection);
-  expect(hashes).toBe(2);
-  expect(index.hold({ ...filter, dids: new Set(filter.dids) }, encodings.json)).toBe(group);
-  expect(hashes).toBe(4);
-});

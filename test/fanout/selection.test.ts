@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { DidHasher } from '../../lib/event/did-hash.ts';
 import { eventKinds, operations } from '../../lib/event/event.ts';
-import { type Filter, passAll } from '../../lib/event/filter.ts';
+import type { Filter } from '../../lib/event/filter.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
 import { matches, payloadsOf, randomFilter, SampleLog, seededRandom, unfake } from '../support/events.ts';
+import { passAll } from '../support/pass-all.ts';
 import { pointing } from './subject-events.ts';
 
 const hasher = new DidHasher(new Uint8Array(8));

@@ -1,22 +1,22 @@
 // A subscriber that wants nothing from some time on: told as soon as it has come so far, however little its filter finds.
 
 import { expect, test } from 'vitest';
-import { passAll } from '../../lib/event/filter.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { Fanout } from '../../lib/fanout/fanout.ts';
 import type { Transport } from '../../lib/fanout/transport.ts';
 import type { LogReader, ReadResult } from '../../lib/log/event-log.ts';
 import { addressTable } from '../support/addresses.ts';
+import { passAll } from '../support/pass-all.ts';
 import { FakeClient } from './fake-client.ts';
 
-const tipUs = 1000;
+const newestUs = 1000;
 /** Before the regular report, which comes every five seconds. */
 const soon = { timeout: 2_000 };
 
 /** A log without a wanted event that is read in steps, the last of which never comes to its end. */
 class SlowLog implements LogReader {
   readonly didHashKey = new Uint8Array(8);
-  readonly lastTimeUs = tipUs;
+  readonly lastTimeUs = newestUs;
   readonly stepsUs: number[];
 
   constructor(...stepsUs: number[]) {
@@ -51,7 +51,7 @@ test.each([
   const fanout = new Fanout(log, addressTable(), (error) => expect.unreachable(String(error)));
   const client = new Pull(throughUs);
   fanout.subscribe(client, passAll, 0);
-  await expect.poll(() => client.reports, soon).toEqual([{ positionUs, tipUs, live: false, received: 0 }]);
+  await expect.poll(() => client.reports, soon).toEqual([{ positionUs, newestUs, live: false, received: 0 }]);
   expect([log.stepsUs, fanout.stats().subscribers]).toEqual([[], 0]);
 });
 
@@ -59,7 +59,7 @@ test('who is asked too early goes on', async () => {
   const fanout = new Fanout(new SlowLog(400, 499), addressTable(), () => {});
   const client = new Pull(500);
   fanout.subscribe(client, passAll, 0);
-  await expect.poll(() => fanout.stats().slowestLagUs).toBe(tipUs - 499);
+  await expect.poll(() => fanout.stats().slowestLagUs).toBe(newestUs - 499);
   expect([client.reports, fanout.stats().subscribers]).toEqual([[], 1]);
 });
 
@@ -69,5 +69,5 @@ test('one that wants nothing at all ends at once', async () => {
   fanout.subscribe(client, passAll, 600);
   await expect
     .poll(() => client.reports, soon)
-    .toEqual([{ positionUs: 600, tipUs, live: false, received: 0 }]);
+    .toEqual([{ positionUs: 600, newestUs, live: false, received: 0 }]);
 });

@@ -10,7 +10,7 @@ import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { SessionSet } from '../../lib/http/session-set.ts';
 import { SubscribeRoute } from '../../lib/http/subscribe-route.ts';
 import { MessageIntake } from '../../lib/session/message-intake.ts';
-import { defaultSessionTiming } from '../../lib/session/websocket-session.ts';
+import { defaultSessionTiming } from '../../lib/session/session-timer.ts';
 import { addressTable } from '../support/addresses.ts';
 import { FakeSource } from './fake-source.ts';
 import { listening, nowUs } from './listening.ts';

@@ -6,14 +6,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { passAll } from '../../lib/event/filter.ts';
 import { ConnectionSet } from '../../lib/http/connection-set.ts';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { PostedFilters } from '../../lib/http/posted-filters.ts';
 import type { PublicListenerOptions } from '../../lib/http/public-listener.ts';
 import { MessageIntake } from '../../lib/session/message-intake.ts';
-import { filterBodyBytesMax } from '../../lib/wire/filter-document.ts';
+import { filterTextBytesMax } from '../../lib/wire/wanted-filter.ts';
 import { addressTable } from '../support/addresses.ts';
+import { passAll } from '../support/pass-all.ts';
 import { listening, nowUs } from './listening.ts';
 import { type Answer, exchange, handshake, head, parseAnswer, sent, telling } from './raw-client.ts';
 
@@ -31,7 +31,7 @@ async function posting(options: Partial<PublicListenerOptions> = {}) {
   const server = await listening(options);
   return {
     ...server,
-    /** What has reached the pull loop. */
+    /** What has reached the delivery loop. */
     filters: () => server.source.subscriptions.map(({ filters }) => filters[0]),
     refused: () => [...server.listener.sessions.refusals].filter(([, count]) => count > 0),
   };
@@ -91,7 +91,7 @@ describe('a filter in the body', () => {
     const headers = ['Origin: http://a.test', 'Content-Type: text/plain'];
     const { received } = sent(port, post(small, headers, path));
     await vi.waitFor(() => expect(source.subscriptions).toHaveLength(1));
-    source.subscriptions[0].transport.progress({ positionUs: nowUs, tipUs: nowUs, live: true });
+    source.subscriptions[0].transport.progress({ positionUs: nowUs, newestUs: nowUs, live: true });
     await vi.waitFor(() => expect(received()).toContain('Access-Control-Allow-Origin: *'));
   });
 
@@ -167,16 +167,16 @@ describe('a bad filter', () => {
 describe('a body', () => {
   it('may have ten million bytes', async () => {
     const { port, filters } = await posting();
-    sent(port, post(small.padEnd(filterBodyBytesMax)));
+    sent(port, post(small.padEnd(filterTextBytesMax)));
     await vi.waitFor(() => expect(filters()).toEqual([filter]), 10_000);
   });
 
   it.each([
-    ['that says so', [`Content-Length: ${filterBodyBytesMax + 1}`], ''],
-    ['that does not', ['Transfer-Encoding: chunked'], `${(filterBodyBytesMax + 1).toString(16)}\r\n`],
+    ['that says so', [`Content-Length: ${filterTextBytesMax + 1}`], ''],
+    ['that does not', ['Transfer-Encoding: chunked'], `${(filterTextBytesMax + 1).toString(16)}\r\n`],
   ])('has no more: one %s', async (_name, headers, start) => {
     const { port, listener, refused } = await posting();
-    const body = start === '' ? '' : `${start}${' '.repeat(filterBodyBytesMax + 1)}`;
+    const body = start === '' ? '' : `${start}${' '.repeat(filterTextBytesMax + 1)}`;
     const { socket, received } = sent(port, head('POST /events', headers) + body);
     await vi.waitFor(() => expect(received()).toContain('\r\n\r\n{'), 10_000);
     expect(parseAnswer(received())).toMatchObject({

@@ -1,4 +1,4 @@
-// `GET /subscribe` over real sockets: the handshake, its refusals, and what reaches the pull loop.
+// `GET /subscribe` over real sockets: the handshake, its refusals, and what reaches the delivery loop.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { connect, type Socket } from 'node:net';
@@ -84,7 +84,7 @@ describe('the handshake', () => {
       const { port, source, listener } = await listening();
       const { received, closed } = sent(port, `GET /events.ndjson HTTP/1.1\r\nHost: test\r\n\r\n${offer}`);
       await vi.waitFor(() => expect(source.subscriptions).toHaveLength(1));
-      source.subscriptions[0].transport.progress({ positionUs: nowUs, tipUs: nowUs, live: true });
+      source.subscriptions[0].transport.progress({ positionUs: nowUs, newestUs: nowUs, live: true });
       await closed;
       const statuses = [...received().matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
       expect(statuses).toEqual(['200', offer.startsWith('GET /subscribe') ? '400' : '200']);

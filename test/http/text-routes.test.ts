@@ -15,7 +15,7 @@ import { exchange, head, sent, telling } from './raw-client.ts';
 const streamHeaders = ['cache-control: no-store', 'vary: Origin', 'x-accel-buffering: no'];
 const line = (timeUs: number): string => `{"did":"did:web:a","time_us":${timeUs},"kind":"identity"}\n`;
 const event = (timeUs: number): string => `id: ${timeUs}\ndata: ${line(timeUs)}\n`;
-const atTip = { positionUs: nowUs, tipUs: nowUs, live: true };
+const atTip = { positionUs: nowUs, newestUs: nowUs, live: true };
 const get = (target: string): string => `GET ${target} HTTP/1.1\r\nHost: test\r\n\r\n`;
 
 /** What was counted at all. */
@@ -38,7 +38,7 @@ describe('what is asked for', () => {
   it.each([
     ['/events?wantedDids=did:web:a&wantedKinds=account&cursor=5', textEncodings.serverSentEvents],
     ['/events.ndjson?wantedDids=did:web:a&wantedKinds=account&cursor=5', textEncodings.ndjson],
-  ])('reaches the pull loop: %s', async (target, encoding) => {
+  ])('reaches the delivery loop: %s', async (target, encoding) => {
     const { port, source } = await listening();
     sent(port, get(target));
     const { transport, filters, afterTimeUs } = await subscribed(source);
@@ -99,7 +99,7 @@ describe('server-sent events', () => {
     transport.write(Buffer.from(event(7) + event(8)));
     await vi.waitFor(() => expect(client.texts()).toEqual([7, 8].map((time) => line(time).trimEnd())));
     expect([client.parser.lastEventId, client.parser.retryMs]).toEqual(['8', 3000]);
-    transport.progress({ positionUs: 9, tipUs: 9, live: true });
+    transport.progress({ positionUs: 9, newestUs: 9, live: true });
     await vi.waitFor(() => expect(client.parser.lastEventId).toBe('9'));
     expect(client.parser.comments).toEqual(['ping']);
     expect(client.parser.events).toHaveLength(2);
@@ -108,7 +108,7 @@ describe('server-sent events', () => {
   it('tell of progress those who want it', async () => {
     const { port, source } = await listening();
     const client = await eventSource(port, '/events?progress=true');
-    (await subscribed(source)).transport.progress({ positionUs: 5, tipUs: 7, live: false });
+    (await subscribed(source)).transport.progress({ positionUs: 5, newestUs: 7, live: false });
     const data = '{"kind":"progress","time_us":5,"progress":{"cursor":6,"lag_us":2,"live":false}}';
     await vi.waitFor(() => expect(client.parser.events).toEqual([{ type: 'progress', id: '5', data }]));
   });
@@ -219,11 +219,11 @@ describe('a pull', () => {
     expect(client.answer?.complete).toBe(false);
   });
 
-  it('is an error when the pull loop closes it before it has begun', async () => {
+  it('is an error when the delivery loop closes it before it has begun', async () => {
     const options: Partial<PublicListenerOptions> = {
       source: {
         subscribe(transport) {
-          transport.close(1013, 'too many wanted DIDs on this server: try again later');
+          transport.close('no_room');
           return { setFilter() {}, drained() {}, end() {} };
         },
       },
@@ -232,7 +232,7 @@ describe('a pull', () => {
     const answer = await exchange(port, head('GET /events.ndjson'));
     expect([answer.status, answer.body]).toEqual([
       503,
-      '{"message":"Service Unavailable: too many wanted DIDs on this server: try again later"}\n',
+      '{"message":"Service Unavailable: too many wanted DIDs and subjects on this server: try again later"}\n',
     ]);
     expect(counted(listener.sessions.counts.ended)).toEqual([['no_room', 1]]);
   });
@@ -240,7 +240,7 @@ describe('a pull', () => {
   it('breaks off when the log cannot be read', async () => {
     const { port, source, listener } = await listening();
     const client = await eventSource(port, '/events.ndjson');
-    (await subscribed(source)).transport.close(1000, 'failed to replay events');
+    (await subscribed(source)).transport.close('delivery_failed');
     await vi.waitFor(() => expect(client.closes).toBe(1));
     expect(client.answer?.complete).toBe(false);
     await vi.waitFor(() => expect(counted(listener.sessions.counts.ended)).toEqual([['delivery_failed', 1]]));

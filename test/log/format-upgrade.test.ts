@@ -5,12 +5,12 @@ import { crc32 } from 'node:zlib';
 import { ClassicLevel } from 'classic-level';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DidHasher } from '../../lib/event/did-hash.ts';
-import { passAll } from '../../lib/event/filter.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
 import { descriptionKey, parts, readBlockKey } from '../../lib/log/block-format.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
 import { segmentBlocks } from '../../lib/log/segment-index.ts';
 import { fakeCompressor, matches, payloadsOf, SampleLog, seededRandom } from '../support/events.ts';
+import { passAll } from '../support/pass-all.ts';
 
 let dataDir: string;
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DidHasher } from '../../lib/event/did-hash.ts';
-import { type Filter, passAll } from '../../lib/event/filter.ts';
+import type { Filter } from '../../lib/event/filter.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
 import { firstEventAfter } from '../../lib/log/block.ts';
 import { blockKey, parts } from '../../lib/log/block-format.ts';
@@ -20,6 +20,7 @@ import {
   SampleLog,
   seededRandom,
 } from '../support/events.ts';
+import { passAll } from '../support/pass-all.ts';
 import { type OpenOptions, openReplica, openWriter, type ReadLog, textsAfter } from './log-readers.ts';
 
 const linesOf = (events: readonly SampleEvent[]): string[] => events.map((event) => JSON.stringify(event));

@@ -5,7 +5,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Clock } from '../../lib/event/clock.ts';
 import { DidHasher } from '../../lib/event/did-hash.ts';
 import { eventKinds, operations } from '../../lib/event/event.ts';
-import { passAll } from '../../lib/event/filter.ts';
 import { SubjectHasher } from '../../lib/event/subject.ts';
 import { tidOf } from '../../lib/event/tid.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
@@ -22,6 +21,7 @@ import {
   sampleDids,
   seededRandom,
 } from '../support/events.ts';
+import { passAll } from '../support/pass-all.ts';
 
 let dataDir: string;
 let log: LevelLog;

@@ -1,10 +1,10 @@
 // What clients send to a session, over real sockets: pings and pongs, messages, and the hello.
 
 import { describe, expect, it } from 'vitest';
-import { passAll } from '../../lib/event/filter.ts';
-import { defaultSessionTiming } from '../../lib/session/websocket-session.ts';
+import { defaultSessionTiming } from '../../lib/session/session-timer.ts';
 import { textFrame } from '../http/fake-source.ts';
 import { closeOf } from '../http/listening.ts';
+import { passAll } from '../support/pass-all.ts';
 import { fill, frames, oneSession, ping, pong, text, update } from './one-session.ts';
 
 describe('control frames', () => {

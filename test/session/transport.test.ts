@@ -1,4 +1,4 @@
-// What every `Transport` promises to the pull loop, of each of the two: a WebSocket, and an answer over plain HTTP.
+// What every `Transport` promises to the delivery loop, of each of the two: a WebSocket, and an answer over plain HTTP.
 
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Transport } from '../../lib/fanout/transport.ts';
@@ -8,13 +8,13 @@ import { listening } from '../http/listening.ts';
 import { handshake, sent } from '../http/raw-client.ts';
 
 const event = JSON.stringify({ time_us: 1, text: 'x'.repeat(10_000) });
-const atTip = { positionUs: 5, tipUs: 5, live: true };
+const atTip = { positionUs: 5, newestUs: 5, live: true };
 
 interface Form {
   readonly request: string;
   /** Bytes as the encoding makes them of some events. */
   readonly batch: Buffer;
-  /** What tells a reader why an answer ends, after `close` with 1000 and `over`. */
+  /** What tells a reader why an answer ends, after `close` because delivery failed. */
   readonly closing: string;
 }
 
@@ -24,7 +24,7 @@ const forms: [string, Form][] = [
     {
       request: handshake('/subscribe?progress=true'),
       batch: textFrame(event),
-      closing: '\x88\x06\x03\xe8over',
+      closing: '\x88\x19\x03\xe8failed to replay events',
     },
   ],
   [
@@ -32,7 +32,7 @@ const forms: [string, Form][] = [
     {
       request: 'GET /events?progress=true HTTP/1.1\r\nHost: test\r\n\r\n',
       batch: Buffer.from(`id: 1\ndata: ${event}\n\n`),
-      closing: ': over\n\n',
+      closing: ': failed to replay events\n\n',
     },
   ],
 ];
@@ -82,10 +82,10 @@ describe.each(forms)('%s', (_name, form) => {
     const { received, subscription, transport, ends, closed } = await opened(form, {
       timing: { closeTimeoutMs: 50 },
     });
-    transport.close(1000, 'over');
+    transport.close('delivery_failed');
     expect(transport.write(form.batch)).toBe(false);
     transport.progress(atTip);
-    transport.close(1013, 'again');
+    transport.close('no_room');
     await closed;
     expect(received()).toContain(form.closing);
     expect(received()).not.toContain(event);

@@ -3,15 +3,16 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { passAll } from '../../lib/event/filter.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { MessageIntake } from '../../lib/session/message-intake.ts';
 import { SessionCounts, sessionEnds } from '../../lib/session/session-counts.ts';
+import { defaultSessionTiming } from '../../lib/session/session-timer.ts';
 import type { SubscriberSocket } from '../../lib/session/subscriber-socket.ts';
-import { defaultSessionTiming, WebSocketSession } from '../../lib/session/websocket-session.ts';
+import { WebSocketSession } from '../../lib/session/websocket-session.ts';
 import { FakeSource, type FakeSubscription, textFrame } from '../http/fake-source.ts';
 import { listening } from '../http/listening.ts';
 import { clientFrame } from '../http/raw-client.ts';
+import { passAll } from '../support/pass-all.ts';
 import {
   binary,
   close,
@@ -40,7 +41,7 @@ describe('delivery', () => {
     expect(received).toEqual(['text {"a":1}', `text ${'x'.repeat(300)}`, 'binary (']);
   });
 
-  it('tells the pull loop only of sockets that it has filled', () => {
+  it('tells the delivery loop only of sockets that it has filled', () => {
     const source = new FakeSource();
     const socket = Object.assign(new EventEmitter(), {
       write: (bytes: Uint8Array) => {
@@ -95,9 +96,9 @@ describe('progress', () => {
       const received = messages(client);
       const { transport } = server.subscription;
       expect(transport.wantsProgress).toBe(true);
-      transport.progress({ positionUs: 1000, tipUs: 3000, live: false });
+      transport.progress({ positionUs: 1000, newestUs: 3000, live: false });
       transport.write(textFrame('{}'));
-      transport.progress({ positionUs: 3000, tipUs: 3000, live: true });
+      transport.progress({ positionUs: 3000, newestUs: 3000, live: true });
       await expect.poll(() => received.length).toBe(3);
       expect(received).toEqual([
         'text {"kind":"progress","time_us":1000,"progress":{"cursor":1001,"lag_us":2000,"live":false}}',
@@ -111,8 +112,8 @@ describe('progress', () => {
     const server = await oneSession();
     const client = await server.raw('/subscribe?progress=true');
     const { transport } = server.subscription;
-    transport.close(1000, 'over');
-    transport.progress({ positionUs: 1, tipUs: 1, live: true });
+    transport.close('delivery_failed');
+    transport.progress({ positionUs: 1, newestUs: 1, live: true });
     client.send(close, Buffer.from([0x03, 0xe8]));
     await expect.poll(() => client.closed).toBe(true);
     expect(client.frames.map(({ firstByte }) => firstByte)).toEqual([close]);
@@ -249,35 +250,37 @@ describe('the end', () => {
     expect(server.listener.sessions.members.size).toBe(0);
   });
 
-  it('may come from the pull loop, which writes nothing after it', async () => {
+  it('may come from the delivery loop, which writes nothing after it', async () => {
     const server = await oneSession();
     const client = await server.raw();
     const { transport } = server.subscription;
     transport.write(textFrame('before'));
-    transport.close(1000, `failed to replay events${'!'.repeat(200)}`);
+    transport.close('delivery_failed');
     expect(transport.write(textFrame('after'))).toBe(false);
-    transport.close(1011, 'again');
+    transport.close('no_room');
     client.send(ping, 'late');
     client.send(text, update({ wantedDids: ['did:web:late'] }));
     await expect.poll(() => client.frames.length).toBeGreaterThan(1);
     client.send(close, Buffer.from([0x03, 0xe8]));
     await expect.poll(() => client.closed).toBe(true);
     expect(client.frames.map(({ firstByte }) => firstByte)).toEqual([text, close]);
-    expect(client.closeFrame).toEqual({ code: 1000, reason: `failed to replay events${'!'.repeat(100)}` });
+    expect(client.closeFrame).toEqual({ code: 1000, reason: 'failed to replay events' });
     expect(server.subscription.ends).toBe(1);
     expect(server.subscription.filters).toHaveLength(1);
     await expect.poll(() => server.counts.ended.get('delivery_failed')).toBe(1);
   });
 
-  it('may come from the pull loop before it has let the session in', async () => {
+  it('may come from the delivery loop before it has let the session in', async () => {
     const server = await listening();
     const subscribe = server.source.subscribe.bind(server.source);
     server.source.subscribe = (transport, ...rest) => {
-      transport.close(1013, 'no room');
+      transport.close('no_room');
       return subscribe(transport, ...rest);
     };
     const client = await server.raw();
-    await expect.poll(() => client.closeFrame).toEqual({ code: 1013, reason: 'no room' });
+    await expect
+      .poll(() => client.closeFrame)
+      .toEqual({ code: 1013, reason: 'too many wanted DIDs and subjects on this server: try again later' });
     expect(server.source.subscriptions[0].ends).toBe(1);
     client.send(close, Buffer.from([0x03, 0xf5]));
     const { ended } = server.listener.sessions.counts;
@@ -287,9 +290,9 @@ describe('the end', () => {
   it('does not wait for ever for an answer to its close', async () => {
     const server = await oneSession({ timing: { closeTimeoutMs: 30 } });
     const client = await server.raw();
-    server.subscription.transport.close(1000, 'over');
+    server.subscription.transport.close('delivery_failed');
     await expect.poll(() => client.closed).toBe(true);
-    expect(client.closeFrame).toEqual({ code: 1000, reason: 'over' });
+    expect(client.closeFrame).toEqual({ code: 1000, reason: 'failed to replay events' });
     await expect.poll(() => server.listener.sessions.members.size).toBe(0);
   });
 
@@ -300,7 +303,7 @@ describe('the end', () => {
     const { subscription } = server;
     await fill(subscription);
     const { drains } = subscription;
-    if (how === 'close') subscription.transport.close(1000, 'over');
+    if (how === 'close') subscription.transport.close('delivery_failed');
     else client.socket.end();
     await expect.poll(() => server.listener.sessions.members.size).toBe(0);
     expect(subscription.ends).toBe(1);

@@ -6,7 +6,7 @@ import {
   type Attempt,
   type AttemptEnd,
   firstAttempt,
-  hurriedAttempt,
+  immediateAttempt,
   isDelivering,
   nextAttempt,
 } from '../../lib/upstream/reconnect-plan.ts';
@@ -63,11 +63,11 @@ describe('nextAttempt', () => {
   });
 });
 
-test('hurriedAttempt spends the one hurry', () => {
+test('immediateAttempt spends the one immediate retry', () => {
   const [waiting] = walk(2, [failed]) as [Attempt];
-  const hurried = hurriedAttempt(waiting);
-  expect(hurried).toEqual({ ...waiting, delayMs: 0, hurried: true });
-  expect(hurriedAttempt(hurried)).toBe(hurried);
+  const immediate = immediateAttempt(waiting);
+  expect(immediate).toEqual({ ...waiting, delayMs: 0, usedImmediateRetry: true });
+  expect(immediateAttempt(immediate)).toBe(immediate);
 });
 
 test.each([

@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { eventKinds, operations } from '../../lib/event/event.ts';
-import { passAll } from '../../lib/event/filter.ts';
 import { isDocumentFault, readFilterDocument } from '../../lib/wire/filter-document.ts';
 import { seededRandom } from '../support/events.ts';
+import { passAll } from '../support/pass-all.ts';
 
 const dids = (count: number) => Array.from({ length: count }, (_, at) => `did:plc:a${at}`);
 

@@ -63,12 +63,12 @@ test('the limit is of all batches together', () => {
 });
 
 test.each([
-  [{ positionUs: 500, tipUs: 1500, live: false }, progress(500, 1000, false), false],
-  [{ positionUs: 500, tipUs: 500, live: true }, progress(500, 0, true), true],
-  [{ positionUs: 1000, tipUs: 1000, live: true }, progress(1000, 0, true), true],
-  [{ positionUs: 1000, tipUs: 1500, live: false }, progress(1000, 500, false), true],
-  [{ positionUs: 1400, tipUs: 1500, live: false }, progress(1000, 500, false), true],
-  [{ positionUs: 1500, tipUs: 1500, live: true }, progress(1000, 500, false), true],
+  [{ positionUs: 500, newestUs: 1500, live: false }, progress(500, 1000, false), false],
+  [{ positionUs: 500, newestUs: 500, live: true }, progress(500, 0, true), true],
+  [{ positionUs: 1000, newestUs: 1000, live: true }, progress(1000, 0, true), true],
+  [{ positionUs: 1000, newestUs: 1500, live: false }, progress(1000, 500, false), true],
+  [{ positionUs: 1400, newestUs: 1500, live: false }, progress(1000, 500, false), true],
+  [{ positionUs: 1500, newestUs: 1500, live: true }, progress(1000, 500, false), true],
 ])('a report of %j', (report, told, isComplete) => {
   const { body } = pull({ wantsProgress: true });
   expect(JSON.parse(body.progressOf(report))).toEqual(told);

@@ -4,10 +4,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { eventKinds, operations } from '../../lib/event/event.ts';
-import { type Filter, passAll } from '../../lib/event/filter.ts';
+import type { Filter } from '../../lib/event/filter.ts';
 import { type ClientMessage, readClientMessage } from '../../lib/wire/options-update.ts';
 import { seededRandom } from '../support/events.ts';
-import { growth, linearGrowthMax } from './growth.ts';
+import { passAll } from '../support/pass-all.ts';
+import { growth, linearGrowthMax } from '../support/time-ratio.ts';
 
 interface Wanted {
   collections: string[];

@@ -6,15 +6,15 @@ import { cutCloseReason, progressMessage } from '../../lib/wire/server-messages.
 describe('a progress message', () => {
   it.each([
     [
-      { positionUs: 0, tipUs: 0, live: true },
+      { positionUs: 0, newestUs: 0, live: true },
       { cursor: 1, lag_us: 0, live: true },
     ],
     [
-      { positionUs: 1_780_000_000_000_000, tipUs: 1_780_000_000_500_000, live: false },
+      { positionUs: 1_780_000_000_000_000, newestUs: 1_780_000_000_500_000, live: false },
       { cursor: 1_780_000_000_000_001, lag_us: 500_000, live: false },
     ],
     [
-      { positionUs: 1e15, tipUs: Number.MAX_SAFE_INTEGER - 1, live: false },
+      { positionUs: 1e15, newestUs: Number.MAX_SAFE_INTEGER - 1, live: false },
       { cursor: 1e15 + 1, lag_us: 8_007_199_254_740_990, live: false },
     ],
   ])('%j', (report, progress) => {

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { eventKinds, operations } from '../../lib/event/event.ts';
-import { type Filter, passAll } from '../../lib/event/filter.ts';
+import type { Filter } from '../../lib/event/filter.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import {
   isSubscribeFault,
@@ -12,7 +12,8 @@ import {
   type SubscribeRequest,
 } from '../../lib/wire/subscribe-query.ts';
 import { seededRandom } from '../support/events.ts';
-import { growth, linearGrowthMax } from './growth.ts';
+import { passAll } from '../support/pass-all.ts';
+import { growth, linearGrowthMax } from '../support/time-ratio.ts';
 
 const references = readFileSync(new URL('reference-queries.jsonl', import.meta.url), 'utf8')
   .trim()

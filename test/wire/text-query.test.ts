@@ -5,7 +5,7 @@ import type { Progress } from '../../lib/fanout/transport.ts';
 import { isTextFault, readEventStream, readPull } from '../../lib/wire/text-query.ts';
 
 const nowUs = 1_780_000_000_000_000;
-const atTip: Progress = { positionUs: nowUs + 5, tipUs: nowUs + 9, live: false };
+const atTip: Progress = { positionUs: nowUs + 5, newestUs: nowUs + 9, live: false };
 
 function stream(query: string, lastEventId = '') {
   const asked = readEventStream(query, lastEventId, nowUs, 30_000);

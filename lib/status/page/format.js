@@ -82,7 +82,7 @@ export function moment(us) {
 }
 
 /**
- * A reason as words: they are made to be read.
+ * A reason code as words: underscores become spaces.
  * @param {string} reason
  */
 export function words(reason) {

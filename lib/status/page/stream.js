@@ -242,7 +242,7 @@ function accountText({ identity, account }) {
 }
 
 /**
- * The part of a record that says most. Records hold what strangers like.
+ * The part of a record that says most. Records have any shape.
  * @param {any} record
  */
 function recordText(record) {

@@ -1,5 +1,5 @@
 // New blocks that are published together: cuts them for the groups that they concern, and sends each group what there is
-// for it by one write per member, however many blocks it comes from. Owned by the pull loop: `add`, then `send`, again.
+// for it by one write per member, however many blocks it comes from. Owned by the delivery loop: `add`, then `send`, again.
 
 import { type Block, firstEventAfter } from '../log/block.ts';
 import { type Batch, gather, noRun } from './batch.ts';
@@ -8,7 +8,7 @@ import type { Group } from './group.ts';
 import type { GroupIndex } from './group-index.ts';
 
 /** See the file comment. */
-export class PublishBatch {
+export class Publication {
   readonly #groups: GroupIndex;
   readonly #newest: NewestBlock;
   /** Groups that have something to send. */

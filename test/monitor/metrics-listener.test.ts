@@ -1,8 +1,8 @@
 // The metrics listener, over raw sockets.
 
 import { expect, it, onTestFinished } from 'vitest';
-import { MetricsListener, type MetricsListenerOptions } from '../../lib/http/metrics-listener.ts';
-import { exchange, head, telling } from './raw-client.ts';
+import { MetricsListener, type MetricsListenerOptions } from '../../lib/monitor/metrics-listener.ts';
+import { exchange, head, telling } from '../http/raw-client.ts';
 
 async function listening(overrides: Partial<MetricsListenerOptions> = {}) {
   const errors: unknown[] = [];

@@ -2,11 +2,11 @@
 // no metrics and no checks; it asks for them: only the main thread knows the state of the whole.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { metricsHttpLimits, serverWithin } from '../http/http-limits.ts';
+import { bind } from '../http/listen.ts';
+import { respond, respondError, respondJson } from '../http/respond.ts';
+import { pathOf } from '../http/routes.ts';
 import type { ListenAddress } from '../listen-address.ts';
-import { metricsHttpLimits, serverWithin } from './http-limits.ts';
-import { bind } from './listen.ts';
-import { respond, respondError, respondJson } from './respond.ts';
-import { pathOf } from './routes.ts';
 
 /** What one check found. */
 export interface Check {
