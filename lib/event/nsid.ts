@@ -2,7 +2,7 @@
 // that a hostile value costs no more than its length. What is wanted of a collection is lib/wire's and lib/fanout's.
 
 /** Longest NSID, in bytes; every accepted character is one byte. */
-const nsidBytesMax = 317;
+export const nsidBytesMax = 317;
 const segmentBytesMax = 63;
 const segmentsMin = 3;
 

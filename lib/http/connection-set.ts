@@ -64,7 +64,7 @@ export class ConnectionSet {
     socket.on('close', this.#forget);
   }
 
-  /** A request is there, and is being answered until `response` has come to its end. */
+  /** A request is there, and is being answered until `response` has come to its end. Called for each response that is made. */
   answer(socket: Socket, response: ServerResponse): void {
     this.#waiting.delete(socket);
     this.#answers.set(socket, (this.#answers.get(socket) ?? 0) + 1);
@@ -98,14 +98,16 @@ export class ConnectionSet {
     this.waitFor(socket);
   }
 
-  /** Makes room when requests that have not come to their end hold too much: those that began first have had their time. */
+  /** Makes room when requests that have not come to their end hold too much: those go that have sent most. */
   #dropLarge(): void {
     let bytes = 0;
     for (const [{ bytesRead }, before] of this.#waiting) bytes += bytesRead - before;
-    for (const [socket, before] of this.#waiting) {
+    if (bytes <= this.#limits.unansweredBytesMax) return;
+    const sent = ([socket, before]: readonly [Socket, number]): number => socket.bytesRead - before;
+    for (const one of [...this.#waiting].sort((a, b) => sent(b) - sent(a))) {
       if (bytes <= this.#limits.unansweredBytesMax) return;
-      bytes -= socket.bytesRead - before;
-      this.#drop(socket);
+      bytes -= sent(one);
+      this.#drop(one[0]);
     }
   }
 

@@ -1,12 +1,12 @@
-// Filters that come as the body of a request: it waits for the body, reads it, and says why there is no filter. Reading a
-// large one takes a thread 0.1 s, so that they are read one at a time, and after each comes a rest as long as it took:
-// events get at least half of the thread, however many clients post.
+// Filters that come as the body of a request: it waits for the body, reads it in its turn, and says why there is no filter.
+// What bodies may cost is lib/session/message-intake.ts's.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Filter } from '../event/filter.ts';
 import type { MessageIntake } from '../session/message-intake.ts';
 import { isDocumentFault, readFilterDocument } from '../wire/filter-document.ts';
 import { filterTextBytesMax } from '../wire/wanted-filter.ts';
+import type { ClientAddresses } from './client-address.ts';
 import type { ConnectionSet } from './connection-set.ts';
 import type { Refusal } from './refusal.ts';
 import { RequestBody } from './request-body.ts';
@@ -26,12 +26,12 @@ const noRoom: Refusal = {
 /** See the file comment. */
 export class PostedFilters {
   readonly #connections: ConnectionSet;
+  readonly #addresses: ClientAddresses;
   readonly #intake: MessageIntake;
-  /** Resolves when the one that came last has had its turn. */
-  #lastTurn: Promise<void> = Promise.resolve();
 
-  constructor(connections: ConnectionSet, intake: MessageIntake) {
+  constructor(connections: ConnectionSet, addresses: ClientAddresses, intake: MessageIntake) {
     this.#connections = connections;
+    this.#addresses = addresses;
     this.#intake = intake;
   }
 
@@ -48,31 +48,25 @@ export class PostedFilters {
     // While the body comes, the connection counts as one that waits for a request.
     this.#connections.waitFor(request.socket);
     await body.arrived;
-    return this.#inTurn(() => {
-      const text = body.take();
-      if (text === undefined) return refusalOf(body);
-      const filter = readFilterDocument(text);
-      if (!isDocumentFault(filter)) {
-        use(filter);
-        return undefined;
-      }
-      const { reason, problem } = filter;
-      return { reason, status: 400, message: `Bad Request: ${problem}` };
+    // A body that is not there takes no turn: clients that go are many.
+    if (body.fault !== undefined) return refusalOf(body);
+    const address = this.#addresses.of(request);
+    return new Promise((resolve) => {
+      this.#intake.turns.take(address, () => resolve(readFilter(body, use)));
     });
   }
+}
 
-  async #inTurn<T>(work: () => T): Promise<T> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const before = this.#lastTurn;
-    this.#lastTurn = promise;
-    await before;
-    const startMs = performance.now();
-    try {
-      return work();
-    } finally {
-      setTimeout(resolve, performance.now() - startMs);
-    }
+function readFilter(body: RequestBody, use: (filter: Filter) => void): Refusal | undefined {
+  const text = body.take();
+  if (text === undefined) return refusalOf(body);
+  const filter = readFilterDocument(text);
+  if (!isDocumentFault(filter)) {
+    use(filter);
+    return undefined;
   }
+  const { reason, problem } = filter;
+  return { reason, status: 400, message: `Bad Request: ${problem}` };
 }
 
 function refusalOf({ fault }: RequestBody): Refusal | undefined {

@@ -2,7 +2,7 @@
 // puts them together and owns start and stop; connection-set.ts bounds connections, routes and sessions own the rest.
 // Made by lib/worker.
 
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AddressTable } from '../fanout/address-table.ts';
 import type { Encoding } from '../fanout/encodings.ts';
@@ -44,6 +44,18 @@ export interface PublicListenerOptions {
   readonly limits?: HttpLimits;
 }
 
+/** Node's class of responses, with a count of those that are made. */
+function countedResponse(connections: ConnectionSet): typeof ServerResponse {
+  class CountedResponse extends ServerResponse {
+    // What else it is made from is node:http's business, and not in its types.
+    constructor(request: IncomingMessage, ...others: readonly unknown[]) {
+      super(...([request, ...others] as [IncomingMessage]));
+      connections.answer(request.socket, this);
+    }
+  }
+  return CountedResponse as typeof ServerResponse;
+}
+
 function destroy(this: Socket): void {
   this.destroy();
 }
@@ -65,11 +77,12 @@ export class PublicListener {
     const { source, nowUs, addresses, trustedProxies = [], onAddressFull = () => {} } = options;
     const { limits = publicHttpLimits, zstdEncodings = new Map() } = options;
     const timing = { ...defaultSessionTiming, ...options.timing };
-    const admission = new Admission(addresses, new ClientAddresses(trustedProxies), onAddressFull);
+    const clientAddresses = new ClientAddresses(trustedProxies);
+    const admission = new Admission(addresses, clientAddresses, onAddressFull);
     const connections = new ConnectionSet(limits);
     const sessions = new SessionSet(admission, connections, timing);
     const { intake } = this;
-    const postedFilters = new PostedFilters(connections, intake);
+    const postedFilters = new PostedFilters(connections, clientAddresses, intake);
     this.connections = connections;
     this.sessions = sessions;
     this.#routes = new Routes([
@@ -80,6 +93,8 @@ export class PublicListener {
       ...(options.routes ?? []),
     ]);
     this.#server = serverWithin(limits, (request, response) => this.#answer(request, response), {
+      // Every answer is counted where it is made: some node:http makes and sends by itself (400, 417, 503).
+      ServerResponse: countedResponse(connections),
       // Behind answers that are under way it is a plain request: it has to wait, and another protocol cannot. And some
       // clients offer another protocol at every first request: with it a body would be lost.
       shouldUpgradeCallback: (request) =>
@@ -119,7 +134,6 @@ export class PublicListener {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     // Behind an offer of another protocol that was not taken, node:http loses what came with it.
     if (!this.#server.listening || request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
-    this.connections.answer(request.socket, response);
     this.#routes.answer(request, response);
   }
 

@@ -1,8 +1,9 @@
 // What clients' messages may cost a listener: bytes a second of each client, and bytes of messages, and of bodies, that
-// have begun and not ended, of all clients together. It owns the bounds and the sums; sessions and lib/http/request-body.ts
-// report to it and end as it says.
+// have begun and not ended or wait to be read, of all clients together. It owns the bounds, the sums and the turns at reading
+// what is long; sessions and lib/http/request-body.ts report to it and end as it says.
 
 import { filterTextBytesMax } from '../wire/wanted-filter.ts';
+import { Turns } from './turns.ts';
 
 /** Bytes a second that a client may send for long: three filters of 10,000 DIDs. */
 export const clientBytesPerSecondMax = 1_000_000;
@@ -40,6 +41,8 @@ export interface Holder {
 
 /** See the file comment. */
 export class MessageIntake {
+  /** For reading what is long. */
+  readonly turns = new Turns();
   /** Those with more than `freeBytes`: few, because of what they hold together. */
   readonly #held = new Map<Holder, number>();
   #bytes = 0;

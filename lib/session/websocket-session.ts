@@ -47,6 +47,9 @@ export interface SessionOptions {
   readonly afterTimeUs: number | undefined;
 }
 
+/** Bytes of a message from which on it is read in its turn: reading fewer takes a thread 2 ms at most. */
+const longMessageBytes = 64 * 1024;
+
 /** `WebSocket.OPEN`. */
 const open = 1;
 
@@ -59,8 +62,8 @@ function sessionOf(socket: object): WebSocketSession {
 
 /**
  * See the file comment. Subscribes in the constructor unless a hello is required. Memory held for a client that reads
- * nothing: one `write` beyond the socket's high-water mark (64 KiB), and one unfinished message of the client. It keeps
- * no timer: its owner visits it (session-timer.ts).
+ * nothing: one `write` beyond the socket's high-water mark (64 KiB). Of what a client sends: one unfinished message, and what
+ * waits for its turn, which the intake bounds. It keeps no timer: its owner visits it (session-timer.ts).
  */
 export class WebSocketSession implements Transport {
   readonly encoding: Encoding;
@@ -81,6 +84,8 @@ export class WebSocketSession implements Transport {
   #owesPing = false;
   #owedPong: Buffer | undefined;
   #ending: SessionEnd | undefined;
+  /** Messages that wait for their turn, oldest first. */
+  #waiting: Buffer[] = [];
   /** When the message that the client is sending began; `Infinity` between messages. */
   #messageSinceMs = Infinity;
   /** When the next ping is due or, once the end has begun, the socket's end; of `performance.now()`. */
@@ -212,13 +217,28 @@ export class WebSocketSession implements Transport {
   }
 
   #message(data: Buffer, isBinary: boolean): void {
-    const { counts } = this.#host;
     this.#messageSinceMs = Infinity;
     if (!this.#affords(data.length) || this.#ws.readyState !== open) return;
-    if (isBinary) {
-      counts.message('ignored_binary');
-      return;
-    }
+    if (isBinary) this.#host.counts.message('ignored_binary');
+    else if (data.length > longMessageBytes || this.#waiting.length > 0) this.#waitForTurn(data);
+    else this.#read(data);
+  }
+
+  /** A long message is read in its turn. What comes behind it waits too, and meanwhile the client is not read. */
+  #waitForTurn(data: Buffer): void {
+    this.#waiting.push(data);
+    this.#ws.pause();
+    this.#host.intake.turns.take(this.remoteAddress, () => {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      if (this.#ws.readyState === open) this.#read(next);
+      if (this.#waiting.length === 0) this.#ws.resume();
+      this.#received();
+    });
+  }
+
+  #read(data: Buffer): void {
+    const { counts } = this.#host;
     const message = readClientMessage(data.toString(), this.#maxMessageSizeBytes);
     switch (message.kind) {
       case 'ignored':
@@ -238,9 +258,11 @@ export class WebSocketSession implements Transport {
 
   /** Looks at what is left of the client's bytes once all complete messages have been handled. */
   #received(): void {
-    const bytes = this.#ws.unfinishedBytes;
-    if (bytes === 0) this.#messageSinceMs = Infinity;
+    let bytes = this.#ws.unfinishedBytes;
+    // Not while its own messages wait: it cannot send the rest.
+    if (bytes === 0 || this.#waiting.length > 0) this.#messageSinceMs = Infinity;
     else if (this.#messageSinceMs === Infinity) this.#messageSinceMs = performance.now();
+    for (const { length } of this.#waiting) bytes += length;
     this.#host.intake.holds(this, bytes);
   }
 
@@ -256,6 +278,7 @@ export class WebSocketSession implements Transport {
   /** Ends the connection and looks at nothing more that the client sends. */
   #abandon(why: SessionEnd, code: number, reason: string): void {
     this.#messageSinceMs = Infinity;
+    this.#waiting = [];
     this.#close(why, code, reason);
     this.#ws.dropInput();
   }
@@ -311,6 +334,7 @@ export class WebSocketSession implements Transport {
 
   #gone(): void {
     this.#begin('client_gone');
+    this.#waiting = [];
     this.#host.intake.holds(this, 0);
     this.#host.counts.end(this.#ending as SessionEnd);
     this.#host.gone(this);

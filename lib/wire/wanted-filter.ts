@@ -6,7 +6,7 @@ import { isInt64 } from '../event/cursor.ts';
 import { isDid } from '../event/did.ts';
 import { eventKinds, operations } from '../event/event.ts';
 import type { Filter } from '../event/filter.ts';
-import { isNsid } from '../event/nsid.ts';
+import { isNsid, nsidBytesMax } from '../event/nsid.ts';
 import { isSubject } from '../event/subject.ts';
 
 /** Most collections in a filter: exact ones, each once, plus prefixes, repeated ones included. */
@@ -83,7 +83,7 @@ export function filterOf(wanted: Wanted, most: number): Filter | FilterFault {
   for (const value of wanted.wantedCollections) {
     if (value.endsWith('.*')) {
       // Repeated prefixes count, so that the limit is the wire's, but are kept once.
-      if (++prefixCount <= collectionsMax) prefixes.add(value.slice(0, -1));
+      if (++prefixCount <= collectionsMax) prefixes.add(prefixOf(value));
     } else if (!isNsid(value)) {
       return { reason: 'bad_collection', text: `${invalidOptions}: invalid collection: ${value}` };
     } else if (collections.size <= collectionsMax) {
@@ -126,6 +126,14 @@ function bitsOf(words: Iterable<string>, bits: ReadonlyMap<string, number>): num
     sum |= bit;
   }
   return sum;
+}
+
+/** No collection begins with it. */
+const noCollectionPrefix = '\0.';
+
+/** The prefix that `text.*` asks for. One that is longer than any collection's name matches none, and is not kept. */
+function prefixOf(text: string): string {
+  return text.length > nsidBytesMax ? noCollectionPrefix : text.slice(0, -1);
 }
 
 /** Whether `filterOf` found a fault. */

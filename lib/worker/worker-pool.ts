@@ -216,10 +216,12 @@ class Member {
   }
 
   #answered(message: Extract<FromWorker, { readonly id: number }>): void {
-    const { resolve, reject } = this.#asked.get(message.id) as PromiseWithResolvers<unknown>;
+    const asked = this.#asked.get(message.id);
+    // Errors come by another way than answers: one may be there although the worker has ended.
+    if (asked === undefined) return;
     this.#asked.delete(message.id);
-    if (message.kind === 'answer') resolve(message.answer);
-    else reject(new CodedError(message.code, message.message, message));
+    if (message.kind === 'answer') asked.resolve(message.answer);
+    else asked.reject(new CodedError(message.code, message.message, message));
   }
 }
 

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { ClientAddresses } from '../../lib/http/client-address.ts';
 import { ConnectionSet } from '../../lib/http/connection-set.ts';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { PostedFilters } from '../../lib/http/posted-filters.ts';
@@ -275,7 +276,11 @@ describe('a place', () => {
 it('filters are read one at a time, and others have as long after each', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
-  const posted = new PostedFilters(new ConnectionSet(publicHttpLimits), new MessageIntake());
+  const posted = new PostedFilters(
+    new ConnectionSet(publicHttpLimits),
+    new ClientAddresses([]),
+    new MessageIntake(),
+  );
   const used: string[] = [];
   const reading = ['first', 'second', 'third'].map((name) => {
     const request = Object.assign(Readable.from([Buffer.from('{}')]), { headers: {}, socket: new Socket() });

@@ -92,6 +92,22 @@ describe('the handshake', () => {
     }
   });
 
+  const many = `${'GET /none HTTP/1.1\r\nHost: test\r\n\r\n'.repeat(publicHttpLimits.requestsPerSocketMax)}`;
+  it.each([
+    ['an expectation that node:http refuses', 'GET / HTTP/1.1\r\nHost: test\r\nExpect: foo\r\n\r\n'],
+    ['a request without a host', 'GET / HTTP/1.1\r\n\r\n'],
+    ['one request too many', `${many}GET /none HTTP/1.1\r\nHost: test\r\n\r\n`],
+  ])('behind %s is a plain request too, or none', async (_name, first) => {
+    for (const overrides of [{}, { Upgrade: 'h2c' }, { 'Sec-WebSocket-Key': undefined }]) {
+      const { port, listener } = await listening();
+      const { received, closed } = sent(port, first + handshake('/subscribe', overrides));
+      await closed;
+      expect(received()).toMatch(/^HTTP\/1\.1 \d/);
+      expect(received()).not.toContain('HTTP/1.1 101');
+      expect(listener.sessions.members.size).toBe(0);
+    }
+  });
+
   it('comes after the parameters', async () => {
     const { port, listener } = await listening();
     for (const overrides of [{}, { Upgrade: 'h2c' }]) {

@@ -219,3 +219,51 @@ describe('requireHello', () => {
     expect(server.source.subscriptions).toHaveLength(0);
   });
 });
+
+describe('long messages', () => {
+  const long = (name: string): string => {
+    const wantedDids = Array.from({ length: 3_000 }, (_, at) => `did:web:${name}${at}.test`);
+    return update({ wantedDids });
+  };
+
+  it('are read in their turn, and what comes behind them after them', async () => {
+    const server = await oneSession();
+    const client = await server.client('/subscribe');
+    let isBusy = true;
+    // Somebody else's work, which is under way.
+    server.listener.intake.turns.take('other', () => {
+      const endMs = performance.now() + 20;
+      while (performance.now() < endMs);
+    });
+    client.send(long('first'));
+    client.send(update({ wantedDids: ['did:web:second.test'] }));
+    server.listener.intake.turns.take('other', () => {
+      isBusy = false;
+    });
+    await expect.poll(() => server.subscription.filters.length).toBe(3);
+    expect(isBusy).toBe(false);
+    expect(server.subscription.filters.map(({ dids }) => dids.size)).toEqual([0, 3_000, 1]);
+    client.send(update({ wantedDids: ['did:web:third.test'] }));
+    await expect.poll(() => server.subscription.filters.length).toBe(4);
+    expect(server.listener.intake.bytes).toBe(0);
+  });
+
+  it('of a client that has gone hold nothing', async () => {
+    const server = await oneSession();
+    const client = await server.client('/subscribe');
+    const { intake } = server.listener;
+    // A rest of several seconds, by a clock that stands still meanwhile.
+    const { now } = performance;
+    let skippedMs = 0;
+    performance.now = () => now.call(performance) + skippedMs;
+    intake.turns.take('other', () => {
+      skippedMs = 5_000;
+    });
+    performance.now = now;
+    client.send(long('gone'));
+    await expect.poll(() => intake.bytes).toBeGreaterThan(64 * 1024);
+    client.terminate();
+    await expect.poll(() => server.listener.sessions.members.size).toBe(0);
+    expect(intake.bytes).toBe(0);
+  });
+});

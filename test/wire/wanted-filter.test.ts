@@ -1,7 +1,23 @@
-// Spellings of `maxMessageSizeBytes`.
+// Spellings of `maxMessageSizeBytes`, and what is kept of wanted collections.
 
 import { expect, it } from 'vitest';
-import { messageSizeLimit } from '../../lib/wire/wanted-filter.ts';
+import type { Filter } from '../../lib/event/filter.ts';
+import { eachWanted, filterOf, messageSizeLimit } from '../../lib/wire/wanted-filter.ts';
+
+it('a prefix that is longer than any collection is counted and not kept', () => {
+  const prefixesOf = (wantedCollections: readonly string[]): readonly string[] => {
+    const wanted = { ...eachWanted(() => []), wantedCollections, maxMessageSizeBytes: 0 };
+    return (filterOf(wanted, 10) as Filter).prefixes;
+  };
+  const longest = `${'a'.repeat(314)}.*`;
+  expect(prefixesOf([`${longest.slice(0, -2)}b.*`])).toEqual([`${longest.slice(0, -2)}b.`]);
+  const endless = Array.from({ length: 99 }, (_, at) => `${at}${'x'.repeat(100_000)}.*`);
+  const kept = prefixesOf([...endless, 'app.*']);
+  expect(kept).toContain('app.');
+  expect(kept.join('').length).toBeLessThan(20);
+  // No collection begins with what stands for them.
+  for (const prefix of kept) expect(/^[a-z]/.test(prefix)).toBe(prefix === 'app.');
+});
 
 it.each([
   ['1000', 1000],
