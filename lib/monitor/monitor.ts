@@ -3,7 +3,7 @@
 
 import type { Compressor } from '../codec/compressor.ts';
 import { MetricsListener } from '../http/metrics-listener.ts';
-import type { IngestTotals } from '../ingest/ingest.ts';
+import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { Block } from '../log/block.ts';
 import type { EventLog } from '../log/event-log.ts';
