@@ -33,18 +33,23 @@ export interface IngestOptions {
   readonly totals: IngestTotals;
   /** Called with each stored block, in order. A promise is waited for before the next is stored. */
   readonly publish: (block: Block) => Promise<void> | undefined;
-  /** Relay `#info` and error frames, for the log file and for {@link Ingest.forget}. */
-  readonly notice: (relay: Relay, type: FrameType, name: string, message: string) => void;
-  /** Something happened to the relay's numbering; for the log file. */
-  readonly outcome: (relay: Relay, outcome: RelayOutcome) => void;
-  /** Stops and restarts reading from the relay. */
-  readonly setPaused: (paused: boolean) => void;
+  readonly link: IngestLink;
   /** Told how long the log took to store a block. */
   readonly written: (seconds: number) => void;
   /** The log waits for room on the disk: told why, and `undefined` once it goes on. */
   readonly stalled: (why: CodedError | undefined) => void;
   /** The log refused a block: nothing more can be taken. Called once. */
   readonly failed: (error: unknown) => void;
+}
+
+/** The way to the relay, as ingest sees it. */
+export interface IngestLink {
+  /** Relay `#info` and error frames, for the log file and for {@link Ingest.forget}. */
+  notice(relay: Relay, type: FrameType, name: string, message: string): void;
+  /** Something happened to the relay's numbering; for the log file. */
+  outcome(relay: Relay, outcome: RelayOutcome): void;
+  /** Stops and restarts reading from the relay. */
+  setPaused(paused: boolean): void;
 }
 
 /** See the file comment. */
@@ -187,10 +192,10 @@ export class Ingest {
   }
 
   #takeFrame(frame: Frame, relay: Relay): void {
-    const { totals, notice } = this.#options;
+    const { totals, link } = this.#options;
     totals.frames[frame.type]++;
     if (frame.type <= frameTypes.account) totals.events += this.#writer.write(frame);
-    else if (frame.name !== '') notice(relay, frame.type, frame.name, frame.message);
+    else if (frame.name !== '') link.notice(relay, frame.type, frame.name, frame.message);
   }
 
   #positionAt(relay: Relay): RelayPosition {
@@ -203,7 +208,7 @@ export class Ingest {
   }
 
   #newPosition(relay: Relay): RelayPosition {
-    const { totals, log, outcome } = this.#options;
+    const { totals, log, link } = this.#options;
     return new RelayPosition(this.#builder.positionOf(relay.id), log.lastTimeUs, {
       take: (bytes) => {
         this.#spare.read(bytes);
@@ -212,7 +217,7 @@ export class Ingest {
       stale: (frames) => totals.drop('stale_sequence', frames),
       outcome(what) {
         totals.outcome(what.name);
-        outcome(relay, what);
+        link.outcome(relay, what);
       },
     });
   }
@@ -323,7 +328,7 @@ export class Ingest {
 
   #setPaused(paused: boolean): void {
     this.#paused = paused;
-    this.#options.setPaused(paused);
+    this.#options.link.setPaused(paused);
   }
 }
 

@@ -7,7 +7,7 @@ import type { DisconnectReason } from '../upstream/disconnect-reason.ts';
 import type { Timing } from '../upstream/limits.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import { Upstream, type UpstreamHandler } from '../upstream/upstream.ts';
-import type { Ingest } from './ingest.ts';
+import type { Ingest, IngestLink } from './ingest.ts';
 import type { IngestTotals } from './ingest-totals.ts';
 import { type RelayOutcome, refusalsMsMin } from './relay-position.ts';
 
@@ -41,7 +41,7 @@ export interface LinkOptions {
 }
 
 /** See the file comment. `ingest` is set once both exist: each calls the other. */
-export class RelayLink implements UpstreamHandler {
+export class RelayLink implements UpstreamHandler, IngestLink {
   readonly upstream: Upstream;
   readonly disconnects = new Map<DisconnectReason, number>();
   ingest!: Ingest;
@@ -116,6 +116,11 @@ export class RelayLink implements UpstreamHandler {
     const gap =
       name === 'relay_gap' && from !== undefined && to !== undefined ? { missing: to - from - 1 } : {};
     this.#options.logger.warn({ relay: relay.id, name, from, to, ...gap }, outcomeWords[name]);
+  }
+
+  setPaused(paused: boolean): void {
+    if (paused) this.upstream.pause();
+    else this.upstream.resume();
   }
 
   #giveWay(): void {

@@ -62,7 +62,7 @@ export class Service {
    * @param timing replaces single intervals of the way in; for tests.
    * @throws CodedError of the stage that cannot start.
    */
-  static async start(config: Config, everyLine: Logger, timing: Partial<LinkTiming> = {}): Promise<Service> {
+  static async start(config: Config, everyLine: Logger, timing: Timing = {}): Promise<Service> {
     const logger = new Repeats(everyLine);
     for (const notice of config.notices) logger.warn({}, notice);
     const opened: Opened = [];
@@ -122,16 +122,14 @@ interface Parts {
   readonly failed: Promise<unknown>;
 }
 
+/** Intervals that tests shorten. */
+type Timing = Partial<LinkTiming>;
+
 /** What has to be closed, last first, when a later step of the start fails. */
 type Opened = (() => Promise<void>)[];
 
 /** Builds the stages, from the log to the relay's link. Nothing listens yet, and no relay is connected. */
-async function assemble(
-  config: Config,
-  logger: Repeats,
-  opened: Opened,
-  timing: Partial<LinkTiming>,
-): Promise<Parts> {
+async function assemble(config: Config, logger: Repeats, opened: Opened, timing: Timing): Promise<Parts> {
   const { overrideRelayCursor, retentionMs } = config;
   const version = packageVersion();
   const failure = Promise.withResolvers<unknown>();
@@ -147,7 +145,8 @@ async function assemble(
 
   const relays = config.relayUrls.map(parseRelayUrl);
   const totals = new IngestTotals();
-  const link = new RelayLink({ relays, userAgent: `slipstream/${version}`, totals, logger, timing });
+  const userAgent = `slipstream/${version}`;
+  const link = new RelayLink({ relays, userAgent, totals, logger, timing });
   // Its calls come once the upstream has started, when the link and the monitor are there.
   link.ingest = new Ingest({
     log,
@@ -158,12 +157,10 @@ async function assemble(
       monitor.count(block);
       return delivery.publish(block);
     },
-    setPaused: (paused) => (paused ? link.upstream.pause() : link.upstream.resume()),
+    link,
     written: (seconds) => monitor.written(seconds),
     stalled: (why) => logStall(logger, why),
     failed,
-    notice: (relay, type, name, message) => link.notice(relay, type, name, message),
-    outcome: (relay, outcome) => link.outcome(relay, outcome),
   });
   if (overrideRelayCursor !== undefined) link.ingest.overridePosition(relays[0], overrideRelayCursor);
 

@@ -207,12 +207,14 @@ test('lag goes by what is taken', async () => {
   const history = frames(first, 50).map((_, at) =>
     frame(first + at, `n${first + at}`, new Date(Date.now() - hour).toISOString()),
   );
+  const unreadable = frame(first + 50);
   await using relay = await ScriptedRelay.listen(
     (socket) => send(socket, history, true),
-    // Live frames that cannot be read, then what is known already.
-    (socket) => send(socket, [frame(first + 50).subarray(0, 90), ...history]),
+    // Known frames, then one that says that it is of now, but cannot be read to its end.
+    (socket) => send(socket, [...history, unreadable.subarray(0, unreadable.length - 3)]),
   );
   await using daemon = await Daemon.start(['--ws-url', relay.url], soon);
-  await expect.poll(() => daemon.metric('slipstream_drops_total{reason="stale_sequence"}')).toBe(50);
+  await expect.poll(() => daemon.metric('slipstream_drops_total{reason="bad_frame"}')).toBe(1);
+  expect(await daemon.metric('slipstream_drops_total{reason="stale_sequence"}')).toBe(50);
   expect(await daemon.metric('slipstream_upstream_lag_seconds')).toBeGreaterThan(3599);
 });
