@@ -55,6 +55,8 @@ export const refusalsMsMin = 30_000;
 
 /** Blocks whose time is remembered; their median is not moved by a few servers that lie. */
 const timesMax = 15;
+/** The first of them, of which a few may lie too. */
+const firstTimes = 5;
 const unknown = -1;
 
 /** What decisions lead to, called in order. */
@@ -92,8 +94,6 @@ interface Run {
 export class RelayPosition {
   readonly #sink: PositionSink;
   readonly #taken = new TakenFrames();
-  readonly #storedUs: number;
-  readonly #isResumed: boolean;
   #confirmed = unknown;
   /** Up to where frames go on without a question; below `#confirmed` while anything is in doubt. */
   #limit = unknown;
@@ -107,16 +107,19 @@ export class RelayPosition {
   /** Frames that went on since the last stale one. */
   #goneOn = 0;
   #times: number[] = [];
-  #firstTimeUs = Number.NaN;
+  /** When the newest event of the log was made, if it has some of this relay. */
+  #storedUs = Number.NEGATIVE_INFINITY;
+  /** Frames that came before this process are older. */
+  #sinceUs = Number.NEGATIVE_INFINITY;
   #refusals = 0;
   #refusedSinceMs = 0;
 
   /** @param confirmed what the log says. @param storedUs when the newest event of the log was made. */
   constructor(confirmed: number | undefined, storedUs: number, sink: PositionSink) {
     this.#sink = sink;
-    this.#storedUs = storedUs;
-    this.#isResumed = confirmed !== undefined;
-    if (confirmed !== undefined) this.resumeAfter(confirmed);
+    if (confirmed === undefined) return;
+    this.#storedUs = this.#sinceUs = storedUs;
+    this.resumeAfter(confirmed);
   }
 
   /** Everything up to here is taken, and the relay is to go on after it. */
@@ -178,8 +181,9 @@ export class RelayPosition {
 
   /** The newest frame of a block, all of which was taken, carried this time. */
   dated(timeUs: number): void {
-    if (Number.isNaN(this.#firstTimeUs)) this.#firstTimeUs = timeUs;
     this.#times.push(timeUs);
+    // Our clock and theirs may differ, and we may be far behind: the first frames say when this process began, in their time.
+    if (this.#times.length <= firstTimes) this.#sinceUs = Math.min(this.#storedUs, medianOf(this.#times));
     if (this.#times.length > timesMax) this.#times.shift();
   }
 
@@ -240,11 +244,11 @@ export class RelayPosition {
   /** Whether a frame below cannot have come before. */
   #isNew({ seq, timeUs }: OfferedFrame): boolean {
     if (seq > this.#notedFrom && seq > this.#confirmed - takenFramesMax) return true;
-    // With nothing stored before, memory goes back to the first frame.
-    if (this.#times.length === 0) return this.#isResumed ? timeUs > this.#storedUs : true;
-    const newestUs = this.#times.toSorted((one, other) => one - other)[this.#times.length >> 1];
-    // What came before this process is older than its first frame, and is not in memory.
-    return timeUs >= Math.max(newestUs - timeSlackUs, Math.min(this.#firstTimeUs, newestUs));
+    // With nothing stored before, memory goes back to the first frame that we had.
+    if (this.#storedUs < 0 && !this.#taken.isFull) return true;
+    if (this.#times.length === 0) return timeUs > this.#sinceUs;
+    const newestUs = medianOf(this.#times);
+    return timeUs >= Math.max(newestUs - timeSlackUs, Math.min(this.#sinceUs, newestUs));
   }
 
   #leap(run: Run, nowMs: number): void {
@@ -312,4 +316,8 @@ function newRun(isAbove: boolean, first: number): Run {
 
 function looksNew({ newFrames, frames }: Run): boolean {
   return newFrames * 2 > frames;
+}
+
+function medianOf(numbers: readonly number[]): number {
+  return numbers.toSorted((one, other) => one - other)[numbers.length >> 1];
 }

@@ -7,7 +7,7 @@ import type { Frame } from '../decode/frame.ts';
 export const takenFramesMax = 65_536;
 const slotMask = takenFramesMax - 1;
 
-/** How much of the end of each field goes into a print: where DIDs, revs and times of one relay differ. */
+/** How much of the end of each field goes into a print: where DIDs and revs of one relay differ. */
 const printBytes = 12;
 const noSeq = -1;
 
@@ -16,7 +16,15 @@ export class TakenFrames {
   readonly #seqs = new Float64Array(takenFramesMax).fill(noSeq);
   readonly #prints = new Int32Array(takenFramesMax);
 
+  #noted = 0;
+
+  /** Whether any have been forgotten. */
+  get isFull(): boolean {
+    return this.#noted > takenFramesMax;
+  }
+
   note(seq: number, print: number): void {
+    this.#noted++;
     // Bit operations take the lowest 32 bits, whatever the size.
     const slot = seq & slotMask;
     this.#seqs[slot] = seq;
@@ -29,12 +37,14 @@ export class TakenFrames {
   }
 }
 
-/** Tells frames of the same sequence apart: of the account, the revision, the time, and a handle or status. */
+/**
+ * Tells frames of the same sequence apart: of the account, the revision, and a handle or status. Not of the time: a relay
+ * that makes a frame anew to send it again may date it anew.
+ */
 export function printOf(frame: Frame): number {
   const { bytes } = frame;
   let print = mix(bytes, frame.didStart, frame.didEnd, frame.type);
   print = mix(bytes, frame.revStart, frame.revEnd, print);
-  print = mix(bytes, frame.timeStart, frame.timeEnd, print);
   return mix(bytes, frame.handleOrStatusStart, frame.handleOrStatusEnd, print);
 }
 

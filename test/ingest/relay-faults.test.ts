@@ -165,6 +165,17 @@ test('resuming far later than the cursor is told, with how far', async () => {
   expect(told(daemon, 'relay_gap')).toMatchObject([{ level: 'warn', from: first + 99, missing: 50_000 }]);
 });
 
+test('frames that come again with another time come once', async () => {
+  await using relay = await ScriptedRelay.listen(
+    (socket) => send(socket, frames(first, 100), true),
+    (socket) => send(socket, frames(first + 40, 100)),
+  );
+  await using daemon = await Daemon.start(['--ws-url', relay.url], soon);
+  using all = new Names(daemon);
+  expect(await all.some(140)).toEqual(named(first, 140));
+  expect(await daemon.metric('slipstream_drops_total{reason="stale_sequence"}')).toBe(60);
+});
+
 test('frames that cannot be read confirm nothing, and stop nothing', async () => {
   const bad = (seq: number): Uint8Array => {
     const whole = frame(seq);
