@@ -208,13 +208,13 @@ describe('lower numbers', () => {
   });
 
   test('clocks that are ahead before do not keep us from following', () => {
-    const { seat, relay } = started(16);
+    const { seat, relay } = restarted(16);
     for (let frame = 0; frame < 300; frame++) {
       seat.give(relay.next(relay.timeUs + (frame % 3 === 0 ? 1e15 : 0)));
     }
     relay.seq = 1;
     for (const frame of relay.some(fallFrames)) seat.give(frame);
-    expect(seat.taken).toEqual(upTo(316 + fallFrames));
+    expect(seat.taken).toEqual(upTo(316 + fallFrames).slice(16));
   });
 
   test('after a restart, what was stored is known by its times', () => {
