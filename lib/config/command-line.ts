@@ -31,10 +31,16 @@ export function newCommand(name: string, description: string): Command {
 }
 
 function usageError({ code, message }: CommanderError, command: Command): UsageError {
-  const names = command.commands.length > 0 ? command.commands : (command.parent?.commands ?? []);
-  const others = code === 'commander.excessArguments' && names.length > 0;
-  const known = others ? ` Commands: ${names.map((other) => other.name()).join(', ')}` : '';
-  const text = message.replace(/^error: /, '').replace('\n(Did', ' (Did') + known;
+  let text = message.replace(/^error: /, '').replace('\n(Did', ' (Did');
+  if (code === 'commander.unknownOption' && !text.includes('(Did')) text += ' (--help lists all)';
+  // Of a command that has others beside or under it: a word in its place is one of those, mistyped.
+  const { parent } = command;
+  const names = (command.commands.length > 0 ? command : parent?.parent ? parent : undefined)?.commands;
+  const word = /: (\S+?)\.?$/.exec(text)?.[1];
+  if (code === 'commander.excessArguments' && names !== undefined && word !== undefined) {
+    const known = names.map((other) => other.name());
+    text = `there is no command ${[word, suggestionFor(word, known)].filter(Boolean).join(' ')}: give one of ${known.join(', ')}`;
+  }
   return new UsageError(codes[code] ?? 'CONFIG_FLAG_INVALID', shown(text, messageMax).slice(1, -1));
 }
 

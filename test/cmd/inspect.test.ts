@@ -132,8 +132,8 @@ test('a log that a daemon has open, and a folder without one, are refused in a l
 });
 
 test.each([
-  [['bogus'], 'but got 1: bogus. Commands: summary, verify, export'],
-  [['export', 'more'], 'but got 1: more. Commands: summary, verify, export'],
+  [['bogus'], 'there is no command bogus: give one of summary, verify, export'],
+  [['export', 'more'], 'there is no command more: give one of summary, verify, export'],
   [['__proto__'], 'but got 1: __proto__'],
   [['--nonsense'], "unknown option '--nonsense'"],
   [['verify', '--top', '5'], "unknown option '--top'"],
