@@ -92,14 +92,15 @@ describe('the handshake', () => {
     }
   });
 
-  const many = `${'GET /none HTTP/1.1\r\nHost: test\r\n\r\n'.repeat(publicHttpLimits.requestsPerSocketMax)}`;
+  const limits = { ...publicHttpLimits, keepAliveMs: 10, requestsPerSocketMax: 3 };
+  const many = 'GET /none HTTP/1.1\r\nHost: test\r\n\r\n'.repeat(limits.requestsPerSocketMax);
   it.each([
     ['an expectation that node:http refuses', 'GET / HTTP/1.1\r\nHost: test\r\nExpect: foo\r\n\r\n'],
     ['a request without a host', 'GET / HTTP/1.1\r\n\r\n'],
     ['one request too many', `${many}GET /none HTTP/1.1\r\nHost: test\r\n\r\n`],
   ])('behind %s is a plain request too, or none', async (_name, first) => {
     for (const overrides of [{}, { Upgrade: 'h2c' }, { 'Sec-WebSocket-Key': undefined }]) {
-      const { port, listener } = await listening();
+      const { port, listener } = await listening({ limits });
       const { received, closed } = sent(port, first + handshake('/subscribe', overrides));
       await closed;
       expect(received()).toMatch(/^HTTP\/1\.1 \d/);

@@ -3,7 +3,7 @@
 // load on the machine nor a collection of garbage does. A thread's own time is counted in ticks of 4 ms on some systems.
 
 /** Rounds of each. */
-const rounds = 9;
+const rounds = 5;
 
 /** The time of `large` as a multiple of that of `small`, which should take half a millisecond or more. */
 export function timeRatio(small: () => unknown, large: () => unknown): number {
