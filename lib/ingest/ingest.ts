@@ -2,6 +2,7 @@
 // order and one at a time. It owns the open block and the window that ends it; back-pressure on the relay comes from the
 // bytes that wait to be stored.
 
+import { type DropReason, dropReasons } from '../decode/drop-reason.ts';
 import { Frame, type FrameType, frameTypes } from '../decode/frame.ts';
 import { CodedError } from '../errors.ts';
 import type { Clock } from '../event/clock.ts';
@@ -11,9 +12,6 @@ import { type Block, blockBytesOf } from '../log/block.ts';
 import { BlockBuilder, type EventCompressor } from '../log/block-builder.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Relay } from '../upstream/relay-url.ts';
-import type { IngestTotals } from './ingest-totals.ts';
-import { heldMsMax, type RelayOutcome, RelayPosition } from './relay-position.ts';
-import { printOf } from './taken-frames.ts';
 
 /**
  * Shortest time from one block to the next, and so the longest wait of an event for company. An event that comes after
@@ -26,6 +24,32 @@ const positionWindowMs = 5_000;
 const pendingBytesMax = 16 * 1024 * 1024;
 const pendingBytesLow = 4 * 1024 * 1024;
 
+/** Drops that are decided after decoding, beside those of lib/decode. */
+const ingestDropReasons = [
+  /** The relay sent a sequence again that the log already has. */
+  'stale_sequence',
+  /** A message that is not a binary frame. */
+  'not_a_frame',
+] as const;
+
+/** The closed list of reasons for which something from the relay is not in the log. */
+type IngestDropReason = DropReason | (typeof ingestDropReasons)[number];
+
+/** Sums since start, of plain numbers: cheap to count per event, read when metrics are asked for. */
+export class IngestTotals {
+  events = 0;
+  frameBytes = 0;
+  /** Frames that were understood, by type. */
+  readonly frames: number[] = Object.values(frameTypes).map(() => 0);
+  readonly drops = new Map<IngestDropReason, number>(
+    [...dropReasons, ...ingestDropReasons].map((reason) => [reason, 0]),
+  );
+
+  drop(reason: IngestDropReason): void {
+    this.drops.set(reason, (this.drops.get(reason) as number) + 1);
+  }
+}
+
 export interface IngestOptions {
   readonly log: EventLog;
   readonly clock: Clock;
@@ -33,7 +57,10 @@ export interface IngestOptions {
   readonly totals: IngestTotals;
   /** Called with each stored block, in order. A promise is waited for before the next is stored. */
   readonly publish: (block: Block) => Promise<void> | undefined;
-  readonly link: IngestLink;
+  /** Relay `#info` and error frames, for the log file and for {@link Ingest.forget}. */
+  readonly notice: (relay: Relay, type: FrameType, name: string, message: string) => void;
+  /** Stops and restarts reading from the relay. */
+  readonly setPaused: (paused: boolean) => void;
   /** Told how long the log took to store a block. */
   readonly written: (seconds: number) => void;
   /** The log waits for room on the disk: told why, and `undefined` once it goes on. */
@@ -42,27 +69,10 @@ export interface IngestOptions {
   readonly failed: (error: unknown) => void;
 }
 
-/** The way to the relay, as ingest sees it. */
-export interface IngestLink {
-  /** Relay `#info` and error frames, for the log file and for {@link Ingest.forget}. */
-  notice(relay: Relay, type: FrameType, name: string, message: string): void;
-  /** Something happened to the relay's numbering; for the log file. */
-  outcome(relay: Relay, outcome: RelayOutcome): void;
-  /** Stops and restarts reading from the relay. */
-  setPaused(paused: boolean): void;
-}
-
 /** See the file comment. */
 export class Ingest {
   readonly #options: IngestOptions;
-  /** The newest frame that was taken, and the one to read the next into. */
-  #newest = new Frame();
-  #spare = new Frame();
-  readonly #positions = new Map<string, RelayPosition>();
-  /** The relay of the last frame, and its position. */
-  #relay: Relay | undefined;
-  #position: RelayPosition | undefined;
-  #doubtTimer: NodeJS.Timeout | undefined;
+  readonly #frame = new Frame();
   readonly #builder: BlockBuilder;
   readonly #writer: EventWriter;
   #queue: Block[] = [];
@@ -72,7 +82,6 @@ export class Ingest {
   /** Whether `#timer` ends a window with events, and not just one with a position. */
   #timerIsWindow = false;
   #sealedAtMs = -Infinity;
-  #newEventsAtMs = -Infinity;
   #writingSinceMs: number | undefined;
   #newestFrameTimeUs: number | undefined;
   #windowOver = false;
@@ -94,12 +103,13 @@ export class Ingest {
   }
 
   /**
-   * The time that the newest frame carries that was taken, in microseconds since 1970. While that carries none it is what
-   * was answered before; undefined before the first.
+   * The time that the newest frame carries, in microseconds since 1970. While that carries none it is what was answered
+   * before; undefined before the first.
    */
   get newestFrameTimeUs(): number | undefined {
-    const timeUs = timeUsOf(this.#newest);
-    if (!Number.isNaN(timeUs)) this.#newestFrameTimeUs = timeUs;
+    const { bytes, timeStart, timeEnd } = this.#frame;
+    const timeMs = Date.parse(Buffer.prototype.latin1Slice.call(bytes, timeStart, timeEnd));
+    if (!Number.isNaN(timeMs)) this.#newestFrameTimeUs = timeMs * 1000;
     return this.#newestFrameTimeUs;
   }
 
@@ -113,9 +123,9 @@ export class Ingest {
     return this.#paused;
   }
 
-  /** Milliseconds since something from a relay became an event; Infinity before there was anything. */
+  /** Milliseconds since something new came from a relay, to a few seconds; Infinity before there was anything. */
   get idleMs(): number {
-    return performance.now() - this.#newEventsAtMs;
+    return performance.now() - this.#sealedAtMs;
   }
 
   /** Milliseconds that the write under way has taken; 0 while there is none. */
@@ -123,111 +133,46 @@ export class Ingest {
     return this.#writingSinceMs === undefined ? 0 : performance.now() - this.#writingSinceMs;
   }
 
-  /** The sequence to resume after at that relay. */
+  /** The last sequence taken from that relay. */
   positionOf(relay: Relay): number | undefined {
-    return this.#positionAt(relay).confirmed;
+    return this.#builder.positionOf(relay.id);
   }
 
   /** Continues after `seq` at that relay instead of what the log says. */
   overridePosition(relay: Relay, seq: number): void {
-    this.#positionAt(relay).resumeAfter(seq);
     this.#builder.advance(relay.id, seq);
-  }
-
-  /** The relay says that it does not know our sequence. Whether it has said so for `msMin`, and is to be believed. */
-  isRefusedForLong(relay: Relay, msMin?: number): boolean {
-    return this.#positionAt(relay).refused(performance.now(), msMin);
   }
 
   /** The relay does not know our sequence: the next connection starts live. */
   forget(relay: Relay): void {
-    this.#positionAt(relay).forget();
     this.#builder.forget(relay.id);
-  }
-
-  /** The connection is over: what would decide about frames in doubt may never come. */
-  disconnected(relay: Relay): void {
-    this.#expire(this.#positionAt(relay));
   }
 
   /** Takes one message from the relay. Never throws on what the message holds. */
   take(bytes: Uint8Array, relay: Relay): void {
     if (this.#stopped) return;
     const { totals } = this.#options;
-    const frame = this.#spare;
+    const frame = this.#frame;
     totals.frameBytes += bytes.length;
-    // What cannot be read confirms nothing, and is in nobody's way: the frame after it goes on.
-    if (frame.read(bytes) === 'bad_frame') totals.drop('bad_frame');
-    else if (frame.seq < 0) this.#takeFrame(frame, relay);
-    else this.#takeNumbered(frame, relay);
-  }
-
-  #takeNumbered(frame: Frame, relay: Relay): void {
-    if (relay !== this.#relay) {
-      this.#relay = relay;
-      this.#position = this.#positionAt(relay);
-    }
-    const position = this.#position as RelayPosition;
+    const dropped = frame.read(bytes);
     const { seq } = frame;
-    const print = printOf(frame);
-    if (position.isNext(seq, print)) {
-      this.#takeRead(frame, relay);
-      position.advance(seq, print);
-      this.#builder.advance(relay.id, seq);
-    } else {
-      const before = position.confirmed;
-      position.offer({ seq, print, timeUs: timeUsOf(frame), bytes: frame.bytes }, performance.now());
-      const { confirmed } = position;
-      if (confirmed !== undefined && confirmed !== before) this.#builder.advance(relay.id, confirmed);
-      if (position.isHolding) this.#doubtTimer ??= setTimeout(() => this.#expire(position), heldMsMax);
+    const last = seq >= 0 ? this.#builder.positionOf(relay.id) : undefined;
+    if (last !== undefined && seq <= last) {
+      totals.drop('stale_sequence');
+      return;
     }
-    this.#sealOrArm();
-  }
-
-  #takeRead(frame: Frame, relay: Relay): void {
-    this.#spare = this.#newest;
-    this.#newest = frame;
-    if (frame.reason !== undefined) this.#options.totals.drop(frame.reason);
+    if (dropped !== undefined) totals.drop(dropped);
     else this.#takeFrame(frame, relay);
+    if (seq >= 0) this.#builder.advance(relay.id, seq);
+    if (this.#builder.isFull) this.#seal();
+    else this.#arm();
   }
 
   #takeFrame(frame: Frame, relay: Relay): void {
-    const { totals, link } = this.#options;
+    const { totals, notice } = this.#options;
     totals.frames[frame.type]++;
     if (frame.type <= frameTypes.account) totals.events += this.#writer.write(frame);
-    else if (frame.name !== '') link.notice(relay, frame.type, frame.name, frame.message);
-  }
-
-  #positionAt(relay: Relay): RelayPosition {
-    let position = this.#positions.get(relay.id);
-    if (position === undefined) {
-      position = this.#newPosition(relay);
-      this.#positions.set(relay.id, position);
-    }
-    return position;
-  }
-
-  #newPosition(relay: Relay): RelayPosition {
-    const { totals, log, link } = this.#options;
-    return new RelayPosition(this.#builder.positionOf(relay.id), log.lastTimeUs, {
-      take: (bytes) => {
-        this.#spare.read(bytes);
-        this.#takeRead(this.#spare, relay);
-      },
-      stale: (frames) => totals.drop('stale_sequence', frames),
-      outcome(what) {
-        totals.outcome(what.name);
-        link.outcome(relay, what);
-      },
-    });
-  }
-
-  #expire(position: RelayPosition, isLast = false): void {
-    clearTimeout(this.#doubtTimer);
-    this.#doubtTimer = undefined;
-    if (this.#stopped) return;
-    position.expire(performance.now(), isLast);
-    if (!isLast) this.#sealOrArm();
+    else if (frame.name !== '') notice(relay, frame.type, frame.name, frame.message);
   }
 
   /**
@@ -235,17 +180,11 @@ export class Ingest {
    * no waiting: what is not stored comes again from the relay.
    */
   async stop(): Promise<void> {
-    for (const position of this.#positions.values()) this.#expire(position, true);
     this.#stopped = true;
     clearTimeout(this.#timer);
     if (this.#stalledBy !== undefined) return;
     if (!this.#builder.isEmpty) this.#seal();
     await this.#storing;
-  }
-
-  #sealOrArm(): void {
-    if (this.#builder.isFull) this.#seal();
-    else this.#arm();
   }
 
   #arm(): void {
@@ -270,10 +209,7 @@ export class Ingest {
     this.#timer = undefined;
     this.#windowOver = false;
     this.#sealedAtMs = performance.now();
-    if (this.#builder.count > 0) this.#newEventsAtMs = this.#sealedAtMs;
-    const frameTimeUs = this.newestFrameTimeUs;
-    if (frameTimeUs !== undefined) this.#position?.dated(frameTimeUs);
-    const block = this.#builder.seal(this.#options.compressor, frameTimeUs);
+    const block = this.#builder.seal(this.#options.compressor, this.newestFrameTimeUs);
     this.#queue.push(block);
     this.#pendingBytes += blockBytesOf(block);
     if (!this.#paused && this.#pendingBytes > pendingBytesMax) this.#setPaused(true);
@@ -328,16 +264,11 @@ export class Ingest {
 
   #setPaused(paused: boolean): void {
     this.#paused = paused;
-    this.#options.link.setPaused(paused);
+    this.#options.setPaused(paused);
   }
 }
 
 /** The log was closed while it waited for room: the daemon stops. */
 function isClosed(error: unknown): boolean {
   return error instanceof CodedError && error.code === 'LOG_CLOSED';
-}
-
-/** The time that a frame carries, in microseconds since 1970; NaN when it has none. */
-function timeUsOf({ bytes, timeStart, timeEnd }: Frame): number {
-  return Date.parse(Buffer.prototype.latin1Slice.call(bytes, timeStart, timeEnd)) * 1000;
 }

@@ -3,8 +3,7 @@
 
 import type { Compressor } from '../codec/compressor.ts';
 import { frameTypes } from '../decode/frame.ts';
-import type { Ingest } from '../ingest/ingest.ts';
-import type { IngestTotals } from '../ingest/ingest-totals.ts';
+import type { Ingest, IngestTotals } from '../ingest/ingest.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { EventLog } from '../log/event-log.ts';
 import { disconnectReasons } from '../upstream/disconnect-reason.ts';
@@ -52,7 +51,7 @@ export function daemonMetrics(sources: DaemonSources): Metric[] {
   ];
 }
 
-function upstreamMetrics({ relays, link, log, ingest, totals, nowUs }: DaemonSources): Metric[] {
+function upstreamMetrics({ relays, link, log, ingest, nowUs }: DaemonSources): Metric[] {
   const seconds = (us: number | undefined): number | undefined => (us === undefined ? undefined : us / 1e6);
   return [
     gauges('slipstream_upstream_connected', 'Whether this relay is the one connected', ['relay'], () =>
@@ -61,23 +60,20 @@ function upstreamMetrics({ relays, link, log, ingest, totals, nowUs }: DaemonSou
     gauge('slipstream_upstream_connected_since_seconds', 'When the relay was connected', () =>
       seconds(link.connectedSinceUs),
     ),
-    gauges('slipstream_upstream_sequence', 'Stored sequence to go on after at this relay', ['relay'], () =>
+    gauges('slipstream_upstream_sequence', 'Last stored sequence of this relay', ['relay'], () =>
       relays.flatMap((relay): Sample[] => {
         const seq = log.positions.get(relay.id);
         return seq === undefined ? [] : [[[relay.id], seq]];
       }),
     ),
-    gauge('slipstream_upstream_newest_frame_seconds', 'Time that the newest frame taken carries', () =>
+    gauge('slipstream_upstream_newest_frame_seconds', 'Time that the newest frame carries', () =>
       seconds(ingest.newestFrameTimeUs),
     ),
-    gauge('slipstream_upstream_lag_seconds', 'Now minus the time that the newest frame taken carries', () =>
+    gauge('slipstream_upstream_lag_seconds', 'Now minus the time that the newest frame carries', () =>
       seconds(upstreamLagUs(ingest, nowUs())),
     ),
     counters('slipstream_upstream_disconnects_total', 'Connections and attempts that ended', ['reason'], () =>
       byName(disconnectReasons.map((reason) => [reason, link.disconnects.get(reason) ?? 0])),
-    ),
-    counters('slipstream_relay_outcomes_total', "What happened to a relay's numbering", ['outcome'], () =>
-      byName(totals.outcomes),
     ),
   ];
 }

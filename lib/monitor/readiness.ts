@@ -5,7 +5,7 @@ import type { Ingest } from '../ingest/ingest.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { Check, Checks } from './metrics-listener.ts';
 
-/** How long nothing from a relay may become an event, whatever it sends. The network is never silent for a second. */
+/** How long a relay may have nothing new. The network is never silent for a second. */
 const idleMsMax = 60_000;
 /** How long one write may take: an overloaded disk, or one that hangs. */
 const writingMsMax = 10_000;
@@ -44,7 +44,7 @@ export class Readiness {
       frames: check(
         ingest.idleMs <= idleMsMax,
         Number.isFinite(ingest.idleMs)
-          ? `the newest event came ${seconds(ingest.idleMs)} ago`
+          ? `the newest came ${seconds(ingest.idleMs)} ago`
           : 'none has come yet',
       ),
       log: check(

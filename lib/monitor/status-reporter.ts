@@ -3,8 +3,7 @@
 // reports go, to the routes of this thread or to worker threads, is up to monitor.ts.
 
 import type { Compressor } from '../codec/compressor.ts';
-import type { Ingest } from '../ingest/ingest.ts';
-import type { IngestTotals } from '../ingest/ingest-totals.ts';
+import type { Ingest, IngestTotals } from '../ingest/ingest.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Drop, ReasonCount, StatusReport, SubscriberReport } from '../status/status-report.ts';

@@ -7,9 +7,8 @@ import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
 import { AddressTable } from '../fanout/address-table.ts';
-import { Ingest } from '../ingest/ingest.ts';
-import { IngestTotals } from '../ingest/ingest-totals.ts';
-import { type LinkTiming, RelayLink } from '../ingest/relay-link.ts';
+import { Ingest, IngestTotals } from '../ingest/ingest.ts';
+import { RelayLink } from '../ingest/relay-link.ts';
 import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
 import { LevelLog } from '../log/level-log.ts';
 import type { Logger } from '../logger.ts';
@@ -59,16 +58,15 @@ export class Service {
 
   /**
    * Opens the log, listens, then connects to the relay. What was opened is closed again when a later step fails.
-   * @param timing replaces single intervals of the way in; for tests.
    * @throws CodedError of the stage that cannot start.
    */
-  static async start(config: Config, everyLine: Logger, timing: Timing = {}): Promise<Service> {
+  static async start(config: Config, everyLine: Logger): Promise<Service> {
     const logger = new Repeats(everyLine);
     for (const notice of config.notices) logger.warn({}, notice);
     const opened: Opened = [];
     try {
       checkSocketInternals();
-      const parts = await assemble(config, logger, opened, timing);
+      const parts = await assemble(config, logger, opened);
       const { delivery, monitor, link } = parts;
       const publicAddress = await delivery.listen(config.listen);
       opened.push(() => delivery.stop(0));
@@ -122,14 +120,11 @@ interface Parts {
   readonly failed: Promise<unknown>;
 }
 
-/** Intervals that tests shorten. */
-type Timing = Partial<LinkTiming>;
-
 /** What has to be closed, last first, when a later step of the start fails. */
 type Opened = (() => Promise<void>)[];
 
 /** Builds the stages, from the log to the relay's link. Nothing listens yet, and no relay is connected. */
-async function assemble(config: Config, logger: Repeats, opened: Opened, timing: Timing): Promise<Parts> {
+async function assemble(config: Config, logger: Repeats, opened: Opened): Promise<Parts> {
   const { overrideRelayCursor, retentionMs } = config;
   const version = packageVersion();
   const failure = Promise.withResolvers<unknown>();
@@ -145,8 +140,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
 
   const relays = config.relayUrls.map(parseRelayUrl);
   const totals = new IngestTotals();
-  const userAgent = `slipstream/${version}`;
-  const link = new RelayLink({ relays, userAgent, totals, logger, timing });
+  const link = new RelayLink(relays, `slipstream/${version}`, totals, logger);
   // Its calls come once the upstream has started, when the link and the monitor are there.
   link.ingest = new Ingest({
     log,
@@ -157,10 +151,11 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
       monitor.count(block);
       return delivery.publish(block);
     },
-    link,
+    setPaused: (paused) => (paused ? link.upstream.pause() : link.upstream.resume()),
     written: (seconds) => monitor.written(seconds),
     stalled: (why) => logStall(logger, why),
     failed,
+    notice: (relay, type, name, message) => link.notice(relay, type, name, message),
   });
   if (overrideRelayCursor !== undefined) link.ingest.overridePosition(relays[0], overrideRelayCursor);
 

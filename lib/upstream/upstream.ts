@@ -128,13 +128,6 @@ export class Upstream {
     }
   }
 
-  /** Drops an open connection that brings nothing new, as if it had failed: the next relay of the list has its turn. */
-  giveWay(why: string): void {
-    if (this.#state !== 'open') return;
-    this.#connection?.drop(why);
-    this.#ended('nothing_new', why);
-  }
-
   /** Closes with 1000; resolves when the socket is gone, after `closeTimeoutMs` at most. From any state, any number of times. */
   stop(): Promise<void> {
     if (this.#stopped === undefined) {
@@ -175,8 +168,7 @@ export class Upstream {
     const relay = this.relay;
     const frames = this.#connection?.frames ?? 0;
     const openForMs = this.#state === 'open' ? this.#nowMs() - this.#openedAtMs : 0;
-    const delivered =
-      why !== 'nothing_new' && isDelivering(frames, openForMs, this.#timing.deliveringAfterMs);
+    const delivered = isDelivering(frames, openForMs, this.#timing.deliveringAfterMs);
     this.#connection = undefined;
     this.#wait(
       nextAttempt(

@@ -1,7 +1,7 @@
 // The text that Prometheus reads, from sources that a test sets.
 
 import { expect, test } from 'vitest';
-import { IngestTotals } from '../../lib/ingest/ingest-totals.ts';
+import { IngestTotals } from '../../lib/ingest/ingest.ts';
 import { EventCounts } from '../../lib/monitor/event-counts.ts';
 import { type MetricSources, Metrics } from '../../lib/monitor/metrics.ts';
 import { parseRelayUrl } from '../../lib/upstream/relay-url.ts';

@@ -39,7 +39,7 @@ test('each of the things that can be wrong is', () => {
   readiness.isListening = false;
   expect(failing()).toEqual([
     'relay: no relay is connected',
-    'frames: the newest event came 60 s ago',
+    'frames: the newest came 60 s ago',
     'log: a write has taken 12 s',
     'listener: it is not open',
     'threads: they answered 15 s ago',

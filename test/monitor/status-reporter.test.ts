@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { dropReasons } from '../../lib/decode/drop-reason.ts';
-import { IngestTotals } from '../../lib/ingest/ingest-totals.ts';
+import { IngestTotals } from '../../lib/ingest/ingest.ts';
 import type { Block } from '../../lib/log/block.ts';
 import { EventCounts } from '../../lib/monitor/event-counts.ts';
 import {
