@@ -1,5 +1,6 @@
 // Which address a request comes from, for limits that count by address: the socket's, or what proxies that the operator
-// has named say in `X-Forwarded-For`. Headers of other peers are not looked at. Used by admission.ts.
+// has named say in `X-Forwarded-For`. Headers of other peers are not looked at. Used by admission.ts and
+// posted-filters.ts.
 
 import type { IncomingMessage } from 'node:http';
 import ipaddr from 'ipaddr.js';

@@ -39,10 +39,11 @@ export class Turns {
     while (!this.#isBusy) {
       const [first] = this.#waiting;
       if (first === undefined) return;
-      const [address, [work, ...others]] = first;
+      const [address, waiting] = first;
       this.#waiting.delete(address);
+      const work = waiting.shift() as () => void;
       // Behind all other addresses.
-      if (others.length > 0) this.#waiting.set(address, others);
+      if (waiting.length > 0) this.#waiting.set(address, waiting);
       this.#do(work);
     }
   };
