@@ -37,7 +37,7 @@ export interface ReadOptions {
 }
 
 /** Whether a source is a server's address, and not a file. */
-export function isAddress(from: string): boolean {
+function isAddress(from: string): boolean {
   return /^(wss?|https?):\/\//.test(from);
 }
 

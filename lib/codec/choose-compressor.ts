@@ -1,6 +1,6 @@
 // Which zstd compresses: the one inside of Node, unless it fails its test, then WebAssembly. It owns the choice and the
 // test that the choice rests on: Node's is driven by an interface that is not documented, so what it makes is read back
-// by the WebAssembly build, which shares nothing with it. Called at start, in each thread that compresses.
+// by the WebAssembly build, which shares nothing with it. The main thread chooses at start; the others open its choice.
 import { ByteWriter } from '../byte-writer.ts';
 import { CodedError, UsageError } from '../errors.ts';
 import { type Compressor, compressionLevels, windowBytesMax } from './compressor.ts';
@@ -57,6 +57,15 @@ export async function chooseCompressor(
   } finally {
     reader.close();
   }
+}
+
+/** Opens what another thread of this process has chosen, and so tested. Throws as the build does. */
+export async function openChosen(
+  name: Compressor['name'],
+  dictionary: Dictionary,
+  level: number,
+): Promise<Compressor> {
+  return name === 'wasm' ? openWasmCompressor(dictionary, level) : openNode(dictionary, level);
 }
 
 /** Whatever goes wrong inside of Node comes out as a CodedError. */

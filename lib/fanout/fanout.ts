@@ -34,7 +34,7 @@ export interface FanoutOptions {
   readonly unpublishedBytesMax: number;
 }
 
-export const defaultFanoutOptions: FanoutOptions = {
+const defaultFanoutOptions: FanoutOptions = {
   // As many threads as Node has for them.
   readsMax: 4,
   progressIntervalMs: 5_000,

@@ -2,7 +2,9 @@
 // stops them in the opposite order. The only file that knows all stages; it holds no logic of any of them.
 
 import { availableParallelism } from 'node:os';
+import { chooseCompressor } from '../codec/choose-compressor.ts';
 import type { Compressor } from '../codec/compressor.ts';
+import type { Dictionary } from '../codec/dictionary.ts';
 import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
@@ -130,7 +132,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
   const failure = Promise.withResolvers<unknown>();
   const failed = failure.resolve;
 
-  const codec = await openCodec(config, (reason) => logger.info({ code: reason.code }, reason.message));
+  const codec = await openCodec(config, (dictionary) => choose(config, dictionary, logger));
   const { compressor } = codec;
   opened.push(async () => compressor.close());
 
@@ -195,6 +197,13 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
   };
 }
 
+/** Chooses the compressor, and says why if it is not Node's. */
+function choose(config: Config, dictionary: Dictionary, logger: Logger): Promise<Compressor> {
+  return chooseCompressor(config.compressor, dictionary, config.zstdLevel, ({ code, message }) =>
+    logger.info({ code }, message),
+  );
+}
+
 /** Opens the log, and what serves it to subscribers: this thread, or workers that follow the log. */
 async function openLog(
   config: Config,
@@ -211,7 +220,15 @@ async function openLog(
   const pool =
     workers === 0
       ? undefined
-      : new WorkerPool({ config, workers, tailBytesMax, addresses, writeLog, failed });
+      : new WorkerPool({
+          config,
+          compressor: codec.compressor.name,
+          workers,
+          tailBytesMax,
+          addresses,
+          writeLog,
+          failed,
+        });
   const log = await LevelLog.open({
     dataDir,
     retentionBytes,

@@ -1,11 +1,14 @@
 // The compressor and the dictionaries that a configuration asks for. Every thread that serves subscribers has its own:
 // nothing of it can be shared.
 
-import { chooseCompressor } from '../codec/choose-compressor.ts';
 import type { Compressor } from '../codec/compressor.ts';
-import { DictionaryStore, defaultDictionaryPath, readDictionary } from '../codec/dictionary.ts';
+import {
+  type Dictionary,
+  DictionaryStore,
+  defaultDictionaryPath,
+  readDictionary,
+} from '../codec/dictionary.ts';
 import type { Config } from '../config/config.ts';
-import type { CodedError } from '../errors.ts';
 import { zstdEncodings } from '../fanout/dictionary-encoding.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 
@@ -18,14 +21,17 @@ export interface Codec {
 }
 
 /**
- * @param onFallback hears why Node's compressor is not used, if it could have been.
+ * @param open makes the compressor for the dictionary that events are stored with.
  * @throws CodedError of a CODEC_ code.
  */
-export async function openCodec(config: Config, onFallback: (reason: CodedError) => void): Promise<Codec> {
+export async function openCodec(
+  config: Config,
+  open: (dictionary: Dictionary) => Promise<Compressor>,
+): Promise<Codec> {
   const [current = readDictionary(defaultDictionaryPath()), ...others] =
     config.zstdDictionaryPaths.map(readDictionary);
   const dictionaries = new DictionaryStore(current, others);
-  const compressor = await chooseCompressor(config.compressor, current, config.zstdLevel, onFallback);
+  const compressor = await open(current);
   const openers = new Map(
     dictionaries.additional.map((dictionary) => [dictionary.id, () => compressor.withDictionary(dictionary)]),
   );

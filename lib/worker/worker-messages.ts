@@ -2,6 +2,7 @@
 // memory that threads share is freed by V8 only when it happens to collect, which took three times the memory; the copy
 // is a tenth of a microsecond an event. worker-pool.ts is the one side, worker-thread.ts the other.
 
+import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';
 import type { ListenAddress } from '../listen-address.ts';
@@ -14,6 +15,8 @@ import type { ServerLogEntry } from './subscriber-server.ts';
 /** What a worker is started with. */
 export interface WorkerStart {
   readonly config: Config;
+  /** What the main thread has chosen and tested. */
+  readonly compressor: Compressor['name'];
   /** Of this worker's newest blocks. */
   readonly tailBytesMax: number;
   /** Reads of the log at a time. */

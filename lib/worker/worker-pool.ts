@@ -5,6 +5,7 @@
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
 import { CodedError } from '../errors.ts';
 import { bind } from '../http/listen.ts';
@@ -24,6 +25,7 @@ const behindPollMs = 5;
 /** What the pool needs. */
 export interface WorkerPoolOptions {
   readonly config: Config;
+  readonly compressor: Compressor['name'];
   /** At least 1. */
   readonly workers: number;
   /** Of newest blocks, in all workers together. */
@@ -50,10 +52,11 @@ export class WorkerPool implements Delivery, LogFollower {
   /** Starts the workers on a log that has this pool as its follower and takes no blocks yet. */
   async start(log: LevelLog): Promise<void> {
     this.#log = log;
-    const { config, workers, tailBytesMax, addresses, writeLog, failed } = this.#options;
+    const { config, compressor, workers, tailBytesMax, addresses, writeLog, failed } = this.#options;
     this.#members = Array.from({ length: workers }, (_, index) => {
       const start: WorkerStart = {
         config,
+        compressor,
         tailBytesMax: Math.ceil(tailBytesMax / workers),
         readsMax: Math.max(1, Math.floor(readsMax / workers)),
         log: log.replicaStart,

@@ -2,6 +2,7 @@
 // worker-pool.ts, in order, and several blocks at once when it is behind. The only file that runs as a worker.
 
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { openChosen } from '../codec/choose-compressor.ts';
 import { CodedError } from '../errors.ts';
 import { type Block, blockBytesOf } from '../log/block.ts';
 import { LogReplica } from '../log/log-replica.ts';
@@ -111,7 +112,9 @@ function send(port: MessagePort, message: FromWorker): void {
 
 async function run(port: MessagePort, start: WorkerStart): Promise<void> {
   const { config, addresses, readsMax, tailBytesMax } = start;
-  const codec = await openCodec(config, () => {});
+  const codec = await openCodec(config, (dictionary) =>
+    openChosen(start.compressor, dictionary, config.zstdLevel),
+  );
   const replica = await LogReplica.open(
     { dataDir: config.dataDir, tailBytesMax, compressor: codec.compressor, catchUp: () => worker.take() },
     start.log,
