@@ -13,6 +13,11 @@ export class Clock {
     this.#nowMs = nowMs;
   }
 
+  /** The last value handed out; 0 before the first. */
+  get lastUs(): number {
+    return this.#lastUs;
+  }
+
   /** The wall clock, or the value after the last one when that is later (a clock step, or the same millisecond). */
   next(): number {
     const nowUs = this.#nowMs() * 1000;

@@ -3,6 +3,7 @@
 
 import { ByteWriter } from '../byte-writer.ts';
 import type { Clock } from '../event/clock.ts';
+import type { CoverageFinding, CoverageRow } from '../event/coverage.ts';
 import type { DidHasher } from '../event/did-hash.ts';
 import type { EventKind, Operation } from '../event/event.ts';
 import { binaryMessage, closeMessage, openMessage, textMessage } from '../event/websocket-frame.ts';
@@ -47,6 +48,9 @@ class Columns {
   }
 }
 
+/** Where a row of the ledger belongs: behind the event at `fromUs`, in front of those after `toUs`. */
+export type CoveragePlace = Pick<CoverageRow, 'fromUs' | 'toUs'>;
+
 /** Collects events and upstream positions until {@link seal}. Implements the event writer's sink. */
 export class BlockBuilder {
   readonly writer = new ByteWriter(writerBytes);
@@ -58,6 +62,7 @@ export class BlockBuilder {
   readonly #collectionIds = new Map<string, number>();
   #positions: Map<string, number>;
   #positionsChanged = false;
+  #coverage: CoverageRow[] = [];
   #count = 0;
   #openStart = 0;
   #openTimeUs = 0;
@@ -74,9 +79,20 @@ export class BlockBuilder {
     return this.#count;
   }
 
-  /** Whether there is anything to store: events, or just a newer upstream position. */
+  /** Whether there is anything to store: events, a row of the ledger, or just a newer upstream position. */
   get isEmpty(): boolean {
-    return this.#count === 0 && !this.#positionsChanged;
+    return this.#count === 0 && !this.#positionsChanged && this.#coverage.length === 0;
+  }
+
+  /** A place between the events so far and those to come, for a finding that is not certain yet. */
+  mark(): CoveragePlace {
+    const fromUs = this.#clock.lastUs;
+    return { fromUs, toUs: this.#clock.next() };
+  }
+
+  /** Notes a row of the ledger, which is stored with the block. */
+  cover(finding: CoverageFinding, place: CoveragePlace = this.mark()): void {
+    this.#coverage.push({ ...finding, ...place, count: 1 });
   }
 
   /** A full block ends after the frame that filled it: a relay frame's events are never split over two blocks. */
@@ -168,12 +184,15 @@ export class BlockBuilder {
     this.#count = 0;
     this.#collectionIds.clear();
     this.#positionsChanged = false;
+    const coverage = this.#coverage.length === 0 ? undefined : this.#coverage;
+    this.#coverage = [];
     return {
       index,
       json,
       zstd,
       dictionaryId: compressor.dictionaryId,
       positions: new Map(this.#positions),
+      coverage,
     };
   }
 

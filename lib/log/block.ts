@@ -4,6 +4,7 @@
 // which reads the columns per event.
 
 import { firstAfter } from '../binary-search.ts';
+import type { CoverageRow } from '../event/coverage.ts';
 
 /** `collection` of an event that has none (identity, account, an empty path). */
 export const noCollection = 0xffff;
@@ -68,6 +69,8 @@ export interface Block {
   readonly dictionaryId: number;
   /** What is in the log once this block is. */
   readonly positions: UpstreamPositions;
+  /** Rows of the coverage ledger that are stored with it, in order; most blocks have none. */
+  readonly coverage?: readonly CoverageRow[] | undefined;
 }
 
 /** Bytes of both copies. */

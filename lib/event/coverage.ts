@@ -1,0 +1,48 @@
+// What the log knows of its own holes and repeats: the words of the coverage ledger. A row says that between two events of
+// the log something may be missing, or have come twice, and why. Pure; lib/ingest finds them, lib/log stores them with the
+// blocks that they explain, and subscribers who ask are told in place.
+
+/**
+ * Why a row is there, as a closed list: metric labels, and words of `/coverage`.
+ * - `relay_gap`: the relay went on far above the last frame: what was between has not come
+ * - `new_numbering`: the relay went on at lower numbers and is followed; what was between the two is not known
+ * - `relay_changed`: another relay than before is followed, and what both have could not be joined
+ * - `started_over`: the relay does not know our place any more, and is followed from another
+ * - `frame_skipped`: a frame that ended every connection (too large, or broken) was stepped over
+ * - `frame_dropped`: frames that could not be used, as a whole; `detail` says why
+ * - `log_cut`: the end of the log was lost (a power failure): its events come again, with new times
+ * - `clock_step`: the machine's clock was set by a large step: times of the events around it are not those of the world
+ */
+export const coverageReasons = [
+  'relay_gap',
+  'new_numbering',
+  'relay_changed',
+  'started_over',
+  'frame_skipped',
+  'frame_dropped',
+  'log_cut',
+  'clock_step',
+] as const;
+export type CoverageReason = (typeof coverageReasons)[number];
+
+/** What is known when something is found; the log adds where it is. */
+export interface CoverageFinding {
+  readonly reason: CoverageReason;
+  /** Id of the relay; empty for what has nothing to do with one. */
+  readonly relay: string;
+  /** The last sequence before, and the first after, if they are known. */
+  readonly fromSeq?: number | undefined;
+  readonly toSeq?: number | undefined;
+  /** More of the reason: why a frame was dropped. */
+  readonly detail?: string | undefined;
+}
+
+/** One row of the ledger. */
+export interface CoverageRow extends CoverageFinding {
+  /** `time_us` of the last event before; 0 when there is none. */
+  readonly fromUs: number;
+  /** Its place in the stream: a `time_us` of its own, behind the events before and in front of those after. */
+  readonly toUs: number;
+  /** How many findings: rows of the same kind that follow each other closely are one. */
+  readonly count: number;
+}
