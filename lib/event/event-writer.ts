@@ -82,15 +82,15 @@ const operationOf: Readonly<Record<number, Operation>> = {
 /** Writes the events of one frame after the other into a sink; keeps its scratch memory. */
 export class EventWriter {
   readonly #sink: EventSink;
-  readonly #onDrop: (reason: DropReason) => void;
+  readonly #onDrop: (reason: DropReason, isWhole: boolean) => void;
   readonly #car = new CarIndex();
   readonly #cursor = new CborCursor();
   readonly #tape = new RecordTape();
   /** Bytes of the records of this frame so far. */
   #recordBytes = 0;
 
-  /** @param onDrop is told of every op, and every frame that `read` let through, that does not become an event. */
-  constructor(sink: EventSink, onDrop: (reason: DropReason) => void) {
+  /** @param onDrop is told of every op, and every frame (`isWhole`) that `read` let through, that does not become an event. */
+  constructor(sink: EventSink, onDrop: (reason: DropReason, isWhole: boolean) => void) {
     this.#sink = sink;
     this.#onDrop = onDrop;
   }
@@ -103,7 +103,7 @@ export class EventWriter {
     if (frame.reason !== undefined || frame.type > frameTypes.account) return 0;
     const reason = frame.type === frameTypes.commit ? this.#checkCommit(frame) : undefined;
     if (reason !== undefined || !isRfc3339(frame.bytes, frame.timeStart, frame.timeEnd)) {
-      this.#onDrop(reason ?? 'bad_time');
+      this.#onDrop(reason ?? 'bad_time', true);
       return 0;
     }
     if (frame.type === frameTypes.commit) return this.#writeOps(frame);
@@ -126,7 +126,7 @@ export class EventWriter {
     for (let op = 0; op < frame.opCount; op++) {
       const reason = this.#writeOp(frame, op * opInts);
       if (reason === undefined) events++;
-      else this.#onDrop(reason);
+      else this.#onDrop(reason, false);
     }
     return events;
   }

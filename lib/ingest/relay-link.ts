@@ -1,15 +1,51 @@
-// Ties the upstream to ingest: frames go through, what happens to the connection is logged and counted, and a relay that
-// has lost its history is followed from where it is. Holds no frames and decides nothing about events.
+// Ties the upstream to ingest: frames go through, what happens to the connection and to the relay's numbering is logged and
+// counted, and a relay that brings nothing new gives way to the next. Holds no frames and decides nothing about events.
 
 import { type FrameType, frameTypes } from '../decode/frame.ts';
 import type { Logger } from '../logger.ts';
 import type { DisconnectReason } from '../upstream/disconnect-reason.ts';
+import type { Timing } from '../upstream/limits.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import { Upstream, type UpstreamHandler } from '../upstream/upstream.ts';
-import type { Ingest, IngestTotals } from './ingest.ts';
+import type { Ingest, IngestLink } from './ingest.ts';
+import type { IngestTotals } from './ingest-totals.ts';
+import type { PlaceSearch } from './place-search.ts';
+import { type RelayOutcome, refusalsMsMin } from './relay-position.ts';
+import { RelaySearch } from './relay-search.ts';
+
+/** How long a relay may be connected without anything new before another one is tried, when there is one. As readiness. */
+const nothingNewMsMax = 60_000;
+
+const outcomeWords: Readonly<Record<RelayOutcome['name'], string>> = {
+  relay_gap: 'the relay went on far above the last frame: what it numbered in between has not come',
+  odd_sequence: 'the relay sent a number out of its order, and went on as before: the frame was taken',
+  new_numbering: 'the relay goes on at lower numbers than before, and is followed there',
+  started_over: 'the relay does not know our sequence any more, and is followed at its new numbers',
+  frame_skipped: 'a message of the relay ended every connection, and is stepped over',
+  relay_changed: 'another relay than before is followed',
+};
+
+/** Intervals of the way in, in milliseconds. */
+export interface LinkTiming extends Timing {
+  /** How long a relay has to say that it does not know our sequence before it is believed. */
+  readonly startOverAfterMs: number;
+  readonly nothingNewMs: number;
+  /** How long a relay that is searched may send nothing. */
+  readonly searchQuietMs: number;
+}
+
+/** What a link is made with. */
+export interface LinkOptions {
+  readonly relays: readonly Relay[];
+  readonly userAgent: string;
+  readonly totals: IngestTotals;
+  readonly logger: Logger;
+  /** Replaces single intervals. */
+  readonly timing?: Partial<LinkTiming>;
+}
 
 /** See the file comment. `ingest` is set once both exist: each calls the other. */
-export class RelayLink implements UpstreamHandler {
+export class RelayLink implements UpstreamHandler, IngestLink {
   readonly upstream: Upstream;
   readonly disconnects = new Map<DisconnectReason, number>();
   ingest!: Ingest;
@@ -17,47 +53,107 @@ export class RelayLink implements UpstreamHandler {
   relay: Relay | undefined;
   /** Since when, in microseconds since 1970. */
   connectedSinceUs: number | undefined;
-  readonly #totals: IngestTotals;
-  readonly #logger: Logger;
+  readonly #options: LinkOptions;
+  readonly #nothingNewMs: number;
+  /** While our place at the relay is looked for: how, and on this connection. */
+  #search: PlaceSearch | undefined;
+  #searching: RelaySearch | undefined;
+  #connectedAtMs = 0;
+  #watch: NodeJS.Timeout | undefined;
 
-  constructor(relays: readonly Relay[], userAgent: string, totals: IngestTotals, logger: Logger) {
-    this.#totals = totals;
-    this.#logger = logger;
-    this.upstream = new Upstream({ relays, userAgent, handler: this });
+  constructor(options: LinkOptions) {
+    const { relays, userAgent, timing = {} } = options;
+    this.#options = options;
+    this.#nothingNewMs = timing.nothingNewMs ?? nothingNewMsMax;
+    this.upstream = new Upstream({ relays, userAgent, timing, handler: this });
   }
 
   cursorFor(relay: Relay): number | undefined {
-    return this.ingest.positionOf(relay);
+    this.#search ??= this.ingest.searchAt(relay);
+    return this.#search === undefined ? this.ingest.positionOf(relay) : this.#search.cursor;
   }
 
   connected(relay: Relay, cursor: number | undefined): void {
+    const { logger, relays } = this.#options;
     this.relay = relay;
     this.connectedSinceUs = Date.now() * 1000;
-    this.#logger.info({ relay: relay.id, cursor: cursor ?? 'live' }, 'connected to the relay');
+    this.#connectedAtMs = performance.now();
+    logger.info({ relay: relay.id, cursor: cursor ?? 'live' }, 'connected to the relay');
+    if (this.#search !== undefined) this.#lookAround(relay, this.#search);
+    if (relays.length < 2) return;
+    this.#watch = setInterval(() => this.#giveWay(), this.#nothingNewMs / 4);
+    this.#watch.unref();
   }
 
   frame(bytes: Uint8Array, relay: Relay): void {
-    this.ingest.take(bytes, relay);
+    if (this.#searching === undefined) this.ingest.take(bytes, relay);
+    else this.#searching.take(bytes);
   }
 
-  notAFrame(): void {
-    this.#totals.drop('not_a_frame');
+  notAFrame(relay: Relay): void {
+    this.ingest.drop('not_a_frame', relay);
   }
 
   disconnected(relay: Relay, reason: DisconnectReason, detail: string, retryInMs: number): void {
     this.relay = undefined;
     this.connectedSinceUs = undefined;
+    clearInterval(this.#watch);
+    // The next connection may be to another relay.
+    this.#searching?.stop();
+    this.#searching = this.#search = undefined;
+    if (reason === 'oversize' || reason === 'protocol') this.ingest.endedBy(relay);
     this.disconnects.set(reason, (this.disconnects.get(reason) ?? 0) + 1);
-    this.#logger.warn({ relay: relay.id, reason, detail, retryInMs }, 'the relay is gone');
+    this.#options.logger.warn({ relay: relay.id, reason, detail, retryInMs }, 'the relay is gone');
   }
 
   /** A relay's `#info` or error frame. */
   notice(relay: Relay, type: FrameType, name: string, message: string): void {
     const isError = type === frameTypes.error;
-    this.#logger.warn({ relay: relay.id, name, message }, isError ? 'relay error' : 'relay notice');
+    const { logger, timing } = this.#options;
+    logger.warn({ relay: relay.id, name, message }, isError ? 'relay error' : 'relay notice');
     if (!isError || name !== 'FutureCursor') return;
-    // The relay has started over, or lost its end: its numbers mean nothing to us any more.
-    this.ingest.forget(relay);
+    // A replica that lags behind says so too: the place is tried again, with back-off, before it is given up.
+    if (this.ingest.isRefusedForLong(relay, timing?.startOverAfterMs ?? refusalsMsMin))
+      this.ingest.forget(relay);
     this.upstream.reconnect('future cursor');
+  }
+
+  /** Something happened to a relay's numbering. It has been counted. */
+  outcome(relay: Relay, { name, from, to }: RelayOutcome): void {
+    const gap =
+      name === 'relay_gap' && from !== undefined && to !== undefined ? { missing: to - from - 1 } : {};
+    this.#options.logger.warn({ relay: relay.id, name, from, to, ...gap }, outcomeWords[name]);
+  }
+
+  setPaused(paused: boolean): void {
+    if (paused) this.upstream.pause();
+    else this.upstream.resume();
+  }
+
+  /** Looks at the first frames of this connection before any is taken. */
+  #lookAround(relay: Relay, search: PlaceSearch): void {
+    const { timing } = this.#options;
+    const sink = {
+      found: (frames: readonly Uint8Array[]) => {
+        this.#searching = this.#search = undefined;
+        this.ingest.join(relay, search);
+        for (const bytes of frames) this.ingest.take(bytes, relay);
+      },
+      again: () => {
+        this.#searching = undefined;
+        clearInterval(this.#watch);
+        this.upstream.redial('not our place');
+      },
+    };
+    this.#searching = new RelaySearch(search, sink, timing?.searchQuietMs);
+  }
+
+  #giveWay(): void {
+    const { isPaused, stalledBy, idleMs } = this.ingest.queue;
+    // While the log waits, or our place is looked for, it is not the relay that brings nothing.
+    if (isPaused || stalledBy !== undefined || this.#searching !== undefined) return;
+    const connectedMs = performance.now() - this.#connectedAtMs;
+    if (Math.min(idleMs, connectedMs) < this.#nothingNewMs) return;
+    this.upstream.giveWay(`nothing new for ${Math.round(this.#nothingNewMs / 1000)} s`);
   }
 }

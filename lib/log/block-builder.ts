@@ -8,7 +8,13 @@ import type { DidHasher } from '../event/did-hash.ts';
 import type { EventKind, Operation } from '../event/event.ts';
 import { binaryMessage, closeMessage, openMessage, textMessage } from '../event/websocket-frame.ts';
 import { grow } from '../grow.ts';
-import { type Block, type BlockIndex, noCollection, type UpstreamPositions } from './block.ts';
+import {
+  type Block,
+  type BlockIndex,
+  noCollection,
+  type StreamTimes,
+  type UpstreamPositions,
+} from './block.ts';
 import { SubjectBuilder } from './subject-builder.ts';
 
 /** Compresses an event's JSON to one zstd frame: the part of a `Compressor` that blocks need. */
@@ -62,6 +68,7 @@ export class BlockBuilder {
   readonly #collectionIds = new Map<string, number>();
   #positions: Map<string, number>;
   #positionsChanged = false;
+  #followed: string | undefined;
   #coverage: CoverageRow[] = [];
   #count = 0;
   #openStart = 0;
@@ -73,6 +80,7 @@ export class BlockBuilder {
     this.#hasher = hasher;
     this.#subjects = new SubjectBuilder(hasher);
     this.#positions = new Map(positions);
+    this.#followed = [...positions.keys()].at(-1);
   }
 
   get count(): number {
@@ -90,9 +98,18 @@ export class BlockBuilder {
     return { fromUs, toUs: this.#clock.next() };
   }
 
-  /** Notes a row of the ledger, which is stored with the block. */
+  /** Notes a row of the ledger, which is stored with the block. Drops of one kind are one row of a block. */
   cover(finding: CoverageFinding, place: CoveragePlace = this.mark()): void {
-    this.#coverage.push({ ...finding, ...place, count: 1 });
+    const { reason, relay, detail } = finding;
+    const at =
+      reason === 'frame_dropped'
+        ? this.#coverage.findIndex((row) => row.relay === relay && row.detail === detail)
+        : -1;
+    if (at < 0) this.#coverage.push({ ...finding, ...place, count: 1 });
+    else {
+      const row = this.#coverage[at];
+      this.#coverage[at] = { ...row, toSeq: finding.toSeq, toUs: place.toUs, count: row.count + 1 };
+    }
   }
 
   /** A full block ends after the frame that filled it: a relay frame's events are never split over two blocks. */
@@ -137,10 +154,17 @@ export class BlockBuilder {
     this.#subjects.end(source, pathStart, collectionEnd + 1, pathEnd);
   }
 
-  /** Everything of that relay up to `seq` is in this block or before it. */
+  /** Everything of that relay up to `seq` is in this block or before it. The relay that was followed last is the last. */
   advance(relayId: string, seq: number): void {
+    if (relayId !== this.#followed) this.#positions.delete(relayId);
+    this.#followed = relayId;
     this.#positions.set(relayId, seq);
     this.#positionsChanged = true;
+  }
+
+  /** The relay that was followed last, if one was. */
+  get followed(): string | undefined {
+    return this.#followed;
   }
 
   /** Last sequence taken from that relay, sealed or not. */
@@ -156,9 +180,9 @@ export class BlockBuilder {
   /**
    * Compresses the gathered events, makes the block and starts the next one. Call when not {@link isEmpty}.
    * @param frameTimeUs the time that the newest frame carries, which tells when the events were created; undefined when none
-   * has carried one.
+   * has carried one. @param stream kept with the block.
    */
-  seal(compressor: EventCompressor, frameTimeUs?: number): Block {
+  seal(compressor: EventCompressor, frameTimeUs?: number, stream?: StreamTimes): Block {
     const count = this.#count;
     const columns = this.#columns;
     const firstTimeUs = count > 0 ? columns.timeUs[0] : this.#clock.next();
@@ -178,6 +202,7 @@ export class BlockBuilder {
       collection: columns.collection.slice(0, count),
       kindAndOperation: columns.kindAndOperation.slice(0, count),
       collections: [...this.#collectionIds.keys()],
+      stream,
       subjects: this.#subjects.take(firstTimeUs, lastTimeUs),
     };
     this.writer.shrink(writerBytes);

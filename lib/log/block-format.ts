@@ -108,7 +108,11 @@ export function writeHead(
   const { index } = block;
   const { count } = index;
   const text = Buffer.from(
-    JSON.stringify({ collections: index.collections, positions: Object.fromEntries(block.positions) }),
+    JSON.stringify({
+      collections: index.collections,
+      positions: Object.fromEntries(block.positions),
+      stream: index.stream,
+    }),
   );
   const bytes = Buffer.alloc(headBytes + count * columnBytesPerEvent + text.length);
   bytes.writeUInt32LE(headVersion, 4);
@@ -194,6 +198,7 @@ export function readHead(bytes: Uint8Array): BlockHead {
       lastTimeUs: view.getFloat64(24, true),
       ...columns,
       collections: text.collections,
+      stream: text.stream,
     },
     positions: new Map(Object.entries(text.positions as Record<string, number>)),
     dictionaryId: view.getUint32(48, true),

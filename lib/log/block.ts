@@ -30,8 +30,17 @@ export interface BlockIndex {
   readonly kindAndOperation: Uint8Array;
   /** The distinct collections of this block. */
   readonly collections: readonly string[];
+  /** What ingest knew of time when the block was sealed; absent in blocks of earlier versions. */
+  readonly stream?: StreamTimes | undefined;
   /** Absent when nothing in the block has a record, and in what was read for a reader who does not ask. */
   readonly subjects?: SubjectColumns | undefined;
+}
+
+/** Time in the stream, by what its frames carry (lib/ingest/frame-times.ts), in microseconds since 1970. */
+export interface StreamTimes {
+  readonly nowUs: number;
+  /** Frames up to this time may have come before, from another relay or under other numbers. */
+  readonly overlapUntilUs?: number | undefined;
 }
 
 /** What events point at, in the short form of lib/event/subject.ts. A deletion has what its record pointed at. */

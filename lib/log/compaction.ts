@@ -35,7 +35,7 @@ export function compactBlocks(blocks: readonly Block[]): Block {
     withEvents.map((block) => block.index.count),
   );
   return {
-    index: { ...index, collections: [...collectionIds.keys()], subjects },
+    index: { ...index, collections: [...collectionIds.keys()], stream: last.index.stream, subjects },
     json: Buffer.concat(withEvents.map((block) => block.json)),
     zstd: Buffer.concat(withEvents.map((block) => block.zstd)),
     dictionaryId: last.dictionaryId,
@@ -44,7 +44,7 @@ export function compactBlocks(blocks: readonly Block[]): Block {
 }
 
 function appendColumns(
-  to: Omit<BlockIndex, 'collections'>,
+  to: Omit<BlockIndex, 'collections' | 'stream'>,
   at: number,
   from: BlockIndex,
   jsonStart: number,

@@ -3,7 +3,8 @@
 
 import type { Compressor } from '../codec/compressor.ts';
 import { frameTypes } from '../decode/frame.ts';
-import type { Ingest, IngestTotals } from '../ingest/ingest.ts';
+import type { QueueState } from '../ingest/ingest.ts';
+import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { EventLog } from '../log/event-log.ts';
 import { disconnectReasons } from '../upstream/disconnect-reason.ts';
@@ -24,7 +25,7 @@ export interface DaemonSources {
   readonly published: EventCounts;
   readonly log: Pick<EventLog, 'stats' | 'positions' | 'deletions'>;
   readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs' | 'disconnects'>;
-  readonly ingest: Pick<Ingest, 'newestFrameTimeUs' | 'stalledBy' | 'pendingBytes' | 'isPaused'>;
+  readonly queue: Pick<QueueState, 'newestFrameTimeUs' | 'stalledBy' | 'pendingBytes' | 'isPaused'>;
   readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes'>;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
@@ -51,7 +52,7 @@ export function daemonMetrics(sources: DaemonSources): Metric[] {
   ];
 }
 
-function upstreamMetrics({ relays, link, log, ingest, nowUs }: DaemonSources): Metric[] {
+function upstreamMetrics({ relays, link, log, queue, totals, nowUs }: DaemonSources): Metric[] {
   const seconds = (us: number | undefined): number | undefined => (us === undefined ? undefined : us / 1e6);
   return [
     gauges('slipstream_upstream_connected', 'Whether this relay is the one connected', ['relay'], () =>
@@ -60,25 +61,28 @@ function upstreamMetrics({ relays, link, log, ingest, nowUs }: DaemonSources): M
     gauge('slipstream_upstream_connected_since_seconds', 'When the relay was connected', () =>
       seconds(link.connectedSinceUs),
     ),
-    gauges('slipstream_upstream_sequence', 'Last stored sequence of this relay', ['relay'], () =>
+    gauges('slipstream_upstream_sequence', 'Stored sequence to go on after at this relay', ['relay'], () =>
       relays.flatMap((relay): Sample[] => {
-        const seq = log.positions.get(relay.id);
+        const seq = log.positions.get(relay.numbering);
         return seq === undefined ? [] : [[[relay.id], seq]];
       }),
     ),
-    gauge('slipstream_upstream_newest_frame_seconds', 'Time that the newest frame carries', () =>
-      seconds(ingest.newestFrameTimeUs),
+    gauge('slipstream_upstream_newest_frame_seconds', 'Time that the newest frame taken carries', () =>
+      seconds(queue.newestFrameTimeUs),
     ),
-    gauge('slipstream_upstream_lag_seconds', 'Now minus the time that the newest frame carries', () =>
-      seconds(upstreamLagUs(ingest, nowUs())),
+    gauge('slipstream_upstream_lag_seconds', 'Now minus the time that the newest frame taken carries', () =>
+      seconds(upstreamLagUs(queue, nowUs())),
     ),
     counters('slipstream_upstream_disconnects_total', 'Connections and attempts that ended', ['reason'], () =>
       byName(disconnectReasons.map((reason) => [reason, link.disconnects.get(reason) ?? 0])),
     ),
+    counters('slipstream_relay_outcomes_total', "What happened to a relay's numbering", ['outcome'], () =>
+      byName(totals.outcomes),
+    ),
   ];
 }
 
-function ingestMetrics({ totals, published, ingest }: DaemonSources): Metric[] {
+function ingestMetrics({ totals, published, queue }: DaemonSources): Metric[] {
   return [
     counters('slipstream_frames_total', 'Frames taken from the relay', ['type'], () =>
       byName(Object.entries(frameTypes).map(([name, type]) => [name, totals.frames[type]])),
@@ -107,11 +111,11 @@ function ingestMetrics({ totals, published, ingest }: DaemonSources): Metric[] {
     gauge(
       'slipstream_ingest_queue_bytes',
       'Bytes of blocks that wait to be stored',
-      () => ingest.pendingBytes,
+      () => queue.pendingBytes,
     ),
-    gauge('slipstream_ingest_paused', 'Whether the relay waits for the log', () => Number(ingest.isPaused)),
+    gauge('slipstream_ingest_paused', 'Whether the relay waits for the log', () => Number(queue.isPaused)),
     gauge('slipstream_ingest_stalled', 'Whether the log waits for room on the disk', () =>
-      ingest.stalledBy === undefined ? 0 : 1,
+      queue.stalledBy === undefined ? 0 : 1,
     ),
   ];
 }

@@ -2,7 +2,7 @@
 // told of blocks and writes, asks for everything else, and changes nothing. Built by service.ts.
 
 import type { Compressor } from '../codec/compressor.ts';
-import type { IngestTotals } from '../ingest/ingest.ts';
+import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { Block } from '../log/block.ts';
 import type { EventLog } from '../log/event-log.ts';
@@ -63,7 +63,7 @@ export class Monitor {
       log,
       link,
       nowUs,
-      ingest: link.ingest,
+      queue: link.ingest.queue,
       published: this.#published,
       counts: async () => withinLog(await delivery.counts(), log.stats()),
     };

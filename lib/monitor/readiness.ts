@@ -1,11 +1,11 @@
 // Whether this daemon should be sent subscribers, as named checks on what the parts say of themselves at that moment. It
 // decides nothing else: nobody in the process acts on it. Read by the metrics listener, and for metrics.
 
-import type { Ingest } from '../ingest/ingest.ts';
+import type { QueueState } from '../ingest/ingest.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { Check, Checks } from './metrics-listener.ts';
 
-/** How long a relay may have nothing new. The network is never silent for a second. */
+/** How long nothing from a relay may become an event, whatever it sends. The network is never silent for a second. */
 const idleMsMax = 60_000;
 /** How long one write may take: an overloaded disk, or one that hangs. */
 const writingMsMax = 10_000;
@@ -14,7 +14,7 @@ const answerMsMax = 10_000;
 
 /** Where the state is. */
 export interface LinkState extends Pick<RelayLink, 'relay'> {
-  readonly ingest: Pick<Ingest, 'idleMs' | 'writingMs' | 'stalledBy'>;
+  readonly ingest: { readonly queue: Pick<QueueState, 'idleMs' | 'writingMs' | 'stalledBy'> };
 }
 
 /** See the file comment. */
@@ -38,21 +38,18 @@ export class Readiness {
   /** The checks, by name: always the same ones. */
   checks(): Checks {
     const { relay, ingest } = this.#link;
+    const { idleMs, writingMs, stalledBy } = ingest.queue;
     const silentMs = this.#nowMs() - this.#answeredAtMs;
     return {
       relay: check(relay !== undefined, relay?.id ?? 'no relay is connected'),
       frames: check(
-        ingest.idleMs <= idleMsMax,
-        Number.isFinite(ingest.idleMs)
-          ? `the newest came ${seconds(ingest.idleMs)} ago`
-          : 'none has come yet',
+        idleMs <= idleMsMax,
+        Number.isFinite(idleMs) ? `the newest event came ${seconds(idleMs)} ago` : 'none has come yet',
       ),
       log: check(
-        ingest.stalledBy === undefined && ingest.writingMs <= writingMsMax,
-        ingest.stalledBy ??
-          (ingest.writingMs > writingMsMax
-            ? `a write has taken ${seconds(ingest.writingMs)}`
-            : 'it takes writes'),
+        stalledBy === undefined && writingMs <= writingMsMax,
+        stalledBy ??
+          (writingMs > writingMsMax ? `a write has taken ${seconds(writingMs)}` : 'it takes writes'),
       ),
       listener: check(this.isListening, this.isListening ? 'it is open' : 'it is not open'),
       threads: check(

@@ -3,7 +3,8 @@
 // reports go, to the routes of this thread or to worker threads, is up to monitor.ts.
 
 import type { Compressor } from '../codec/compressor.ts';
-import type { Ingest, IngestTotals } from '../ingest/ingest.ts';
+import type { QueueState } from '../ingest/ingest.ts';
+import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Drop, ReasonCount, StatusReport, SubscriberReport } from '../status/status-report.ts';
@@ -33,7 +34,7 @@ export interface StatusSources {
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs'>;
-  readonly ingest: Pick<Ingest, 'newestFrameTimeUs' | 'stalledBy'>;
+  readonly queue: Pick<QueueState, 'newestFrameTimeUs' | 'stalledBy'>;
   /** Of all threads together. A report waits for the answer. */
   readonly counts: () => Promise<SubscriberCounts>;
   /** Takes each report. */
@@ -157,17 +158,17 @@ export class StatusReporter {
   }
 
   #upstream(timeUs: number): StatusReport['upstream'] {
-    const { link, ingest, relays, log } = this.#sources;
+    const { link, queue, relays, log } = this.#sources;
     const { relay, connectedSinceUs } = link;
     this.#lastRelay = relay ?? this.#lastRelay ?? relays[0];
-    const lagUs = upstreamLagUs(ingest, timeUs);
+    const lagUs = upstreamLagUs(queue, timeUs);
     return {
       relays: relays.map(({ id }) => id),
       relay: relay?.id ?? null,
       connectedSinceUs: connectedSinceUs ?? null,
-      sequence: log.positions.get(this.#lastRelay.id) ?? null,
+      sequence: log.positions.get(this.#lastRelay.numbering) ?? null,
       lagMs: lagUs === undefined ? null : toMs(lagUs),
-      stalled: ingest.stalledBy ?? null,
+      stalled: queue.stalledBy ?? null,
     };
   }
 

@@ -9,8 +9,10 @@ import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
 import { AddressTable } from '../fanout/address-table.ts';
-import { Ingest, IngestTotals } from '../ingest/ingest.ts';
-import { RelayLink } from '../ingest/relay-link.ts';
+import { readEarlierFrames } from '../ingest/earlier-frames.ts';
+import { Ingest } from '../ingest/ingest.ts';
+import { IngestTotals } from '../ingest/ingest-totals.ts';
+import { type LinkTiming, RelayLink } from '../ingest/relay-link.ts';
 import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
 import { LevelLog } from '../log/level-log.ts';
 import type { Logger } from '../logger.ts';
@@ -18,7 +20,7 @@ import { Monitor } from '../monitor/monitor.ts';
 import { packageVersion } from '../package-version.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
-import { parseRelayUrl, type Relay } from '../upstream/relay-url.ts';
+import { parseRelays, type Relay } from '../upstream/relay-url.ts';
 import { type Codec, openCodec } from '../worker/codec.ts';
 import {
   type Delivery,
@@ -60,15 +62,16 @@ export class Service {
 
   /**
    * Opens the log, listens, then connects to the relay. What was opened is closed again when a later step fails.
+   * @param timing replaces single intervals of the way in; for tests.
    * @throws CodedError of the stage that cannot start.
    */
-  static async start(config: Config, everyLine: Logger): Promise<Service> {
+  static async start(config: Config, everyLine: Logger, timing: Timing = {}): Promise<Service> {
     const logger = new Repeats(everyLine);
     for (const notice of config.notices) logger.warn({}, notice);
     const opened: Opened = [];
     try {
       checkSocketInternals();
-      const parts = await assemble(config, logger, opened);
+      const parts = await assemble(config, logger, opened, timing);
       const { delivery, monitor, link } = parts;
       const publicAddress = await delivery.listen(config.listen);
       opened.push(() => delivery.stop(0));
@@ -122,11 +125,14 @@ interface Parts {
   readonly failed: Promise<unknown>;
 }
 
+/** Intervals that tests shorten. */
+type Timing = Partial<LinkTiming>;
+
 /** What has to be closed, last first, when a later step of the start fails. */
 type Opened = (() => Promise<void>)[];
 
 /** Builds the stages, from the log to the relay's link. Nothing listens yet, and no relay is connected. */
-async function assemble(config: Config, logger: Repeats, opened: Opened): Promise<Parts> {
+async function assemble(config: Config, logger: Repeats, opened: Opened, timing: Timing): Promise<Parts> {
   const { overrideRelayCursor, retentionMs } = config;
   const version = packageVersion();
   const failure = Promise.withResolvers<unknown>();
@@ -140,12 +146,13 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
   const clock = new Clock(log.lastTimeUs);
   const nowUs = (): number => clock.nowUs();
 
-  const relays = config.relayUrls.map(parseRelayUrl);
+  const relays = parseRelays(config.relayUrls);
   const totals = new IngestTotals();
-  const link = new RelayLink(relays, `slipstream/${version}`, totals, logger);
+  const link = new RelayLink({ relays, userAgent: `slipstream/${version}`, totals, logger, timing });
   // Its calls come once the upstream has started, when the link and the monitor are there.
   link.ingest = new Ingest({
     log,
+    earlier: await readEarlierFrames(log),
     clock,
     compressor,
     totals,
@@ -153,11 +160,10 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
       monitor.count(block);
       return delivery.publish(block);
     },
-    setPaused: (paused) => (paused ? link.upstream.pause() : link.upstream.resume()),
+    link,
     written: (seconds) => monitor.written(seconds),
     stalled: (why) => logStall(logger, why),
     failed,
-    notice: (relay, type, name, message) => link.notice(relay, type, name, message),
   });
   if (overrideRelayCursor !== undefined) link.ingest.overridePosition(relays[0], overrideRelayCursor);
 

@@ -15,6 +15,7 @@ import { detailMaxChars } from './limits.ts';
  * - `protocol`: the relay broke the WebSocket protocol
  * - `oversize`: a message over `frameMaxBytes`
  * - `silent`: no answer to a ping
+ * - `nothing_new`: it was open and brought nothing new, so that another relay has its turn
  * - `requested`: our own `reconnect()`
  */
 export const disconnectReasons = [
@@ -29,6 +30,7 @@ export const disconnectReasons = [
   'protocol',
   'oversize',
   'silent',
+  'nothing_new',
   'requested',
 ] as const;
 export type DisconnectReason = (typeof disconnectReasons)[number];

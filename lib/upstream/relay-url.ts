@@ -20,6 +20,8 @@ export interface Relay {
    * default. No scheme, query or credentials, so those can change without losing the position. Safe to log.
    */
   readonly id: string;
+  /** Id of the relay whose numbers it has: its own, or that of the first of the siblings that share them. */
+  readonly numbering: string;
   /** Where to connect without a cursor. May hold credentials and tokens: not for logs. */
   readonly url: string;
   /**
@@ -51,6 +53,7 @@ export function parseRelayUrl(text: string): Relay {
   const id = url.pathname === defaultPath ? url.host : url.host + url.pathname;
   return {
     id,
+    numbering: id,
     url: href,
     connectUrl(cursor) {
       if (cursor === undefined) return href;
@@ -63,6 +66,18 @@ export function parseRelayUrl(text: string): Relay {
       return `${href}${separator}cursor=${cursor}`;
     },
   };
+}
+
+/**
+ * Reads a list of relays. An entry may be several siblings, `wss://one.example|wss://two.example`: relays with the same numbers,
+ * so that what was read from one is gone on with at the other.
+ * @throws CodedError UPSTREAM_BAD_URL as {@link parseRelayUrl}.
+ */
+export function parseRelays(entries: readonly string[]): Relay[] {
+  return entries.flatMap((entry) => {
+    const siblings = entry.split('|').map((text) => parseRelayUrl(text.trim()));
+    return siblings.map((relay) => ({ ...relay, numbering: siblings[0].numbering }));
+  });
 }
 
 function badUrl(text: string, what: string): CodedError {

@@ -128,6 +128,24 @@ export class Upstream {
     }
   }
 
+  /**
+   * Drops an open connection and makes another one to the same relay at once, from a timer: `cursorFor` is asked again. It is
+   * no end and counts as none; who calls it bounds how often.
+   */
+  redial(why: string): void {
+    if (this.#state !== 'open') return;
+    this.#connection?.drop(why);
+    this.#connection = undefined;
+    this.#wait({ ...this.#attempt, delayMs: 0 });
+  }
+
+  /** Drops an open connection that brings nothing new, as if it had failed: the next relay of the list has its turn. */
+  giveWay(why: string): void {
+    if (this.#state !== 'open') return;
+    this.#connection?.drop(why);
+    this.#ended('nothing_new', why);
+  }
+
   /** Closes with 1000; resolves when the socket is gone, after `closeTimeoutMs` at most. From any state, any number of times. */
   stop(): Promise<void> {
     if (this.#stopped === undefined) {
@@ -168,7 +186,8 @@ export class Upstream {
     const relay = this.relay;
     const frames = this.#connection?.frames ?? 0;
     const openForMs = this.#state === 'open' ? this.#nowMs() - this.#openedAtMs : 0;
-    const delivered = isDelivering(frames, openForMs, this.#timing.deliveringAfterMs);
+    const delivered =
+      why !== 'nothing_new' && isDelivering(frames, openForMs, this.#timing.deliveringAfterMs);
     this.#connection = undefined;
     this.#wait(
       nextAttempt(

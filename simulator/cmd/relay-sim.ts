@@ -11,7 +11,7 @@ import type { FrameSource } from '../lib/frame-source.ts';
 import { FrameRecording, readFrames, writeFrames } from '../lib/frames-file.ts';
 import type { SyntheticNetwork } from '../lib/network.ts';
 import { NetworkHistory } from '../lib/network-history.ts';
-import { parseFaults } from '../lib/relay-faults.ts';
+import { noFaults, parseFaults } from '../lib/relay-faults.ts';
 import { RelayServer } from '../lib/relay-server.ts';
 
 interface Flags {
@@ -90,11 +90,7 @@ const command = new Command('relay-sim')
   )
   .option('--frames-file <file>', 'serve recorded frames; with --pool, stamp them with new sequences')
   .option('--loop', 'start over at the end of the file')
-  .option(
-    '--faults <list>',
-    'name=number,…: dropAfterFrames, rewindFrames, quiet, refuseStatus, acceptDelayMs',
-    parseFaults,
-  )
+  .option('--faults <list>', `name=number,…: ${Object.keys(noFaults).join(', ')}`, parseFaults)
   .option('--write-frames <file>', 'write --count frames to a file and exit')
   .option('--count <n>', 'frames to write', wholeNumber('count', 1, 10_000_000), 1000);
 

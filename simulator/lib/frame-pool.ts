@@ -6,6 +6,7 @@ import { CodedError } from '../../lib/errors.ts';
 import type { FrameSource } from './frame-source.ts';
 import { FrameTemplate } from './frame-template.ts';
 import type { SyntheticNetwork } from './network.ts';
+import { PublishTimes } from './publish-times.ts';
 import { defaultFirstSeq, SequencePlan } from './sequence-plan.ts';
 import { type ExpectedFrame, eventsOf, readSyntheticFrame, type SyntheticFrame } from './synthetic-frame.ts';
 
@@ -13,7 +14,7 @@ import { type ExpectedFrame, eventsOf, readSyntheticFrame, type SyntheticFrame }
 export interface FramePoolOptions {
   /** Sequence of the first frame. Default {@link defaultFirstSeq}. */
   readonly firstSeq?: number;
-  /** Milliseconds for the `time` of a frame that is being written. Default: the wall clock, read on each write. */
+  /** Milliseconds for the `time` of frames, read as they are published. Default: the wall clock. */
   readonly nowMs?: () => number;
   /** Frames that can be read back by cursor. Default: all. */
   readonly backlogFrames?: number;
@@ -29,6 +30,7 @@ export class FramePool implements FrameSource {
   readonly #plan: SequencePlan;
   readonly #nowMs: () => number;
   readonly #backlogFrames: number;
+  readonly #published = new PublishTimes();
   readonly #time = Buffer.alloc(24);
   #timeMs = Number.NaN;
   #prepared = 0;
@@ -99,7 +101,9 @@ export class FramePool implements FrameSource {
   }
 
   prepare(end: number): undefined {
-    this.#prepared = Math.max(this.#prepared, end);
+    if (end <= this.#prepared) return;
+    this.#published.note(this.#prepared, this.#nowMs());
+    this.#prepared = end;
   }
 
   seqAt(position: number): number {
@@ -117,10 +121,10 @@ export class FramePool implements FrameSource {
 
   writeAt(position: number, out: Buffer, offset: number): void {
     const seq = this.#plan.seqAt(position);
-    const nowMs = this.#nowMs();
-    if (nowMs !== this.#timeMs) {
-      this.#timeMs = nowMs;
-      this.#time.write(new Date(nowMs).toISOString(), 'latin1');
+    const timeMs = this.#published.at(position) ?? this.#nowMs();
+    if (timeMs !== this.#timeMs) {
+      this.#timeMs = timeMs;
+      this.#time.write(new Date(timeMs).toISOString(), 'latin1');
     }
     const template = this.#templates[seq % this.#templates.length];
     template.write(seq, this.#plan.epochAt(position), this.#time, out, offset);

@@ -8,7 +8,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type WebSocket, WebSocketServer } from '../../lib/websocket.ts';
-import { encodeError, encodeInfo } from './frame-encoder.ts';
+import { encodeError, encodeInfo, encodeMessage } from './frame-encoder.ts';
 import type { FrameSource } from './frame-source.ts';
 import { Pace } from './pace.ts';
 import { type CutKind, RelayConnection, type RelayFeed } from './relay-connection.ts';
@@ -225,6 +225,11 @@ export class RelayServer implements RelayFeed {
 
   /** Reserves positions for frames that are about to be made; returns where they end. */
   #plan(frames: number): number {
+    const { fallBack } = this.#faults;
+    if (fallBack > 0 && this.#head > 0) {
+      this.setFaults({ fallBack: 0 });
+      this.#fallBack(fallBack);
+    }
     this.#planned = Math.min(this.#planned + frames, this.source.length);
     return this.#planned;
   }
@@ -233,7 +238,24 @@ export class RelayServer implements RelayFeed {
     if (end > this.#head) {
       this.#head = end;
       this.#pumpAll();
+      this.#sendOdd();
     }
+  }
+
+  #fallBack(by: number): void {
+    this.restartSequence(Math.max(1, this.source.seqAt(this.#planned) - by));
+  }
+
+  /** The frame of the fault `oddSequence`: nobody's, and in no history. */
+  #sendOdd(): void {
+    const { oddSequence } = this.#faults;
+    if (oddSequence === 0 || this.#connections.size === 0) return;
+    this.setFaults({ oddSequence: 0 });
+    const did = 'did:plc:oddoddoddoddoddoddoddodd';
+    const time = new Date().toISOString();
+    this.sendRaw(
+      encodeMessage('#identity', { seq: this.headSeq + oddSequence, did, time, handle: 'odd.test' }),
+    );
   }
 
   #pumpAll(): void {
@@ -269,23 +291,25 @@ export class RelayServer implements RelayFeed {
   #accept(webSocket: WebSocket, socket: Socket, cursor: number | undefined): void {
     const { source } = this;
     webSocket.on('error', () => socket.destroy());
-    if (cursor !== undefined && cursor > this.headSeq) {
+    const asked = cursor === undefined ? undefined : this.#cursorTaken(cursor);
+    if (asked === 'future') {
       webSocket.send(encodeError('FutureCursor', 'Cursor in the future.'));
       webSocket.close(1008);
       return;
     }
     this.#accepted++;
     let position = this.#head;
-    if (cursor !== undefined) {
-      position = source.positionAfter(cursor, this.#head);
+    if (asked !== undefined) {
+      position = source.positionAfter(asked, this.#head);
       const outdated =
-        position < this.#head && this.#isOldest(position) && cursor < source.seqAt(position) - 1;
+        position < this.#head && this.#isOldest(position) && asked < source.seqAt(position) - 1;
       if (outdated) {
         webSocket.send(
           encodeInfo('OutdatedCursor', 'Requested cursor exceeded limit. Possibly missing events'),
         );
       }
-      position = Math.max(position - this.#faults.rewindFrames, source.firstPosition);
+      const { rewindFrames, skipFrames } = this.#faults;
+      position = Math.max(Math.min(position + skipFrames, this.#head) - rewindFrames, source.firstPosition);
     }
     socket.setNoDelay(true);
     const connection = new RelayConnection(this, webSocket, socket, position);
@@ -293,6 +317,22 @@ export class RelayServer implements RelayFeed {
     this.#wake();
     webSocket.on('close', () => this.#connections.delete(connection));
     connection.pump();
+  }
+
+  /** What becomes of a cursor: itself, `future` if the relay says that it does not know it, or live. */
+  #cursorTaken(cursor: number): number | 'future' | undefined {
+    const { fallBackOnReconnect, futureCursors, ignoreCursor } = this.#faults;
+    if (fallBackOnReconnect > 0) {
+      this.setFaults({ fallBackOnReconnect: 0 });
+      this.#fallBack(fallBackOnReconnect);
+      return undefined;
+    }
+    if (ignoreCursor) return undefined;
+    if (futureCursors > 0) {
+      this.setFaults({ futureCursors: futureCursors - 1 });
+      return 'future';
+    }
+    return cursor > this.headSeq ? 'future' : cursor;
   }
 
   #wake(): void {

@@ -320,3 +320,68 @@ function resumed(server: RelayServer, cursor: number): Promise<RelayReader> {
   server.setFaults({ quiet: false });
   return read(server, `?cursor=${cursor}`).frames(1);
 }
+
+describe('RelayServer faults of numbering', () => {
+  it('sends one frame with an odd sequence, once, and goes on', async () => {
+    const server = await listen({ backlogFrames: 5, faults: { oddSequence: 1_000_000 } });
+    const reader = await read(server).opened();
+    await expect.poll(() => server.connections).toBe(1);
+    await server.publish(1);
+    await reader.frames(2);
+    await server.publish(2);
+    await reader.frames(4);
+    expect(new Set(seqsOf(reader))).toEqual(new Set([1005, 1006, 1007, 1_001_005]));
+    expect(server.faults.oddSequence).toBe(0);
+    expect(seqsOf(await read(server, '?cursor=999').frames(8))).toEqual(range(1000, 8));
+  });
+
+  it('falls back to lower numbers on the same connection, once', async () => {
+    const server = await listen({ backlogFrames: 5 });
+    const reader = await read(server).opened();
+    await expect.poll(() => server.connections).toBe(1);
+    server.setFaults({ fallBack: 700 });
+    await server.publish(3);
+    await server.publish(3);
+    expect(seqsOf(await reader.frames(6))).toEqual(range(305, 6));
+  });
+
+  it('falls back when a reader comes back, without a word', async () => {
+    const server = await listen({ backlogFrames: 5, faults: { fallBackOnReconnect: 1e6 } });
+    const reader = await read(server, '?cursor=1004').opened();
+    await expect.poll(() => server.connections).toBe(1);
+    await server.publish(3);
+    expect(seqsOf(await reader.frames(3))).toEqual(range(1, 3));
+    expect((await read(server, '?cursor=1004').closed()).binary.length).toBe(1);
+  });
+
+  it('answers so many cursors with FutureCursor', async () => {
+    const server = await listen({ backlogFrames: 5, faults: { futureCursors: 2 } });
+    for (let reader = 0; reader < 2; reader++) {
+      const { binary, closeCode } = await read(server, '?cursor=1000').closed();
+      expect([decodeFrame(binary[0]).body.error, closeCode]).toEqual(['FutureCursor', 1008]);
+    }
+    expect(seqsOf(await read(server, '?cursor=1000').frames(4))).toEqual(range(1001, 4));
+  });
+
+  it('resumes later than the cursor, or live, without a word', async () => {
+    const server = await listen({ backlogFrames: 20, faults: { skipFrames: 7 } });
+    expect(seqsOf(await read(server, '?cursor=1001').frames(11))).toEqual(range(1009, 11));
+    server.setFaults({ ignoreCursor: true });
+    const reader = await read(server, '?cursor=1001').opened();
+    await expect.poll(() => server.connections).toBe(2);
+    await server.publish(2);
+    expect(seqsOf(await reader.frames(2))).toEqual(range(1020, 2));
+  });
+
+  it('dates a frame that is sent again as before', async () => {
+    let timeMs = 0;
+    const server = await listen({ source: pool({ nowMs: () => timeMs }) });
+    for (; timeMs < 5; timeMs++) await server.publish(2);
+    const timesOf = async (query: string): Promise<unknown[]> =>
+      (await read(server, query).frames(4)).binary.map((frame) => decodeFrame(frame).body.time);
+    const times = await timesOf('?cursor=1005');
+    expect(new Set(times).size).toBe(2);
+    timeMs = 77;
+    expect(await timesOf('?cursor=1005')).toEqual(times);
+  });
+});

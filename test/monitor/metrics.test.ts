@@ -1,7 +1,7 @@
 // The text that Prometheus reads, from sources that a test sets.
 
 import { expect, test } from 'vitest';
-import { IngestTotals } from '../../lib/ingest/ingest.ts';
+import { IngestTotals } from '../../lib/ingest/ingest-totals.ts';
 import { EventCounts } from '../../lib/monitor/event-counts.ts';
 import { type MetricSources, Metrics } from '../../lib/monitor/metrics.ts';
 import { parseRelayUrl } from '../../lib/upstream/relay-url.ts';
@@ -29,7 +29,7 @@ function started() {
       connectedSinceUs: undefined as number | undefined,
       disconnects: new Map(),
     },
-    ingest: {
+    queue: {
       newestFrameTimeUs: undefined as number | undefined,
       stalledBy: undefined as string | undefined,
       pendingBytes: 0,
@@ -60,7 +60,7 @@ test('what is not known is not there, and goes when it is not known any more', a
     'consumer_last_evt_created_evt_processed_gap',
   ];
   for (const name of names) expect(await read(name), name).toEqual({});
-  sources.ingest.newestFrameTimeUs = 8e6;
+  sources.queue.newestFrameTimeUs = 8e6;
   sources.link.connectedSinceUs = 5e6;
   expect(await read('slipstream_upstream_lag_seconds')).toEqual({ '': 2 });
   expect(await read('slipstream_upstream_connected_since_seconds')).toEqual({ '': 5 });
@@ -70,15 +70,15 @@ test('what is not known is not there, and goes when it is not known any more', a
 
 test('a clock of the relay that is ahead makes no negative lag', async () => {
   const { sources, read } = started();
-  sources.ingest.newestFrameTimeUs = 12e6;
+  sources.queue.newestFrameTimeUs = 12e6;
   expect(await read('slipstream_upstream_lag_seconds')).toEqual({ '': 0 });
 });
 
 test('relays are told apart, checks and stalls are 0 or 1', async () => {
   const { sources, read } = started();
   sources.link.relay = relays[1];
-  sources.ingest.stalledBy = 'LOG_DISK_FULL';
-  sources.ingest.isPaused = true;
+  sources.queue.stalledBy = 'LOG_DISK_FULL';
+  sources.queue.isPaused = true;
   expect(await read('slipstream_upstream_connected')).toEqual({
     'relay="one.example"': 0,
     'relay="two.example"': 1,

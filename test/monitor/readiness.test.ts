@@ -4,10 +4,10 @@ import { parseRelayUrl } from '../../lib/upstream/relay-url.ts';
 
 function started() {
   const clock = { atMs: 1_000_000 };
-  const ingest = { idleMs: 12, writingMs: 0, stalledBy: undefined as string | undefined };
+  const queue = { idleMs: 12, writingMs: 0, stalledBy: undefined as string | undefined };
   const link = {
     relay: parseRelayUrl('wss://user:secret@relay.example') as { id: string } | undefined,
-    ingest,
+    ingest: { queue },
   };
   const readiness = new Readiness(link as never, () => clock.atMs);
   readiness.isListening = true;
@@ -16,7 +16,7 @@ function started() {
     Object.entries(readiness.checks())
       .filter(([, { ok }]) => !ok)
       .map(([name, { detail }]) => `${name}: ${detail}`);
-  return { clock, ingest, link, readiness, failing };
+  return { clock, queue, link, readiness, failing };
 }
 
 test('all is well', () => {
@@ -27,24 +27,24 @@ test('all is well', () => {
 });
 
 test('each of the things that can be wrong is', () => {
-  const { clock, ingest, link, readiness, failing } = started();
+  const { clock, queue, link, readiness, failing } = started();
   clock.atMs += 10_000;
-  ingest.idleMs = 60_000;
-  ingest.writingMs = 10_000;
+  queue.idleMs = 60_000;
+  queue.writingMs = 10_000;
   expect(failing()).toEqual([]);
   clock.atMs += 5_000;
-  ingest.idleMs = 60_001;
-  ingest.writingMs = 12_000;
+  queue.idleMs = 60_001;
+  queue.writingMs = 12_000;
   link.relay = undefined;
   readiness.isListening = false;
   expect(failing()).toEqual([
     'relay: no relay is connected',
-    'frames: the newest came 60 s ago',
+    'frames: the newest event came 60 s ago',
     'log: a write has taken 12 s',
     'listener: it is not open',
     'threads: they answered 15 s ago',
   ]);
-  ingest.stalledBy = 'LOG_DISK_FULL';
+  queue.stalledBy = 'LOG_DISK_FULL';
   expect(failing()).toContain('log: LOG_DISK_FULL');
 });
 
@@ -52,7 +52,7 @@ test('nothing is ready before it has begun', () => {
   const relay = undefined;
   const readiness = new Readiness({
     relay,
-    ingest: { idleMs: Infinity, writingMs: 0, stalledBy: undefined },
+    ingest: { queue: { idleMs: Infinity, writingMs: 0, stalledBy: undefined } },
   });
   const wrong = Object.entries(readiness.checks()).filter(([, { ok }]) => !ok);
   expect(wrong.map(([name]) => name)).toEqual(['relay', 'frames', 'listener', 'threads']);

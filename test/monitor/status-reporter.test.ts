@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { dropReasons } from '../../lib/decode/drop-reason.ts';
-import { IngestTotals } from '../../lib/ingest/ingest.ts';
+import { IngestTotals } from '../../lib/ingest/ingest-totals.ts';
 import type { Block } from '../../lib/log/block.ts';
 import { EventCounts } from '../../lib/monitor/event-counts.ts';
 import {
@@ -54,7 +54,7 @@ function started(overrides: Partial<StatusSources> = {}) {
     },
     nowUs: () => Date.now() * 1000,
     link: { relay: relays[0], connectedSinceUs: startedAtMs * 1000 },
-    ingest: { newestFrameTimeUs: undefined, stalledBy: undefined },
+    queue: { newestFrameTimeUs: undefined, stalledBy: undefined },
     counts: async () => counts,
     report: (report: StatusReport) => void reports.push(report),
     failed: (error: unknown) => void failures.push(error),
@@ -92,7 +92,7 @@ test('a report a second, of what was there', async () => {
     deliveredBytes: 90_000,
     refusals: { bad_did: 0, bad_cursor: 3 },
   });
-  sources.ingest = { newestFrameTimeUs: (startedAtMs - 500) * 1000, stalledBy: undefined };
+  sources.queue = { newestFrameTimeUs: (startedAtMs - 500) * 1000, stalledBy: undefined };
   sources.published.count(block(30, 1000, 300));
   sources.published.count(block(20, 1000, 500));
   const report = await seconds(1);
@@ -174,7 +174,7 @@ test('without a relay the place is still that of the last one', async () => {
   const { sources, seconds } = started({ link: { relay: relays[1], connectedSinceUs: 5 } });
   await seconds(1);
   sources.link = { relay: undefined, connectedSinceUs: undefined };
-  sources.ingest = { newestFrameTimeUs: undefined, stalledBy: 'LOG_DISK_FULL' };
+  sources.queue = { newestFrameTimeUs: undefined, stalledBy: 'LOG_DISK_FULL' };
   const { upstream } = await seconds(1);
   expect(upstream).toMatchObject({
     relay: null,
@@ -188,9 +188,9 @@ test('without a relay the place is still that of the last one', async () => {
 test('the lag grows while nothing comes, and is never negative', async () => {
   const { sources, seconds } = started();
   expect((await seconds(1)).upstream.lagMs).toBe(null);
-  sources.ingest = { newestFrameTimeUs: startedAtMs * 1000, stalledBy: undefined };
+  sources.queue = { newestFrameTimeUs: startedAtMs * 1000, stalledBy: undefined };
   expect((await seconds(2)).upstream.lagMs).toBe(3000);
-  sources.ingest = { newestFrameTimeUs: (startedAtMs + 60_000) * 1000, stalledBy: undefined };
+  sources.queue = { newestFrameTimeUs: (startedAtMs + 60_000) * 1000, stalledBy: undefined };
   expect((await seconds(1)).upstream.lagMs).toBe(0);
 });
 

@@ -168,7 +168,8 @@ test('at shutdown clients are told, and what was taken is stored', async () => {
 
 test('a relay that lost its history is followed from where it is now', async () => {
   const { relay } = await poolRelay('future', 30);
-  await using daemon = await Daemon.start(['--ws-url', relay.url]);
+  const timing = { retryMinMs: 5, retryFirstMs: 20, retryMaxMs: 40, startOverAfterMs: 50 };
+  await using daemon = await Daemon.start(['--ws-url', relay.url], timing);
   await expect.poll(() => relay.connections).toBe(1);
   await relay.publish(10);
   await expect.poll(() => daemon.metric('slipstream_events_total')).toBeGreaterThan(9);

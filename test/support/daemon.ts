@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { LinkTiming } from '../../lib/ingest/relay-link.ts';
 import { createLogger } from '../../lib/logger.ts';
 import { Service } from '../../lib/service/service.ts';
 import { readConfig } from './config.ts';
@@ -18,9 +19,10 @@ export class Daemon implements AsyncDisposable {
     this.dataDir = dataDir;
   }
 
-  static async start(flags: readonly string[]): Promise<Daemon> {
+  /** @param timing of the way in, shorter than it is. */
+  static async start(flags: readonly string[], timing: Partial<LinkTiming> = {}): Promise<Daemon> {
     const daemon = new Daemon(await mkdtemp(join(tmpdir(), 'slipstream-daemon-')));
-    await daemon.restart(flags).catch(async (error: unknown) => {
+    await daemon.restart(flags, timing).catch(async (error: unknown) => {
       await rm(daemon.dataDir, { recursive: true });
       throw error;
     });
@@ -28,7 +30,7 @@ export class Daemon implements AsyncDisposable {
   }
 
   /** Starts a service on the same data, once the one before has been stopped. */
-  async restart(flags: readonly string[]): Promise<void> {
+  async restart(flags: readonly string[], timing: Partial<LinkTiming> = {}): Promise<void> {
     const own = [
       '--data-dir',
       this.dataDir,
@@ -39,7 +41,11 @@ export class Daemon implements AsyncDisposable {
     ];
     const config = readConfig([...own, ...flags], {});
     const target = { write: (line: string) => this.lines.push(line) };
-    this.service = await Service.start(config, createLogger({ level: 'debug', format: 'json', target }));
+    this.service = await Service.start(
+      config,
+      createLogger({ level: 'debug', format: 'json', target }),
+      timing,
+    );
   }
 
   get url(): string {

@@ -1,0 +1,167 @@
+// Sealed blocks on their way into the log, one at a time and in order: stored, then published. It owns what waits and its bound,
+// from which on the relay has to wait, and waits itself while the disk is full. It knows no frames and no relay.
+
+import { CodedError } from '../errors.ts';
+import { type Block, blockBytesOf } from '../log/block.ts';
+import type { EventLog } from '../log/event-log.ts';
+
+/** Sealed and unstored bytes at which reading from the relay stops, and at which it goes on. */
+const pendingBytesMax = 16 * 1024 * 1024;
+const pendingBytesLow = 4 * 1024 * 1024;
+
+/** What a queue needs, and whom it tells. */
+export interface BlockQueueOptions {
+  readonly log: EventLog;
+  /** Called with each stored block, in order. A promise is waited for before the next is stored. */
+  readonly publish: (block: Block) => Promise<void> | undefined;
+  /** Told how long the log took to store a block. */
+  readonly written: (seconds: number) => void;
+  /** The log waits for room on the disk: told why, and `undefined` once it goes on. */
+  readonly stalled: (why: CodedError | undefined) => void;
+  /** The log refused a block: nothing more can be taken. Called once. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** What the queue asks of who fills it. */
+export interface BlockSource {
+  /** Stops and restarts reading from the relay. */
+  setPaused(paused: boolean): void;
+  /** All that waited is stored. */
+  drained(): void;
+}
+
+interface Waiting {
+  readonly block: Block;
+  readonly frameTimeUs: number | undefined;
+}
+
+/** See the file comment. */
+export class BlockQueue {
+  readonly #options: BlockQueueOptions;
+  readonly #source: BlockSource;
+  #blocks: Waiting[] = [];
+  #pendingBytes = 0;
+  #storing: Promise<void> | undefined;
+  #writingSinceMs: number | undefined;
+  #storedAtMs = -Infinity;
+  #newestFrameTimeUs: number | undefined;
+  #paused = false;
+  #isOver = false;
+  /** Why the log waits for room on the disk, while it does. */
+  #stalledBy: CodedError | undefined;
+
+  constructor(options: BlockQueueOptions, source: BlockSource) {
+    this.#options = options;
+    this.#source = source;
+  }
+
+  /** Code of the error for which nothing is stored at the moment; undefined while all is well. */
+  get stalledBy(): string | undefined {
+    return this.#stalledBy?.code;
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  get isPaused(): boolean {
+    return this.#paused;
+  }
+
+  get isStoring(): boolean {
+    return this.#storing !== undefined;
+  }
+
+  /** Whether the log has refused a block, or is closed. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Milliseconds since an event was stored; Infinity before one was. */
+  get idleMs(): number {
+    return performance.now() - this.#storedAtMs;
+  }
+
+  /** Milliseconds that the write under way has taken; 0 while there is none. */
+  get writingMs(): number {
+    return this.#writingSinceMs === undefined ? 0 : performance.now() - this.#writingSinceMs;
+  }
+
+  /**
+   * The time that the newest frame carries whose events are stored, in microseconds since 1970; undefined before the first.
+   */
+  get newestFrameTimeUs(): number | undefined {
+    return this.#newestFrameTimeUs;
+  }
+
+  /** @param frameTimeUs the time that its newest frame carries. */
+  push(block: Block, frameTimeUs: number | undefined): void {
+    this.#blocks.push({ block, frameTimeUs });
+    this.#pendingBytes += blockBytesOf(block);
+    if (!this.#paused && this.#pendingBytes > pendingBytesMax) this.#setPaused(true);
+    this.#storing ??= this.#store();
+  }
+
+  /** Resolves when all is stored. While the disk is full there is no waiting: what is not stored comes again. */
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    if (this.#stalledBy === undefined) await this.#storing;
+  }
+
+  async #store(): Promise<void> {
+    const { log, publish, failed } = this.#options;
+    try {
+      for (let next = this.#blocks.shift(); next !== undefined; next = this.#blocks.shift()) {
+        const resolved = log.resolve(next.block);
+        const block = resolved instanceof Promise ? await resolved : resolved;
+        await this.#append(block);
+        this.#newestFrameTimeUs = next.frameTimeUs;
+        if (block.index.count > 0) this.#storedAtMs = performance.now();
+        this.#pendingBytes -= blockBytesOf(block);
+        if (this.#paused && this.#pendingBytes < pendingBytesLow) this.#setPaused(false);
+        const wait = publish(block);
+        if (wait !== undefined) await wait;
+      }
+    } catch (error) {
+      this.#isOver = true;
+      this.#blocks = [];
+      if (!isClosed(error)) failed(error);
+    }
+    this.#storing = undefined;
+    if (!this.#isOver) this.#source.drained();
+  }
+
+  /** Stores a block, however long the disk is full. Meanwhile the queue grows to its bound and the relay waits. */
+  async #append(block: Block): Promise<void> {
+    const { log, written, stalled } = this.#options;
+    for (;;) {
+      try {
+        const startedAtMs = performance.now();
+        this.#writingSinceMs = startedAtMs;
+        await log.append(block);
+        this.#writingSinceMs = undefined;
+        written((performance.now() - startedAtMs) / 1000);
+        return;
+      } catch (error) {
+        this.#writingSinceMs = undefined;
+        if (!(error instanceof CodedError) || !error.retryable) throw error;
+        this.#stalledBy = error;
+        stalled(error);
+        await log.recover();
+        this.#stalledBy = undefined;
+        if (!this.#isOver) stalled(undefined);
+        if (log.lastTimeUs >= block.index.lastTimeUs) return;
+      }
+    }
+  }
+
+  #setPaused(paused: boolean): void {
+    this.#paused = paused;
+    this.#source.setPaused(paused);
+  }
+}
+
+/** The log was closed while it waited for room: the daemon stops. */
+function isClosed(error: unknown): boolean {
+  return error instanceof CodedError && error.code === 'LOG_CLOSED';
+}

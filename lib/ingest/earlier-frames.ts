@@ -1,0 +1,109 @@
+// What earlier processes took, read back from the end of the log: enough to know what comes again, and what time it is in the
+// stream. Once, at start.
+
+import { type FrameType, fieldBytesMax, frameTypes } from '../decode/frame.ts';
+import { headerBytesOf, payloadBytesOf } from '../event/websocket-frame.ts';
+import { type BlockSlice, startOf } from '../log/block.ts';
+import type { LogReader } from '../log/event-log.ts';
+import { FrameTimes } from './frame-times.ts';
+import { earlierNumbering, type KeyedFrame, TakenFrames } from './taken-frames.ts';
+
+/** Events after which enough is read back: a minute of the network. */
+export const earlierEventsMin = 32_768;
+const readBytesMax = 8 * 1024 * 1024;
+/** The first stretch from the end that is read, in microseconds; each further one is twice as long. */
+const firstStretchUs = 2_000_000;
+
+/** What of the end of the log ingest goes by. */
+export interface EarlierFrames {
+  readonly taken: TakenFrames;
+  readonly times: FrameTimes;
+}
+
+/** Reads it. @throws CodedError `LOG_CORRUPT`, `LOG_READ_FAILED`. */
+export async function readEarlierFrames(log: LogReader): Promise<EarlierFrames> {
+  const taken = new TakenFrames(log.didHashKey);
+  let events = 0;
+  let sinceUs = Number.POSITIVE_INFINITY;
+  let newestUs = Number.NEGATIVE_INFINITY;
+  let overlapsUntilUs: number | undefined;
+  let endUs = log.lastTimeUs;
+  for (let stretchUs = firstStretchUs; endUs > 0 && events < earlierEventsMin; stretchUs *= 2) {
+    const startUs = Math.max(0, endUs - stretchUs);
+    for await (const slice of slicesOf(log, startUs, endUs)) {
+      // Of logs of earlier versions: when its events came is when they were made, about.
+      const { nowUs, overlapUntilUs } = slice.index.stream ?? { nowUs: slice.index.lastTimeUs };
+      newestUs = Math.max(newestUs, nowUs);
+      sinceUs = Math.min(sinceUs, nowUs);
+      if (endUs === log.lastTimeUs) overlapsUntilUs = overlapUntilUs;
+      noteEvents(slice, taken);
+      events += slice.index.count;
+    }
+    endUs = startUs;
+  }
+  // Else it is the whole log, and nothing else was ever taken.
+  if (endUs > 0) taken.beginAt(sinceUs);
+  return { taken, times: new FrameTimes(newestUs, overlapsUntilUs) };
+}
+
+function noteEvents({ index, messages }: BlockSlice, taken: TakenFrames): void {
+  for (let event = 0; event < index.count; event++) {
+    const start = startOf(index.jsonEnd, event);
+    const payload = payloadBytesOf(index.jsonEnd[event] - start);
+    const from = start + headerBytesOf(payload);
+    const frame = keyedFrameOf(messages.subarray(from, from + payload));
+    if (frame !== undefined) taken.note(frame, earlierNumbering, Number.NaN);
+  }
+}
+
+async function* slicesOf(log: LogReader, afterUs: number, throughUs: number): AsyncGenerator<BlockSlice> {
+  for (let positionUs = afterUs; positionUs < throughUs; ) {
+    const read = await log.read(positionUs, 'json', readBytesMax);
+    for (const slice of read.slices) if (slice.index.firstTimeUs <= throughUs) yield slice;
+    if (read.throughUs <= positionUs) return;
+    positionUs = read.throughUs;
+  }
+}
+
+/** The beginning of a commit's event, as lib/event/event-writer.ts writes it: all that is needed of the most. */
+const commitStart = /^\{"did":"([^"\\]+)","time_us":\d+,"kind":"commit","commit":\{"rev":"([^"\\]*)"/;
+const commitStartBytes = 2 * fieldBytesMax;
+
+const typesOf: Readonly<Record<string, FrameType>> = {
+  commit: frameTypes.commit,
+  identity: frameTypes.identity,
+  account: frameTypes.account,
+};
+
+/** What an event's JSON says of its frame. Undefined for what is no event, which is not here to be judged. */
+function keyedFrameOf(json: Uint8Array): KeyedFrame | undefined {
+  const start = Buffer.prototype.latin1Slice.call(json, 0, Math.min(json.length, commitStartBytes));
+  const commit = commitStart.exec(start);
+  if (commit !== null) return keyedFrame(frameTypes.commit, 0, commit[1], commit[2], '', '');
+  const event = JSON.parse(Buffer.prototype.utf8Slice.call(json, 0, json.length));
+  const type = typesOf[event.kind];
+  if (type === undefined) return undefined;
+  const { rev = '', time = '', handle, status, seq = 0 } = event[event.kind];
+  return keyedFrame(type, seq, event.did, rev, time, handle ?? status ?? '');
+}
+
+function keyedFrame(
+  type: FrameType,
+  seq: number,
+  ...texts: [did: string, rev: string, time: string, what: string]
+): KeyedFrame {
+  const [did, rev, time, what] = texts.map((text) => Buffer.byteLength(text));
+  return {
+    type,
+    seq,
+    bytes: Buffer.from(texts.join('')),
+    didStart: 0,
+    didEnd: did,
+    revStart: did,
+    revEnd: did + rev,
+    timeStart: did + rev,
+    timeEnd: did + rev + time,
+    handleOrStatusStart: did + rev + time,
+    handleOrStatusEnd: did + rev + time + what,
+  };
+}

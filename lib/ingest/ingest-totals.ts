@@ -1,0 +1,37 @@
+// What came of what the relay sent, as sums since start: plain numbers, cheap to count per event, read when metrics are asked
+// for. It counts what it is told of, and knows no reasons beyond the closed lists.
+
+import { type DropReason, dropReasons } from '../decode/drop-reason.ts';
+import { frameTypes } from '../decode/frame.ts';
+import { type RelayOutcome, relayOutcomes } from './relay-position.ts';
+
+/** Drops that are decided after decoding, beside those of lib/decode. */
+const ingestDropReasons = [
+  /** The relay sent a frame again that the log already has, as far as relay-position.ts can tell. */
+  'stale_sequence',
+  /** A message that is not a binary frame. */
+  'not_a_frame',
+] as const;
+
+/** The closed list of reasons for which something from the relay is not in the log. */
+export type IngestDropReason = DropReason | (typeof ingestDropReasons)[number];
+
+/** See the file comment. */
+export class IngestTotals {
+  events = 0;
+  frameBytes = 0;
+  /** Frames that were understood, by type. */
+  readonly frames: number[] = Object.values(frameTypes).map(() => 0);
+  readonly drops = new Map<IngestDropReason, number>(
+    [...dropReasons, ...ingestDropReasons].map((reason) => [reason, 0]),
+  );
+  readonly outcomes = new Map<RelayOutcome['name'], number>(relayOutcomes.map((name) => [name, 0]));
+
+  drop(reason: IngestDropReason, count = 1): void {
+    this.drops.set(reason, (this.drops.get(reason) as number) + count);
+  }
+
+  outcome(name: RelayOutcome['name']): void {
+    this.outcomes.set(name, (this.outcomes.get(name) as number) + 1);
+  }
+}

@@ -1,0 +1,109 @@
+// A relay position as ingest uses it, with frames that are numbers: what was taken, in which order, and what was told.
+
+import { frameTypes } from '../../lib/decode/frame.ts';
+import { FrameTimes } from '../../lib/ingest/frame-times.ts';
+import { type RelayOutcome, RelayPosition } from '../../lib/ingest/relay-position.ts';
+import { earlierNumbering, type KeyedFrame, TakenFrames } from '../../lib/ingest/taken-frames.ts';
+
+/** A frame of a test. `id` is what it says: frames of the same id are the same commit. */
+export interface TestFrame {
+  readonly seq: number;
+  readonly id: number;
+  /** Microseconds; NaN for none. */
+  readonly timeUs: number;
+}
+
+const blockFrames = 16;
+
+/** A commit of an account and a revision that stand for the id. */
+export function keyedFrame({ seq, id, timeUs }: TestFrame): KeyedFrame {
+  const did = `did:plc:${id % 7}`;
+  const rev = `3${id}`;
+  const time = Number.isNaN(timeUs) ? '' : new Date(timeUs / 1000).toISOString();
+  const revStart = did.length;
+  const timeStart = revStart + rev.length;
+  const timeEnd = timeStart + time.length;
+  const spans = { didStart: 0, didEnd: revStart, revStart, revEnd: timeStart, timeStart, timeEnd };
+  const bytes = Buffer.from(did + rev + time);
+  return { type: frameTypes.commit, seq, bytes, ...spans, handleOrStatusStart: -1, handleOrStatusEnd: -1 };
+}
+
+/** See the file comment. */
+export class PositionSeat {
+  readonly taken: number[] = [];
+  readonly outcomes: RelayOutcome[] = [];
+  /** Frames that were not taken. */
+  stale = 0;
+  nowMs = 1000;
+  readonly memory = new TakenFrames(Buffer.alloc(8, 7));
+  readonly times: FrameTimes;
+  readonly position: RelayPosition;
+  #frames = 0;
+
+  /** @param earlier what was taken before, as the end of the log holds it. @param isWhole whether it is the whole log. */
+  constructor(
+    confirmed?: number,
+    earlier: readonly TestFrame[] = [],
+    isWhole = true,
+    overlapUntilUs?: number,
+  ) {
+    const timesUs = earlier.map(({ timeUs }) => timeUs);
+    for (const frame of earlier) this.memory.note(keyedFrame(frame), earlierNumbering, Number.NaN);
+    if (!isWhole) this.memory.beginAt(timesUs[0]);
+    this.times = new FrameTimes(timesUs.at(-1), overlapUntilUs);
+    this.position = this.positionAt(confirmed);
+  }
+
+  /** Another relay's position, with the same memory. */
+  positionAt(confirmed?: number): RelayPosition {
+    return new RelayPosition(confirmed, this.memory, this.times, {
+      mark: () => undefined,
+      outcome: (outcome) => this.outcomes.push(outcome),
+    });
+  }
+
+  get names(): string[] {
+    return this.outcomes.map(({ name }) => name);
+  }
+
+  give(frame: TestFrame, position = this.position): boolean {
+    const isTaken = position.offer(keyedFrame(frame), this.nowMs) === 'take';
+    if (!isTaken) {
+      this.stale++;
+      return false;
+    }
+    this.taken.push(frame.id);
+    // Blocks are sealed in between.
+    if (this.#frames++ % blockFrames === 0 && !Number.isNaN(frame.timeUs)) this.times.dated(frame.timeUs);
+    return true;
+  }
+}
+
+/** Frames that a relay makes: one a millisecond, each with an id of its own. */
+export class FrameMaker {
+  seq: number;
+  timeUs = 1_800_000_000_000_000;
+  #id = 0;
+
+  constructor(seq: number) {
+    this.seq = seq;
+  }
+
+  next(timeUs = this.timeUs): TestFrame {
+    this.timeUs += 1000;
+    return { seq: this.seq++, id: ++this.#id, timeUs };
+  }
+
+  /** One frame of that number, after which numbers go on as before. */
+  odd(seq: number): TestFrame {
+    const { seq: before } = this;
+    this.seq = seq;
+    const frame = this.next();
+    this.seq = before;
+    return frame;
+  }
+
+  some(count: number): TestFrame[] {
+    return Array.from({ length: count }, () => this.next());
+  }
+}
