@@ -44,7 +44,7 @@ export class FrameTimes {
     return medianOf(this.#near);
   }
 
-  /** The newest frame of a block, all of which was taken, carried this time. */
+  /** A frame that was taken carries this time; called for some of them. */
   dated(timeUs: number): void {
     if (this.#taken.push(timeUs) > timesMax) this.#taken.shift();
     this.#nowUs = medianOf(this.#taken);

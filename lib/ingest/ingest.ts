@@ -22,6 +22,9 @@ import { RelayPositions } from './relay-positions.ts';
 const windowMs = 4;
 /** How long a newer upstream position without events may stay unstored; as v1's cursor interval. */
 const positionWindowMs = 5_000;
+/** Frames of which the time of one is read, beside the last of each block. */
+const datedEvery = 8;
+
 export interface IngestOptions extends BlockQueueOptions {
   /** What the end of the log holds, by earlier-frames.ts. */
   readonly earlier: EarlierFrames;
@@ -65,6 +68,8 @@ export class Ingest {
   #sealedAtMs = -Infinity;
   /** The time that it carries; while it carries none, that of the one before. */
   #newestFrameTimeUs: number | undefined;
+  /** Frames taken. */
+  #frames = 0;
   #windowOver = false;
   #stopped = false;
 
@@ -180,6 +185,7 @@ export class Ingest {
   #takeRead(frame: Frame, relay: Relay): void {
     this.#spare = this.#newest;
     this.#newest = frame;
+    if (++this.#frames % datedEvery === 0) this.#date();
     if (frame.reason !== undefined) this.drop(frame.reason, relay, frame.seq);
     else this.#takeFrame(frame, relay);
   }
@@ -199,6 +205,14 @@ export class Ingest {
     if (name === 'odd_sequence') return;
     const detail = isHole ? undefined : 'joined';
     this.#builder.cover({ reason: name, relay: relay.id, fromSeq: from, toSeq: to, detail }, this.#place);
+  }
+
+  #date(): void {
+    const timeUs = timeUsOf(this.#newest);
+    if (Number.isNaN(timeUs)) return;
+    this.#newestFrameTimeUs = timeUs;
+    // A server's clock that is ahead says nothing of how far the stream has come.
+    this.#positions.times.dated(Math.min(timeUs, this.#options.clock.nowUs()));
   }
 
   #sealOrArm(): void {

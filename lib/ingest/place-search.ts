@@ -29,6 +29,8 @@ export class PlaceSearch {
   #step = 0;
   #cursor: number | undefined;
   #isJoined = false;
+  /** Nothing comes by itself. */
+  #isQuiet = false;
 
   /**
    * @param newestUs time of the newest frame taken. @param known sequence to go on after at this relay, if it was followed
@@ -72,7 +74,9 @@ export class PlaceSearch {
       this.#isJoined = true;
       return true;
     }
-    this.#cursor = 0;
+    // There is nothing to reckon with: all of it, or all that came after the place that is known to be early enough.
+    this.#isQuiet = true;
+    this.#cursor = Math.max(0, (this.#before?.seq ?? 0) - 1);
     return this.#probes >= probesMax;
   }
 
@@ -94,7 +98,7 @@ export class PlaceSearch {
     this.#before = place;
     const isNear = this.#targetUs - place.timeUs <= nearUs;
     // Live, and still early: the relay is behind.
-    if (isNear || this.#cursor === undefined || this.#probes >= probesMax) {
+    if (isNear || this.#isQuiet || this.#cursor === undefined || this.#probes >= probesMax) {
       this.#isJoined = true;
       return true;
     }

@@ -119,10 +119,10 @@ export class RelayLink implements UpstreamHandler, IngestLink {
   }
 
   /** Something happened to a relay's numbering. It has been counted. */
-  outcome(relay: Relay, { name, from, to }: RelayOutcome): void {
+  outcome(relay: Relay, { name, from, to, isHole }: RelayOutcome): void {
     const gap =
       name === 'relay_gap' && from !== undefined && to !== undefined ? { missing: to - from - 1 } : {};
-    this.#options.logger.warn({ relay: relay.id, name, from, to, ...gap }, outcomeWords[name]);
+    this.#options.logger.warn({ relay: relay.id, name, from, to, isHole, ...gap }, outcomeWords[name]);
   }
 
   setPaused(paused: boolean): void {

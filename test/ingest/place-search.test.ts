@@ -98,6 +98,14 @@ describe('PlaceSearch', () => {
     expect(empty.sawNothing()).toBe(true);
   });
 
+  test('a quiet relay with an old place is asked for what came after it', () => {
+    const search = new PlaceSearch(nowUs, 500);
+    expect(search.saw({ seq: 501, timeUs: nowUs - 900 * secondUs })).toBe(false);
+    expect([search.cursor, search.sawNothing(), search.cursor]).toEqual([undefined, false, 500]);
+    expect(search.saw({ seq: 501, timeUs: nowUs - 900 * secondUs })).toBe(true);
+    expect(search.isJoined).toBe(true);
+  });
+
   test('a known place with nothing after it is the place', () => {
     const search = new PlaceSearch(nowUs, 500);
     expect(search.sawNothing()).toBe(true);

@@ -209,7 +209,9 @@ test('a relay that only repeats itself is late and not ready, and gives way to a
   using all = new Names(daemon);
   expect(await all.some(60)).toEqual([...named(first, 50), ...named(3, 10, 'other')]);
   expect(await daemon.metric('slipstream_drops_total{reason="stale_sequence"}')).toBeGreaterThanOrEqual(50);
-  expect(await daemon.metric('slipstream_upstream_disconnects_total{reason="nothing_new"}')).toBeGreaterThanOrEqual(1);
+  expect(
+    await daemon.metric('slipstream_upstream_disconnects_total{reason="nothing_new"}'),
+  ).toBeGreaterThanOrEqual(1);
   expect(await outcomes(daemon, 'relay_changed')).toBeGreaterThanOrEqual(1);
 });
 

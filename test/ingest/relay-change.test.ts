@@ -1,0 +1,149 @@
+// From one relay to another and back, in front of a whole daemon: the same commits under other numbers and in another order. Each
+// comes once, whatever happens in between, and the ledger says where that cannot be.
+
+import { expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import type { LinkTiming } from '../../lib/ingest/relay-link.ts';
+import { Daemon } from '../support/daemon.ts';
+import { commitOf, HistoryRelay, type NetworkFrame, networkFrames } from './history-relay.ts';
+
+const soon: Partial<LinkTiming> = { retryMinMs: 5, retryFirstMs: 20, retryMaxMs: 40, searchQuietMs: 300 };
+const stepMs = 100;
+
+/** Neighbours exchanged here and there: no two relays have quite the same order. */
+function inAnotherOrder(frames: readonly NetworkFrame[]): NetworkFrame[] {
+  const other = [...frames];
+  for (let at = 3; at + 4 < other.length; at += 7) {
+    [other[at], other[at + 3]] = [other[at + 3], other[at]];
+  }
+  return other;
+}
+
+/** Every commit that is stored and sent from now on, once for each event of it. */
+class Commits implements Disposable {
+  readonly events: string[] = [];
+  readonly #socket: WebSocket;
+
+  constructor(daemon: Daemon) {
+    this.#socket = new WebSocket(`${daemon.url}?cursor=0`);
+    this.#socket.on('message', (data: Buffer) => {
+      const { did, commit } = JSON.parse(`${data}`);
+      this.events.push(`${did} ${commit.rev} ${commit.collection} ${commit.rkey}`);
+    });
+  }
+
+  /** Waits until that many commits have come, then checks that no event came twice. */
+  async some(frames: readonly NetworkFrame[]): Promise<void> {
+    const wanted = new Set(frames.map(commitOf));
+    const missing = (): number => {
+      const came = new Set(this.events.map((event) => event.split(' ', 2).join(' ')));
+      return [...wanted].filter((commit) => !came.has(commit)).length;
+    };
+    await expect.poll(missing, { timeout: 15_000 }).toBe(0);
+    expect(this.events.length).toBe(new Set(this.events).size);
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.terminate();
+  }
+}
+
+function outcomes(daemon: Daemon, name: string): Promise<number> {
+  return daemon.metric(`slipstream_relay_outcomes_total{outcome="${name}"}`);
+}
+
+test('from one relay to another, and back: each commit once', async () => {
+  const frames = await networkFrames(1200, stepMs);
+  await using one = await HistoryRelay.listen(frames, 30_000_000_001);
+  await using two = await HistoryRelay.listen(inAnotherOrder(frames), 700_001);
+  one.publishTo(300);
+  two.publishTo(310);
+  await using daemon = await Daemon.start(['--ws-url', `${one.url},${two.url}`], soon);
+  await expect.poll(() => one.cursors.length).toBe(1);
+  one.publishTo(500);
+  two.publishTo(520);
+  using all = new Commits(daemon);
+  await all.some(frames.slice(300, 500));
+
+  one.goDown();
+  await expect.poll(() => outcomes(daemon, 'relay_changed')).toBe(1);
+  two.publishTo(800);
+  await all.some(frames.slice(300, 790));
+
+  one.isDown = false;
+  one.publishTo(900);
+  two.goDown();
+  await expect.poll(() => outcomes(daemon, 'relay_changed')).toBe(2);
+  one.publishTo(1200);
+  await all.some(frames.slice(300));
+  expect(await outcomes(daemon, 'relay_gap')).toBe(0);
+  expect(await outcomes(daemon, 'new_numbering')).toBe(0);
+});
+
+test('a daemon that is started with another relay goes on where it was', async () => {
+  const frames = await networkFrames(1000, stepMs);
+  await using one = await HistoryRelay.listen(frames, 30_000_000_001);
+  await using two = await HistoryRelay.listen(inAnotherOrder(frames), 5_000_000_001);
+  await using daemon = await Daemon.start(['--ws-url', one.url], soon);
+  await expect.poll(() => one.cursors.length).toBe(1);
+  one.publishTo(400);
+  await expect
+    .poll(() => daemon.metric(`slipstream_upstream_sequence{relay="${new URL(one.url).host}"}`))
+    .toBe(30_000_000_400);
+  await daemon.service.stop();
+  two.publishTo(700);
+  await daemon.restart(['--ws-url', two.url], soon);
+  await expect.poll(() => outcomes(daemon, 'relay_changed'), { timeout: 10_000 }).toBe(1);
+  two.publishTo(850);
+  using all = new Commits(daemon);
+  await all.some(frames.slice(0, 840));
+  await daemon.service.stop();
+  one.publishTo(1000);
+  await daemon.restart(['--ws-url', one.url], soon);
+  using again = new Commits(daemon);
+  await again.some(frames);
+  // All that the relay sent from its own place on is known of it: nothing lies between.
+  expect(await outcomes(daemon, 'relay_gap')).toBe(0);
+});
+
+test('what the other relay keeps no longer is a hole', async () => {
+  const frames = await networkFrames(1000, stepMs);
+  await using one = await HistoryRelay.listen(frames, 1);
+  await using two = await HistoryRelay.listen(frames, 900_000);
+  await using daemon = await Daemon.start(['--ws-url', one.url], soon);
+  await expect.poll(() => one.cursors.length).toBe(1);
+  one.publishTo(400);
+  using all = new Commits(daemon);
+  await all.some(frames.slice(0, 400));
+  await daemon.service.stop();
+  two.oldest = 600;
+  two.publishTo(800);
+  await daemon.restart(['--ws-url', two.url], soon);
+  await expect.poll(() => two.cursors.length).toBeGreaterThan(0);
+  await expect.poll(() => outcomes(daemon, 'relay_changed'), { timeout: 10_000 }).toBe(1);
+  two.publishTo(1000);
+  using again = new Commits(daemon);
+  await again.some([...frames.slice(0, 400), ...frames.slice(600)]);
+  const told = daemon.lines.map((line) => JSON.parse(line)).filter(({ name }) => name === 'relay_changed');
+  expect(told).toMatchObject([{ isHole: true }]);
+});
+
+test('siblings share their numbers: nothing is searched', async () => {
+  const frames = await networkFrames(300, stepMs);
+  await using one = await HistoryRelay.listen(frames, 5_001);
+  await using two = await HistoryRelay.listen(frames, 5_001);
+  await using daemon = await Daemon.start(['--ws-url', `${one.url}|${two.url}`], soon);
+  await expect.poll(() => one.cursors.length).toBe(1);
+  one.publishTo(100);
+  two.publishTo(90);
+  using all = new Commits(daemon);
+  await all.some(frames.slice(0, 100));
+  one.goDown();
+  // The replica is behind, and says so; then it has caught up.
+  await expect.poll(() => two.cursors.length).toBeGreaterThan(0);
+  two.publishTo(300);
+  await all.some(frames);
+  expect(new Set(two.cursors)).toEqual(new Set([5_100]));
+  expect(await outcomes(daemon, 'relay_changed')).toBe(0);
+  expect(await outcomes(daemon, 'relay_gap')).toBe(0);
+});
