@@ -1,6 +1,7 @@
 // Relays that leap, fall back, lag and lie, in front of a whole daemon. What is right is the same for all: each frame that
 // came is delivered once, the daemon goes on, and says what happened.
 
+import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { Daemon } from '../support/daemon.ts';
@@ -231,3 +232,30 @@ test('lag goes by what is taken', async () => {
   expect(await daemon.metric('slipstream_drops_total{reason="stale_sequence"}')).toBe(50);
   expect(await daemon.metric('slipstream_upstream_lag_seconds')).toBeGreaterThan(3599);
 });
+
+/** What a relay writes that no client can take: a message of 17 MiB, of which the header says so, and an opcode that is none. */
+const endings: Record<string, Uint8Array> = {
+  oversize: Uint8Array.of(0x82, 127, 0, 0, 0, 0, 1, 0x10, 0, 0),
+  protocol: Uint8Array.of(0x83, 0),
+};
+
+test.each(Object.keys(endings))(
+  'a message that ends every connection is stepped over: %s',
+  async (ending) => {
+    const bad = first + 100;
+    const script: Script = (socket, cursor) => {
+      const from = cursor === undefined ? first : cursor + 1;
+      if (from < bad) send(socket, frames(from, bad - from));
+      if (from <= bad) (socket as unknown as { _socket: Socket })._socket.write(endings[ending]);
+      else send(socket, frames(from, first + 300 - from));
+    };
+    await using relay = await ScriptedRelay.listen(script);
+    await using daemon = await Daemon.start(['--ws-url', relay.url], soon);
+    using all = new Names(daemon);
+    expect(await all.some(299)).toEqual([...named(first, 100), ...named(bad + 1, 199)]);
+    expect(relay.cursors).toEqual([undefined, bad - 1, bad - 1, bad]);
+    expect(await outcomes(daemon, 'frame_skipped')).toBe(1);
+    expect(told(daemon, 'frame_skipped')).toMatchObject([{ from: bad - 1, to: bad + 1 }]);
+    expect(await daemon.metric(`slipstream_upstream_disconnects_total{reason="${ending}"}`)).toBe(3);
+  },
+);
