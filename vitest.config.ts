@@ -2,6 +2,7 @@
 // cores or minutes of their own. One file by hand: `npx vitest run test/log/block-cut.test.ts`.
 
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { mutantPlugins } from './test/mutants/mutant-plugin.ts';
 
 type ProjectTest = NonNullable<TestProjectInlineConfiguration['test']>;
 
@@ -40,11 +41,11 @@ export default defineConfig({
       serial('browser', ['test/browser/**/*.browser.ts'], 60_000, 50),
       // Attacks on a running daemon.
       serial('safety', ['test/safety/**/*.safety.ts'], 30_000, 5),
-      // kill -9 and other ends of real processes, and a soak of hundreds of subscribers. CRASH_SEED, CRASH_KILLS, SOAK_SEED,
+      // kill -9 and other ends of real processes, a soak of hundreds of subscribers, and bugs that tests have to find. CRASH_SEED, CRASH_KILLS, SOAK_SEED,
       // SOAK_SECONDS and SOAK_SUBSCRIBERS choose the run.
-      serial('long', ['test/crash/**/*.crash.ts', 'test/soak/**/*.soak.ts'], 15 * 60_000, 50),
+      serial('long', ['test/{crash,soak,mutants}/**/*.{crash,soak,mutants}.ts'], 15 * 60_000, 50),
       // The three packages, packed and installed into empty projects.
       serial('packages', ['test/packages/**/*.packages.ts'], 10 * 60_000, 50),
-    ].map((test) => ({ test })),
+    ].map((test) => ({ test, plugins: mutantPlugins() })),
   },
 });

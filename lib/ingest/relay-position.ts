@@ -220,14 +220,14 @@ export class RelayPosition {
     const run = this.#run;
     this.#times.near(frame);
     const verdict = isSame ? 'repeat' : this.#verdictInRun(frame, isKnown, run);
+    // A number under which it has come says that the relay repeats itself.
+    if (isSame) run.evidence = 0;
     if (run.frames++ > 0) {
       run.stepMin = Math.min(run.stepMin, seq - run.last);
       run.stepMax = Math.max(run.stepMax, seq - run.last);
     }
     run.last = seq;
     if (verdict === 'take') run.taken++;
-    // Numbers under which it has come say that the relay repeats itself.
-    if (isSame) run.evidence = 0;
     if (isBelow) {
       const isOldForLong = verdict === 'stale' && this.#isStaleForLong(nowMs);
       if (isOldForLong || run.evidence >= fallFrames) this.#renumber(run);
@@ -238,9 +238,12 @@ export class RelayPosition {
   #verdictInRun(frame: KeyedFrame, isKnown: boolean, run: Run): Verdict {
     let verdict: Verdict = isKnown && this.#taken.numbering === earlierNumbering ? 'repeat' : 'take';
     if (!run.isAbove || this.#overlaps()) verdict = this.#verdictOf(frame, isKnown, run.numbering);
-    if (verdict === 'stale') return verdict;
     // Of what came before this process the numbers are not known.
-    if (verdict === 'repeat' && this.#taken.numbering === earlierNumbering) return verdict;
+    const isEarlier = verdict === 'repeat' && this.#taken.numbering === earlierNumbering;
+    if (isEarlier || verdict === 'stale') {
+      run.evidence = 0;
+      return verdict;
+    }
     this.#taken.note(frame, run.numbering, this.#times.nowUs);
     run.evidence++;
     return verdict;

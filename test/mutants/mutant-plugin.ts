@@ -1,0 +1,36 @@
+// Changes one line of a source file while tests run, so that a test can show that others would notice. The change is in the
+// environment, as JSON; nothing is written to a file. Used by vitest.config.ts.
+
+import { fileURLToPath } from 'node:url';
+
+/** One line's change: `from` stands in the file exactly once. */
+export interface Mutant {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export const mutantVariable = 'SLIPSTREAM_MUTANT';
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** A plugin for the mutant of the environment; none when there is none. */
+export function mutantPlugins(): {
+  name: string;
+  enforce: 'pre';
+  transform(code: string, id: string): string | undefined;
+}[] {
+  const text = process.env[mutantVariable];
+  if (text === undefined) return [];
+  const { file, from, to }: Mutant = JSON.parse(text);
+  return [
+    {
+      name: 'mutant',
+      enforce: 'pre',
+      transform(code, id) {
+        if (id !== root + file) return undefined;
+        if (code.split(from).length !== 2) throw new Error(`${file} does not have this once: ${from}`);
+        return code.replace(from, () => to);
+      },
+    },
+  ];
+}
