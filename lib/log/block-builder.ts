@@ -63,6 +63,8 @@ export class BlockBuilder {
   #positions: Map<string, number>;
   #positionsChanged = false;
   #coverage: CoverageRow[] = [];
+  /** Where the newest sealed block ends. */
+  #sealedUs = 0;
   #count = 0;
   #openStart = 0;
   #openTimeUs = 0;
@@ -90,9 +92,13 @@ export class BlockBuilder {
     return { fromUs, toUs: this.#clock.next() };
   }
 
-  /** Notes a row of the ledger, which is stored with the block. */
-  cover(finding: CoverageFinding, place: CoveragePlace = this.mark()): void {
-    this.#coverage.push({ ...finding, ...place, count: 1 });
+  /**
+   * Notes a row of the ledger, which is stored with the block. Subscribers may have passed a place that was marked before
+   * this block, and each row has a place of its own: then it is moved to here, and still begins where it was marked.
+   */
+  cover(finding: CoverageFinding, { fromUs, toUs }: CoveragePlace = this.mark()): void {
+    const isGone = toUs <= this.#sealedUs || this.#coverage.some((row) => row.toUs === toUs);
+    this.#coverage.push({ ...finding, fromUs, toUs: isGone ? this.#clock.next() : toUs, count: 1 });
   }
 
   /** A full block ends after the frame that filled it: a relay frame's events are never split over two blocks. */
@@ -165,7 +171,13 @@ export class BlockBuilder {
     const jsonEnd = columns.jsonEnd.slice(0, count);
     const json = this.writer.copy();
     const { zstd, zstdEnd } = compressEvents(json, jsonEnd, compressor, this.#zstdWriter);
-    const lastTimeUs = count > 0 ? columns.timeUs[count - 1] : firstTimeUs;
+    const coverage = this.#takeCoverage();
+    // A row behind the last event is part of the block: who has the block has it.
+    const lastTimeUs = Math.max(
+      count > 0 ? columns.timeUs[count - 1] : firstTimeUs,
+      coverage?.at(-1)?.toUs ?? 0,
+    );
+    this.#sealedUs = lastTimeUs;
     if (frameTimeUs !== undefined) this.#subjects.late(this.#clock.nowUs() - frameTimeUs);
     const index: BlockIndex = {
       count,
@@ -184,8 +196,6 @@ export class BlockBuilder {
     this.#count = 0;
     this.#collectionIds.clear();
     this.#positionsChanged = false;
-    const coverage = this.#coverage.length === 0 ? undefined : this.#coverage;
-    this.#coverage = [];
     return {
       index,
       json,
@@ -194,6 +204,13 @@ export class BlockBuilder {
       positions: new Map(this.#positions),
       coverage,
     };
+  }
+
+  #takeCoverage(): CoverageRow[] | undefined {
+    if (this.#coverage.length === 0) return undefined;
+    const coverage = this.#coverage.sort((one, other) => one.toUs - other.toUs);
+    this.#coverage = [];
+    return coverage;
   }
 
   #collectionId(collection: string): number {

@@ -137,7 +137,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened): Promis
   opened.push(async () => compressor.close());
 
   const { log, delivery, workers } = await openLog(config, codec, logger, opened, failed);
-  const clock = new Clock(log.lastTimeUs);
+  const clock = new Clock(log.clockUs);
   const nowUs = (): number => clock.nowUs();
 
   const relays = config.relayUrls.map(parseRelayUrl);
