@@ -64,6 +64,7 @@ export class SubscriberServer implements Delivery {
     this.#fanout = new Fanout(log, table, onReadError, { readsMax });
     this.#listener = new PublicListener({
       source: this.#fanout,
+      log,
       dictionaries: codec.dictionaries,
       zstdEncodings: codec.zstdEncodings,
       addresses: table,
