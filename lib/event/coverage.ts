@@ -67,6 +67,14 @@ export const coverageMeanings: Readonly<Record<CoverageReason, CoverageMeaning>>
   clock_step: { missing: false, repeated: false },
 };
 
+/**
+ * Whether subscribers are told in their stream. Not of dropped frames: anyone's broken repo makes them, so that they would be
+ * all that many subscribers get, about accounts that they never asked for.
+ */
+export function isNoticed({ reason }: CoverageRow): boolean {
+  return reason !== 'frame_dropped';
+}
+
 /** Whether a parsed value is a row: what was stored may be damaged, or of a later version. */
 export function isCoverageRow(value: unknown): value is CoverageRow {
   const { reason, relay, fromUs, toUs, count } = Object(value);

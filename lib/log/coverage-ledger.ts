@@ -3,7 +3,7 @@
 // stored, and coverage-format.ts says how they lie in the database.
 
 import { firstPast } from '../binary-search.ts';
-import { type CoverageReason, type CoverageRow, coverageReasons } from '../event/coverage.ts';
+import { type CoverageReason, type CoverageRow, coverageReasons, isNoticed } from '../event/coverage.ts';
 
 /** Newest rows in memory, 4 MB at most; older ones stay in the store until retention takes them. */
 export const coverageRowsMax = 16_384;
@@ -21,8 +21,8 @@ export interface Coverage {
   readonly lastUs: number;
   /** Rows before this are not in memory any more; 0 when all are. */
   readonly droppedUs: number;
-  /** The first row with a place after `fromUs` and up to `throughUs`. */
-  next(fromUs: number, throughUs: number): CoverageRow | undefined;
+  /** The first row that subscribers are told of with a place after `fromUs` and up to `throughUs`. */
+  nextNotice(fromUs: number, throughUs: number): CoverageRow | undefined;
   /** All of them, at most `rowsMax`, oldest first. */
   between(fromUs: number, throughUs: number, rowsMax?: number): readonly CoverageRow[];
   /** The newest ones, oldest first. */
@@ -65,10 +65,12 @@ export class CoverageLedger implements Coverage {
     if (end > 0) this.#rows.splice(0, end);
   }
 
-  next(fromUs: number, throughUs: number): CoverageRow | undefined {
+  nextNotice(fromUs: number, throughUs: number): CoverageRow | undefined {
     if (fromUs >= this.lastUs) return undefined;
-    const row = this.#rows[this.#after(fromUs)];
-    return row !== undefined && row.toUs <= throughUs ? row : undefined;
+    for (let at = this.#after(fromUs); this.#rows[at]?.toUs <= throughUs; at++) {
+      if (isNoticed(this.#rows[at])) return this.#rows[at];
+    }
+    return undefined;
   }
 
   between(fromUs: number, throughUs: number, rowsMax = Number.POSITIVE_INFINITY): readonly CoverageRow[] {

@@ -1,16 +1,18 @@
 // The promise of the delivery loop, against a model of a few lines: each subscriber gets the events after its cursor that
-// its filter of the moment lets through, once and in order.
+// its filter of the moment lets through, once and in order; and who wants gaps is told of each one once, in its place.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { type CoverageRow, coverageReasons, isNoticed } from '../../lib/event/coverage.ts';
 import type { Filter } from '../../lib/event/filter.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { Fanout } from '../../lib/fanout/fanout.ts';
 import type { Subscriber } from '../../lib/fanout/subscriber.ts';
 import type { Block } from '../../lib/log/block.ts';
+import type { CoveragePlace } from '../../lib/log/block-builder.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { addressTable } from '../support/addresses.ts';
 import { fakeCompressor, matches, randomFilter, SampleLog, seededRandom } from '../support/events.ts';
@@ -27,12 +29,16 @@ interface Tracked {
 class Scene {
   readonly tracked: Tracked[] = [];
   readonly sample: SampleLog;
+  /** Rows of the ledger that are told of. */
+  readonly gaps: CoverageRow[] = [];
   /** Deliveries of deletions that are expected for a wanted subject. */
   deletionsBySubject = 0;
   readonly #log: LevelLog;
   readonly #fanout: Fanout;
   readonly #random: () => number;
   readonly #lines = new Lines();
+  #relays = 0;
+  #marked: CoveragePlace | undefined;
   /** Stored, and not yet published. */
   #stored: Block[] = [];
 
@@ -95,8 +101,12 @@ class Scene {
 
   async step(): Promise<void> {
     // Deletions point at what their record pointed at.
-    const block = await this.#log.resolve(this.sample.block(Math.floor(this.#random() ** 3 * 40)));
+    const count = Math.floor(this.#random() ** 3 * 40);
+    const sealed = this.sample.block(count, () => this.#chance(0.02) && this.#cover());
+    if (this.#chance(0.1)) this.#cover();
+    const block = await this.#log.resolve(sealed);
     await this.#log.append(block);
+    this.gaps.push(...(block.coverage ?? []).filter(isNoticed));
     this.#stored.push(block);
     if (this.#chance(0.3)) await nextRound();
     for (let joins = this.#random() * 4; joins > 1; joins--) this.join();
@@ -108,6 +118,14 @@ class Scene {
     if (this.#chance(0.6)) this.publish();
     for (const client of this.clients) if (client.isFull && this.#chance(0.4)) client.drain();
     if (this.#chance(0.3)) await nextRound();
+  }
+
+  /** Something is found, at this place or at the one that was marked last. */
+  #cover(): void {
+    const place = this.#chance(0.3) ? this.#marked : undefined;
+    this.#marked = this.#chance(0.5) ? this.sample.builder.mark() : undefined;
+    const relay = `relay${this.#relays++ % 40}.test`;
+    this.sample.builder.cover({ reason: this.#pick(coverageReasons), relay }, place);
   }
 
   publish(): void {
@@ -128,6 +146,13 @@ class Scene {
       return isWanted;
     });
     return wanted.map((event) => ({ timeUs: event.time_us, text: JSON.stringify(event) }));
+  }
+
+  /** Places of the gaps that a client is told of, each with the events that it has got before. */
+  expectedGaps({ client, filters, endedAtUs }: Tracked, events: readonly { timeUs: number }[]): number[][] {
+    if (!client.wantsGaps) return [];
+    const told = this.gaps.filter(({ toUs }) => toUs > filters[0].afterUs && toUs <= endedAtUs);
+    return told.map(({ toUs }) => [toUs, events.filter(({ timeUs }) => timeUs < toUs).length]);
   }
 }
 
@@ -179,9 +204,13 @@ test.for([41, 42, 43, 44])(
       goOn();
       await nextRound();
     }
+    let told = 0;
     for (const [at, { client }] of scene.tracked.entries()) {
       const hint = `seed ${seed}, client ${at}`;
       expect(client.texts, hint).toEqual(expected[at].map(({ text }) => text));
+      const gaps = client.gaps.map(({ row, received }) => [row.toUs, received]);
+      expect(gaps, hint).toEqual(scene.expectedGaps(scene.tracked[at], expected[at]));
+      told += gaps.length;
       for (const report of client.reports) {
         const before = expected[at].filter(({ timeUs }) => timeUs <= report.positionUs);
         expect(report.received, `${hint}: a report at ${report.positionUs}`).toBe(before.length);
@@ -189,6 +218,8 @@ test.for([41, 42, 43, 44])(
     }
     expect(scene.tracked.length).toBeGreaterThan(200);
     expect(total).toBeGreaterThan(20_000);
+    expect(scene.gaps.length).toBeGreaterThan(20);
+    expect(told).toBeGreaterThan(500);
     expect(scene.deletionsBySubject).toBeGreaterThan(100);
     expect(fanout.totals.events).toBe(total);
     for (const { client } of scene.tracked) client.end();

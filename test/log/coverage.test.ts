@@ -103,8 +103,8 @@ describe('rows are where the events are', () => {
       await open();
       expect(rowsOf(log).slice(before)).toEqual(rows);
       expect(log.coverage.between(rows[2].toUs, rows[5].toUs)).toEqual(rows.slice(3, 6));
-      expect(log.coverage.next(rows[2].toUs, allUs)).toEqual(rows[3]);
-      expect(log.coverage.next(rows[2].toUs, rows[3].toUs - 1)).toBeUndefined();
+      expect(log.coverage.nextNotice(rows[2].toUs, allUs)).toEqual(rows[3]);
+      expect(log.coverage.nextNotice(rows[2].toUs, rows[3].toUs - 1)).toBeUndefined();
     }
     await log.close();
     expect((await storedPlaces()).length).toBeGreaterThan(30);
