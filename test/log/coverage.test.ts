@@ -11,7 +11,7 @@ import { DidHasher } from '../../lib/event/did-hash.ts';
 import type { Block } from '../../lib/log/block.ts';
 import { BlockBuilder } from '../../lib/log/block-builder.ts';
 import { blockKey, descriptionKey } from '../../lib/log/block-format.ts';
-import { coverageKey, coverageKeysEnd } from '../../lib/log/coverage-format.ts';
+import { coverageKey, coverageKeysEnd, writeCoverage } from '../../lib/log/coverage-format.ts';
 import {
   CoverageIntake,
   CoverageLedger,
@@ -83,6 +83,19 @@ async function storedPlaces(): Promise<number[]> {
   const keys = await db.keys({ gte: coverageKey(0), lt: coverageKeysEnd }).all();
   await db.close();
   return keys.map((key) => Number(key.readBigUInt64BE(1)));
+}
+
+/** Changes the store of a log that is closed. */
+async function edited<T>(change: (db: ClassicLevel<Buffer, Buffer>) => Promise<T>): Promise<T> {
+  const db = new ClassicLevel<Buffer, Buffer>(join(dataDir, 'blocks'), {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+  });
+  try {
+    return await change(db);
+  } finally {
+    await db.close();
+  }
 }
 
 /** What `inspect verify` finds, apart from zstd. */
@@ -221,6 +234,54 @@ describe('the end of the log was lost', () => {
       expect(await problems()).toEqual([]);
     });
   }
+});
+
+test('a crash between the row of a cut and the cut leaves one row', async () => {
+  await open();
+  const sample = sampleOf(11);
+  for (let made = 0; made < 9; made++) await log.append(sample.block(256));
+  await log.close();
+  const gone = sample.events[7 * 256 - 1].time_us;
+  const parts = await edited((db) => db.getMany([0, 1, 2, 3, 5].map((part) => blockKey(gone, part as 0))));
+  expect(parts.filter((part) => part !== undefined).length).toBeGreaterThan(2);
+  await edited((db) =>
+    db.batch([0, 1, 2, 3, 5].map((part) => ({ type: 'del', key: blockKey(gone, part as 0) }))),
+  );
+  // What a start does first, and no more.
+  const place = log.lastTimeUs + 1;
+  const row: CoverageRow = {
+    reason: 'log_cut',
+    relay: '',
+    fromUs: sample.events[6 * 256 - 1].time_us,
+    toUs: place,
+    count: 1,
+  };
+  await edited((db) => db.put(coverageKey(place), writeCoverage(row)));
+  for (let opened = 0; opened < 2; opened++) {
+    await open();
+    expect(log.lostBlocks).toBe(opened === 0 ? 2 : 0);
+    expect(rowsOf(log)).toEqual([row]);
+  }
+});
+
+test('rows are the same after the databases were opened again, for replicas too', async () => {
+  const replicated = await openReplica({ dataDir });
+  const sample = new SampleLog(seededRandom(12), {
+    didHashKey: replicated.log.didHashKey,
+    textBytesMax: 100,
+  });
+  const before: CoverageRow[] = [];
+  for (const size of [300, 3, 0, 256, 5]) {
+    sample.builder.cover({ ...gap, relay: `relay${size}.test` });
+    const block = await replicated.log.resolve(sample.block(size));
+    before.push(...(block.coverage ?? []));
+    await replicated.append(block);
+  }
+  await replicated.log.recover();
+  replicated.catchUp();
+  for (const { coverage } of [replicated.log, replicated.reader])
+    expect(coverage.between(0, allUs)).toEqual(before);
+  await replicated.close();
 });
 
 describe('few rows', () => {
