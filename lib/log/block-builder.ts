@@ -27,6 +27,8 @@ export const blockEventsMax = 256;
 export const fastEventsMin = 64;
 /** JSON bytes after which a block is full, so that one write to a socket stays small against its buffer. */
 export const blockJsonBytesMax = 256 * 1024;
+/** Rows of the coverage ledger, before those of a kind are joined, after which a block is full: all frames may be bad. */
+export const blockCoverageMax = 256;
 const firstCapacityEvents = 512;
 /** Room for a full block and the frame that fills it; a rare larger one is given back. */
 const writerBytes = 4 * blockJsonBytesMax;
@@ -96,14 +98,23 @@ export class BlockBuilder {
    * Notes a row of the ledger, which is stored with the block. Subscribers may have passed a place that was marked before
    * this block, and each row has a place of its own: then it is moved to here, and still begins where it was marked.
    */
-  cover(finding: CoverageFinding, { fromUs, toUs }: CoveragePlace = this.mark()): void {
-    const isGone = toUs <= this.#sealedUs || this.#coverage.some((row) => row.toUs === toUs);
+  cover(finding: CoverageFinding, marked?: CoveragePlace): void {
+    const isGone = marked !== undefined && this.#isTaken(marked.toUs);
+    const { fromUs, toUs } = marked ?? this.mark();
     this.#coverage.push({ ...finding, fromUs, toUs: isGone ? this.#clock.next() : toUs, count: 1 });
+  }
+
+  #isTaken(toUs: number): boolean {
+    return toUs <= this.#sealedUs || this.#coverage.some((row) => row.toUs === toUs);
   }
 
   /** A full block ends after the frame that filled it: a relay frame's events are never split over two blocks. */
   get isFull(): boolean {
-    return this.#count >= blockEventsMax || this.writer.length >= blockJsonBytesMax;
+    return (
+      this.#count >= blockEventsMax ||
+      this.writer.length >= blockJsonBytesMax ||
+      this.#coverage.length >= blockCoverageMax
+    );
   }
 
   begin(): number {

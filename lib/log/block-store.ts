@@ -176,8 +176,8 @@ export class BlockStore {
     }
   }
 
-  /** As {@link loadCoverage}, of the rows whose events are kept. @throws CodedError `LOG_CORRUPT`. */
-  async loadCoverage(): Promise<{ rows: readonly CoverageRow[]; droppedUs: number }> {
+  /** As {@link loadCoverage}, of the rows whose events are kept. */
+  loadCoverage(): Promise<{ rows: readonly CoverageRow[]; droppedUs: number }> {
     return loadCoverage(this.#db, this.#deletedToUs, coverageRowsMax);
   }
 
@@ -216,8 +216,6 @@ export class BlockStore {
       if (keys.length === 0) continue;
       trimming(stored.trimmedToUs);
       await this.#delete(keys);
-      // After their events: until then a stop in between leaves rows that the next trim finds, and opening passes over.
-      await this.#db.clear({ gte: coverageKey(0), lte: coverageKey(stored.trimmedToUs) });
     }
     if (blocks > 0) stored.segments.trimTo(stored.trimmedToUs);
     this.#deletedBytes += this.#trimmed.bytes - trimmedBefore.bytes;
@@ -234,6 +232,8 @@ export class BlockStore {
       // Durable, or a power failure could take an early deletion and leave a later one: a gap that looks like damage.
       const deletions = keys.map((key) => ({ type: 'del' as const, key }));
       await this.#db.batch(deletions, { sync: true });
+      // Rows go after their events: what a stop in between leaves is passed over at opening, and found by the next trim.
+      await this.#db.clear({ gte: coverageKey(0), lte: coverageKey(this.stored.trimmedToUs) });
     } catch (cause) {
       throw writeFailure(`cannot delete from the log in ${this.#location}`, cause);
     }

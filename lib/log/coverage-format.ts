@@ -62,7 +62,10 @@ export function coverageWrites(rows: readonly CoverageRow[] = []): Write[] {
   });
 }
 
-/** The newest `rowsMax` rows after `fromUs`, oldest first, and the place of the newest that is left out; 0 when none is. */
+/**
+ * The newest `rowsMax` rows after `fromUs`, oldest first, and the place of the newest that is left out, 0 when none is. A damaged
+ * one is left out, and the ledger is not complete up to there: that is no reason to give up the events.
+ */
 export async function loadCoverage(
   db: Database,
   fromUs: number,
@@ -70,7 +73,15 @@ export async function loadCoverage(
 ): Promise<{ rows: CoverageRow[]; droppedUs: number }> {
   const range = { gt: coverageKey(fromUs), lt: coverageKeysEnd, reverse: true, limit: rowsMax + 1 };
   const entries = await db.iterator(range).all();
-  const left = entries.length > rowsMax ? entries.pop() : undefined;
-  const rows = entries.reverse().map(([key, value]) => readCoverage(readCoverageKey(key) as number, value));
-  return { rows, droppedUs: left === undefined ? 0 : (readCoverageKey(left[0]) as number) };
+  const rows: CoverageRow[] = [];
+  let droppedUs = entries.length > rowsMax ? (readCoverageKey(entries[rowsMax][0]) ?? 0) : 0;
+  for (const [key, value] of entries.slice(0, rowsMax).reverse()) {
+    const toUs = readCoverageKey(key) ?? 0;
+    try {
+      rows.push(readCoverage(toUs, value));
+    } catch {
+      droppedUs = toUs;
+    }
+  }
+  return { rows, droppedUs };
 }

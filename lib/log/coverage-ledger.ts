@@ -19,7 +19,7 @@ const droppedAtOnce = 1024;
 export interface Coverage {
   /** Place of the newest row; 0 without one. Whoever is there or beyond has nothing to look for. */
   readonly lastUs: number;
-  /** Rows before this are not in memory any more; 0 when all are. */
+  /** Rows up to here may not be in memory, because there are too many or they are damaged; 0 when all are. */
   readonly droppedUs: number;
   /** The first row that subscribers are told of with a place after `fromUs` and up to `throughUs`. */
   nextNotice(fromUs: number, throughUs: number): CoverageRow | undefined;

@@ -9,7 +9,7 @@ import { Clock } from '../../lib/event/clock.ts';
 import type { CoverageFinding, CoverageRow } from '../../lib/event/coverage.ts';
 import { DidHasher } from '../../lib/event/did-hash.ts';
 import type { Block } from '../../lib/log/block.ts';
-import { BlockBuilder } from '../../lib/log/block-builder.ts';
+import { BlockBuilder, blockCoverageMax } from '../../lib/log/block-builder.ts';
 import { blockKey, descriptionKey } from '../../lib/log/block-format.ts';
 import { coverageKey, coverageKeysEnd, writeCoverage } from '../../lib/log/coverage-format.ts';
 import {
@@ -361,19 +361,29 @@ test('a log from before the ledger opens, goes on, and is of the new format', as
   expect(rowsOf(log)).toEqual(rows);
 });
 
-test('a damaged row is damage, and verify names it', async () => {
+test('a damaged row is left out and said to be, and verify names it', async () => {
   await open();
-  const [row] = await appendCovered(sampleOf(8), 3, 300);
+  const rows = await appendCovered(sampleOf(8), 3, 300);
   await log.close();
-  const db = new ClassicLevel<Buffer, Buffer>(join(dataDir, 'blocks'), {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
+  const { toUs } = rows[1];
+  await edited(async (db) => {
+    const value = (await db.get(coverageKey(toUs))) as Buffer;
+    value[10] ^= 1;
+    await db.put(coverageKey(toUs), value);
   });
-  const value = (await db.get(coverageKey(row.toUs))) as Buffer;
-  await db.put(coverageKey(allUs), value);
-  value[10] ^= 1;
-  await db.put(coverageKey(row.toUs), value);
-  await db.close();
-  expect(await problems()).toEqual([`coverage_damaged ${row.toUs}`, `coverage_damaged ${allUs}`]);
-  await expect(open()).rejects.toMatchObject({ code: 'LOG_CORRUPT' });
+  expect(await problems()).toEqual([`coverage_damaged ${toUs}`]);
+  await open();
+  expect(rowsOf(log)).toEqual([rows[0], rows[2]]);
+  expect(log.coverage.droppedUs).toBe(toUs);
+});
+
+test('a block of nothing but bad frames is full after so many rows, and they become one', async () => {
+  await open();
+  const { builder } = sampleOf(13);
+  let found = 0;
+  for (; !builder.isFull; found++)
+    builder.cover({ reason: 'frame_dropped', relay: 'relay.test', detail: 'bad_car' });
+  expect(found).toBe(blockCoverageMax);
+  const { coverage } = await log.resolve(builder.seal(fakeCompressor));
+  expect(coverage).toMatchObject([{ count: found }]);
 });
