@@ -31,6 +31,8 @@ class Scene {
   readonly sample: SampleLog;
   /** Rows of the ledger that are told of. */
   readonly gaps: CoverageRow[] = [];
+  /** Connections that go on where others were lost. */
+  readonly again: [Tracked, Tracked][] = [];
   /** Deliveries of deletions that are expected for a wanted subject. */
   deletionsBySubject = 0;
   readonly #log: LevelLog;
@@ -72,18 +74,38 @@ class Scene {
   }
 
   join(): void {
-    const fills = this.#random() ** 2;
-    const encoding = this.#pick([encodings.json, encodings.zstd, this.#lines]);
-    const client = new FakeClient(encoding, () => this.#chance(fills), this.#chance(0.3));
     const filter = this.#filter();
     const known = this.sample.events.length === 0 ? 1 : this.#pick(this.sample.events.slice(-200)).time_us;
     const { lastTimeUs } = this.#log;
     const ahead = lastTimeUs + Math.floor(this.#random() * 2000);
     const asked = this.#pick([undefined, undefined, 0, known - 1, known, known, lastTimeUs, ahead]);
+    this.#connect(filter, asked, this.#chance(0.3));
+  }
+
+  #connect(filter: Filter, asked: number | undefined, wantsProgress: boolean): Tracked {
+    const fills = this.#random() ** 2;
+    const encoding = this.#pick([encodings.json, encodings.zstd, this.#lines]);
+    const client = new FakeClient(encoding, () => this.#chance(fills), wantsProgress);
     const afterUs = asked ?? this.#fanout.publishedUs;
-    this.tracked.push({ client, filters: [{ afterUs, filter }], endedAtUs: Number.POSITIVE_INFINITY });
+    const tracked = { client, filters: [{ afterUs, filter }], endedAtUs: Number.POSITIVE_INFINITY };
+    this.tracked.push(tracked);
     client.subscription = this.#fanout.subscribe(client, filter, asked);
     expect(positionOf(client)).toBe(afterUs);
+    return tracked;
+  }
+
+  /** A client that is told of progress loses its connection, and comes again with all that it knows. */
+  reconnect(tracked: Tracked): void {
+    const { client, filters } = tracked;
+    this.end(tracked);
+    const knownUs = Math.max(
+      filters[0].afterUs,
+      client.reports.at(-1)?.positionUs ?? 0,
+      client.gaps.at(-1)?.row.toUs ?? 0,
+      client.texts.length === 0 ? 0 : JSON.parse(client.texts.at(-1) as string).time_us,
+    );
+    const filter = filters.at(-1)?.filter as Filter;
+    this.again.push([tracked, this.#connect(filter, knownUs, true)]);
   }
 
   changeFilter(tracked: Tracked): void {
@@ -114,6 +136,7 @@ class Scene {
       if (tracked.client.hasEnded) continue;
       if (this.#chance(0.02)) this.changeFilter(tracked);
       if (this.#chance(0.004)) this.end(tracked);
+      else if (tracked.client.wantsGaps && this.#chance(0.02)) this.reconnect(tracked);
     }
     if (this.#chance(0.6)) this.publish();
     for (const client of this.clients) if (client.isFull && this.#chance(0.4)) client.drain();
@@ -218,6 +241,13 @@ test.for([41, 42, 43, 44])(
     }
     expect(scene.tracked.length).toBeGreaterThan(200);
     expect(total).toBeGreaterThan(20_000);
+    expect(scene.again.length).toBeGreaterThan(50);
+    for (const [{ client: before }, { client }] of scene.again) {
+      const gaps = [...before.gaps, ...client.gaps].map(({ row }) => row.toUs);
+      expect(gaps).toEqual([...new Set(gaps)].sort((one, other) => one - other));
+      const texts = [...before.texts, ...client.texts];
+      expect(new Set(texts).size).toBe(texts.length);
+    }
     expect(scene.gaps.length).toBeGreaterThan(20);
     expect(told).toBeGreaterThan(500);
     expect(scene.deletionsBySubject).toBeGreaterThan(100);
