@@ -7,6 +7,7 @@ import { settings } from '../lib/config/settings.ts';
 import { CodedError, UsageError } from '../lib/errors.ts';
 import { parseMoment, repeated, wholeNumber } from './command/flag-values.ts';
 import { writeTo } from './command/output.ts';
+import { coverageTable, readLogCoverage } from './inspect/coverage.ts';
 import { exportLines } from './inspect/export.ts';
 import { reasonOf } from './inspect/problem.ts';
 import { ClosedLog } from './inspect/reader.ts';
@@ -70,6 +71,13 @@ export function inspectCommand(): Command {
     )
     .option('--json', 'for programs')
     .action(onLog(verify));
+  const coverageCommand = newCommand(
+    'coverage',
+    'Where events may be missing, or have come twice, and why: the coverage ledger, oldest first.',
+  )
+    .usage(usage)
+    .option('--json', 'for programs')
+    .action(onLog(coverage));
   const exportCommand = newCommand('export', 'Events as JSON, one a line, oldest first.')
     .usage(usage)
     .option(
@@ -83,6 +91,7 @@ export function inspectCommand(): Command {
   return command
     .addCommand(summaryCommand, { isDefault: true })
     .addCommand(verifyCommand)
+    .addCommand(coverageCommand)
     .addCommand(exportCommand);
 }
 
@@ -119,6 +128,12 @@ async function verify(log: ClosedLog, { zstdDictionary = [], json }: VerifyFlags
   const seconds = (performance.now() - startMs) / 1000;
   await send([json ? verdictJson(result) : verdictText(result, seconds), '\n']);
   return result.problems.total > 0 ? 1 : 0;
+}
+
+async function coverage(log: ClosedLog, { json }: { readonly json?: true }): Promise<number> {
+  const found = await readLogCoverage(log);
+  await send([json ? JSON.stringify(found, undefined, 2) : coverageTable(found), '\n']);
+  return found.damaged > 0 ? 1 : 0;
 }
 
 async function exportEvents(log: ClosedLog, { from, to, limit }: ExportFlags): Promise<number> {

@@ -1,4 +1,4 @@
-// What a server says, as types and as a check: the events of the v1 wire, the reports of progress, and nothing else.
+// What a server says, as types and as a check: the events of the v1 wire, reports of progress and of gaps, and nothing else.
 // Pure, runs anywhere. It checks what the rest of the client and a consumer's types rely on; records stay unchecked.
 
 /** Records by collection, for those whose shape the caller knows: `{ 'app.bsky.feed.like': Like }`. */
@@ -88,6 +88,25 @@ export interface Progress {
   readonly live: boolean;
 }
 
+/**
+ * At this place of the stream events may be missing, or come a second time: a Slipstream server knows that it was blind. Times are
+ * microseconds since 1970.
+ */
+export interface Gap {
+  /** Its place: events before have a smaller `time_us`, those after it a greater one. */
+  readonly timeUs: number;
+  /** `relay_gap`, `new_numbering`, `relay_changed`, `started_over`, `frame_skipped`, `log_cut`, `clock_step` or a later word. */
+  readonly reason: string;
+  /** The server's relay; undefined when it has nothing to do with one. */
+  readonly relay: string | undefined;
+  /** `time_us` of the last event before; 0 when there was none. */
+  readonly fromUs: number;
+  readonly toUs: number;
+  /** Whether events may be missing for ever, and whether events from before may come again. */
+  readonly missing: boolean;
+  readonly repeated: boolean;
+}
+
 /** Why a message was left out: a closed list, for counting. */
 export const malformedReasons = [
   'not_json',
@@ -103,6 +122,7 @@ export type MalformedReason = (typeof malformedReasons)[number];
 export type Message =
   | { readonly event: StreamEvent }
   | { readonly progress: Progress }
+  | { readonly gap: Gap }
   | { readonly malformed: MalformedReason };
 
 const notAnEvent: Message = { malformed: 'not_an_event' };
@@ -117,6 +137,7 @@ export function readMessage(text: string): Message {
   }
   if (!isObject(value) || !isTime(value.time_us) || typeof value.kind !== 'string') return notAnEvent;
   if (value.kind === 'progress') return readProgress(value.time_us, value.progress);
+  if (value.kind === 'gap') return readGap(value.time_us, value.gap);
   if (typeof value.did !== 'string') return notAnEvent;
   const isKnown = Object.hasOwn(bodyChecks, value.kind);
   if (!isKnown) return { malformed: 'unknown_kind' };
@@ -153,6 +174,16 @@ function readProgress(timeUs: number, body: unknown): Message {
   if (!isObject(body) || !isTime(body.cursor) || !isNumber(body.lag_us) || typeof body.live !== 'boolean')
     return notAnEvent;
   return { progress: { timeUs, cursor: body.cursor, lagUs: body.lag_us, live: body.live } };
+}
+
+function readGap(timeUs: number, body: unknown): Message {
+  if (!isObject(body) || !isTime(body.from_us) || !isTime(body.to_us) || !isString(body.reason))
+    return notAnEvent;
+  const { reason, relay, from_us: fromUs, to_us: toUs } = body;
+  const [missing, repeated] = [body.missing === true, body.repeated === true];
+  return {
+    gap: { timeUs, reason, relay: isString(relay) ? relay : undefined, fromUs, toUs, missing, repeated },
+  };
 }
 
 /** Tells an event from every other, on this server and on another: `time_us` differs between servers. */

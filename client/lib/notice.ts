@@ -1,7 +1,7 @@
 // What a stream tells about itself: a snapshot when asked, and notices as things happen. Types only.
 
 import type { EndReason } from './connection.ts';
-import type { MalformedReason, Progress } from './event.ts';
+import type { Gap, MalformedReason, Progress } from './event.ts';
 
 /** What a stream is doing. */
 export type StreamState =
@@ -61,6 +61,8 @@ export type StreamNotice =
   /** The queue is full; the stream goes on once half of it is empty. */
   | { readonly kind: 'paused' }
   | ({ readonly kind: 'progress' } & Progress)
+  /** Once for each. Told when it arrives: events from before it may still wait for the consumer. */
+  | ({ readonly kind: 'gap' } & Gap)
   /** The replay is over, for the first time or again. */
   | { readonly kind: 'caught_up' }
   /** `text` is the start of the message, of foreign origin; empty for a message that could not be decompressed. */

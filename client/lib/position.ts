@@ -77,10 +77,17 @@ export class Position {
   }
 
   /** Takes a report of progress. */
-  advance({ cursor }: Progress): void {
+  advance({ cursor }: Pick<Progress, 'cursor'>): void {
     this.#exact = true;
     this.#remembered.clear();
     this.#newestUs = Math.max(this.#newestUs ?? 0, cursor - 1);
+  }
+
+  /** Whether a gap is new; it then counts as told. Only servers that report progress tell of gaps. */
+  takeGap(timeUs: number): boolean {
+    if (this.#exact && timeUs <= (this.#newestUs ?? -1)) return false;
+    this.advance({ cursor: timeUs + 1 });
+    return true;
   }
 
   /** The filter is another: what it lets through from before now is not wanted. */

@@ -2,7 +2,13 @@
 // was delivered is Position's to know, what waits EventQueue's, connections are Link's. Made by `subscribe`.
 
 import { CursorSaver, type CursorStore } from './cursor-saver.ts';
-import { type MalformedReason, malformedReasons, type Progress, type StreamEvent } from './event.ts';
+import {
+  type Gap,
+  type MalformedReason,
+  malformedReasons,
+  type Progress,
+  type StreamEvent,
+} from './event.ts';
 import { EventQueue, type QueueLimits } from './event-queue.ts';
 import { optionsUpdate, type Request, requestOf, type StreamFilter, wantedBy } from './filter.ts';
 import { Link } from './link.ts';
@@ -228,6 +234,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
       if (message === undefined) this.#link.end('dictionary_changed');
       else if ('event' in message) this.#event(message.event, message.text);
       else if ('progress' in message) this.#progress(message.progress);
+      else if ('gap' in message) this.#gap(message.gap);
       else this.#leaveOut(message.malformed, message.text);
     } catch (error) {
       this.#finish(error);
@@ -252,6 +259,15 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
       this.#passed();
     }
     if (!this.#position.isExact) this.#setLive(this.#nowUs() - event.time_us < liveWithinUs);
+  }
+
+  #gap(gap: Gap): void {
+    if (gap.timeUs >= this.#setup.untilUs) {
+      this.#finish();
+    } else if (this.#position.takeGap(gap.timeUs)) {
+      this.#passed();
+      this.#notice({ kind: 'gap', ...gap });
+    }
   }
 
   #progress(progress: Progress): void {

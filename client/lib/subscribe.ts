@@ -17,6 +17,7 @@ export type {
   Commit,
   CommitEvent,
   DeletedCommit,
+  Gap,
   IdentityEvent,
   MalformedReason,
   Progress,
@@ -46,7 +47,7 @@ export interface SubscribeOptions extends StreamFilter {
   readonly dictionary?: Uint8Array | undefined;
   /** Ends the stream, and with it the loop, without an error. */
   readonly signal?: AbortSignal | undefined;
-  /** Hears of connections, progress and malformed messages. What it throws ends the stream. */
+  /** Hears of connections, progress, gaps and malformed messages. What it throws ends the stream. */
   readonly onNotice?: ((notice: StreamNotice) => void) | undefined;
   /** Bounds of what may wait for the consumer. */
   readonly queue?: Partial<QueueLimits> | undefined;

@@ -29,6 +29,16 @@ test('progress', () => {
   });
 });
 
+test('a gap, also with fields of later versions and without those that may be absent', () => {
+  const gap = { reason: 'new_word', relay: 'relay.test', from_us: 0, to_us: 7, missing: true, later: 1 };
+  const read = { timeUs: 7, reason: 'new_word', fromUs: 0, toUs: 7, missing: true, repeated: false };
+  const text = (body: unknown): string => JSON.stringify({ kind: 'gap', time_us: 7, gap: body });
+  expect(readMessage(text(gap))).toEqual({ gap: { ...read, relay: 'relay.test' } });
+  expect(readMessage(text({ ...gap, relay: undefined }))).toEqual({ gap: { ...read, relay: undefined } });
+  expect(readMessage(text({ ...gap, from_us: -1 }))).toEqual({ malformed: 'not_an_event' });
+  expect(readMessage(text(undefined))).toEqual({ malformed: 'not_an_event' });
+});
+
 test.each([
   ['not_json', ''],
   ['not_json', '{"did":'],

@@ -211,6 +211,29 @@ describe('position', () => {
     expect(socket.query.get('cursor')).toBe(String(startUs + 8));
   });
 
+  test('a gap is told once, in the cursor too, and only behind what the consumer has finished', async () => {
+    const gap = (timeUs: number) => ({
+      kind: 'gap',
+      time_us: timeUs,
+      gap: { reason: 'relay_gap', from_us: startUs, to_us: timeUs, missing: true, repeated: false },
+    });
+    const { platform, stream, notices } = start();
+    const first = names(stream, 1);
+    await settle();
+    platform.socket.open();
+    platform.socket.message(postEvent('a', startUs), postEvent('b', startUs + 1), gap(startUs + 5));
+    expect(await first).toEqual(['a']);
+    expect(stream.status.cursor).toBeUndefined();
+    const socket = await reconnect(platform);
+    expect(socket.query.get('cursor')).toBe(String(startUs + 6));
+    socket.message(gap(startUs + 5), postEvent('c', startUs + 7), gap(startUs + 9));
+    expect(await names(stream, 2)).toEqual(['b', 'c']);
+    void stream.next();
+    expect(stream.status.cursor).toBe(startUs + 10);
+    const told = notices.filter((notice) => notice.kind === 'gap').map(({ timeUs }) => timeUs);
+    expect(told).toEqual([startUs + 5, startUs + 9]);
+  });
+
   test('what waits is delivered although the connection is gone', async () => {
     const { platform, stream } = start();
     const first = names(stream, 1);

@@ -4,6 +4,7 @@
 import { CodedError } from '../../lib/errors.ts';
 import { DidHasher } from '../../lib/event/did-hash.ts';
 import { BlockCheck, type EventDecompressor } from './block-check.ts';
+import { checkCoverage } from './coverage-check.ts';
 import { OrderCheck, type SteppedBack } from './order-check.ts';
 import { ProblemList } from './problem.ts';
 import { type ClosedLog, type FoundBlock, readFoundHead } from './reader.ts';
@@ -84,6 +85,9 @@ class LogCheck {
         this.#orderCheck.nextStored(block, head);
         this.#segmentCheck.next(block, head);
       }
+    });
+    await this.#guard(async () => {
+      this.#bytes += await checkCoverage(this.#reader, this.#problems);
     });
   }
 

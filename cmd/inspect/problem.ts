@@ -58,6 +58,9 @@ export const problemMeanings = {
   filter_missing: 'a segment without the filter of what its blocks point at',
   filter_damaged: 'a filter of what blocks point at with a wrong checksum',
 
+  coverage_damaged: 'a row of the coverage ledger with a wrong checksum or form',
+  coverage_excess: 'a row of the coverage ledger behind the newest block of the store',
+
   journal_overlap: 'a journal block that is neither in the store nor after it',
   journal_gap: 'a journal block that names another one than the one before it',
   journal_lost: 'events that the journal has and the store should have',

@@ -5,19 +5,18 @@
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { CodedError } from '../../lib/errors.ts';
-import { didHashKeyBytes } from '../../lib/event/did-hash.ts';
 import {
   type BlockHead,
   blockKey,
   blockKeysEnd,
   checkPayload,
   descriptionKey,
-  formatVersion,
   lastPart,
   parts,
   readBlockKey,
   readHead,
 } from '../../lib/log/block-format.ts';
+import { coverageKey, coverageKeysEnd, readCoverageKey } from '../../lib/log/coverage-format.ts';
 import {
   type Database,
   isDatabase,
@@ -26,6 +25,7 @@ import {
   storeFolder,
 } from '../../lib/log/database.ts';
 import { databaseFailure } from '../../lib/log/log-errors.ts';
+import { type LogDescription, readDescription } from './description.ts';
 
 /** LevelDB's memtable: nothing is written, but what a crash left in LevelDB's own log goes through one. */
 const writeBufferBytes = 16 * 1024 * 1024;
@@ -52,12 +52,6 @@ export interface FoundBlock {
   readonly subjects: Uint8Array | undefined;
   /** Of the segment. */
   readonly subjectFilter: Uint8Array | undefined;
-}
-
-/** What the log says about itself. */
-export interface LogDescription {
-  readonly format: number;
-  readonly didHashKey: Uint8Array;
 }
 
 /** By the number of the part. */
@@ -182,7 +176,8 @@ export class ClosedLog {
       for await (const [key, value] of this.#entries(this.#store, range)) {
         const read = readBlockKey(key);
         if (read === undefined || read.part > lastPart) {
-          if (Buffer.compare(key, descriptionKey) !== 0) onStrayKey(key);
+          const isOther = Buffer.compare(key, descriptionKey) === 0 || readCoverageKey(key) !== undefined;
+          if (!isOther) onStrayKey(key);
           continue;
         }
         const { lastTimeUs } = read;
@@ -206,6 +201,16 @@ export class ClosedLog {
       const read = readBlockKey(key);
       if (read === undefined || read.part !== parts.head) onStrayKey(key);
       else yield splitJournalValue(read.lastTimeUs, value);
+    }
+  }
+
+  /** What the store has of the coverage ledger, by the place of each row. @throws CodedError `LOG_READ_FAILED`. */
+  async *coverageValues(): AsyncGenerator<{ toUs: number; value: Uint8Array }> {
+    const range = { gte: coverageKey(0), lt: coverageKeysEnd };
+    for await (const [key, value] of this.#entries(this.#store, range)) {
+      const toUs = readCoverageKey(key);
+      // Others are told of where blocks are read.
+      if (toUs !== undefined) yield { toUs, value };
     }
   }
 
@@ -323,24 +328,4 @@ function splitJournalValue(lastTimeUs: number, value: Uint8Array): FoundBlock {
     zstd: value.subarray(jsonEnd, zstdEnd),
     subjects: value.length > zstdEnd ? value.subarray(zstdEnd) : undefined,
   };
-}
-
-async function readDescription(store: Database, dataDir: string): Promise<LogDescription | undefined> {
-  let description: { format?: unknown; didHashKey?: unknown };
-  try {
-    const value = await store.get(descriptionKey);
-    description = Object(JSON.parse(Buffer.from(value ?? []).toString()));
-  } catch {
-    return undefined;
-  }
-  const { format } = description;
-  if (typeof format === 'number' && format > formatVersion) {
-    throw new CodedError(
-      'LOG_NEWER_FORMAT',
-      `the log in ${dataDir} has format ${format}, this version reads those up to ${formatVersion}: use the version that wrote it`,
-    );
-  }
-  const didHashKey = Buffer.from(String(description.didHashKey), 'hex');
-  const isKnown = typeof format === 'number' && format >= 1;
-  return isKnown && didHashKey.length === didHashKeyBytes ? { format, didHashKey } : undefined;
 }

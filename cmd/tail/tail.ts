@@ -4,13 +4,14 @@
 import type { Writable } from 'node:stream';
 import {
   type EventStream,
+  type Gap,
   type StreamEvent,
   type StreamNotice,
   subscribe,
 } from '../../client/lib/subscribe.ts';
 import { CodedError } from '../../lib/errors.ts';
 import { LineOutput } from '../command/output.ts';
-import { formatSpan, grouped, printable } from '../command/text.ts';
+import { formatMoment, formatSpan, grouped, printable } from '../command/text.ts';
 import { defaultColumns, inColour, jsonLine, type Paint, plain, prettyLine } from './event-line.ts';
 import type { TailRequest } from './request.ts';
 import { progressOf, replayBar, Tally, tallyLines } from './tally.ts';
@@ -114,6 +115,7 @@ class TailView {
   }
 
   notice(notice: StreamNotice): void {
+    if (notice.kind === 'gap') this.#say(gapText(notice));
     if (notice.kind !== 'disconnected') return;
     const { why, code, reason, status, retryMs } = notice;
     const answer = status === undefined ? '' : `, the server answers ${status}`;
@@ -221,4 +223,13 @@ class TailView {
     this.#clearBar();
     this.#terminal.messages.write(`tail: ${text}\n`);
   }
+}
+
+/** `gap from … to …: events may be missing (relay_gap at relay.example)`. The words are the server's. */
+function gapText({ fromUs, toUs, reason, relay, missing, repeated }: Gap): string {
+  const from = fromUs === 0 ? 'the beginning' : formatMoment(fromUs);
+  const what = [missing ? 'be missing' : '', repeated ? 'come twice' : ''].filter((text) => text !== '');
+  const meaning = what.length === 0 ? 'times are off' : `events may ${what.join(', or ')}`;
+  const why = printable(relay === undefined ? reason : `${reason} at ${relay}`, wordsCharsMax);
+  return `gap from ${from} to ${formatMoment(toUs)}: ${meaning} (${why})`;
 }

@@ -45,4 +45,39 @@ export interface CoverageRow extends CoverageFinding {
   readonly toUs: number;
   /** How many findings: rows of the same kind that follow each other closely are one. */
   readonly count: number;
+  /** On the way into the ledger: `toUs` of the row whose place it takes, because the two have become one. */
+  readonly replacesUs?: number | undefined;
+}
+
+/** What a row can mean for a subscriber: events that never come, and events that come a second time. */
+export interface CoverageMeaning {
+  readonly missing: boolean;
+  readonly repeated: boolean;
+}
+
+/** By reason. A new relay is followed from where it is, or from a little before: both can be. */
+export const coverageMeanings: Readonly<Record<CoverageReason, CoverageMeaning>> = {
+  relay_gap: { missing: true, repeated: false },
+  new_numbering: { missing: true, repeated: true },
+  relay_changed: { missing: true, repeated: true },
+  started_over: { missing: true, repeated: true },
+  frame_skipped: { missing: true, repeated: false },
+  frame_dropped: { missing: true, repeated: false },
+  log_cut: { missing: false, repeated: true },
+  clock_step: { missing: false, repeated: false },
+};
+
+/**
+ * Whether subscribers are told in their stream. Not of dropped frames: anyone's broken repo makes them, so that they would be
+ * all that many subscribers get, about accounts that they never asked for.
+ */
+export function isNoticed({ reason }: CoverageRow): boolean {
+  return reason !== 'frame_dropped';
+}
+
+/** Whether a parsed value is a row: what was stored may be damaged, or of a later version. */
+export function isCoverageRow(value: unknown): value is CoverageRow {
+  const { reason, relay, fromUs, toUs, count } = Object(value);
+  const numbers = [fromUs, toUs, count].every((number) => Number.isSafeInteger(number) && number >= 0);
+  return numbers && typeof relay === 'string' && coverageReasons.includes(reason);
 }

@@ -76,6 +76,8 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   readonly #onReadError: (error: unknown) => void;
   readonly #options: FanoutOptions;
   readonly #subscribers = new Set<Subscriber>();
+  /** Those of them that are told of gaps. */
+  readonly #wantingGaps = new Set<Subscriber>();
   /** Blocks that are stored and not published, oldest first. */
   #unpublished: Block[] = [];
   #unpublishedBytes = 0;
@@ -135,6 +137,7 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     }
     const subscriber = new Subscriber(this, transport, group, afterTimeUs ?? this.publishedUs);
     this.#subscribers.add(subscriber);
+    if (transport.wantsGaps) this.#wantingGaps.add(subscriber);
     if (transport.wantsProgress) this.#progress.add(subscriber);
     subscriber.start();
     return subscriber;
@@ -169,6 +172,10 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     }
     this.#unpublished.splice(0, taken);
     this.#unpublishedBytes -= bytes;
+    // A batch is the same for all members of a group: who is to be told of a gap in the middle takes these blocks in turn.
+    if (this.#wantingGaps.size > 0 && this.log.coverage.nextNotice(this.#publishedUs, publishedUs)) {
+      for (const subscriber of this.#wantingGaps) subscriber.fallBehind();
+    }
     this.#publishedUs = publishedUs;
     this.#publication.send();
     this.future.published(publishedUs);
@@ -213,6 +220,7 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
 
   ended(subscriber: Subscriber): void {
     this.#subscribers.delete(subscriber);
+    this.#wantingGaps.delete(subscriber);
     this.#progress.delete(subscriber);
   }
 

@@ -3,6 +3,7 @@
 // full it holds a number.
 
 import { firstAfter } from '../binary-search.ts';
+import type { CoverageRow } from '../event/coverage.ts';
 import type { Filter } from '../event/filter.ts';
 import { type Block, type BlockIndex, firstEventAfter, startOf } from '../log/block.ts';
 import type { LogReader, ReadResult } from '../log/event-log.ts';
@@ -23,6 +24,8 @@ const turnBytesMax = 256 * 1024;
  */
 const burstBytesMin = 32 * 1024;
 const burstBytesMax = 512 * 1024;
+/** What a notice of a gap counts for in a turn. */
+const gapBytes = 256;
 /** Bytes asked of the log at once, in bursts. */
 const burstsPerRead = 2;
 
@@ -224,26 +227,51 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
           if (this.#phase !== phases.queued) return;
         }
       }
+      // In blocks that were skipped there may be gaps all the same.
+      for (
+        let gap = this.#nextGap(result.throughUs);
+        gap !== undefined;
+        gap = this.#nextGap(result.throughUs)
+      ) {
+        this.#tell(gap);
+        if (this.#phase !== phases.queued) return;
+      }
       this.#positionUs = Math.max(this.#positionUs, result.throughUs);
     }
     this.#waitForTurn();
   }
 
-  /** Writes a burst of what is left of a block and moves on; returns the bytes written. */
+  /** Writes a burst of what is left of a block, or tells of a gap, and moves on; returns the bytes written. */
   #deliver(index: BlockIndex, messages: Messages): number {
     const { count } = index;
     const { ends } = messages;
     const from = firstEventAfter(index, this.#positionUs);
-    const fitting = firstAfter(ends, count, startOf(ends, from) + this.#burstBytes);
-    const to = Math.min(count, Math.max(from + 1, fitting));
+    const gap = this.#nextGap(index.lastTimeUs);
+    const end = gap === undefined ? count : firstEventAfter(index, gap.toUs);
+    if (gap !== undefined && from >= end) return this.#tell(gap);
+    const fitting = firstAfter(ends, end, startOf(ends, from) + this.#burstBytes);
+    const to = Math.min(end, Math.max(from + 1, fitting));
     const batch = this.#group.selection.cut(index, messages, from, to);
-    this.#positionUs = to === count ? index.lastTimeUs : index.timeUs[to - 1];
+    this.#positionUs = to === count && gap === undefined ? index.lastTimeUs : index.timeUs[to - 1];
     // A part of a block is copied if it shares the block's memory: a slow socket would keep the whole of it.
     const isShared = to - from < count && batch.bytes.buffer === messages.bytes.buffer;
     const next = this.#write(isShared ? copyOf(batch) : batch);
     if (this.#phase === phases.queued) this.#phase = next;
     if (next === phases.queued) this.#burstBytes = Math.min(this.#burstBytes * 2, burstBytesMax);
     return batch.bytes.length;
+  }
+
+  /** What it is to be told of next, if that is its place in the stream up to `throughUs`. */
+  #nextGap(throughUs: number): CoverageRow | undefined {
+    const { wantsGaps, throughUs: wantedUs = throughUs } = this.transport;
+    if (!wantsGaps) return undefined;
+    return this.#host.log.coverage.nextNotice(this.#positionUs, Math.min(throughUs, wantedUs));
+  }
+
+  #tell(gap: CoverageRow): number {
+    this.#positionUs = gap.toUs;
+    if (!this.transport.gap(gap)) this.#phase = phases.full;
+    return gapBytes;
   }
 
   /** Sends a batch; says in which phase that leaves a subscriber that has more to come: queued, full or paced. */

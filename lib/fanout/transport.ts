@@ -1,6 +1,7 @@
 // The seam between the delivery loop and a client's connection: batches of wire-ready bytes on one side, a socket on the
 // other. Transports own their socket, and what a client is told; the delivery loop owns positions and filters.
 
+import type { CoverageRow } from '../event/coverage.ts';
 import type { Filter } from '../event/filter.ts';
 import type { Encoding } from './encodings.ts';
 
@@ -24,6 +25,8 @@ export interface Transport {
   readonly remoteAddress: string;
   /** Whether `progress` is to be called. Fixed. */
   readonly wantsProgress: boolean;
+  /** Whether `gap` is to be called. Fixed; who does not want it pays nothing for it. */
+  readonly wantsGaps: boolean;
   /**
    * The last `time_us` that is of any use; absent: there is none. Once everything up to there has been sent, `progress`
    * is called, whether it is wanted or not, and the subscription ends.
@@ -39,6 +42,10 @@ export interface Transport {
    * not while the socket is full.
    */
   progress(report: Progress): void;
+  /**
+   * Says that events may be missing, or come twice, at this place in the stream. Returns as `write` does.
+   */
+  gap(row: CoverageRow): boolean;
   /** Ends the connection; the client is told why, where that can still be said. */
   close(reason: CloseReason): void;
 }

@@ -10,9 +10,11 @@ import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import { MessageIntake } from '../session/message-intake.ts';
 import { defaultSessionTiming, type SessionTiming } from '../session/session-timer.ts';
+import type { CoveredLog } from '../wire/coverage-page.ts';
 import { Admission, type OnAddressFull } from './admission.ts';
 import { ClientAddresses } from './client-address.ts';
 import { ConnectionSet } from './connection-set.ts';
+import { coverageRoute } from './coverage-route.ts';
 import { type DictionarySource, dictionaryRoutes } from './dictionary-routes.ts';
 import { type HttpLimits, publicHttpLimits, serverWithin } from './http-limits.ts';
 import { bind } from './listen.ts';
@@ -26,6 +28,8 @@ import { textRoutes } from './text-routes.ts';
 export interface PublicListenerOptions {
   /** Where sessions attach: the delivery loop. */
   readonly source: SubscriptionSource;
+  /** What `/coverage` tells of. */
+  readonly log: CoveredLog;
   readonly dictionaries: DictionarySource;
   /** What compressed subscribers can ask for, by the id of the dictionary; none but the default without. */
   readonly zstdEncodings?: ReadonlyMap<number, Encoding>;
@@ -89,6 +93,7 @@ export class PublicListener {
       welcome,
       new SubscribeRoute({ source, sessions, intake, zstdEncodings, nowUs, timing }),
       ...textRoutes({ source, sessions, postedFilters, nowUs, timing }),
+      coverageRoute(options.log, sessions, nowUs),
       ...dictionaryRoutes(options.dictionaries),
       ...(options.routes ?? []),
     ]);

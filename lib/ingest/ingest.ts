@@ -202,9 +202,8 @@ export class Ingest {
     const { name, from, to, isHole } = outcome;
     totals.outcome(name);
     link.outcome(relay, outcome);
-    if (name === 'odd_sequence') return;
-    const detail = isHole ? undefined : 'joined';
-    this.#builder.cover({ reason: name, relay: relay.id, fromSeq: from, toSeq: to, detail }, this.#place);
+    if (!isHole || name === 'odd_sequence') return;
+    this.#builder.cover({ reason: name, relay: relay.id, fromSeq: from, toSeq: to }, this.#place);
   }
 
   #date(): void {

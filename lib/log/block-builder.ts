@@ -33,6 +33,8 @@ export const blockEventsMax = 256;
 export const fastEventsMin = 64;
 /** JSON bytes after which a block is full, so that one write to a socket stays small against its buffer. */
 export const blockJsonBytesMax = 256 * 1024;
+/** Rows of the coverage ledger, before those of a kind are joined, after which a block is full: all frames may be bad. */
+export const blockCoverageMax = 256;
 const firstCapacityEvents = 512;
 /** Room for a full block and the frame that fills it; a rare larger one is given back. */
 const writerBytes = 4 * blockJsonBytesMax;
@@ -70,6 +72,8 @@ export class BlockBuilder {
   #positionsChanged = false;
   #followed: string | undefined;
   #coverage: CoverageRow[] = [];
+  /** Where the newest sealed block ends. */
+  #sealedUs = 0;
   #count = 0;
   #openStart = 0;
   #openTimeUs = 0;
@@ -98,23 +102,45 @@ export class BlockBuilder {
     return { fromUs, toUs: this.#clock.next() };
   }
 
-  /** Notes a row of the ledger, which is stored with the block. Drops of one kind are one row of a block. */
-  cover(finding: CoverageFinding, place: CoveragePlace = this.mark()): void {
-    const { reason, relay, detail } = finding;
-    const at =
-      reason === 'frame_dropped'
-        ? this.#coverage.findIndex((row) => row.relay === relay && row.detail === detail)
-        : -1;
-    if (at < 0) this.#coverage.push({ ...finding, ...place, count: 1 });
+  /**
+   * Notes a row of the ledger, which is stored with the block; drops of one kind are one row of it. Subscribers may have passed a
+   * place that was marked before this block, and each row has a place of its own: then it is moved to here, and still begins
+   * where it was marked.
+   */
+  cover(finding: CoverageFinding, marked?: CoveragePlace): void {
+    const isGone = marked !== undefined && this.#isTaken(marked.toUs);
+    const { fromUs, toUs } = marked ?? this.mark();
+    const row = { ...finding, fromUs, toUs: isGone ? this.#clock.next() : toUs, count: 1 };
+    const at = finding.reason === 'frame_dropped' ? this.#rowOf(finding) : -1;
+    if (at < 0) this.#coverage.push(row);
     else {
-      const row = this.#coverage[at];
-      this.#coverage[at] = { ...row, toSeq: finding.toSeq, toUs: place.toUs, count: row.count + 1 };
+      const before = this.#coverage[at];
+      this.#coverage[at] = {
+        ...row,
+        fromUs: before.fromUs,
+        fromSeq: before.fromSeq,
+        count: before.count + 1,
+      };
     }
+  }
+
+  #rowOf({ reason, relay, detail }: CoverageFinding): number {
+    return this.#coverage.findIndex(
+      (row) => row.reason === reason && row.relay === relay && row.detail === detail,
+    );
+  }
+
+  #isTaken(toUs: number): boolean {
+    return toUs <= this.#sealedUs || this.#coverage.some((row) => row.toUs === toUs);
   }
 
   /** A full block ends after the frame that filled it: a relay frame's events are never split over two blocks. */
   get isFull(): boolean {
-    return this.#count >= blockEventsMax || this.writer.length >= blockJsonBytesMax;
+    return (
+      this.#count >= blockEventsMax ||
+      this.writer.length >= blockJsonBytesMax ||
+      this.#coverage.length >= blockCoverageMax
+    );
   }
 
   begin(): number {
@@ -189,7 +215,13 @@ export class BlockBuilder {
     const jsonEnd = columns.jsonEnd.slice(0, count);
     const json = this.writer.copy();
     const { zstd, zstdEnd } = compressEvents(json, jsonEnd, compressor, this.#zstdWriter);
-    const lastTimeUs = count > 0 ? columns.timeUs[count - 1] : firstTimeUs;
+    const coverage = this.#takeCoverage();
+    // A row behind the last event is part of the block: who has the block has it.
+    const lastTimeUs = Math.max(
+      count > 0 ? columns.timeUs[count - 1] : firstTimeUs,
+      coverage?.at(-1)?.toUs ?? 0,
+    );
+    this.#sealedUs = lastTimeUs;
     if (frameTimeUs !== undefined) this.#subjects.late(this.#clock.nowUs() - frameTimeUs);
     const index: BlockIndex = {
       count,
@@ -209,8 +241,6 @@ export class BlockBuilder {
     this.#count = 0;
     this.#collectionIds.clear();
     this.#positionsChanged = false;
-    const coverage = this.#coverage.length === 0 ? undefined : this.#coverage;
-    this.#coverage = [];
     return {
       index,
       json,
@@ -219,6 +249,13 @@ export class BlockBuilder {
       positions: new Map(this.#positions),
       coverage,
     };
+  }
+
+  #takeCoverage(): CoverageRow[] | undefined {
+    if (this.#coverage.length === 0) return undefined;
+    const coverage = this.#coverage.sort((one, other) => one.toUs - other.toUs);
+    this.#coverage = [];
+    return coverage;
   }
 
   #collectionId(collection: string): number {

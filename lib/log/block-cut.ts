@@ -56,7 +56,7 @@ export function pickWithoutCollection(block: Block): Block | undefined {
     kindAndOperation: Uint8Array.from(events, (event) => index.kindAndOperation[event]),
     collections: [],
   };
-  return { ...block, index: picked, json: json.bytes, zstd: zstd.bytes };
+  return { ...block, index: picked, json: json.bytes, zstd: zstd.bytes, coverage: undefined };
 }
 
 function pickMessages(

@@ -9,20 +9,23 @@
 //   b <lastTimeUs, 8 bytes big-endian> 4   the segment's events without a collection, as one packed block
 //   b <lastTimeUs, 8 bytes big-endian> 5   subject-columns.ts, of a block whose events point at something
 //   b <lastTimeUs, 8 bytes big-endian> 6   subject-filter.ts, of the segment
+//   c <toUs, 8 bytes big-endian>             coverage-format.ts, a row of the coverage ledger
 //   a format                                this description's version and the log's DID hash key
 //
-// Version 2 added parts 5 and 6; heads kept theirs. A log of version 1 is read, and becomes one of version 2.
+// Version 2 added parts 5 and 6, version 3 rows of the coverage ledger; heads kept their version. A log of an earlier one is
+// read, and becomes one of version 3.
 //
 // Head, little-endian: 88 fixed bytes, then the columns widest first so that each is aligned, then a UTF-8 JSON text
-// with collections and positions, then nothing. Its own CRC-32 covers all bytes after the CRC field.
+// with collections and positions, in the journal also the block's rows of the coverage ledger, then nothing. Its own CRC-32 covers all bytes after the CRC field.
 
 import { crc32 } from 'node:zlib';
+import type { CoverageRow } from '../event/coverage.ts';
 import type { Block, BlockIndex, SubjectColumns, UpstreamPositions } from './block.ts';
 import { damaged } from './log-errors.ts';
 import { readSubjects, writeSubjects } from './subject-columns.ts';
 
 /** Version of a log as a whole. A log of a later one is refused. */
-export const formatVersion = 2;
+export const formatVersion = 3;
 /** Version of heads. */
 const headVersion = 1;
 /** Key of the description value. */
@@ -96,6 +99,8 @@ export interface BlockHead extends BlockLink {
   readonly subjectBytes: number;
   readonly jsonCrc: number;
   readonly zstdCrc: number;
+  /** In the journal, if the block has any; the store has them under keys of their own. */
+  readonly coverage: readonly CoverageRow[] | undefined;
 }
 
 /** The head value of a block whose JSON messages are stored as `storedJson`, and its subjects as `storedSubjects`. */
@@ -112,6 +117,7 @@ export function writeHead(
       collections: index.collections,
       positions: Object.fromEntries(block.positions),
       stream: index.stream,
+      coverage: block.coverage,
     }),
   );
   const bytes = Buffer.alloc(headBytes + count * columnBytesPerEvent + text.length);
@@ -207,6 +213,7 @@ export function readHead(bytes: Uint8Array): BlockHead {
     subjectBytes,
     jsonCrc: view.getUint32(40, true),
     zstdCrc: view.getUint32(44, true),
+    coverage: text.coverage,
   };
 }
 

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
 import { CodedError } from '../errors.ts';
+import type { CoverageRow } from '../event/coverage.ts';
 import { didHashKeyBytes } from '../event/did-hash.ts';
 import type { Block } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
@@ -25,10 +26,12 @@ import {
   storedSubjectsOf,
   writeHead,
 } from './block-format.ts';
+import { coverageKey, coverageWrites, loadCoverage } from './coverage-format.ts';
+import { coverageRowsMax } from './coverage-ledger.ts';
 import { type Database, openDatabase } from './database.ts';
 import type { TrimResult } from './event-log.ts';
+import { deleteBehindGap, noteCut } from './log-cut.ts';
 import { asDamage, damaged, writeFailure } from './log-errors.ts';
-import { SegmentIndex } from './segment-index.ts';
 import { StoredBlocks } from './stored-blocks.ts';
 import { newestHead, walkHeads } from './stored-heads.ts';
 
@@ -57,6 +60,8 @@ export class BlockStore {
   #lastHead: BlockHead | undefined;
   /** Of the oldest block: where the stored range begins, and what was stored before it. */
   #firstTimeUs: number;
+  /** End of the last block that had been deleted at opening: its rows may still be there, those after are kept. */
+  readonly #deletedToUs: number;
   #trimmed: LogOffset;
   #deletedBytes = 0;
   #closing: Promise<void> | undefined;
@@ -69,6 +74,7 @@ export class BlockStore {
     this.lostBlocks = opened.lostBlocks;
     this.#lastHead = opened.last;
     this.#firstTimeUs = opened.first?.index.firstTimeUs ?? 0;
+    this.#deletedToUs = opened.first?.previousUs ?? 0;
     this.#trimmed = opened.first?.before ?? nothingStored;
     this.stored.trimmedToUs = Math.max(0, this.#firstTimeUs - 1);
   }
@@ -121,7 +127,8 @@ export class BlockStore {
       segmentUs: segment.previousUs,
     };
     const subjects = storedSubjectsOf(block);
-    const head = writeHead(block, json, link, subjects);
+    const { coverage } = block;
+    const head = writeHead({ ...block, coverage: undefined }, json, link, subjects);
     segments.add(block);
     const puts: [Part, Uint8Array][] = [
       [parts.head, head],
@@ -131,10 +138,12 @@ export class BlockStore {
     if (subjects !== undefined) puts.push([parts.subjects, subjects]);
     if (segment.isFull) puts.push(...(await this.#segmentParts(link)));
     try {
-      await this.#db.batch(
-        puts.map(([part, value]) => ({ type: 'put' as const, key: blockKey(lastTimeUs, part), value })),
-        { sync },
-      );
+      const writes = puts.map(([part, value]) => ({
+        type: 'put' as const,
+        key: blockKey(lastTimeUs, part),
+        value,
+      }));
+      await this.#db.batch([...writes, ...coverageWrites(coverage)], { sync });
     } catch (cause) {
       throw writeFailure(`cannot write to the log in ${this.#location}`, cause);
     }
@@ -156,6 +165,20 @@ export class BlockStore {
       puts.push([parts.withoutCollection, packBlock(withoutCollection, json, link)]);
     }
     return puts;
+  }
+
+  /** The log is about to be cut off at `endUs`, before the store is: a row says so, durably. */
+  async noteCut(endUs: number, lostUs: number): Promise<void> {
+    try {
+      await noteCut(this.#db, endUs, lostUs);
+    } catch (cause) {
+      throw writeFailure(`cannot write to the log in ${this.#location}`, cause);
+    }
+  }
+
+  /** As {@link loadCoverage}, of the rows whose events are kept. */
+  loadCoverage(): Promise<{ rows: readonly CoverageRow[]; droppedUs: number }> {
+    return loadCoverage(this.#db, this.#deletedToUs, coverageRowsMax);
   }
 
   /**
@@ -209,6 +232,8 @@ export class BlockStore {
       // Durable, or a power failure could take an early deletion and leave a later one: a gap that looks like damage.
       const deletions = keys.map((key) => ({ type: 'del' as const, key }));
       await this.#db.batch(deletions, { sync: true });
+      // Rows go after their events: what a stop in between leaves is passed over at opening, and found by the next trim.
+      await this.#db.clear({ gte: coverageKey(0), lte: coverageKey(this.stored.trimmedToUs) });
     } catch (cause) {
       throw writeFailure(`cannot delete from the log in ${this.#location}`, cause);
     }
@@ -261,26 +286,6 @@ async function readOpened(db: Database, location: string, compressor: EventCompr
   const stored = await StoredBlocks.load(db, location, last, compressor);
   const first = oldest === undefined ? undefined : readHead(oldest);
   return { lostBlocks, didHashKey, last, first, stored };
-}
-
-/**
- * Without fsync, a power failure can take an older write and leave a newer one: LevelDB syncs neither. Blocks behind
- * such a gap are deleted, so that what is left is what an earlier stop would have left. Looks at the blocks that can
- * still have been in LevelDB's log files: those of the last segments.
- */
-async function deleteBehindGap(db: Database, newest: BlockHead | undefined): Promise<number> {
-  if (newest === undefined) return 0;
-  const segment =
-    newest.segmentUs === 0 ? undefined : await db.get(blockKey(newest.segmentUs, parts.segment));
-  const fromUs = segment === undefined ? 0 : SegmentIndex.read(segment).previousUs;
-  let lostBlocks = 0;
-  let endUs: number | undefined;
-  for await (const { index, previousUs } of walkHeads(db, fromUs, newest.index.lastTimeUs)) {
-    if (lostBlocks > 0 || (endUs !== undefined && previousUs !== endUs)) lostBlocks++;
-    else endUs = index.lastTimeUs;
-  }
-  if (lostBlocks > 0) await db.clear({ gt: blockKey(endUs ?? 0, lastPart), lt: blockKeysEnd });
-  return lostBlocks;
 }
 
 /** The store's key for hashing DIDs; describes a store that is new, or of an earlier version. */

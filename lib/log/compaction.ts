@@ -2,6 +2,7 @@
 // reading them back is quick only when they lie together. Pure: level-log.ts decides when and stores the result.
 
 import { type Block, type BlockIndex, noCollection } from './block.ts';
+import { joinCoverage } from './coverage-ledger.ts';
 import { joinSubjects } from './subject-columns.ts';
 
 /** The events of `blocks`, which follow each other and share a dictionary, as one block. */
@@ -40,6 +41,7 @@ export function compactBlocks(blocks: readonly Block[]): Block {
     zstd: Buffer.concat(withEvents.map((block) => block.zstd)),
     dictionaryId: last.dictionaryId,
     positions: last.positions,
+    coverage: joinCoverage(blocks.map((block) => block.coverage)),
   };
 }
 

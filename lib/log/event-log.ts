@@ -2,7 +2,9 @@
 // level-log.ts is the embedded implementation, log-replica.ts its readers in other threads; what every `LogReader` promises
 // is tested over both by test/log/log-reader.test.ts.
 
+import type { CoverageReason } from '../event/coverage.ts';
 import type { Block, BlockSlice, UpstreamPositions } from './block.ts';
+import type { Coverage } from './coverage-ledger.ts';
 import type { ReadFilter } from './segment-index.ts';
 
 /** Which payload a reader wants. */
@@ -14,6 +16,10 @@ export interface LogReader {
   readonly didHashKey: Uint8Array;
   /** `time_us` of the newest stored event or block; 0 for an empty log. Readers at this position have everything. */
   readonly lastTimeUs: number;
+  /** The `time_us` from which on the log has everything that came; 0 for an empty log. */
+  readonly oldestUs: number;
+  /** What may be missing, or have come twice. */
+  readonly coverage: Coverage;
   /** The block with the first event after `timeUs`, if memory holds it; synchronous. */
   recentAfter(timeUs: number): Block | undefined;
   /**
@@ -28,9 +34,13 @@ export interface LogReader {
 export interface EventLog extends LogReader {
   /** Upstream positions as of the newest stored block. */
   readonly positions: UpstreamPositions;
+  /** The largest `time_us` that has been given to an event or a row of the ledger: a clock goes on from there. */
+  readonly clockUs: number;
+  /** Findings for the coverage ledger since start, by reason. */
+  readonly coverageTotals: ReadonlyMap<CoverageReason, number>;
   /**
    * A block from the builder as it is to be stored: its deletions have the subjects of what they deleted, as far as the log
-   * knows them. Not a promise when there is nothing to look for. Calls must not overlap. Never fails.
+   * knows them, and its rows of the coverage ledger are no more than may be stored. Not a promise when there is nothing to look for. Calls must not overlap. Never fails.
    */
   resolve(block: Block): Block | Promise<Block>;
   /**

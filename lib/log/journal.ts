@@ -11,6 +11,9 @@ const writeBufferBytes = 8 * 1024 * 1024;
 /** Offsets and segments are the store's. */
 const noLink = { before: { events: 0, bytes: 0 }, segmentUs: 0 };
 
+/** See {@link Journal.recover}. */
+type Cutting = (endUs: number, lostUs: number) => Promise<void>;
+
 /** A durable queue of blocks. One packed value per block. */
 export class Journal {
   readonly #db: Database;
@@ -29,30 +32,37 @@ export class Journal {
   /**
    * The blocks that follow `lastTimeUs` without a gap, oldest first. What lies before them is in the store already;
    * what lies behind a gap is worth nothing. Both are deleted.
+   * @param cutting told, before anything is deleted behind a gap, where the log ends now and where it ended; waited for.
    * @throws CodedError `LOG_CORRUPT`, `LOG_READ_FAILED`, `LOG_WRITE_FAILED`.
    */
-  async recover(lastTimeUs: number): Promise<{ blocks: Block[]; lostBlocks: number }> {
+  async recover(lastTimeUs: number, cutting: Cutting): Promise<{ blocks: Block[]; lostBlocks: number }> {
     try {
-      return await this.#recover(lastTimeUs);
+      return await this.#recover(lastTimeUs, cutting);
     } catch (error) {
       throw asDamage(`the log in ${this.#location} cannot be read`, error);
     }
   }
 
-  async #recover(lastTimeUs: number): Promise<{ blocks: Block[]; lostBlocks: number }> {
+  async #recover(lastTimeUs: number, cutting: Cutting): Promise<{ blocks: Block[]; lostBlocks: number }> {
     await this.removeTo(lastTimeUs);
     const blocks: Block[] = [];
     let lostBlocks = 0;
     let endUs = lastTimeUs;
+    let lostUs = 0;
     for await (const value of this.#db.values()) {
       const { block, previousUs } = readBlock(value);
-      if (previousUs !== endUs) lostBlocks++;
-      else {
+      if (previousUs !== endUs) {
+        lostBlocks++;
+        lostUs = block.index.lastTimeUs;
+      } else {
         blocks.push(block);
         endUs = block.index.lastTimeUs;
       }
     }
-    if (lostBlocks > 0) await this.#clear({ gt: blockKey(endUs, parts.head) });
+    if (lostBlocks > 0) {
+      await cutting(endUs, lostUs);
+      await this.#clear({ gt: blockKey(endUs, parts.head) });
+    }
     return { blocks, lostBlocks };
   }
 
@@ -89,6 +99,6 @@ export class Journal {
 
 function readBlock(value: Uint8Array): { block: Block; previousUs: number } {
   const { head, json, zstd } = unpackBlock(value);
-  const { index, dictionaryId, positions, previousUs } = head;
-  return { block: { index, json, zstd, dictionaryId, positions }, previousUs };
+  const { index, dictionaryId, positions, previousUs, coverage } = head;
+  return { block: { index, json, zstd, dictionaryId, positions, coverage }, previousUs };
 }

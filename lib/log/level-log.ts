@@ -2,21 +2,14 @@
 // journal; when enough have gathered they are compacted into one, which moves to the store in the background. Callers do
 // not see which of the two holds an event: readers ask memory first, then here.
 
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { ByteWriter } from '../byte-writer.ts';
 import { CodedError } from '../errors.ts';
+import type { CoverageReason } from '../event/coverage.ts';
 import type { Block, UpstreamPositions } from './block.ts';
-import {
-  blockEventsMax,
-  blockJsonBytesMax,
-  type EventCompressor,
-  isFull,
-  withDictionaryOf,
-} from './block-builder.ts';
-import { BlockStore } from './block-store.ts';
+import { blockEventsMax, blockJsonBytesMax, isFull } from './block-builder.ts';
+import type { BlockStore } from './block-store.ts';
 import { compactBlocks } from './compaction.ts';
-import { journalFolder, storeFolder, waitForSpace } from './database.ts';
+import { type Coverage, CoverageIntake } from './coverage-ledger.ts';
+import { waitForSpace } from './database.ts';
 import type {
   DeletionTotals,
   EventLog,
@@ -25,27 +18,12 @@ import type {
   SliceEncoding,
   TrimResult,
 } from './event-log.ts';
-import { Journal } from './journal.ts';
-import { databaseFailure } from './log-errors.ts';
-import type { LogFollower, ReplicaStart } from './log-replica.ts';
+import type { Journal } from './journal.ts';
+import type { ReplicaStart } from './log-replica.ts';
 import { LogView } from './log-view.ts';
+import { endOf, type LevelLogOptions, type Opened, openParts, positionsOf } from './opened-log.ts';
 import { RecordFinder } from './record-finder.ts';
 import type { ReadFilter } from './segment-index.ts';
-
-export interface LevelLogOptions {
-  /** Directory of the daemon; created when absent. */
-  readonly dataDir: string;
-  /** Stored bytes above which `trim` deletes the oldest blocks; 0 is no limit. */
-  readonly retentionBytes: number;
-  /** Bytes of newest blocks kept in memory. */
-  readonly tailBytesMax: number;
-  /** Whether every append waits for the disk: survives power loss, not just the death of the process. */
-  readonly fsync: boolean;
-  /** Of the dictionary that compressed subscribers have; blocks from before a change of it are compressed again. */
-  readonly compressor: EventCompressor;
-  /** Told of changes; the databases are opened so that other threads can read them. */
-  readonly follower?: LogFollower | undefined;
-}
 
 /** Journalled blocks that are compacted at the latest, however few events they have. */
 const compactionBlocksMax = 256;
@@ -53,6 +31,8 @@ const compactionBlocksMax = 256;
 const storeSyncMs = 1000;
 /** Uncompacted bytes at which appends wait for compaction. */
 const uncompactedBytesMax = 64 * 1024 * 1024;
+
+export type { LevelLogOptions };
 
 /** An {@link EventLog} in LevelDB. Create it with {@link LevelLog.open}. */
 export class LevelLog implements EventLog {
@@ -64,6 +44,7 @@ export class LevelLog implements EventLog {
   readonly #options: LevelLogOptions;
   readonly #view: LogView;
   readonly #finder: RecordFinder;
+  readonly #coverageIntake = new CoverageIntake();
   #journal: Journal;
   #store: BlockStore;
   #positions: UpstreamPositions;
@@ -81,7 +62,14 @@ export class LevelLog implements EventLog {
     this.#options = options;
     this.#journal = journal;
     this.#store = store;
-    this.#view = new LogView(store.didHashKey, options.tailBytesMax, store.stored, uncompacted);
+    this.#view = new LogView(
+      store.didHashKey,
+      options.tailBytesMax,
+      store.stored,
+      uncompacted,
+      opened.coverage,
+    );
+    if (lostBlocks > 0) this.#coverageIntake.count('log_cut');
     this.#finder = new RecordFinder(this.#view);
     this.#positions = positionsOf(opened) ?? new Map();
   }
@@ -104,12 +92,33 @@ export class LevelLog implements EventLog {
 
   /** What a replica starts from. It is right until the next append or trim. */
   get replicaStart(): ReplicaStart {
-    const { uncompacted } = this.#view;
-    return { didHashKey: this.didHashKey, trimmedToUs: this.#store.stored.trimmedToUs, uncompacted };
+    const { uncompacted, coverage } = this.#view;
+    return {
+      didHashKey: this.didHashKey,
+      trimmedToUs: this.#store.stored.trimmedToUs,
+      uncompacted,
+      coverage: { rows: coverage.newest(Number.POSITIVE_INFINITY), droppedUs: coverage.droppedUs },
+    };
   }
 
   get positions(): UpstreamPositions {
     return this.#positions;
+  }
+
+  get oldestUs(): number {
+    return this.#view.oldestUs;
+  }
+
+  get coverage(): Coverage {
+    return this.#view.coverage;
+  }
+
+  get clockUs(): number {
+    return Math.max(this.lastTimeUs, this.coverage.lastUs);
+  }
+
+  get coverageTotals(): ReadonlyMap<CoverageReason, number> {
+    return this.#coverageIntake.totals;
   }
 
   get deletions(): Readonly<DeletionTotals> {
@@ -117,7 +126,9 @@ export class LevelLog implements EventLog {
   }
 
   resolve(block: Block): Block | Promise<Block> {
-    return this.#finder.resolve(block);
+    const { coverage } = block;
+    if (coverage === undefined) return this.#finder.resolve(block);
+    return this.#finder.resolve({ ...block, coverage: this.#coverageIntake.admit(coverage) });
   }
 
   async append(block: Block): Promise<void> {
@@ -170,9 +181,10 @@ export class LevelLog implements EventLog {
     if (this.#broken !== undefined || this.#isClosed) return { blocks: 0, events: 0, bytes: 0 };
     try {
       const { retentionBytes, follower } = this.#options;
-      return await this.#store.trim(olderThanUs, retentionBytes, (throughUs) =>
-        follower?.trimming(throughUs),
-      );
+      return await this.#store.trim(olderThanUs, retentionBytes, (throughUs) => {
+        this.#view.coverage.trimTo(throughUs);
+        follower?.trimming(throughUs);
+      });
     } catch (error) {
       if (error instanceof CodedError && error.retryable) this.#broken = error;
       throw error;
@@ -217,7 +229,7 @@ export class LevelLog implements EventLog {
     }
     this.#journal = opened.journal;
     this.#store = opened.store;
-    this.#view.reset(opened.store.stored, opened.uncompacted);
+    this.#view.reset(opened.store.stored, opened.uncompacted, opened.coverage);
     this.#positions = positionsOf(opened) ?? this.#positions;
     this.#broken = undefined;
     await this.#options.follower?.resume();
@@ -276,41 +288,4 @@ export class LevelLog implements EventLog {
     }
     return uncompacted.slice(0, taken);
   }
-}
-
-interface Opened {
-  readonly journal: Journal;
-  readonly store: BlockStore;
-  readonly uncompacted: Block[];
-  readonly lostBlocks: number;
-}
-
-async function openParts(options: LevelLogOptions): Promise<Opened> {
-  const { dataDir, compressor, follower } = options;
-  try {
-    await mkdir(dataDir, { recursive: true });
-  } catch (cause) {
-    throw databaseFailure('LOG_OPEN_FAILED', `cannot create the data directory ${dataDir}`, cause);
-  }
-  const store = await BlockStore.open(join(dataDir, storeFolder), compressor, follower !== undefined);
-  let journal: Journal | undefined;
-  try {
-    journal = await Journal.open(join(dataDir, journalFolder));
-    const { blocks, lostBlocks } = await journal.recover(store.lastTimeUs);
-    const scratch = new ByteWriter();
-    const uncompacted = blocks.map((block) => withDictionaryOf(block, compressor, scratch));
-    return { journal, store, uncompacted, lostBlocks: store.lostBlocks + lostBlocks };
-  } catch (error) {
-    await journal?.close();
-    await store.close();
-    throw error;
-  }
-}
-
-function endOf({ store, uncompacted }: Opened): number {
-  return uncompacted.at(-1)?.index.lastTimeUs ?? store.lastTimeUs;
-}
-
-function positionsOf({ store, uncompacted }: Opened): UpstreamPositions | undefined {
-  return uncompacted.at(-1)?.positions ?? store.last?.positions;
 }

@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { CodedError } from '../errors.ts';
 import type { Block } from './block.ts';
 import { type EventCompressor, isFull } from './block-builder.ts';
+import type { Coverage } from './coverage-ledger.ts';
 import { type Database, openDatabase, storeFolder } from './database.ts';
 import type { LogReader, ReadResult, SliceEncoding } from './event-log.ts';
-import { LogView } from './log-view.ts';
+import { LogView, type StoredCoverage } from './log-view.ts';
 import type { ReadFilter } from './segment-index.ts';
 import { StoredBlocks } from './stored-blocks.ts';
 import { newestHead } from './stored-heads.ts';
@@ -20,6 +21,8 @@ export interface ReplicaStart {
   readonly trimmedToUs: number;
   /** Blocks that only memory and the journal have, oldest first. */
   readonly uncompacted: readonly Block[];
+  /** All rows in memory. */
+  readonly coverage: StoredCoverage;
 }
 
 /** Calls come in the order of the changes, and between the appends that they lie between. */
@@ -57,7 +60,13 @@ export class LogReplica implements LogReader {
   private constructor(options: LogReplicaOptions, start: ReplicaStart, store: OpenStore) {
     this.#options = options;
     this.#store = store;
-    this.#view = new LogView(start.didHashKey, options.tailBytesMax, store.stored, start.uncompacted);
+    this.#view = new LogView(
+      start.didHashKey,
+      options.tailBytesMax,
+      store.stored,
+      start.uncompacted,
+      start.coverage,
+    );
   }
 
   /** @throws CodedError `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
@@ -71,6 +80,14 @@ export class LogReplica implements LogReader {
 
   get lastTimeUs(): number {
     return this.#view.lastTimeUs;
+  }
+
+  get oldestUs(): number {
+    return this.#view.oldestUs;
+  }
+
+  get coverage(): Coverage {
+    return this.#view.coverage;
   }
 
   recentAfter(timeUs: number): Block | undefined {
@@ -110,6 +127,7 @@ export class LogReplica implements LogReader {
     const { stored } = this.#store;
     stored.trimmedToUs = throughUs;
     stored.segments.trimTo(throughUs);
+    this.#view.coverage.trimTo(throughUs);
   }
 
   /** Closes the store; reads wait. */
@@ -121,7 +139,7 @@ export class LogReplica implements LogReader {
   /** Opens the store again and starts from what is in it. @throws CodedError `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
   async resume(start: ReplicaStart): Promise<void> {
     this.#store = await openStore(this.#options, start);
-    this.#view.reset(this.#store.stored, start.uncompacted);
+    this.#view.reset(this.#store.stored, start.uncompacted, start.coverage);
   }
 
   /** Idempotent. */

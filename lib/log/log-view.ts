@@ -2,15 +2,26 @@
 // holds what it is told has been stored, and writes nothing. level-log.ts has one beside its writer, log-replica.ts
 // one in each thread that only reads.
 
+import type { CoverageRow } from '../event/coverage.ts';
 import { type Block, type BlockIndex, type BlockSlice, blockBytesOf } from './block.ts';
+import { CoverageLedger } from './coverage-ledger.ts';
 import type { LogReader, ReadResult, SliceEncoding } from './event-log.ts';
 import { MemoryTail } from './memory-tail.ts';
 import type { CreatedSearch, ReadFilter } from './segment-index.ts';
 import type { StoredBlocks } from './stored-blocks.ts';
 
+/** Rows of the coverage ledger as they are found at opening. */
+export interface StoredCoverage {
+  readonly rows: readonly CoverageRow[];
+  /** As of `Coverage`. */
+  readonly droppedUs: number;
+}
+
 /** See the file comment. */
 export class LogView implements LogReader {
   readonly didHashKey: Uint8Array;
+  /** Rows of all blocks that are stored. */
+  readonly coverage = new CoverageLedger();
   lastTimeUs = 0;
   uncompactedEvents = 0;
   uncompactedBytes = 0;
@@ -20,17 +31,23 @@ export class LogView implements LogReader {
   /** The databases are closed for a moment. */
   #suspension: PromiseWithResolvers<void> | undefined;
   #suspensions = 0;
+  /** `time_us` of the log's first event ever, if the log was seen empty. */
+  #firstUs: number | undefined;
 
   /**
    * @param tailBytesMax bytes of newest blocks kept in memory.
    * @param uncompacted blocks that follow the stored ones, oldest first; copied.
+   * @param ledger rows of the stored blocks, of the others too or not.
    */
   constructor(
     didHashKey: Uint8Array,
     tailBytesMax: number,
     stored: StoredBlocks,
     uncompacted: readonly Block[],
+    ledger: StoredCoverage,
   ) {
+    this.coverage.reset(ledger.rows, ledger.droppedUs);
+    this.#firstUs = stored.lastTimeUs === 0 ? uncompacted[0]?.index.firstTimeUs : undefined;
     this.didHashKey = didHashKey;
     this.#tail = new MemoryTail(tailBytesMax, stored.lastTimeUs);
     this.#stored = stored;
@@ -41,6 +58,12 @@ export class LogView implements LogReader {
   /** Blocks that are not in the store, oldest first. */
   get uncompacted(): readonly Block[] {
     return this.#uncompacted;
+  }
+
+  /** From when on the log has everything; 0 when it is empty. */
+  get oldestUs(): number {
+    const { trimmedToUs } = this.#stored;
+    return trimmedToUs > 0 ? trimmedToUs + 1 : (this.#firstUs ?? 0);
   }
 
   /** Bytes of blocks held to be read at once. */
@@ -57,7 +80,7 @@ export class LogView implements LogReader {
   /** A block is in the store: in the place of the `count` oldest uncompacted ones, or, for 0, a new one. */
   stored(block: Block, count: number): void {
     if (count === 0) {
-      this.lastTimeUs = block.index.lastTimeUs;
+      this.#appended(block);
       this.#tail.push(block);
       return;
     }
@@ -85,8 +108,9 @@ export class LogView implements LogReader {
   }
 
   /** Starts again from what is found in the reopened databases. */
-  reset(stored: StoredBlocks, uncompacted: readonly Block[]): void {
+  reset(stored: StoredBlocks, uncompacted: readonly Block[], ledger: StoredCoverage): void {
     const before = this.lastTimeUs;
+    this.coverage.reset(ledger.rows, ledger.droppedUs);
     this.#stored = stored;
     this.#uncompacted = [];
     this.uncompactedEvents = 0;
@@ -143,6 +167,12 @@ export class LogView implements LogReader {
     this.#uncompacted.push(block);
     this.uncompactedEvents += block.index.count;
     this.uncompactedBytes += blockBytesOf(block);
-    this.lastTimeUs = block.index.lastTimeUs;
+    this.#appended(block);
+  }
+
+  #appended({ index, coverage }: Block): void {
+    this.#firstUs ??= this.lastTimeUs === 0 ? index.firstTimeUs : undefined;
+    this.lastTimeUs = index.lastTimeUs;
+    if (coverage !== undefined) this.coverage.add(coverage);
   }
 }

@@ -23,7 +23,7 @@ export interface DaemonSources {
   readonly relays: readonly Relay[];
   readonly totals: IngestTotals;
   readonly published: EventCounts;
-  readonly log: Pick<EventLog, 'stats' | 'positions' | 'deletions'>;
+  readonly log: Pick<EventLog, 'stats' | 'positions' | 'deletions' | 'coverageTotals'>;
   readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs' | 'disconnects'>;
   readonly queue: Pick<QueueState, 'newestFrameTimeUs' | 'stalledBy' | 'pendingBytes' | 'isPaused'>;
   readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes'>;
@@ -136,6 +136,12 @@ function logMetrics({ log, disk }: DaemonSources): Metric[] {
       'Deletions, by whether the log knows what their record pointed at',
       ['record'],
       () => byName(Object.entries(log.deletions)),
+    ),
+    counters(
+      'slipstream_coverage_rows_total',
+      'Findings that events may be missing, or have come twice',
+      ['reason'],
+      () => byName(log.coverageTotals),
     ),
     gauge('slipstream_disk_free_bytes', 'Free bytes where the log is', () => disk.freeBytes),
     gauge('slipstream_disk_bytes', 'Size of the file system that the log is on', () => disk.totalBytes),

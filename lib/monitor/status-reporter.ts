@@ -3,11 +3,18 @@
 // reports go, to the routes of this thread or to worker threads, is up to monitor.ts.
 
 import type { Compressor } from '../codec/compressor.ts';
+import { coverageMeanings } from '../event/coverage.ts';
 import type { QueueState } from '../ingest/ingest.ts';
 import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { EventLog } from '../log/event-log.ts';
-import type { Drop, ReasonCount, StatusReport, SubscriberReport } from '../status/status-report.ts';
+import type {
+  CoverageReport,
+  Drop,
+  ReasonCount,
+  StatusReport,
+  SubscriberReport,
+} from '../status/status-report.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import type { DeliveryCounts } from '../worker/delivery-counts.ts';
 import type { EventCounts } from './event-counts.ts';
@@ -18,6 +25,8 @@ import { upstreamLagUs } from './upstream-lag.ts';
 const intervalMs = 1000;
 /** Drops that are listed with their time. */
 const lastDropsMax = 20;
+/** Rows of the coverage ledger that are listed. */
+const coverageRowsMax = 20;
 
 /** Where the numbers are. */
 export interface StatusSources {
@@ -30,7 +39,7 @@ export interface StatusSources {
   readonly totals: Pick<IngestTotals, 'drops'>;
   /** Sampled here and nowhere else. */
   readonly published: EventCounts;
-  readonly log: Pick<EventLog, 'stats' | 'positions'>;
+  readonly log: Pick<EventLog, 'stats' | 'positions' | 'coverage'>;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs'>;
@@ -154,7 +163,16 @@ export class StatusReporter {
         reasons,
         last: this.#lastDrops,
       },
+      coverage: this.#coverage(),
     };
+  }
+
+  #coverage(): CoverageReport {
+    const rows = this.#sources.log.coverage.newest(coverageRowsMax).toReversed();
+    const last = rows.map(({ reason, relay, fromUs, toUs, count }) => {
+      return { reason, relay: relay === '' ? null : relay, fromUs, toUs, count, ...coverageMeanings[reason] };
+    });
+    return { last };
   }
 
   #upstream(timeUs: number): StatusReport['upstream'] {

@@ -143,7 +143,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   opened.push(async () => compressor.close());
 
   const { log, delivery, workers } = await openLog(config, codec, logger, opened, failed);
-  const clock = new Clock(log.lastTimeUs);
+  const clock = new Clock(log.clockUs);
   const nowUs = (): number => clock.nowUs();
 
   const relays = parseRelays(config.relayUrls);

@@ -4,6 +4,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { CoverageRow } from '../event/coverage.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { CloseReason, Progress, Subscription, Transport } from '../fanout/transport.ts';
 import { deliveryCloses } from '../wire/server-messages.ts';
@@ -48,6 +49,7 @@ export class HttpSession implements Transport {
   readonly remoteAddress: string;
   /** The end of a pull is found by it, and streams give a position with their pings. */
   readonly wantsProgress = true;
+  readonly wantsGaps: boolean;
   readonly throughUs: number;
   readonly socket: Socket;
   readonly #host: HttpSessionHost;
@@ -65,6 +67,7 @@ export class HttpSession implements Transport {
   constructor({ host, request, response, asked, remoteAddress }: HttpSessionOptions) {
     const { encoding, throughUs = Number.POSITIVE_INFINITY } = asked.body;
     this.encoding = encoding;
+    this.wantsGaps = asked.body.wantsProgress;
     this.throughUs = throughUs;
     this.remoteAddress = remoteAddress;
     this.socket = request.socket;
@@ -92,8 +95,13 @@ export class HttpSession implements Transport {
       this.#end('complete', '');
       return false;
     }
-    this.#full = this.#response.writableLength > this.#response.writableHighWaterMark;
-    return !this.#full;
+    return !this.#isFull();
+  }
+
+  gap(row: CoverageRow): boolean {
+    if (this.#ending !== undefined || this.socket.destroyed) return false;
+    this.#send(this.#body.gapOf(row));
+    return !this.#isFull();
   }
 
   progress(report: Progress): void {
@@ -125,6 +133,12 @@ export class HttpSession implements Transport {
     const isStalled = this.#liveness.stalledFor(stallTimeoutMs, nowMs, taken, this.#response.writableLength);
     if (isStalled && stallTimeoutMs > 0) this.#end('stalled', undefined);
     if (nowMs >= this.#dueMs) this.socket.destroy();
+  }
+
+  /** Whether the delivery loop has to wait for `drained`. */
+  #isFull(): boolean {
+    this.#full = this.#response.writableLength > this.#response.writableHighWaterMark;
+    return this.#full;
   }
 
   #open(): void {

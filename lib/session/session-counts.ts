@@ -1,6 +1,8 @@
 // What subscribers' sessions have done since start, as plain numbers with closed lists of keys: counted by
 // websocket-session.ts and http-session.ts, read when metrics are asked for.
 
+import type { ClosedBy } from './subscriber-socket.ts';
+
 /** What became of a message from a client. */
 const clientMessageOutcomes = [
   'update',
@@ -52,4 +54,10 @@ export class SessionCounts {
   end(why: SessionEnd): void {
     this.ended.set(why, (this.ended.get(why) as number) + 1);
   }
+}
+
+/** Why a WebSocket has ended that the session did not end. */
+export function endOf(by: ClosedBy, code: number | undefined): SessionEnd {
+  if (by === 'violation') return code === 1009 ? 'message_too_large' : 'protocol_violation';
+  return by === 'peer' ? 'client_closed' : 'delivery_failed';
 }

@@ -3,6 +3,7 @@
 // the client's messages; it knows no log, no cursor arithmetic and no HTTP. Created by lib/http/subscribe-route.ts.
 
 import type { Socket } from 'node:net';
+import type { CoverageRow } from '../event/coverage.ts';
 import type { Filter } from '../event/filter.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { CloseReason, Progress, Subscription, Transport } from '../fanout/transport.ts';
@@ -14,6 +15,7 @@ import {
   closeTryAgainLater,
   cutCloseReason,
   deliveryCloses,
+  gapMessage,
   progressMessage,
 } from '../wire/server-messages.ts';
 import type { SubscribeRequest } from '../wire/subscribe-query.ts';
@@ -23,7 +25,7 @@ import {
   MessageRate,
   messageTimeoutMs,
 } from './message-intake.ts';
-import type { SessionEnd } from './session-counts.ts';
+import { endOf, type SessionEnd } from './session-counts.ts';
 import type { SessionHost } from './session-host.ts';
 import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
 import type { ClosedBy, SubscriberSocket } from './subscriber-socket.ts';
@@ -69,6 +71,7 @@ export class WebSocketSession implements Transport {
   readonly encoding: Encoding;
   readonly remoteAddress: string;
   readonly wantsProgress: boolean;
+  readonly wantsGaps: boolean;
   readonly socket: Socket;
   readonly #ws: SubscriberSocket;
   readonly #host: WebSocketSessionHost;
@@ -95,6 +98,7 @@ export class WebSocketSession implements Transport {
     this.encoding = request.encoding;
     this.remoteAddress = remoteAddress;
     this.wantsProgress = request.progress;
+    this.wantsGaps = request.progress;
     this.#ws = ws;
     this.socket = socket;
     this.#host = host;
@@ -118,6 +122,10 @@ export class WebSocketSession implements Transport {
 
   progress(report: Progress): void {
     if (this.#ws.readyState === open) this.socket.write(progressMessage(report));
+  }
+
+  gap(row: CoverageRow): boolean {
+    return this.write(gapMessage(row));
   }
 
   /** Called by the delivery loop: ends the connection with a close frame. */
@@ -339,9 +347,4 @@ export class WebSocketSession implements Transport {
     this.#host.counts.end(this.#ending as SessionEnd);
     this.#host.gone(this);
   }
-}
-
-function endOf(by: ClosedBy, code: number | undefined): SessionEnd {
-  if (by === 'violation') return code === 1009 ? 'message_too_large' : 'protocol_violation';
-  return by === 'peer' ? 'client_closed' : 'delivery_failed';
 }

@@ -18,6 +18,7 @@ export interface StatusReport {
   readonly compression: CompressionReport;
   readonly subscribers: SubscriberReport;
   readonly drops: DropReport;
+  readonly coverage: CoverageReport;
 }
 
 /** Events as they come in. */
@@ -106,6 +107,22 @@ export interface DropReport {
   readonly reasons: readonly ReasonCount[];
   /** The last ones, newest first, at most twenty: how many for one reason within a second. */
   readonly last: readonly Drop[];
+}
+
+/** Where the log may lack events, or have some twice: the newest rows of `/coverage`. */
+export interface CoverageReport {
+  /** Newest first, at most twenty. */
+  readonly last: readonly CoverageEntry[];
+}
+
+export interface CoverageEntry extends ReasonCount {
+  /** Null for what has nothing to do with one. */
+  readonly relay: string | null;
+  /** `time_us` between which it lies; the first is 0 when there was no event before. */
+  readonly fromUs: number;
+  readonly toUs: number;
+  readonly missing: boolean;
+  readonly repeated: boolean;
 }
 
 export interface ReasonCount {

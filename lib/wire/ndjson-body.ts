@@ -1,8 +1,9 @@
 // The form of `GET /events.ndjson`: lines, up to a time, a number of events, or the newest event. It finds
 // where delivery has to stop, inside a batch too. The lines are made by lib/wire/text-encodings.ts.
 
+import type { CoverageRow } from '../event/coverage.ts';
 import type { Progress } from '../fanout/transport.ts';
-import { progressText } from './server-messages.ts';
+import { gapText, progressText } from './server-messages.ts';
 import { type TextBody, textEncodings } from './text-encodings.ts';
 
 const newline = 0x0a;
@@ -25,12 +26,14 @@ export class NdjsonBody implements TextBody {
   readonly keepsConnection = true;
   readonly firstText = '';
   readonly throughUs: number;
+  readonly wantsProgress: boolean;
   isComplete = false;
   readonly #options: NdjsonOptions;
   #left: number;
 
   constructor(options: NdjsonOptions) {
     this.throughUs = options.throughUs;
+    this.wantsProgress = options.wantsProgress;
     this.#options = options;
     this.#left = options.limit;
   }
@@ -64,12 +67,16 @@ export class NdjsonBody implements TextBody {
     return this.#line({ ...report, positionUs, live: isAtTip });
   }
 
+  gapOf(row: CoverageRow): string {
+    return `${gapText(row)}\n`;
+  }
+
   closingText(): undefined {
     return undefined;
   }
 
   #line(report: Progress): string {
-    return this.#options.wantsProgress ? `${progressText(report)}\n` : '';
+    return this.wantsProgress ? `${progressText(report)}\n` : '';
   }
 }
 

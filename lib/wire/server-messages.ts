@@ -1,10 +1,13 @@
-// What the server says of its own accord, beside events: how far a subscriber has come, and why a connection ends. The codes
+// What the server says of its own accord, beside events: how far a subscriber has come, where events may be missing, and why a
+// connection ends. The codes
 // of the closes sent on purpose and the room that a reason has are here; lib/session sends them, and answers protocol
 // violations. When there is progress to tell is the delivery loop's decision.
 
 import { ByteWriter } from '../byte-writer.ts';
+import type { CoverageRow } from '../event/coverage.ts';
 import { closeMessage, openMessage, textMessage } from '../event/websocket-frame.ts';
 import type { CloseReason, Progress } from '../fanout/transport.ts';
+import { coverageFields } from './coverage-row.ts';
 
 /** Every error of the application, as the v1 wire has it. */
 export const closeApplicationError = 1000;
@@ -42,11 +45,26 @@ export function progressText({ positionUs, newestUs, live }: Progress): string {
   return JSON.stringify({ kind: 'progress', time_us: positionUs, progress });
 }
 
-/** The same as a WebSocket message, a text one on compressed connections too; the caller owns it. */
+/** The notice of a gap. Its place is `time_us`: events before it come before, those after it behind. */
+export function gapText(row: CoverageRow): string {
+  return JSON.stringify({ kind: 'gap', time_us: row.toUs, gap: coverageFields(row) });
+}
+
+/** Progress as a WebSocket message, a text one on compressed connections too; the caller owns it. */
 export function progressMessage(report: Progress): Buffer {
+  return messageOf(progressText(report));
+}
+
+/** The same of a gap. */
+export function gapMessage(row: CoverageRow): Buffer {
+  return messageOf(gapText(row));
+}
+
+function messageOf(text: string): Buffer {
   const out = new ByteWriter(256);
+  const bytes = Buffer.from(text);
   const start = openMessage(out);
-  out.ascii(progressText(report));
+  out.bytes(bytes, 0, bytes.length);
   closeMessage(out, start, textMessage);
   return out.buffer.subarray(0, out.length);
 }

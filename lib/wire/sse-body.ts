@@ -1,8 +1,9 @@
 // The form of `GET /events`: server-sent events whose `id` is a position. A browser sends the last one when it connects
 // again, so that it misses nothing and gets nothing twice; events themselves are made by lib/wire/text-encodings.ts.
 
+import type { CoverageRow } from '../event/coverage.ts';
 import type { Progress } from '../fanout/transport.ts';
-import { progressText } from './server-messages.ts';
+import { gapText, progressText } from './server-messages.ts';
 import { type TextBody, textEncodings } from './text-encodings.ts';
 
 /** How long a browser waits until it connects again. */
@@ -15,13 +16,13 @@ export class SseBody implements TextBody {
   readonly keepsConnection = false;
   readonly firstText = `retry: ${retryMs}\n\n`;
   readonly isComplete = false;
-  readonly #wantsProgress: boolean;
+  readonly wantsProgress: boolean;
   readonly #pingIntervalMs: number;
   #pingDueMs = 0;
 
   /** @param pingIntervalMs shortest time between two signs of life for a client that does not want progress. */
   constructor(wantsProgress: boolean, pingIntervalMs: number) {
-    this.#wantsProgress = wantsProgress;
+    this.wantsProgress = wantsProgress;
     this.#pingIntervalMs = pingIntervalMs;
   }
 
@@ -36,11 +37,15 @@ export class SseBody implements TextBody {
    */
   progressOf(report: Progress): string {
     const { positionUs } = report;
-    if (this.#wantsProgress) return `event: progress\nid: ${positionUs}\ndata: ${progressText(report)}\n\n`;
+    if (this.wantsProgress) return `event: progress\nid: ${positionUs}\ndata: ${progressText(report)}\n\n`;
     const nowMs = performance.now();
     if (nowMs < this.#pingDueMs) return '';
     this.#pingDueMs = nowMs + this.#pingIntervalMs;
     return `: ping\nid: ${positionUs}\n\n`;
+  }
+
+  gapOf(row: CoverageRow): string {
+    return `event: gap\nid: ${row.toUs}\ndata: ${gapText(row)}\n\n`;
   }
 
   closingText(reason: string): string {

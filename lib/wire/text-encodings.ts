@@ -3,6 +3,7 @@
 // ndjson-body.ts and sse-body.ts.
 
 import { ByteWriter } from '../byte-writer.ts';
+import type { CoverageRow } from '../event/coverage.ts';
 import { payloadBytesOf } from '../event/websocket-frame.ts';
 import type { Encoding, Messages } from '../fanout/encodings.ts';
 import type { Progress } from '../fanout/transport.ts';
@@ -40,6 +41,8 @@ export interface TextBody {
   readonly keepsConnection: boolean;
   /** The last `time_us` that it wants; absent: there is none. */
   readonly throughUs?: number;
+  /** Whether the client asked for progress; then it is told of gaps, too. */
+  readonly wantsProgress: boolean;
   /** What comes first; may be empty. */
   readonly firstText: string;
   /** Whether all has been said. */
@@ -48,6 +51,8 @@ export interface TextBody {
   eventsOf(batch: Uint8Array): Uint8Array;
   /** What to write about progress; may be empty. */
   progressOf(report: Progress): string;
+  /** What to write about a gap. */
+  gapOf(row: CoverageRow): string;
   /** What to say at an end that is not the answer's own; undefined to break it off, so that nobody takes it for whole. */
   closingText(reason: string): string | undefined;
 }

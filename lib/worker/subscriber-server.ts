@@ -64,6 +64,7 @@ export class SubscriberServer implements Delivery {
     this.#fanout = new Fanout(log, table, onReadError, { readsMax });
     this.#listener = new PublicListener({
       source: this.#fanout,
+      log,
       dictionaries: codec.dictionaries,
       zstdEncodings: codec.zstdEncodings,
       addresses: table,
@@ -74,8 +75,8 @@ export class SubscriberServer implements Delivery {
           'an address has all the subscribers it may have; if it is a proxy, name it (--trusted-proxies)';
         writeLog({ level: 'warn', fields: { address, refusals }, message });
       },
-      // No event is ahead of the wall clock, unless the clock was set back.
-      nowUs: () => Math.max(Date.now() * 1000, log.lastTimeUs),
+      // No event, and no row of the ledger, is ahead of the wall clock, unless the clock was set back.
+      nowUs: () => Math.max(Date.now() * 1000, log.lastTimeUs, log.coverage.lastUs),
       routes: statusRoutes(() => this.#report),
     });
   }

@@ -63,6 +63,12 @@ test.skipIf(skip)(`every part of a report is shown${chromiumNote}`, async () => 
   expect(await page.text('#subscribers')).toContain('214 bad collection, 37 bad handshake');
   expect(await page.text('#drops-total')).toBe('412 since start: 391 bad record, 21 too big.');
   expect(await page.text('#drops tr:nth-child(2)')).toMatch(/^\d\d:\d\d:\d\dtoo big1$/);
+  expect(await page.text('#coverage tr:first-child')).toMatch(
+    /^.*\d\d:\d\dAnother relay is followed \(relay\.example\.net\)missing or twice$/,
+  );
+  expect(await page.text('#coverage tr:nth-child(2)')).toMatch(
+    /Frames could not be used \(relay\.example\.org\), 14 timesmissing$/,
+  );
   expect(await page.text('#about')).toBe('Slipstream 0.1.0 · up 3 d 4 h · 220 MiB of memory · 2 workers');
   expect(await page.value("document.querySelector('#chart').getAttribute('aria-label')")).toMatch(
     /^Events per second in the last minute: now 5\d\d, lowest [45]\d\d, highest 5\d\d$/,
@@ -79,6 +85,12 @@ test.skipIf(skip).each([
   const { page } = await visitWith(() => ({ ...sample, upstream: { ...sample.upstream, ...upstream } }));
   expect(await page.text('#state')).toBe(text);
   expect(await page.value("document.querySelector('#state').dataset.level")).toBe(level);
+});
+
+test.skipIf(skip)(`no gap is said too${chromiumNote}`, async () => {
+  const { page } = await visitWith(() => ({ ...sampleReport(), coverage: { last: [] } }));
+  await expect.poll(() => page.text('#coverage-lead')).toMatch(/^None:/);
+  expect(await page.value("document.querySelector('#coverage-table').hidden")).toBe(true);
 });
 
 test.skipIf(skip)(`a server that has nothing to tell yet is asked again${chromiumNote}`, async () => {
@@ -121,12 +133,14 @@ test.skipIf(skip)(`names and reasons are text, whatever is in them${chromiumNote
     version: evil,
     events: { ...sample.events, collections: [{ name: evil, perSecond: 9 }, ...sample.events.collections] },
     upstream: { ...sample.upstream, relay: evil, relays: [evil] },
+    coverage: { last: [{ ...sample.coverage.last[0], reason: evil, relay: evil }] },
     drops: { total: 1, reasons: [{ reason: evil, count: 1 }], last: [{ timeUs: 1, reason: evil, count: 1 }] },
     subscribers: { ...sample.subscribers, refusals: [{ reason: evil, count: 1 }] },
   }));
   expect(await page.text('#collections tr:first-child bdi')).toBe(evil);
   expect(await page.text('#suggestions button')).toBe(evil);
   expect(await page.text('#drops')).toContain(evil);
+  expect(await page.text('#coverage')).toContain(`${evil} (${evil})`);
   expect(await page.text('#tile-relay')).toBe(evil);
   expect(await page.value("[...document.querySelectorAll('img, script')].length")).toBe(2);
   expect(await page.value('window.hit ?? 0')).toBe(0);

@@ -43,7 +43,7 @@ function inspect(flags: readonly string[], options: Parameters<typeof spawnSync>
   return { status, stdout, stderr };
 }
 
-test('the three commands tell about a log and leave it as it is', async () => {
+test('the four commands tell about a log and leave it as it is', async () => {
   const before = await contentOf(dataDir);
   const summary = inspect(['--data-dir', dataDir]);
   expect(summary).toMatchObject({ status: 0, stderr: '' });
@@ -67,6 +67,10 @@ test('the three commands tell about a log and leave it as it is', async () => {
     stderr: '',
     stdout: `${lines.join('\n')}\n`,
   });
+  const coverage = inspect(['coverage', '--data-dir', dataDir]);
+  expect(coverage).toMatchObject({ status: 0, stderr: '', stdout: expect.stringMatching(/^nothing: .*\n$/) });
+  const rows = inspect(['coverage', '--json', '--data-dir', dataDir]).stdout;
+  expect(JSON.parse(rows)).toEqual({ rows: [], damaged: 0 });
   expect(await contentOf(dataDir)).toEqual(before);
 });
 
@@ -132,9 +136,9 @@ test('a log that a daemon has open, and a folder without one, are refused in a l
 });
 
 test.each([
-  [['bogus'], 'there is no command bogus: give one of summary, verify, export'],
-  [['export', 'more'], 'there is no command more: give one of summary, verify, export'],
-  [['__proto__'], 'there is no command __proto__: give one of summary, verify, export'],
+  [['bogus'], 'there is no command bogus: give one of summary, verify, coverage, export'],
+  [['export', 'more'], 'there is no command more: give one of summary, verify, coverage, export'],
+  [['__proto__'], 'there is no command __proto__: give one of summary, verify, coverage, export'],
   [['--nonsense'], "unknown option '--nonsense'"],
   [['verify', '--top', '5'], "unknown option '--top'"],
   [['--from', '5'], "unknown option '--from'"],

@@ -294,3 +294,22 @@ test.skipIf(!hasScript)(
     expect(text).toMatch(/\r\x1b\[Ktail: 40 events in /);
   },
 );
+
+test('where the server may have missed events, a line on standard error says so', async () => {
+  const gap = {
+    reason: 'relay_gap',
+    relay: 'relay.test\u001b[2J',
+    from_us: 0,
+    to_us: 1_700_000_000_000_000,
+    missing: true,
+  };
+  server.onConnection = (socket) => {
+    socket.send(JSON.stringify({ kind: 'gap', time_us: gap.to_us, gap }));
+    socket.send(JSON.stringify(postEvent('a', gap.to_us + 1)));
+  };
+  const { code, stdout, stderr } = await run(['--limit', '1', '--json']);
+  expect([code, stdout.split('\n').length]).toEqual([0, 2]);
+  expect(stderr).toBe(
+    'tail: gap from the beginning to 2023-11-14T22:13:20.000000Z: events may be missing (relay_gap at relay.test?[2J)\n',
+  );
+});

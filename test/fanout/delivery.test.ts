@@ -1,16 +1,18 @@
 // The promise of the delivery loop, against a model of a few lines: each subscriber gets the events after its cursor that
-// its filter of the moment lets through, once and in order.
+// its filter of the moment lets through, once and in order; and who wants gaps is told of each one once, in its place.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { type CoverageRow, coverageReasons, isNoticed } from '../../lib/event/coverage.ts';
 import type { Filter } from '../../lib/event/filter.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { Fanout } from '../../lib/fanout/fanout.ts';
 import type { Subscriber } from '../../lib/fanout/subscriber.ts';
 import type { Block } from '../../lib/log/block.ts';
+import type { CoveragePlace } from '../../lib/log/block-builder.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { addressTable } from '../support/addresses.ts';
 import { fakeCompressor, matches, randomFilter, SampleLog, seededRandom } from '../support/events.ts';
@@ -27,12 +29,18 @@ interface Tracked {
 class Scene {
   readonly tracked: Tracked[] = [];
   readonly sample: SampleLog;
+  /** Rows of the ledger that are told of. */
+  readonly gaps: CoverageRow[] = [];
+  /** Connections that go on where others were lost. */
+  readonly again: [Tracked, Tracked][] = [];
   /** Deliveries of deletions that are expected for a wanted subject. */
   deletionsBySubject = 0;
   readonly #log: LevelLog;
   readonly #fanout: Fanout;
   readonly #random: () => number;
   readonly #lines = new Lines();
+  #relays = 0;
+  #marked: CoveragePlace | undefined;
   /** Stored, and not yet published. */
   #stored: Block[] = [];
 
@@ -66,18 +74,38 @@ class Scene {
   }
 
   join(): void {
-    const fills = this.#random() ** 2;
-    const encoding = this.#pick([encodings.json, encodings.zstd, this.#lines]);
-    const client = new FakeClient(encoding, () => this.#chance(fills), this.#chance(0.3));
     const filter = this.#filter();
     const known = this.sample.events.length === 0 ? 1 : this.#pick(this.sample.events.slice(-200)).time_us;
     const { lastTimeUs } = this.#log;
     const ahead = lastTimeUs + Math.floor(this.#random() * 2000);
     const asked = this.#pick([undefined, undefined, 0, known - 1, known, known, lastTimeUs, ahead]);
+    this.#connect(filter, asked, this.#chance(0.3));
+  }
+
+  #connect(filter: Filter, asked: number | undefined, wantsProgress: boolean): Tracked {
+    const fills = this.#random() ** 2;
+    const encoding = this.#pick([encodings.json, encodings.zstd, this.#lines]);
+    const client = new FakeClient(encoding, () => this.#chance(fills), wantsProgress);
     const afterUs = asked ?? this.#fanout.publishedUs;
-    this.tracked.push({ client, filters: [{ afterUs, filter }], endedAtUs: Number.POSITIVE_INFINITY });
+    const tracked = { client, filters: [{ afterUs, filter }], endedAtUs: Number.POSITIVE_INFINITY };
+    this.tracked.push(tracked);
     client.subscription = this.#fanout.subscribe(client, filter, asked);
     expect(positionOf(client)).toBe(afterUs);
+    return tracked;
+  }
+
+  /** A client that is told of progress loses its connection, and comes again with all that it knows. */
+  reconnect(tracked: Tracked): void {
+    const { client, filters } = tracked;
+    this.end(tracked);
+    const knownUs = Math.max(
+      filters[0].afterUs,
+      client.reports.at(-1)?.positionUs ?? 0,
+      client.gaps.at(-1)?.row.toUs ?? 0,
+      client.texts.length === 0 ? 0 : JSON.parse(client.texts.at(-1) as string).time_us,
+    );
+    const filter = filters.at(-1)?.filter as Filter;
+    this.again.push([tracked, this.#connect(filter, knownUs, true)]);
   }
 
   changeFilter(tracked: Tracked): void {
@@ -95,8 +123,12 @@ class Scene {
 
   async step(): Promise<void> {
     // Deletions point at what their record pointed at.
-    const block = await this.#log.resolve(this.sample.block(Math.floor(this.#random() ** 3 * 40)));
+    const count = Math.floor(this.#random() ** 3 * 40);
+    const sealed = this.sample.block(count, () => this.#chance(0.02) && this.#cover());
+    if (this.#chance(0.1)) this.#cover();
+    const block = await this.#log.resolve(sealed);
     await this.#log.append(block);
+    this.gaps.push(...(block.coverage ?? []).filter(isNoticed));
     this.#stored.push(block);
     if (this.#chance(0.3)) await nextRound();
     for (let joins = this.#random() * 4; joins > 1; joins--) this.join();
@@ -104,10 +136,19 @@ class Scene {
       if (tracked.client.hasEnded) continue;
       if (this.#chance(0.02)) this.changeFilter(tracked);
       if (this.#chance(0.004)) this.end(tracked);
+      else if (tracked.client.wantsGaps && this.#chance(0.02)) this.reconnect(tracked);
     }
     if (this.#chance(0.6)) this.publish();
     for (const client of this.clients) if (client.isFull && this.#chance(0.4)) client.drain();
     if (this.#chance(0.3)) await nextRound();
+  }
+
+  /** Something is found, at this place or at the one that was marked last. */
+  #cover(): void {
+    const place = this.#chance(0.3) ? this.#marked : undefined;
+    this.#marked = this.#chance(0.5) ? this.sample.builder.mark() : undefined;
+    const relay = `relay${this.#relays++ % 40}.test`;
+    this.sample.builder.cover({ reason: this.#pick(coverageReasons), relay }, place);
   }
 
   publish(): void {
@@ -128,6 +169,13 @@ class Scene {
       return isWanted;
     });
     return wanted.map((event) => ({ timeUs: event.time_us, text: JSON.stringify(event) }));
+  }
+
+  /** Places of the gaps that a client is told of, each with the events that it has got before. */
+  expectedGaps({ client, filters, endedAtUs }: Tracked, events: readonly { timeUs: number }[]): number[][] {
+    if (!client.wantsGaps) return [];
+    const told = this.gaps.filter(({ toUs }) => toUs > filters[0].afterUs && toUs <= endedAtUs);
+    return told.map(({ toUs }) => [toUs, events.filter(({ timeUs }) => timeUs < toUs).length]);
   }
 }
 
@@ -179,9 +227,13 @@ test.for([41, 42, 43, 44])(
       goOn();
       await nextRound();
     }
+    let told = 0;
     for (const [at, { client }] of scene.tracked.entries()) {
       const hint = `seed ${seed}, client ${at}`;
       expect(client.texts, hint).toEqual(expected[at].map(({ text }) => text));
+      const gaps = client.gaps.map(({ row, received }) => [row.toUs, received]);
+      expect(gaps, hint).toEqual(scene.expectedGaps(scene.tracked[at], expected[at]));
+      told += gaps.length;
       for (const report of client.reports) {
         const before = expected[at].filter(({ timeUs }) => timeUs <= report.positionUs);
         expect(report.received, `${hint}: a report at ${report.positionUs}`).toBe(before.length);
@@ -189,6 +241,15 @@ test.for([41, 42, 43, 44])(
     }
     expect(scene.tracked.length).toBeGreaterThan(200);
     expect(total).toBeGreaterThan(20_000);
+    expect(scene.again.length).toBeGreaterThan(50);
+    for (const [{ client: before }, { client }] of scene.again) {
+      const gaps = [...before.gaps, ...client.gaps].map(({ row }) => row.toUs);
+      expect(gaps).toEqual([...new Set(gaps)].sort((one, other) => one - other));
+      const texts = [...before.texts, ...client.texts];
+      expect(new Set(texts).size).toBe(texts.length);
+    }
+    expect(scene.gaps.length).toBeGreaterThan(20);
+    expect(told).toBeGreaterThan(500);
     expect(scene.deletionsBySubject).toBeGreaterThan(100);
     expect(fanout.totals.events).toBe(total);
     for (const { client } of scene.tracked) client.end();

@@ -1,6 +1,7 @@
 // A client of the delivery loop for tests: decodes what it is sent, in any of three encodings, and has a socket that fills
 // up whenever it likes.
 
+import type { CoverageRow } from '../../lib/event/coverage.ts';
 import type { Messages } from '../../lib/fanout/encodings.ts';
 import { type Encoding, encodings } from '../../lib/fanout/encodings.ts';
 import type { CloseReason, Progress, Subscription, Transport } from '../../lib/fanout/transport.ts';
@@ -32,11 +33,14 @@ export class FakeClient implements Transport {
   readonly encoding: Encoding;
   readonly remoteAddress = '192.0.2.1';
   readonly wantsProgress: boolean;
+  readonly wantsGaps: boolean;
   /** Events received, as JSON. */
   readonly texts: string[] = [];
   /** Writes, as the number of events in each. */
   readonly writes: number[] = [];
   readonly chunks: Uint8Array[] = [];
+  /** Gaps it was told of, and after how many events. */
+  readonly gaps: { readonly row: CoverageRow; readonly received: number }[] = [];
   readonly reports: (Progress & { received: number })[] = [];
   closed: CloseReason | undefined;
   isFull = false;
@@ -48,6 +52,7 @@ export class FakeClient implements Transport {
     this.encoding = encoding;
     this.#fills = fills;
     this.wantsProgress = wantsProgress;
+    this.wantsGaps = wantsProgress;
   }
 
   write(bytes: Uint8Array): boolean {
@@ -64,6 +69,13 @@ export class FakeClient implements Transport {
   progress(report: Progress): void {
     if (this.isFull || this.hasEnded || !this.wantsProgress) throw new Error('a report that is not wanted');
     this.reports.push({ ...report, received: this.texts.length });
+  }
+
+  gap(row: CoverageRow): boolean {
+    if (this.isFull || this.hasEnded || !this.wantsGaps) throw new Error('a gap that is not wanted');
+    this.gaps.push({ row, received: this.texts.length });
+    this.isFull = this.#fills();
+    return !this.isFull;
   }
 
   close(reason: CloseReason): void {

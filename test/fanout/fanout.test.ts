@@ -7,6 +7,7 @@ import type { AddressTable } from '../../lib/fanout/address-table.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { Fanout, type FanoutOptions } from '../../lib/fanout/fanout.ts';
 import type { Block } from '../../lib/log/block.ts';
+import { CoverageLedger } from '../../lib/log/coverage-ledger.ts';
 import type { LogReader, ReadResult } from '../../lib/log/event-log.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { addressTable } from '../support/addresses.ts';
@@ -128,6 +129,8 @@ test('what a block has of the past is passed over: one that comes again, one tha
   // What a log tells whose newest event is in the middle of that block.
   const reader: LogReader = {
     didHashKey: log.didHashKey,
+    oldestUs: 0,
+    coverage: new CoverageLedger(),
     lastTimeUs: next.index.timeUs[2],
     recentAfter: () => undefined,
     read: () => expect.unreachable('nothing is behind'),
@@ -206,6 +209,8 @@ test('a filter that changes during a read is not served what was read for the on
   const reads: { readonly after: number; resolve(result: ReadResult): void }[] = [];
   const slow: LogReader = {
     didHashKey: log.didHashKey,
+    oldestUs: 0,
+    coverage: new CoverageLedger(),
     lastTimeUs: index.lastTimeUs,
     recentAfter: () => undefined,
     read: (after) => new Promise((resolve) => reads.push({ after, resolve })),
@@ -226,6 +231,8 @@ test('a filter that changes during a read is not served what was read for the on
 test('a log that cannot be read ends the subscriber with the reason', async () => {
   const failing: LogReader = {
     didHashKey: log.didHashKey,
+    oldestUs: 0,
+    coverage: new CoverageLedger(),
     lastTimeUs: 10,
     recentAfter: () => undefined,
     read: () => Promise.reject(new Error('disk on fire')),

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { Fanout } from '../../lib/fanout/fanout.ts';
 import type { Transport } from '../../lib/fanout/transport.ts';
+import { CoverageLedger } from '../../lib/log/coverage-ledger.ts';
 import type { LogReader, ReadResult } from '../../lib/log/event-log.ts';
 import { addressTable } from '../support/addresses.ts';
 import { passAll } from '../support/pass-all.ts';
@@ -15,6 +16,8 @@ const soon = { timeout: 2_000 };
 
 /** A log without a wanted event that is read in steps, the last of which never comes to its end. */
 class SlowLog implements LogReader {
+  readonly oldestUs = 0;
+  readonly coverage = new CoverageLedger();
   readonly didHashKey = new Uint8Array(8);
   readonly lastTimeUs = newestUs;
   readonly stepsUs: number[];

@@ -3,19 +3,23 @@
 import { onTestFinished } from 'vitest';
 import type { DictionarySource } from '../../lib/http/dictionary-routes.ts';
 import { PublicListener, type PublicListenerOptions } from '../../lib/http/public-listener.ts';
+import { CoverageLedger } from '../../lib/log/coverage-ledger.ts';
 import { WebSocket } from '../../lib/websocket.ts';
+import type { CoveredLog } from '../../lib/wire/coverage-page.ts';
 import { addressTable } from '../support/addresses.ts';
 import { FakeSource } from './fake-source.ts';
 import { handshake, RawWebSocket } from './raw-client.ts';
 
 export const nowUs = 1_780_000_000_000_000;
 
+export const noLog: CoveredLog = { oldestUs: 0, lastTimeUs: 0, coverage: new CoverageLedger() };
 const noDictionaries: DictionarySource = { list: () => [], get: () => undefined };
 
 export async function listening(options: Partial<PublicListenerOptions> = {}) {
   const source = new FakeSource();
   const listener = new PublicListener({
     source,
+    log: noLog,
     nowUs: () => nowUs,
     dictionaries: noDictionaries,
     addresses: addressTable(),

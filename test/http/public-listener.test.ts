@@ -8,7 +8,7 @@ import { PublicListener } from '../../lib/http/public-listener.ts';
 import { respondText } from '../../lib/http/respond.ts';
 import { allowGet, type Route } from '../../lib/http/routes.ts';
 import { addressTable } from '../support/addresses.ts';
-import { listening } from './listening.ts';
+import { listening, noLog } from './listening.ts';
 import { type Answer, exchange, handshake, head, parseAnswer, telling } from './raw-client.ts';
 
 const vary = 'vary: Origin';
@@ -44,6 +44,8 @@ describe('plain requests', () => {
     ['GET /Subscribe', 404, [json, vary], notFound],
     ['GET /%73ubscribe', 404, [json, vary], notFound],
     ['GET /subscribe?cursor=x', 400, [text, vary], 'invalid cursor: x'],
+    ['GET /coverage?cursor=x', 400, [text, 'cache-control: no-store', vary], 'invalid cursor: x'],
+    ['POST /coverage', 405, ['allow: OPTIONS, GET, HEAD', json, vary], notAllowed],
     ['GET http://elsewhere/subscribe?cursor=x', 400, [text, vary], 'invalid cursor: x'],
     ['GET /subscribe?cursor=%E2%82%AC', 400, [text, vary], 'invalid cursor: \u20ac'],
     [
@@ -237,6 +239,7 @@ describe('listen', () => {
     const { port } = await listening();
     const other = new PublicListener({
       source: { subscribe: () => ({ setFilter() {}, drained() {}, end() {} }) },
+      log: noLog,
       nowUs: () => 0,
       dictionaries: { list: () => [], get: () => undefined },
       addresses: addressTable(),
@@ -250,6 +253,7 @@ describe('listen', () => {
   it('says what to do when the address is not ours', async () => {
     const other = new PublicListener({
       source: { subscribe: () => ({ setFilter() {}, drained() {}, end() {} }) },
+      log: noLog,
       nowUs: () => 0,
       dictionaries: { list: () => [], get: () => undefined },
       addresses: addressTable(),

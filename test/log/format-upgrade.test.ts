@@ -64,7 +64,7 @@ async function makeVersion1(): Promise<void> {
     }
   }
   const description = JSON.parse((await db.get(descriptionKey as Buffer))?.toString() ?? '');
-  expect(description.format).toBe(2);
+  expect(description.format).toBe(3);
   await db.put(descriptionKey as Buffer, Buffer.from(JSON.stringify({ ...description, format: 1 })));
   await db.close();
 }
@@ -101,6 +101,6 @@ test('a log of version 1 goes on, and only what comes from then on is found by s
   }
   await log.close();
   const db = new ClassicLevel<string, string>(join(dataDir, 'blocks'));
-  expect(JSON.parse((await db.get('aformat')) ?? '').format).toBe(2);
+  expect(JSON.parse((await db.get('aformat')) ?? '').format).toBe(3);
   await db.close();
 });

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { dropReasons } from '../../lib/decode/drop-reason.ts';
 import { IngestTotals } from '../../lib/ingest/ingest-totals.ts';
 import type { Block } from '../../lib/log/block.ts';
+import { CoverageLedger } from '../../lib/log/coverage-ledger.ts';
 import { EventCounts } from '../../lib/monitor/event-counts.ts';
 import {
   StatusReporter,
@@ -36,6 +37,11 @@ function started(overrides: Partial<StatusSources> = {}) {
     deliveredBytes: 0,
     refusals: {},
   } satisfies SubscriberCounts as { -readonly [Key in keyof SubscriberCounts]: SubscriberCounts[Key] };
+  const ledger = new CoverageLedger();
+  ledger.add([
+    { reason: 'relay_gap', relay: 'one.example', fromUs: 5, toUs: 6, count: 1 },
+    { reason: 'log_cut', relay: '', fromUs: 7, toUs: 8, count: 1 },
+  ]);
   const sources = {
     version: '1.2.3',
     workers: 2,
@@ -50,6 +56,7 @@ function started(overrides: Partial<StatusSources> = {}) {
         ['one.example', 41],
         ['two.example', 99],
       ]),
+      coverage: ledger,
       stats: () => ({ firstTimeUs: 1, lastTimeUs: 2, storedBytes: 3, storedEvents: 4, memoryBytes: 5 }),
     },
     nowUs: () => Date.now() * 1000,
@@ -123,6 +130,12 @@ test('a report a second, of what was there', async () => {
       refusals: [{ reason: 'bad_cursor', count: 3 }],
     },
     drops: { total: 0, reasons: [], last: [] },
+    coverage: {
+      last: [
+        { reason: 'log_cut', relay: null, fromUs: 7, toUs: 8, count: 1, missing: false, repeated: true },
+        { reason: 'relay_gap', relay: 'one.example', missing: true, repeated: false },
+      ],
+    },
   });
   expect(report.memoryBytes).toBeGreaterThan(1e6);
   await seconds(2);

@@ -94,5 +94,27 @@ export function sampleReport(nowMs = Date.now()): StatusReport {
         { timeUs: timeUs - 312_000_000, reason: 'bad_record', count: 1 },
       ],
     },
+    coverage: {
+      last: [
+        {
+          reason: 'relay_changed',
+          relay: 'relay.example.net',
+          fromUs: timeUs - 40 * 3_600_000_000 - 9_000_000,
+          toUs: timeUs - 40 * 3_600_000_000,
+          count: 1,
+          missing: true,
+          repeated: true,
+        },
+        {
+          reason: 'frame_dropped',
+          relay: 'relay.example.org',
+          fromUs: timeUs - 50 * 3_600_000_000 - 60_000_000,
+          toUs: timeUs - 50 * 3_600_000_000,
+          count: 14,
+          missing: true,
+          repeated: false,
+        },
+      ],
+    },
   };
 }

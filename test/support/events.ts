@@ -98,9 +98,13 @@ export class SampleLog {
     this.builder = new BlockBuilder(clock, new DidHasher(options.didHashKey ?? new Uint8Array(8)), new Map());
   }
 
-  block(count: number): Block {
+  /** @param before called before each event. */
+  block(count: number, before: () => void = () => {}): Block {
     this.#deletions = 0;
-    for (let made = 0; made < count; made++) this.#event();
+    for (let made = 0; made < count; made++) {
+      before();
+      this.#event();
+    }
     this.builder.advance('relay.test', ++this.#seq);
     return this.builder.seal(fakeCompressor);
   }

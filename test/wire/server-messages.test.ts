@@ -1,7 +1,7 @@
 // Progress messages, read as a client does, and the room for a reason in a close.
 
 import { describe, expect, it } from 'vitest';
-import { cutCloseReason, progressMessage } from '../../lib/wire/server-messages.ts';
+import { cutCloseReason, gapMessage, gapText, progressMessage } from '../../lib/wire/server-messages.ts';
 
 describe('a progress message', () => {
   it.each([
@@ -25,6 +25,27 @@ describe('a progress message', () => {
     expect(message.toString('utf8', 2)).toBe(
       JSON.stringify({ kind: 'progress', time_us: report.positionUs, progress }),
     );
+  });
+});
+
+describe('a gap', () => {
+  const row = { reason: 'relay_gap', relay: 'relay.test', fromUs: 5, toUs: 9, toSeq: 3, count: 2 } as const;
+  const fields = {
+    reason: 'relay_gap',
+    relay: 'relay.test',
+    from_us: 5,
+    to_us: 9,
+    to_seq: 3,
+    count: 2,
+    missing: true,
+    repeated: false,
+  };
+
+  it('is a text message with the fields of /coverage, and a relay only if there is one', () => {
+    const message = gapMessage(row);
+    expect(message[0]).toBe(0x81);
+    expect(JSON.parse(message.toString('utf8', 4))).toEqual({ kind: 'gap', time_us: 9, gap: fields });
+    expect(gapText({ reason: 'log_cut', relay: '', fromUs: 5, toUs: 9, count: 1 })).not.toContain('relay');
   });
 });
 

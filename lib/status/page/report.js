@@ -22,6 +22,7 @@ export function drawReport(report) {
   drawCollections(report);
   drawFacts(report);
   drawDrops(report.drops);
+  drawCoverage(report.coverage);
   const threads = report.workers === 0 ? '' : ` · ${report.workers} worker${report.workers === 1 ? '' : 's'}`;
   setText(
     byId('about'),
@@ -181,4 +182,52 @@ function drawDrops({ total, reasons, last }) {
     setText(cells[1], words(reason));
     setText(cells[2], count(times));
   });
+}
+
+/** What happened, in plain words; a reason that is not among them is shown as it is. */
+const gapWords = new Map([
+  ['relay_gap', 'The relay went on far above what came last'],
+  ['new_numbering', 'The relay numbers its frames anew'],
+  ['relay_changed', 'Another relay is followed'],
+  ['started_over', 'The relay has lost its history'],
+  ['frame_skipped', 'A frame that broke every connection was stepped over'],
+  ['frame_dropped', 'Frames could not be used'],
+  ['log_cut', 'The end of the log was lost'],
+  ['clock_step', 'The clock of this server was set'],
+]);
+
+/** @param {StatusReport['coverage']} coverage */
+function drawCoverage({ last }) {
+  setText(
+    byId('coverage-lead'),
+    last.length === 0
+      ? 'None: what the relay sent since the oldest event is here, once.'
+      : 'Where events may be missing, or have come twice.',
+  );
+  byId('coverage-table').hidden = last.length === 0;
+  const body = byId('coverage');
+  fitChildren(body, last.length, () => {
+    const row = element('tr');
+    row.append(element('td'), element('td'), element('td'));
+    return row;
+  });
+  last.forEach((entry, at) => {
+    const cells = body.children[at].children;
+    setText(cells[0], moment(entry.toUs));
+    setText(cells[1], gapText(entry));
+    setText(cells[2], effectOf(entry));
+  });
+}
+
+/** @param {StatusReport['coverage']['last'][number]} entry */
+function gapText({ reason, relay, count: times }) {
+  const what = gapWords.get(reason) ?? words(reason);
+  const where = relay === null ? '' : ` (${relay})`;
+  return `${what}${where}${times === 1 ? '' : `, ${count(times)} times`}`;
+}
+
+/** @param {StatusReport['coverage']['last'][number]} entry */
+function effectOf({ missing, repeated }) {
+  if (missing) return repeated ? 'missing or twice' : 'missing';
+  return repeated ? 'twice' : 'times are off';
 }

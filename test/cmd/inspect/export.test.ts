@@ -87,7 +87,7 @@ test('blocks that the journal has as well as the store come once', async () => {
     const blocks = await edit(folder, 'blocks', (db) => db.keys().all());
     const endUs = Number(blocks.at(-1)!.readBigUInt64BE(1));
     const journal = await Journal.open(join(folder, 'journal'));
-    const { blocks: kept } = await journal.recover(endUs);
+    const { blocks: kept } = await journal.recover(endUs, async () => {});
     const again = { ...kept[0], index: { ...kept[0].index, lastTimeUs: endUs } };
     await journal.append(again, 0, false);
     await journal.close();

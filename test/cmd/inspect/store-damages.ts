@@ -1,6 +1,8 @@
 // Damages to the store as a whole: blocks that are gone or in the wrong order, totals, strange keys, the description.
 
+import type { CoverageRow } from '../../../lib/event/coverage.ts';
 import { blockKey, descriptionKey, lastPart, parts } from '../../../lib/log/block-format.ts';
+import { coverageKey, writeCoverage } from '../../../lib/log/coverage-format.ts';
 import { at, type Damage, meaning } from './damage.ts';
 import type { RawDatabase } from './raw-log.ts';
 
@@ -77,6 +79,22 @@ export const storeDamages: readonly Damage[] = [
       const key = blockKey(timeUs, parts.head);
       key[9] = lastPart + 1;
       return db.put(key, Buffer.from('x'));
+    },
+  },
+  {
+    title: 'a row of the coverage ledger that cannot be read',
+    block: at.middle,
+    expected: ['coverage_damaged @'],
+    change: (db, timeUs) => db.put(coverageKey(timeUs), Buffer.from('12345678')),
+  },
+  {
+    title: 'rows of the coverage ledger that end before they begin, or are behind the last block',
+    block: at.last,
+    expected: ['coverage_damaged @', 'coverage_excess @'],
+    change: async (db, timeUs) => {
+      const row: CoverageRow = { reason: 'relay_gap', relay: '', fromUs: timeUs, toUs: timeUs, count: 1 };
+      await db.put(coverageKey(timeUs), writeCoverage(row));
+      await db.put(coverageKey(timeUs + 1), writeCoverage({ ...row, toUs: timeUs + 1 }));
     },
   },
   {
