@@ -31,9 +31,12 @@ export interface HttpSessionOptions {
 }
 
 /** Puts on what describes an answer with that body. */
-export function describeText(response: ServerResponse, { contentType, keepsConnection }: TextBody): void {
+export function describeText(
+  response: ServerResponse,
+  { contentType, cacheControl, keepsConnection }: TextBody,
+): void {
   response.setHeader('Content-Type', contentType);
-  response.setHeader('Cache-Control', 'no-store');
+  response.setHeader('Cache-Control', cacheControl);
   // Proxies that gather an answer before they pass it on are asked not to.
   response.setHeader('X-Accel-Buffering', 'no');
   if (!keepsConnection) response.shouldKeepAlive = false;

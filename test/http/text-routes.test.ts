@@ -12,7 +12,7 @@ import type { FakeSource } from './fake-source.ts';
 import { listening, nowUs } from './listening.ts';
 import { exchange, head, sent, telling } from './raw-client.ts';
 
-const streamHeaders = ['cache-control: no-store', 'vary: Origin', 'x-accel-buffering: no'];
+const streamHeaders = ['vary: Origin', 'x-accel-buffering: no'];
 const line = (timeUs: number): string => `{"did":"did:web:a","time_us":${timeUs},"kind":"identity"}\n`;
 const event = (timeUs: number): string => `id: ${timeUs}\ndata: ${line(timeUs)}\n`;
 const atTip = { positionUs: nowUs, newestUs: nowUs, live: true };
@@ -74,14 +74,16 @@ describe('what is asked for', () => {
   });
 
   it.each([
-    ['/events', 'text/event-stream'],
-    ['/events.ndjson', 'application/x-ndjson'],
-  ])('HEAD %s is the head alone', async (target, type) => {
+    ['/events', 'text/event-stream', 'no-store, no-transform'],
+    ['/events.ndjson', 'application/x-ndjson', 'no-store'],
+  ])('HEAD %s is the head alone', async (target, type, caching) => {
     const { port, source } = await listening();
     const answer = await exchange(port, head(`HEAD ${target}`, ['Origin: http://a.test']));
     expect([answer.status, answer.body]).toEqual([200, '']);
     const cors = 'access-control-allow-origin: *';
-    expect(telling(answer)).toEqual([...streamHeaders, `content-type: ${type}`, cors].sort());
+    expect(telling(answer)).toEqual(
+      [...streamHeaders, `cache-control: ${caching}`, `content-type: ${type}`, cors].sort(),
+    );
     expect(source.subscriptions).toEqual([]);
     expect((await exchange(port, head(`PUT ${target}`))).status).toBe(405);
   });
