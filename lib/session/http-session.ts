@@ -127,7 +127,7 @@ export class HttpSession implements Transport {
     const taken = bytesTaken(this.socket);
     const isStalled = this.#liveness.stalledFor(stallTimeoutMs, nowMs, taken, this.#response.writableLength);
     if (isStalled && stallTimeoutMs > 0) this.#end('stalled', undefined);
-    if (nowMs >= this.#dueMs) this.socket.destroy();
+    if (nowMs >= this.#dueMs) this.#breakOff();
   }
 
   #open(): void {
@@ -158,8 +158,14 @@ export class HttpSession implements Transport {
   /** Ends the answer with `last`, or breaks it off. */
   #end(why: SessionEnd, last: string | undefined): void {
     this.#begin(why);
-    if (last === undefined) this.socket.destroy();
+    if (last === undefined) this.#breakOff();
     else if (!this.#response.writableEnded) this.#response.end(last);
+  }
+
+  /** Ends the connection so that the answer is not taken for whole: it lacks its last chunk, and without chunks it is reset. */
+  #breakOff(): void {
+    if (this.#response.chunkedEncoding) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   /** The end begins: no more delivery, and a bound on how long the rest may take. The first reason is the one counted. */

@@ -221,6 +221,46 @@ describe('a pull', () => {
     expect(client.answer?.complete).toBe(false);
   });
 
+  /** A pull of a client that knows no chunks: its end is that of the connection. */
+  async function oldPull(options: Partial<PublicListenerOptions> = {}) {
+    const server = await listening(options);
+    const { socket, ...client } = sent(server.port, 'GET /events.ndjson?limit=1000000 HTTP/1.0\r\n\r\n');
+    let error = '';
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      error = code ?? '';
+    });
+    const subscription = await subscribed(server.source);
+    subscription.transport.write(Buffer.from(line(1)));
+    await vi.waitFor(() => expect(client.received()).toContain(line(1)));
+    return { ...server, ...client, socket, subscription, error: () => error };
+  }
+
+  it.each(['stop', 'delivery_failed', 'stall'] as const)(
+    'of a client of HTTP/1.0 that is broken off ends in a reset: %s',
+    async (cause) => {
+      const timing = cause === 'stall' ? { stallTimeoutMs: 50 } : {};
+      const { closed, error, listener, socket, subscription } = await oldPull({ timing });
+      if (cause === 'stop') void listener.stop(5_000);
+      else if (cause === 'delivery_failed') subscription.transport.close('delivery_failed');
+      else {
+        socket.pause();
+        const batch = Buffer.from(line(1).repeat(1000));
+        while (subscription.transport.write(batch));
+        await vi.waitFor(() => expect(counted(listener.sessions.counts.ended)).toEqual([['stalled', 1]]));
+        socket.resume();
+      }
+      await closed;
+      expect(error()).toBe('ECONNRESET');
+    },
+  );
+
+  it('of a client of HTTP/1.0 that is whole ends as connections end', async () => {
+    const { closed, error, received, subscription } = await oldPull();
+    subscription.transport.progress(atTip);
+    await closed;
+    expect([error(), received().endsWith(line(1))]).toEqual(['', true]);
+  });
+
   it('is an error when the delivery loop closes it before it has begun', async () => {
     const options: Partial<PublicListenerOptions> = {
       source: {
