@@ -176,7 +176,7 @@ describe('bounds', () => {
     expect(received()).toMatch(/keep-alive: timeout=75/i);
     // Neither the time for a request nor that for a silent connection counts while none is under way.
     expect((await exchange(port, 'GET / HTTP/1.1\r\nHost: te')).status).toBe(408);
-    await new Promise((resolve) => connect(port, '127.0.0.1').once('close', resolve));
+    await new Promise((resolve) => connect(port, '127.0.0.1').resume().once('close', resolve));
     socket.write('GET / HTTP/1.1\r\nHost: test\r\n\r\n');
     await vi.waitFor(() => expect(received().split('Welcome')).toHaveLength(3));
   });
