@@ -12,7 +12,14 @@ import {
   reasonOfHandshakeError,
   reasonOfStreamError,
 } from './disconnect-reason.ts';
-import { bufferedChunksMax, controlFramesMax, fragmentsMax, frameMaxBytes, type Timing } from './limits.ts';
+import {
+  addressAttemptMs,
+  bufferedChunksMax,
+  controlFramesMax,
+  fragmentsMax,
+  frameMaxBytes,
+  type Timing,
+} from './limits.ts';
 import { RelayLiveness } from './relay-liveness.ts';
 import type { Relay } from './relay-url.ts';
 
@@ -216,8 +223,9 @@ export class Connection {
 }
 
 function clientOptions(userAgent: string, timing: Timing): ClientOptions {
-  const options: ClientOptions & { closeTimeout: number } = {
+  const options: ClientOptions & { closeTimeout: number; autoSelectFamilyAttemptTimeout: number } = {
     headers: { 'User-Agent': userAgent },
+    autoSelectFamilyAttemptTimeout: addressAttemptMs,
     perMessageDeflate: false,
     followRedirects: false,
     // No handshakeTimeout: it is a limit on idle time, which a relay that answers one byte at a time never reaches.

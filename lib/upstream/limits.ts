@@ -31,6 +31,12 @@ export const framesAfterPauseMaxBytes = 64 * 1024;
 /** Longest `detail` of a disconnect, in characters: peers write part of it, and it goes into logs. */
 export const detailMaxChars = 200;
 
+/**
+ * How long each address of a host is tried before the next, in milliseconds. Node's own 250 or 500 give up a relay that is
+ * far, or whose first packet was lost and goes out again after a second, when it has addresses of both families.
+ */
+export const addressAttemptMs = 2_000;
+
 /** Intervals of the connection, all in milliseconds. */
 export interface Timing extends BackoffLimits {
   /** From the start of an attempt (name lookup included) until the WebSocket is open. */
