@@ -2,6 +2,7 @@
 // The program's shell: the daemon's flags and the commands beside it in, an exit code out. 0 is an orderly end, 1 a failure
 // at work, 2 something to correct in flags or settings.
 
+import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { fromGoFlags } from '../lib/config/command-line.ts';
 import { configOf } from '../lib/config/config.ts';
 import { type GivenTexts, settingsCommand } from '../lib/config/setting-sources.ts';
@@ -10,6 +11,9 @@ import { exitCodeOf } from './command/exit-code.ts';
 import { inspectCommand } from './inspect.ts';
 import { tailCommand } from './tail.ts';
 import { trainCommand } from './train-dictionary.ts';
+
+/** How long an address is tried by fetch and WebSocket, which take no such option; as for relays (lib/upstream/limits.ts). */
+setDefaultAutoSelectFamilyAttemptTimeout(2_000);
 
 const flags: GivenTexts = new Map();
 let name = 'slipstream';

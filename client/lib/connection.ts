@@ -2,7 +2,7 @@
 // promise that never rejects. It knows no events and no retries. A connection that is ended here is silent from then on,
 // whatever the socket under it still does.
 
-import type { Platform, WebSocketLike } from './platform.ts';
+import type { Platform, WebSocketLike, WebSocketOptions } from './platform.ts';
 import { type ClientTiming, healthyMessages } from './timing.ts';
 
 /** Why a connection ended. */
@@ -38,6 +38,8 @@ export interface ConnectionHandler {
   message(data: unknown): void;
 }
 
+/** No server of the wire compresses so, and some refuse handshakes that offer it. */
+const socketOptions: WebSocketOptions = { perMessageDeflate: false };
 /** `WebSocket.OPEN`. */
 const open = 1;
 
@@ -61,7 +63,8 @@ export class Connection {
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    const socket = new platform.WebSocket(url);
+    // Not undefined in place of the list: Chromium would ask for a protocol of that name.
+    const socket = new platform.WebSocket(url, [], socketOptions);
     this.#socket = socket;
     socket.binaryType = 'arraybuffer';
     this.#timer = platform.setTimeout(() => this.end('connect_timeout'), timing.connectTimeoutMs);
@@ -70,11 +73,12 @@ export class Connection {
       this.#openedMs = platform.nowMs();
       handler.opened();
     };
-    socket.onmessage = ({ data }) => {
+    socket.onmessage = ({ data }: { data: unknown }) => {
       this.#messages++;
       handler.message(data);
     };
-    socket.onclose = ({ code, reason }) => this.#finish(this.#lost, code, reason);
+    socket.onclose = ({ code, reason }: { code: number; reason: string }) =>
+      this.#finish(this.#lost, code, reason);
     // Some runtimes tell a failed attempt by an error alone.
     socket.onerror = () => {
       if (this.#openedMs === undefined) this.#finish('not_connected', 1006, '');

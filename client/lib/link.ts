@@ -7,7 +7,7 @@ import { Connection, type ConnectionEnd, type EndReason } from './connection.ts'
 import type { Request } from './filter.ts';
 import type { Disconnected, StreamState } from './notice.ts';
 import type { Platform } from './platform.ts';
-import { askForRefusal } from './refusal.ts';
+import { askForRefusal, causeOf, isLasting, type Refusal } from './refusal.ts';
 import type { ClientTiming } from './timing.ts';
 
 /** Who uses a link. */
@@ -26,6 +26,9 @@ export interface LinkHost {
 
 /** A server's words about a bad `options_update`. */
 const refusedUpdate = /^failed to parse subscriber options/;
+
+/** Failures in a row, before any connection, after which answers such as 400 and 404 are believed: a minute or so. */
+const refusalsMax = 8;
 
 /** See the file comment. */
 export class Link {
@@ -51,7 +54,10 @@ export class Link {
     return this.#state;
   }
 
-  /** Keeps connected until `stop()`. Rejects with what ends it: `CLIENT_REFUSED`, an error of `prepare`. */
+  /**
+   * Keeps connected until `stop()`. Rejects with what ends it: `CLIENT_REFUSED`, `CLIENT_NOT_UPGRADED`, an error of
+   * `prepare`.
+   */
   async run(): Promise<void> {
     let failures = 0;
     while (this.#state !== 'ended') {
@@ -135,6 +141,7 @@ export class Link {
     const fault = refusal?.fault ?? (refusedUpdate.test(reason) ? reason : undefined);
     if (fault !== undefined)
       throw new UsageError('CLIENT_REFUSED', `the server refuses the subscription: ${fault}`);
+    if (this.connections === 0 && failures >= refusalsMax && refusal !== undefined) giveUpOn(refusal);
     const backoffMs = retryDelayMs(failures, this.#platform.random, this.#timing);
     // Added, so that those who were told the same moment do not all come in it.
     const retryMs = Math.min(refusal?.retryAfterMs ?? 0, this.#timing.retryAfterMaxMs) + backoffMs;
@@ -144,6 +151,7 @@ export class Link {
       code,
       reason,
       status: refusal?.status,
+      words: refusal?.words ?? '',
       retryMs,
     });
     if (this.#isOver()) return;
@@ -155,6 +163,17 @@ export class Link {
       };
     });
   }
+}
+
+/** @throws CodedError `CLIENT_NOT_UPGRADED` unless the answer may be another one soon. */
+function giveUpOn({ status, words }: Refusal): void {
+  if (!isLasting(status)) return;
+  const answer = words === '' ? `${status}` : `${status} (${words})`;
+  throw new CodedError(
+    'CLIENT_NOT_UPGRADED',
+    `no connection in ${refusalsMax} attempts, and the server answers ${answer} to a plain request: ${causeOf(status)}`,
+    { retryable: true },
+  );
 }
 
 /** A connection's end, or that of an attempt which made none. `url` is what was asked, if anything was. */

@@ -50,6 +50,8 @@ export interface Disconnected {
   readonly reason: string;
   /** Status of the server's answer to the same request over plain HTTP, when the handshake failed. */
   readonly status: number | undefined;
+  /** How that answer begins, when it is of 400 to 499; of foreign origin, may be empty. */
+  readonly words: string;
   /** Until the next attempt. */
   readonly retryMs: number;
 }

@@ -1,16 +1,21 @@
 // What the client needs from where it runs: a WebSocket, plain HTTP, timers, a clock, chance. Node, browsers and workers
 // have them; others, and tests, hand in their own.
 
-/** The part of a WebSocket that is used. */
+/** The part of a WebSocket that is used. What handlers take is said where they are: each library has types of its own. */
 export interface WebSocketLike {
   binaryType: string;
   readonly readyState: number;
   onopen: ((event: never) => void) | null;
-  onmessage: ((event: { data: unknown }) => void) | null;
+  onmessage: ((event: never) => void) | null;
   onerror: ((event: never) => void) | null;
-  onclose: ((event: { code: number; reason: string }) => void) | null;
+  onclose: ((event: never) => void) | null;
   send(text: string): void;
   close(code?: number): void;
+}
+
+/** What a WebSocket is asked for where that can be said. */
+export interface WebSocketOptions {
+  readonly perMessageDeflate: boolean;
 }
 
 /** The part of an HTTP answer that is used. */
@@ -23,7 +28,12 @@ export interface ResponseLike {
 
 /** See the file comment. */
 export interface Platform {
-  readonly WebSocket: new (url: string) => WebSocketLike;
+  /** Called with options that the package ws understands, and others pass over. */
+  readonly WebSocket: new (
+    url: string,
+    protocols?: string[],
+    options?: WebSocketOptions,
+  ) => WebSocketLike;
   fetch(url: string, options: { signal: AbortSignal }): Promise<ResponseLike>;
   setTimeout(call: () => void, ms: number): unknown;
   /** Takes what `setTimeout` gave, or undefined. */

@@ -7,6 +7,8 @@ import type { Platform } from './platform.ts';
 /** What a server said. */
 export interface Refusal {
   readonly status: number;
+  /** How its answer begins, when the request is to blame for it; of foreign origin. */
+  readonly words: string;
   /** What is wrong with the parameters, in the server's words: no attempt will succeed. */
   readonly fault: string | undefined;
   /** How long it asks to stay away, in milliseconds. */
@@ -33,6 +35,7 @@ export async function askForRefusal(
     const retryAfter = response.headers.get('retry-after');
     return {
       status,
+      words: text,
       fault: faultPattern.test(text) ? text : undefined,
       retryAfterMs: retryAfter === null ? undefined : retryAfterMs(retryAfter, platform.nowMs()),
     };
@@ -43,6 +46,23 @@ export async function askForRefusal(
     // Whatever is left of an endless answer.
     abort.abort();
   }
+}
+
+/** Whether the answer says that the same request will not do. Those of 408, 425 and 429 ask to try it again. */
+export function isLasting(status: number): boolean {
+  return status >= 400 && status < 500 && ![408, 425, 429].includes(status);
+}
+
+/** What may be behind answers that name no fault of the subscription. A plain request does not show why a handshake fails. */
+export function causeOf(status: number): string {
+  if (status === 401 || status === 403) return 'it lets nobody in without credentials, or not from here';
+  if (status === 404 || status === 405 || status === 410)
+    return 'there is no subscription there: check the address';
+  if (status === 426) return 'a proxy before it does not pass on Upgrade';
+  return (
+    'it has no room, or does not take the handshake: WebSockets of browsers and of Node itself always offer ' +
+    'permessage-deflate, one of the package ws, given as platform.WebSocket, is asked not to'
+  );
 }
 
 /** Milliseconds that a `Retry-After` header names, by seconds or date; undefined when it is neither. */

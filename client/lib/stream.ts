@@ -154,7 +154,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
 
   /**
    * The next event; the one before counts as finished from now on. Rejects with what ends the stream: `CLIENT_REFUSED`
-   * (the server refuses the subscription), `CLIENT_NO_DICTIONARY`, `CLIENT_WRONG_DICTIONARY`, `CLIENT_BAD_DICTIONARY`,
+   * (the server refuses the subscription), `CLIENT_NOT_UPGRADED`, `CLIENT_NO_DICTIONARY`, `CLIENT_WRONG_DICTIONARY`, `CLIENT_BAD_DICTIONARY`,
    * `CLIENT_CONCURRENT_NEXT`, `CODEC_WASM_FAILED`, an error of the cursor store's `load`, of `transform` or `onNotice`.
    */
   async next(): Promise<IteratorResult<Value, undefined>> {

@@ -40,6 +40,15 @@ function nameOf(result: IteratorResult<unknown>): string {
 }
 
 describe('attempts', () => {
+  /** Fails the attempt under way, and waits for the next. */
+  async function failOnce(platform: FakePlatform, notices: readonly StreamNotice[]): Promise<void> {
+    await settle();
+    platform.socket.fail();
+    await settle();
+    const last = notices.at(-1);
+    if (last?.kind === 'disconnected') await platform.pass(last.retryMs);
+  }
+
   test('nothing happens before the first event is asked for', async () => {
     const { platform, stream } = start();
     await settle();
@@ -148,6 +157,55 @@ describe('attempts', () => {
     expect(await stream.next()).toEqual({ value: undefined, done: true });
     expect(stream.status.state).toBe('ended');
     expect(platform.timers).toBe(0);
+  });
+
+  test.each([
+    [400, 'Bad Request\n', /answers 400 \(Bad Request\) .* permessage-deflate/],
+    [403, '', /answers 403 .* lets nobody in/],
+    [404, '{"message":"Not Found"}', /answers 404 \({"message":"Not Found"}\) .* check the address/],
+  ])(
+    'a server that answers %d and never was connected is given up, with the cause',
+    async (status, body, why) => {
+      const { platform, stream, notices } = start();
+      platform.response = { status, body };
+      const next = stream.next();
+      next.catch(() => {});
+      for (let attempt = 1; attempt <= 8; attempt++) {
+        await settle();
+        expect(platform.sockets).toHaveLength(attempt);
+        await failOnce(platform, notices);
+      }
+      await expect(next).rejects.toMatchObject({
+        code: 'CLIENT_NOT_UPGRADED',
+        retryable: true,
+        message: expect.stringMatching(why),
+      });
+      expect(notices).toHaveLength(7);
+      expect(notices.at(-1)).toMatchObject({ status, words: body.trim() });
+      expect(platform.timers).toBe(0);
+    },
+  );
+
+  test.each([408, 429, 500, 503])('a server that answers %d is asked for ever', async (status) => {
+    const { platform, stream, notices } = start();
+    platform.response = { status };
+    void stream.next();
+    for (let attempt = 1; attempt <= 20; attempt++) {
+      await failOnce(platform, notices);
+    }
+    expect(notices).toHaveLength(20);
+  });
+
+  test('so is one that was connected once', async () => {
+    const { platform, stream, notices } = start();
+    platform.response = { status: 400 };
+    void stream.next();
+    await settle();
+    platform.socket.open();
+    for (let attempt = 1; attempt <= 20; attempt++) {
+      await failOnce(platform, notices);
+    }
+    expect(notices.filter(({ kind }) => kind === 'disconnected')).toHaveLength(20);
   });
 
   test('so is one that refuses an update by its close frame', async () => {

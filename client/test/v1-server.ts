@@ -35,6 +35,8 @@ export class V1Server implements AsyncDisposable {
   readonly messages: string[] = [];
   /** Handshakes are refused with this. */
   refuse: { status: number; headers?: Record<string, string>; body?: string } | undefined;
+  /** Handshakes that it says false to are refused with 400. */
+  accepts: (request: IncomingMessage) => boolean = () => true;
   answer: Answer = () => false;
   /** Called with each connection, before the replay. */
   onConnection: (socket: WebSocket) => void = () => {};
@@ -44,8 +46,8 @@ export class V1Server implements AsyncDisposable {
     server.#http.on('upgrade', (request, socket, head) => {
       const query = new URL(request.url as string, 'http://v1').searchParams;
       server.queries.push(query);
-      if (server.refuse !== undefined) {
-        const { status, headers = {} } = server.refuse;
+      if (server.refuse !== undefined || !server.accepts(request)) {
+        const { status, headers = {} } = server.refuse ?? { status: 400 };
         const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
         socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join('')}Content-Length: 0\r\n\r\n`);
         return;

@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { constants, zstdCompressSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { defaultDictionaryPath, readDictionary } from '../../lib/codec/dictionary.ts';
 import { type StreamNotice, type SubscribeOptions, subscribe } from '../lib/subscribe.ts';
 import { TcpProxy } from './tcp-proxy.ts';
@@ -29,6 +30,29 @@ async function take(options: SubscribeOptions, count: number): Promise<string[]>
   }
   return names(seen);
 }
+
+/** A server that answers 400 to a handshake which offers an extension. */
+async function withoutExtensions(): Promise<V1Server> {
+  const server = await V1Server.listen();
+  server.accepts = ({ headers }) => headers['sec-websocket-extensions'] === undefined;
+  return server;
+}
+
+test('a WebSocket of the package ws offers no compression, and is taken where offers are refused', async () => {
+  await using server = await withoutExtensions();
+  server.publish(postEvent('a', 1));
+  const platform = { WebSocket };
+  expect(await take({ url: server.url, cursor: 0, platform }, 1)).toEqual(['a']);
+});
+
+test("the runtime's own cannot do without the offer, and the error says so", async () => {
+  await using server = await withoutExtensions();
+  await expect(take({ url: server.url, cursor: 0 }, 1)).rejects.toMatchObject({
+    code: 'CLIENT_NOT_UPGRADED',
+    message: expect.stringContaining('permessage-deflate'),
+  });
+  expect(server.queries).toHaveLength(8);
+});
 
 test('a replay, live events, and a server that cuts the line', async () => {
   await using server = await V1Server.listen();

@@ -117,8 +117,9 @@ class TailView {
   notice(notice: StreamNotice): void {
     if (notice.kind === 'gap') this.#say(gapText(notice));
     if (notice.kind !== 'disconnected') return;
-    const { why, code, reason, status, retryMs } = notice;
-    const answer = status === undefined ? '' : `, the server answers ${status}`;
+    const { why, code, reason, status, words: said, retryMs } = notice;
+    const how = said === '' ? '' : ` "${printable(said, wordsCharsMax)}"`;
+    const answer = status === undefined ? '' : `, the server answers ${status}${how}`;
     const words = reason === '' ? '' : `, "${printable(reason, wordsCharsMax)}"`;
     const what = `${why.replaceAll('_', ' ')} (${code})${words}${answer}`;
     if (this.#stream.status.connections === 0) {

@@ -55,12 +55,12 @@ export interface CoverageMeaning {
   readonly repeated: boolean;
 }
 
-/** By reason. A new relay is followed from where it is, or from a little before: both can be. */
+/** By reason. What comes again from a relay is dropped, under whatever numbers; what the log has lost is not known to it. */
 export const coverageMeanings: Readonly<Record<CoverageReason, CoverageMeaning>> = {
   relay_gap: { missing: true, repeated: false },
-  new_numbering: { missing: true, repeated: true },
-  relay_changed: { missing: true, repeated: true },
-  started_over: { missing: true, repeated: true },
+  new_numbering: { missing: true, repeated: false },
+  relay_changed: { missing: true, repeated: false },
+  started_over: { missing: true, repeated: false },
   frame_skipped: { missing: true, repeated: false },
   frame_dropped: { missing: true, repeated: false },
   log_cut: { missing: false, repeated: true },

@@ -1,8 +1,10 @@
 // Syntax of namespace identifiers (NSIDs) as the v1 wire accepts them: `app.bsky.feed.post`. One pass over the text, so
 // that a hostile value costs no more than its length. What is wanted of a collection is lib/wire's and lib/fanout's.
 
+import { collectionBytesMax } from '../decode/record-path.ts';
+
 /** Longest NSID, in bytes; every accepted character is one byte. */
-export const nsidBytesMax = 317;
+export const nsidBytesMax = collectionBytesMax;
 const segmentBytesMax = 63;
 const segmentsMin = 3;
 

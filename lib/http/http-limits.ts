@@ -9,7 +9,7 @@ export interface HttpLimits {
   readonly headBytesMax: number;
   /** From the first byte of a request to its last, in milliseconds. */
   readonly requestTimeoutMs: number;
-  /** Between two requests of a connection, in milliseconds. */
+  /** Between two requests of a connection, in milliseconds. Longer than a balancer keeps one, or it sends into our end. */
   readonly keepAliveMs: number;
   /** Without a byte in either direction, in milliseconds: ends answers that nobody reads. */
   readonly idleTimeoutMs: number;
@@ -27,7 +27,7 @@ export interface HttpLimits {
 export const publicHttpLimits: HttpLimits = {
   headBytesMax: 1024 * 1024,
   requestTimeoutMs: 30_000,
-  keepAliveMs: 5_000,
+  keepAliveMs: 75_000,
   idleTimeoutMs: 30_000,
   checkIntervalMs: 5_000,
   requestsPerSocketMax: 1_000,

@@ -74,7 +74,8 @@ export class SubscribeRoute implements Route {
     asked: SubscribeRequest,
     remoteAddress: string,
   ): WebSocketSession | undefined {
-    const { cursor } = asked;
+    const { cursor, misspelt } = asked;
+    if (misspelt !== undefined) this.#host.counts.misspell(misspelt.meant);
     const afterTimeUs = cursor === undefined ? undefined : positionOfCursor(cursor, this.#options.nowUs());
     let session: WebSocketSession | undefined;
     acceptHandshake(request, socket, head, (ws) => {

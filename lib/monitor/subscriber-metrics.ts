@@ -58,6 +58,12 @@ export function subscriberMetrics(counts: () => DeliveryCounts): Metric[] {
       named((from) => from.refusals),
     ),
     counters(
+      'slipstream_misspelt_parameters_total',
+      'Subscriptions with a parameter that is nearly a part of a filter, and was ignored',
+      ['meant'],
+      named((from) => from.misspelt),
+    ),
+    counters(
       'slipstream_client_messages_total',
       'Messages from subscribers',
       ['outcome'],

@@ -32,9 +32,12 @@ export interface HttpSessionOptions {
 }
 
 /** Puts on what describes an answer with that body. */
-export function describeText(response: ServerResponse, { contentType, keepsConnection }: TextBody): void {
+export function describeText(
+  response: ServerResponse,
+  { contentType, cacheControl, keepsConnection }: TextBody,
+): void {
   response.setHeader('Content-Type', contentType);
-  response.setHeader('Cache-Control', 'no-store');
+  response.setHeader('Cache-Control', cacheControl);
   // Proxies that gather an answer before they pass it on are asked not to.
   response.setHeader('X-Accel-Buffering', 'no');
   if (!keepsConnection) response.shouldKeepAlive = false;
@@ -132,7 +135,7 @@ export class HttpSession implements Transport {
     const taken = bytesTaken(this.socket);
     const isStalled = this.#liveness.stalledFor(stallTimeoutMs, nowMs, taken, this.#response.writableLength);
     if (isStalled && stallTimeoutMs > 0) this.#end('stalled', undefined);
-    if (nowMs >= this.#dueMs) this.socket.destroy();
+    if (nowMs >= this.#dueMs) this.#breakOff();
   }
 
   /** Whether the delivery loop has to wait for `drained`. */
@@ -169,8 +172,14 @@ export class HttpSession implements Transport {
   /** Ends the answer with `last`, or breaks it off. */
   #end(why: SessionEnd, last: string | undefined): void {
     this.#begin(why);
-    if (last === undefined) this.socket.destroy();
+    if (last === undefined) this.#breakOff();
     else if (!this.#response.writableEnded) this.#response.end(last);
+  }
+
+  /** Ends the connection so that the answer is not taken for whole: it lacks its last chunk, and without chunks it is reset. */
+  #breakOff(): void {
+    if (this.#response.chunkedEncoding) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   /** The end begins: no more delivery, and a bound on how long the rest may take. The first reason is the one counted. */

@@ -1,6 +1,7 @@
 // What subscribers' sessions have done since start, as plain numbers with closed lists of keys: counted by
 // websocket-session.ts and http-session.ts, read when metrics are asked for.
 
+import { type FilterName, filterNames } from '../wire/misspelt-name.ts';
 import type { ClosedBy } from './subscriber-socket.ts';
 
 /** What became of a message from a client. */
@@ -45,10 +46,16 @@ export type SessionEnd = (typeof sessionEnds)[number];
 export class SessionCounts {
   opened = 0;
   readonly messages = new Map<ClientMessageOutcome, number>(clientMessageOutcomes.map((key) => [key, 0]));
+  /** Subscriptions over WebSocket with a parameter that is nearly a part of a filter, by the part; it was ignored. */
+  readonly misspelt = new Map<FilterName, number>(filterNames.map((key) => [key, 0]));
   readonly ended = new Map<SessionEnd, number>(sessionEnds.map((key) => [key, 0]));
 
   message(outcome: ClientMessageOutcome): void {
     this.messages.set(outcome, (this.messages.get(outcome) as number) + 1);
+  }
+
+  misspell(meant: FilterName): void {
+    this.misspelt.set(meant, (this.misspelt.get(meant) as number) + 1);
   }
 
   end(why: SessionEnd): void {

@@ -12,7 +12,14 @@ import {
   reasonOfHandshakeError,
   reasonOfStreamError,
 } from './disconnect-reason.ts';
-import { bufferedChunksMax, fragmentsMax, frameMaxBytes, type Timing } from './limits.ts';
+import {
+  addressAttemptMs,
+  bufferedChunksMax,
+  controlFramesMax,
+  fragmentsMax,
+  frameMaxBytes,
+  type Timing,
+} from './limits.ts';
 import { RelayLiveness } from './relay-liveness.ts';
 import type { Relay } from './relay-url.ts';
 
@@ -52,6 +59,11 @@ export interface ConnectionOptions {
   readonly paused: boolean;
 }
 
+/** What ws has no method for: the fragments so far of a message that has begun. `checkSocketInternals` looks for them. */
+interface Internals {
+  readonly _receiver: { readonly _fragments: readonly Uint8Array[] };
+}
+
 /** One attempt and, if it succeeds, one open WebSocket. Dials in the constructor. */
 export class Connection {
   readonly #options: ConnectionOptions;
@@ -62,6 +74,8 @@ export class Connection {
   #socket: Socket | undefined;
   #paused: boolean;
   #frames = 0;
+  /** Pings and pongs inside the message that has begun. */
+  #controlFrames = 0;
   #opened = false;
   #over = false;
 
@@ -133,8 +147,12 @@ export class Connection {
       this.#socket = answer.socket;
     });
     ws.on('open', () => this.#open());
+    const countControl = (): void => this.#countControl();
+    ws.on('ping', countControl);
+    ws.on('pong', countControl);
     ws.on('message', (data, isBinary) => {
       if (this.#over) return;
+      this.#controlFrames = 0;
       // When a paused socket breaks, ws still parses what it had read ahead. The relay sends it again after the cursor.
       if (this.#paused && ws.readyState !== WebSocket.OPEN) return;
       if (!isBinary) {
@@ -157,6 +175,12 @@ export class Connection {
       const { why, detail } = reasonOfClose(code, reason);
       this.#end(why, detail);
     });
+  }
+
+  #countControl(): void {
+    const { _fragments } = (this.#ws as unknown as Internals)._receiver;
+    if (_fragments.length === 0 || ++this.#controlFrames <= controlFramesMax) return;
+    this.#end('oversize', `more than ${controlFramesMax} control frames within one message`);
   }
 
   #open(): void {
@@ -199,8 +223,9 @@ export class Connection {
 }
 
 function clientOptions(userAgent: string, timing: Timing): ClientOptions {
-  const options: ClientOptions & { closeTimeout: number } = {
+  const options: ClientOptions & { closeTimeout: number; autoSelectFamilyAttemptTimeout: number } = {
     headers: { 'User-Agent': userAgent },
+    autoSelectFamilyAttemptTimeout: addressAttemptMs,
     perMessageDeflate: false,
     followRedirects: false,
     // No handshakeTimeout: it is a limit on idle time, which a relay that answers one byte at a time never reaches.

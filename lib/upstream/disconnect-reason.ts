@@ -13,7 +13,7 @@ import { detailMaxChars } from './limits.ts';
  * - `closed`: the relay sent a close frame
  * - `dropped`: the connection ended without one
  * - `protocol`: the relay broke the WebSocket protocol
- * - `oversize`: a message over `frameMaxBytes`
+ * - `oversize`: a message over `frameMaxBytes`, or in more pieces than `fragmentsMax` and the bounds beside it
  * - `silent`: no answer to a ping
  * - `nothing_new`: it was open and brought nothing new, so that another relay has its turn
  * - `requested`: our own `reconnect()`
@@ -52,6 +52,7 @@ const unreachableCodes = new Set([
 const oversizeCodes = new Set([
   'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH',
   'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH',
+  'WS_ERR_TOO_MANY_BUFFERED_PARTS',
 ]);
 // OpenSSL has some eighty names for a certificate it does not like; these are their common parts.
 const tlsCode =

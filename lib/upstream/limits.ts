@@ -9,8 +9,15 @@ import type { BackoffLimits } from '../backoff.ts';
  */
 export const frameMaxBytes = 16 * 1024 * 1024;
 
-/** Fragments of one message. Each pins the chunk of up to 64 KiB it came in, so this bounds 16 MiB; relays send one. */
-export const fragmentsMax = 256;
+/**
+ * Fragments of one message: the longest one in pieces of 1 KiB, the smallest that servers write. Each pins the socket
+ * chunk that it came in, which is as long as what was read. So a message holds what it was on the wire: its payload, up to
+ * ten bytes a fragment, the control frames in between, and what stands beside its first and last piece.
+ */
+export const fragmentsMax = 16_384;
+
+/** Pings and pongs inside one message, of up to 127 bytes: without a bound they could make each fragment pin 64 KiB. */
+export const controlFramesMax = 16_384;
 
 /** Socket chunks gathered for one message: the largest message in chunks of 512 bytes, the smallest TCP segments seen. */
 export const bufferedChunksMax = 32_768;
@@ -23,6 +30,12 @@ export const framesAfterPauseMaxBytes = 64 * 1024;
 
 /** Longest `detail` of a disconnect, in characters: peers write part of it, and it goes into logs. */
 export const detailMaxChars = 200;
+
+/**
+ * How long each address of a host is tried before the next, in milliseconds. Node's own 250 or 500 give up a relay that is
+ * far, or whose first packet was lost and goes out again after a second, when it has addresses of both families.
+ */
+export const addressAttemptMs = 2_000;
 
 /** Intervals of the connection, all in milliseconds. */
 export interface Timing extends BackoffLimits {

@@ -53,7 +53,7 @@ function fault(problem: string): DocumentFault {
   return { reason: 'bad_filter', problem };
 }
 
-/** Where the arrays are, and the limit; what is null is not there. */
+/** Where the arrays are, and the limit; what is not there is no condition. */
 interface Members {
   readonly at: ReadonlyMap<WantedName, number>;
   readonly maxMessageSizeBytes: number;
@@ -72,16 +72,17 @@ function readMembers(text: string): Members | DocumentFault {
     }
     if (names.has(name)) return fault(`${name} is there twice`);
     names.add(name);
-    const kind = reader.kind();
-    if (kind === 'null') {
-      reader.skip();
-    } else if (name === limitName) {
-      const spelling = kind === 'number' ? reader.spelling() : '';
+    if (name === limitName) {
+      const spelling = reader.kind() === 'number' ? reader.spelling() : '';
       if (!isInt64(spelling)) return fault(`${name} has to be an integer`);
+      if (spelling.startsWith('-')) return fault(`${name} is negative: leave it out if there is no limit`);
       maxMessageSizeBytes = messageSizeLimit(spelling);
     } else {
       at.set(name, reader.at);
-      if (!areStrings(reader)) return fault(`${name} has to be an array of strings`);
+      const strings = countStrings(reader);
+      if (strings === undefined) return fault(`${name} has to be an array of strings`);
+      // No value would be no condition, as in an update: whoever made an empty list of what they want wants nothing.
+      if (strings === 0) return fault(`${name} is empty: leave it out if there is no such condition`);
     }
   }
   return { at, maxMessageSizeBytes };
@@ -91,11 +92,15 @@ function isWantedName(name: string): name is WantedName {
   return (wantedNames as readonly string[]).includes(name);
 }
 
-/** Passes the next value if it is an array of strings. */
-function areStrings(reader: JsonReader): boolean {
-  if (reader.kind() !== 'array') return false;
-  for (reader.enter(); reader.more(); reader.skip()) if (reader.kind() !== 'string') return false;
-  return true;
+/** Passes the next value if it is an array of strings; how many there are. */
+function countStrings(reader: JsonReader): number | undefined {
+  if (reader.kind() !== 'array') return undefined;
+  let count = 0;
+  for (reader.enter(); reader.more(); reader.skip()) {
+    if (reader.kind() !== 'string') return undefined;
+    count++;
+  }
+  return count;
 }
 
 function shown(text: string): string {

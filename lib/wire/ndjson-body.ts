@@ -22,6 +22,8 @@ export interface NdjsonOptions {
 /** See the file comment. */
 export class NdjsonBody implements TextBody {
   readonly contentType = 'application/x-ndjson';
+  /** It may be compressed on the way: it ends, and nobody waits for one line of it. */
+  readonly cacheControl = 'no-store';
   readonly encoding = textEncodings.ndjson;
   readonly keepsConnection = true;
   readonly firstText = '';

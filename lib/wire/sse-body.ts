@@ -12,6 +12,8 @@ const retryMs = 3_000;
 /** See the file comment. */
 export class SseBody implements TextBody {
   readonly contentType = 'text/event-stream';
+  /** Proxies that compress gather what they compress: an event would wait for those behind it. */
+  readonly cacheControl = 'no-store, no-transform';
   readonly encoding = textEncodings.serverSentEvents;
   readonly keepsConnection = false;
   readonly firstText = `retry: ${retryMs}\n\n`;

@@ -4,6 +4,7 @@
 import { parseCursor } from '../event/cursor.ts';
 import type { Filter } from '../event/filter.ts';
 import { type Encoding, encodings } from '../fanout/encodings.ts';
+import { type FilterName, filterNames, meantBy } from './misspelt-name.ts';
 import { eachQueryPair } from './query-pairs.ts';
 import {
   eachWanted,
@@ -14,7 +15,6 @@ import {
   messageSizeLimit,
   queryDidsMax,
   type WantedName,
-  wantedNames,
 } from './wanted-filter.ts';
 
 /** A valid request for a subscription. */
@@ -27,7 +27,18 @@ export interface SubscribeRequest {
   readonly requireHello: boolean;
   /** The client wants to be told how far it has come. */
   readonly progress: boolean;
+  /** The first parameter that is nearly a part of a filter, and which. It is ignored, as by v1. */
+  readonly misspelt?: Misspelt | undefined;
 }
+
+/** A name that is not known, and what it seems to mean. */
+export interface Misspelt {
+  readonly name: string;
+  readonly meant: FilterName;
+}
+
+/** Names that are not known that are looked at: it takes a thousand times as long as to read them. */
+const unknownNamesMax = 16;
 
 /** The answer to a bad request: `text/plain`, `body` without a newline at its end. */
 export interface SubscribeFault {
@@ -48,9 +59,12 @@ export function parseSubscribeQuery(
 ): SubscribeRequest | SubscribeFault {
   const wanted = eachWanted((): string[] => []);
   const first = new Map<string, string>();
+  let misspelt: Misspelt | undefined;
+  let unknownNames = 0;
   eachQueryPair(rawQuery, (name, value) => {
     if (Object.hasOwn(wanted, name)) wanted[name as WantedName].push(value);
-    else if (singleValued.has(name) && !first.has(name)) first.set(name, value);
+    else if (singleValued.has(name)) first.set(name, first.get(name) ?? value);
+    else if (misspelt === undefined && unknownNames++ < unknownNamesMax) misspelt = misspeltBy(name);
   });
   const cursorText = first.get('cursor') ?? '';
   const cursor = parseCursor(cursorText);
@@ -80,14 +94,20 @@ export function parseSubscribeQuery(
     encoding,
     requireHello: first.get('requireHello') === 'true',
     progress: first.get('progress') === 'true',
+    misspelt,
   };
+}
+
+function misspeltBy(name: string): Misspelt | undefined {
+  const meant = meantBy(name);
+  return meant && { name, meant };
 }
 
 /** The first parameter of a query that says something of the filter, if there is one. */
 export function filterParameterIn(rawQuery: string): string | undefined {
   let first: string | undefined;
   eachQueryPair(rawQuery, (name) => {
-    if (name === limitName || (wantedNames as readonly string[]).includes(name)) first ??= name;
+    if ((filterNames as readonly string[]).includes(name)) first ??= name;
   });
   return first;
 }

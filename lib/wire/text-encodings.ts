@@ -36,6 +36,8 @@ function recode({ count, timeUs, jsonEnd }: BlockIndex, json: Uint8Array, isSse:
 /** One answer under way; belongs to one session. */
 export interface TextBody {
   readonly contentType: string;
+  /** What caches and proxies may do with it. */
+  readonly cacheControl: string;
   readonly encoding: Encoding;
   /** Whether the connection is worth keeping for another request when the answer has come to its end. */
   readonly keepsConnection: boolean;

@@ -34,6 +34,7 @@ export type TextFaultReason =
   | 'bad_last_event_id'
   | 'bad_until'
   | 'bad_limit'
+  | 'misspelt_name'
   /** Compression, or a hello. */
   | 'needs_websocket';
 
@@ -97,6 +98,10 @@ function fault(reason: TextFaultReason, body: string): TextFault {
 function readShared(rawQuery: string): SubscribeRequest | TextFault {
   const asked = parseSubscribeQuery(rawQuery, undefined, new Map());
   if (isSubscribeFault(asked)) return asked;
+  if (asked.misspelt !== undefined) {
+    const { name, meant } = asked.misspelt;
+    return fault('misspelt_name', `unknown parameter: ${name}: did you mean ${meant}?`);
+  }
   if (asked.encoding !== encodings.json || asked.requireHello) {
     const name = asked.requireHello ? 'requireHello' : 'compress';
     return fault('needs_websocket', `${name} needs a WebSocket: leave it out, or connect to /subscribe`);

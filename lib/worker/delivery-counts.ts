@@ -34,6 +34,8 @@ export interface DeliveryCounts {
   readonly sessionEnds: Counts;
   readonly clientMessages: Counts;
   readonly refusals: Counts;
+  /** Subscriptions with a parameter that is nearly a part of a filter, by the part. */
+  readonly misspelt: Counts;
   /** Connections dropped because too many were no subscribers, and those that the system could not hand over. */
   readonly socketsRefused: number;
   readonly acceptsFailed: number;
@@ -57,6 +59,7 @@ export const noCounts: DeliveryCounts = {
   sessionEnds: {},
   clientMessages: {},
   refusals: {},
+  misspelt: {},
   socketsRefused: 0,
   acceptsFailed: 0,
 };
@@ -78,6 +81,7 @@ export function readCounts(fanout: Fanout, listener: PublicListener): DeliveryCo
     sessionEnds: Object.fromEntries(sessions.counts.ended),
     clientMessages: Object.fromEntries(sessions.counts.messages),
     refusals: Object.fromEntries(sessions.refusals),
+    misspelt: Object.fromEntries(sessions.counts.misspelt),
     socketsRefused: listener.connections.refused,
     acceptsFailed: listener.acceptsFailed,
   };

@@ -4,7 +4,7 @@
 // when it accepts readers; other processes wait for it.
 
 import { Command, CommanderError } from 'commander';
-import { UsageError } from '../../lib/errors.ts';
+import { CodedError, UsageError } from '../../lib/errors.ts';
 import { CollectionMix } from '../lib/collection-mix.ts';
 import { FramePool } from '../lib/frame-pool.ts';
 import type { FrameSource } from '../lib/frame-source.ts';
@@ -157,23 +157,38 @@ async function main(): Promise<void> {
   }
 }
 
-/** Errors that the caller can mend: a flag, a file that is not there, a port that is taken. */
-function isMendable(error: unknown): error is Error {
-  if (error instanceof UsageError || error instanceof CommanderError) return true;
-  return (
-    error instanceof Error && 'code' in error && /^(ENOENT|EACCES|EISDIR|EADDR)/.test(String(error.code))
-  );
+/** Codes of commander's errors, as the daemon's; what is not here is a value that a flag does not take. */
+const flagCodes: Readonly<Record<string, string>> = {
+  'commander.unknownOption': 'CONFIG_UNKNOWN_FLAG',
+  'commander.excessArguments': 'CONFIG_UNEXPECTED_ARGUMENT',
+  'commander.optionMissingArgument': 'CONFIG_MISSING_VALUE',
+};
+
+/** An error that the caller can mend: a flag, a file that is not there, a port that is taken. Undefined: it is ours. */
+function mendable(error: unknown): CodedError | undefined {
+  if (error instanceof CodedError) return error;
+  if (!(error instanceof Error)) return undefined;
+  const { message } = error;
+  if (error instanceof CommanderError) {
+    const text = message.split('\n')[0].replace(/^error: /, '');
+    return new UsageError(flagCodes[error.code] ?? 'CONFIG_FLAG_INVALID', text);
+  }
+  const { syscall } = error as NodeJS.ErrnoException;
+  if (syscall === undefined) return undefined;
+  const isOfNetwork = /^(listen|bind|getaddrinfo)$/.test(syscall);
+  if (isOfNetwork)
+    return new UsageError('SIMULATOR_LISTEN_FAILED', `cannot listen: ${message}`, { cause: error });
+  return new UsageError('SIMULATOR_FILE_FAILED', `cannot use a file of frames: ${message}`, { cause: error });
 }
 
 try {
   await main();
 } catch (error) {
-  if (!isMendable(error)) {
-    throw error;
-  }
   const isHelp = error instanceof CommanderError && error.exitCode === 0;
+  const told = mendable(error);
+  if (told === undefined) throw error;
   if (!isHelp) {
-    console.error(`relay-sim: ${error.message.split('\n')[0].replace(/^error: /, '')}`);
+    console.error(`relay-sim: ${told.message.split('\n')[0]} (${told.code})`);
     process.exitCode = 2;
   }
 }

@@ -79,18 +79,31 @@ describe('relay-sim', () => {
   });
 
   it.each([
-    ['--rate', 'fast'],
-    ['--port', '65536'],
-    ['--unknown', '1'],
-    ['--mix', 'nothing'],
-    ['--faults', 'explode=1'],
-    ['--loop'],
-    ['--frames-file', '/nonexistent'],
-  ])('answers %s %s with one line and status 2', async (...flags) => {
+    ['CONFIG_FLAG_INVALID', '--rate', 'fast'],
+    ['CONFIG_FLAG_INVALID', '--port', '65536'],
+    ['CONFIG_FLAG_INVALID', '--loop'],
+    ['CONFIG_UNKNOWN_FLAG', '--unknown', '1'],
+    ['CONFIG_MISSING_VALUE', '--rate'],
+    ['CONFIG_UNEXPECTED_ARGUMENT', 'serve'],
+    ['SIMULATOR_MIX_INVALID', '--mix', 'nothing'],
+    ['SIMULATOR_FAULT_INVALID', '--faults', 'explode=1'],
+    ['SIMULATOR_FILE_FAILED', '--frames-file', '/nonexistent'],
+    ['SIMULATOR_FILE_FAILED', '--frames-file', '/'],
+    ['SIMULATOR_FILE_FAILED', '--write-frames', '/nonexistent/frames', '--count', '1'],
+    ['SIMULATOR_LISTEN_FAILED', '--host', '192.0.2.1'],
+  ])('answers with one line, %s and status 2: %s %s', async (code, ...flags) => {
     const result = run(...flags);
     expect(await once(result.child, 'close')).toEqual([2, null]);
-    expect(result.stderr).toMatch(/^relay-sim: .+\n$/);
+    expect(result.stderr).toMatch(new RegExp(`^relay-sim: [^\\n]+ \\(${code}\\)\\n$`));
     expect(result.stdout).toBe('');
+  });
+
+  it('says so when its port is taken', async () => {
+    const first = run('--rate', '0');
+    const { port } = new URL(await urlOf(first));
+    const second = run('--port', port);
+    expect(await once(second.child, 'close')).toEqual([2, null]);
+    expect(second.stderr).toMatch(/^relay-sim: .+EADDRINUSE.+ \(SIMULATOR_LISTEN_FAILED\)\n$/);
   });
 
   it('explains itself', async () => {

@@ -274,7 +274,12 @@ describe('what is dropped', () => {
     ['a path without a slash', 'bad_path', [opOf('delete', 'a', null)]],
     ['no path', 'bad_path', [map(['action', text('delete')])]],
     ['a path of 2,049 bytes', 'bad_path', [opOf('delete', `a/${'b'.repeat(2047)}`, null)]],
-    ['a create under a path of 257 bytes', 'bad_path', [opOf('create', `a/${'b'.repeat(255)}`, record[0])]],
+    ['a create under a key of 513 bytes', 'bad_path', [opOf('create', `a/${'b'.repeat(513)}`, record[0])]],
+    [
+      'an update in a collection of 318 bytes',
+      'bad_path',
+      [opOf('update', `${'a'.repeat(318)}/b`, record[0])],
+    ],
     ['a create under a path of two slashes', 'bad_path', [opOf('create', 'a/b/c', record[0])]],
     ['a create without a collection', 'bad_path', [opOf('create', '/b', record[0])]],
     ['a create without an rkey', 'bad_path', [opOf('update', 'a/', record[0])]],
@@ -290,8 +295,26 @@ describe('what is dropped', () => {
     expect(recorder.json).toHaveLength(2);
   });
 
-  test('a path of 256 bytes is kept', () => {
-    expect(take(commit([opOf('create', `a/${'b'.repeat(254)}`, record[0])])).drops).toEqual([]);
+  test('no path that the protocol allows, whatever its length', () => {
+    const lengths = Array.from({ length: 840 - 255 + 1 }, (_, at) => 255 + at);
+    const shapes = lengths.flatMap((bytes) => [
+      // The collection grows when the key is as long as it may be, and the other way round.
+      [bytes, Math.min(317, Math.max(18, bytes - 1 - 512))],
+      [bytes, Math.min(317, bytes - 2)],
+    ]);
+    const ops = (['create', 'update', 'delete'] as const).flatMap((action) => {
+      return shapes.map(([bytes, collectionBytes]) => {
+        const path = `${'c'.repeat(collectionBytes)}/${'r'.repeat(bytes - 1 - collectionBytes)}`;
+        const isEvent = action === 'delete' || bytes <= 317 + 1 + 512;
+        return { path, isEvent, op: opOf(action, path, action === 'delete' ? null : record[0]) };
+      });
+    });
+    const { json, drops } = take(commit(ops.map(({ op }) => op)));
+    const written = json.map((event) => JSON.parse(event).commit);
+    expect(written.map(({ collection, rkey }) => `${collection}/${rkey}`)).toEqual(
+      ops.filter(({ isEvent }) => isEvent).map(({ path }) => path),
+    );
+    expect(drops).toEqual(ops.filter(({ isEvent }) => !isEvent).map(() => 'bad_path'));
   });
 
   test('a record that cannot be converted, and nothing beside it', () => {

@@ -96,3 +96,12 @@ test.each([
 ])('%s as a subject: %s', (text, isOne) => {
   expect(isSubject(text)).toBe(isOne);
 });
+
+test('a record can be wanted whatever the length of its path, and is found by it', () => {
+  for (let bytes = 255; bytes <= 840; bytes++) {
+    const collectionBytes = Math.min(317, Math.max(18, bytes - 1 - 512));
+    const path = `${'c'.repeat(collectionBytes)}/${'r'.repeat(bytes - 1 - collectionBytes)}`;
+    expect(isSubject(`at://${did}/${path}`), `${bytes} bytes`).toBe(bytes <= 317 + 1 + 512);
+    expect(read(`at://${did}/${path}`)).toEqual([...hashOf(did), hashOf(path)[0]]);
+  }
+});

@@ -116,6 +116,14 @@ describe('a filter in the body', () => {
 });
 
 describe('a bad filter', () => {
+  it('is one whose name is misspelt in the query, too', async () => {
+    const { port, filters, refused } = await posting();
+    const answer = await exchange(port, post(small, [], '/events?wantedCollection=a.b.c'));
+    const text = 'unknown parameter: wantedCollection: did you mean wantedCollections?';
+    expect([answer.status, answer.body, filters()]).toEqual([400, text, []]);
+    expect(refused()).toEqual([['misspelt_name', 1]]);
+  });
+
   it.each([
     ['', 'invalid JSON: unexpected end of JSON input', 'bad_filter'],
     ['{"wantedDids":', 'invalid JSON: unexpected end of JSON input', 'bad_filter'],

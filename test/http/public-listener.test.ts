@@ -2,14 +2,14 @@
 
 import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { PublicListener } from '../../lib/http/public-listener.ts';
 import { respondText } from '../../lib/http/respond.ts';
 import { allowGet, type Route } from '../../lib/http/routes.ts';
 import { addressTable } from '../support/addresses.ts';
 import { listening, noLog } from './listening.ts';
-import { type Answer, exchange, handshake, head, parseAnswer, telling } from './raw-client.ts';
+import { type Answer, exchange, handshake, head, parseAnswer, sent, telling } from './raw-client.ts';
 
 const vary = 'vary: Origin';
 const anyOrigin = 'access-control-allow-origin: *';
@@ -166,6 +166,21 @@ describe('bounds', () => {
     const { port } = await listening({ limits: { ...publicHttpLimits, keepAliveMs: 20 } });
     const answer = await exchange(port, 'GET / HTTP/1.1\r\nHost: test\r\n\r\n');
     expect(answer.body).toBe('Welcome to Jetstream');
+  });
+
+  it('keeps a connection between requests for longer than balancers do', async () => {
+    // A balancer that has kept a connection for 60 s may send a request on it just as we end it, and answers 502.
+    expect(publicHttpLimits.keepAliveMs).toBeGreaterThan(60_000);
+    const limits = { ...publicHttpLimits, requestTimeoutMs: 50, idleTimeoutMs: 60, checkIntervalMs: 10 };
+    const { port } = await listening({ limits });
+    const { socket, received } = sent(port, 'GET / HTTP/1.1\r\nHost: test\r\n\r\n');
+    await vi.waitFor(() => expect(received()).toContain('Welcome'));
+    expect(received()).toMatch(/keep-alive: timeout=75/i);
+    // Neither the time for a request nor that for a silent connection counts while none is under way.
+    expect((await exchange(port, 'GET / HTTP/1.1\r\nHost: te')).status).toBe(408);
+    await new Promise((resolve) => connect(port, '127.0.0.1').resume().once('close', resolve));
+    socket.write('GET / HTTP/1.1\r\nHost: test\r\n\r\n');
+    await vi.waitFor(() => expect(received().split('Welcome')).toHaveLength(3));
   });
 
   it('ends a connection that says nothing', async () => {

@@ -7,6 +7,7 @@ import { eventKinds } from '../../lib/event/event.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { WebSocket } from '../../lib/websocket.ts';
+import { passAll } from '../support/pass-all.ts';
 import { closeOf, listening, nowUs } from './listening.ts';
 import { exchange, handshake, parseAnswer, sent, telling } from './raw-client.ts';
 
@@ -51,6 +52,17 @@ describe('the handshake', () => {
       ],
       body: '',
     });
+  });
+
+  it('counts names that are nearly those of a filter, and ignores them', async () => {
+    const { raw, listener, source } = await listening();
+    for (const query of ['wantedCollections[]=x', 'collection=a.b.c&wantedDid=y', 'wantedDids=did:web:a']) {
+      expect((await raw(`/subscribe?${query}`)).answer?.status).toBe(101);
+    }
+    expect([...listener.sessions.counts.misspelt].filter(([, count]) => count > 0)).toEqual([
+      ['wantedCollections', 2],
+    ]);
+    expect(source.subscriptions[0].filters[0]).toEqual(passAll);
   });
 
   it.each([

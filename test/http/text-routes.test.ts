@@ -12,7 +12,7 @@ import type { FakeSource } from './fake-source.ts';
 import { listening, nowUs } from './listening.ts';
 import { exchange, head, sent, telling } from './raw-client.ts';
 
-const streamHeaders = ['cache-control: no-store', 'vary: Origin', 'x-accel-buffering: no'];
+const streamHeaders = ['vary: Origin', 'x-accel-buffering: no'];
 const line = (timeUs: number): string => `{"did":"did:web:a","time_us":${timeUs},"kind":"identity"}\n`;
 const event = (timeUs: number): string => `id: ${timeUs}\ndata: ${line(timeUs)}\n`;
 const atTip = { positionUs: nowUs, newestUs: nowUs, live: true };
@@ -74,14 +74,16 @@ describe('what is asked for', () => {
   });
 
   it.each([
-    ['/events', 'text/event-stream'],
-    ['/events.ndjson', 'application/x-ndjson'],
-  ])('HEAD %s is the head alone', async (target, type) => {
+    ['/events', 'text/event-stream', 'no-store, no-transform'],
+    ['/events.ndjson', 'application/x-ndjson', 'no-store'],
+  ])('HEAD %s is the head alone', async (target, type, caching) => {
     const { port, source } = await listening();
     const answer = await exchange(port, head(`HEAD ${target}`, ['Origin: http://a.test']));
     expect([answer.status, answer.body]).toEqual([200, '']);
     const cors = 'access-control-allow-origin: *';
-    expect(telling(answer)).toEqual([...streamHeaders, `content-type: ${type}`, cors].sort());
+    expect(telling(answer)).toEqual(
+      [...streamHeaders, `cache-control: ${caching}`, `content-type: ${type}`, cors].sort(),
+    );
     expect(source.subscriptions).toEqual([]);
     expect((await exchange(port, head(`PUT ${target}`))).status).toBe(405);
   });
@@ -217,6 +219,46 @@ describe('a pull', () => {
     await listener.stop(5_000);
     await vi.waitFor(() => expect(client.closes).toBe(1));
     expect(client.answer?.complete).toBe(false);
+  });
+
+  /** A pull of a client that knows no chunks: its end is that of the connection. */
+  async function oldPull(options: Partial<PublicListenerOptions> = {}) {
+    const server = await listening(options);
+    const { socket, ...client } = sent(server.port, 'GET /events.ndjson?limit=1000000 HTTP/1.0\r\n\r\n');
+    let error = '';
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      error = code ?? '';
+    });
+    const subscription = await subscribed(server.source);
+    subscription.transport.write(Buffer.from(line(1)));
+    await vi.waitFor(() => expect(client.received()).toContain(line(1)));
+    return { ...server, ...client, socket, subscription, error: () => error };
+  }
+
+  it.each(['stop', 'delivery_failed', 'stall'] as const)(
+    'of a client of HTTP/1.0 that is broken off ends in a reset: %s',
+    async (cause) => {
+      const timing = cause === 'stall' ? { stallTimeoutMs: 50 } : {};
+      const { closed, error, listener, socket, subscription } = await oldPull({ timing });
+      if (cause === 'stop') void listener.stop(5_000);
+      else if (cause === 'delivery_failed') subscription.transport.close('delivery_failed');
+      else {
+        socket.pause();
+        const batch = Buffer.from(line(1).repeat(1000));
+        while (subscription.transport.write(batch));
+        await vi.waitFor(() => expect(counted(listener.sessions.counts.ended)).toEqual([['stalled', 1]]));
+        socket.resume();
+      }
+      await closed;
+      expect(error()).toBe('ECONNRESET');
+    },
+  );
+
+  it('of a client of HTTP/1.0 that is whole ends as connections end', async () => {
+    const { closed, error, received, subscription } = await oldPull();
+    subscription.transport.progress(atTip);
+    await closed;
+    expect([error(), received().endsWith(line(1))]).toEqual(['', true]);
   });
 
   it('is an error when the delivery loop closes it before it has begun', async () => {

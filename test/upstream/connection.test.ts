@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { frameMaxBytes } from '../../lib/upstream/limits.ts';
+import { controlFramesMax, fragmentsMax, frameMaxBytes } from '../../lib/upstream/limits.ts';
 import { parseRelayUrl } from '../../lib/upstream/relay-url.ts';
 import {
   answeringRelay,
@@ -46,6 +46,36 @@ describe('frames', () => {
     makeUpstream([server.relay], recorder).start();
     await recorder.until('the frame', () => recorder.frameCount === 1);
     expect(Buffer.from(recorder.frames[0] as Uint8Array).toString()).toBe('one two three');
+  });
+
+  test.each([
+    ['600 KB in fragments of 1 KiB', 600_000, 1024],
+    ['the longest message in fragments of 1 KiB', frameMaxBytes, 1024],
+    ['as many fragments of a byte as there may be', fragmentsMax, 1],
+  ])('%s', async (_name, bytes, fragmentBytes) => {
+    const recorder = new Recorder();
+    const payload = randomBytes(bytes);
+    const server = await shakenRelay((socket) => {
+      for (let at = 0; at < bytes; at += fragmentBytes) {
+        const fragment = payload.subarray(at, at + fragmentBytes);
+        socket.write(serverFrame(fragment, at === 0 ? 0x2 : 0x0, at + fragmentBytes >= bytes));
+      }
+    });
+    makeUpstream([server.relay], recorder).start();
+    await recorder.until('the frame', () => recorder.frameCount + recorder.disconnects.length > 0);
+    expect(recorder.disconnects).toEqual([]);
+    expect(payload.equals(recorder.frames[0] as Uint8Array)).toBe(true);
+  });
+
+  test('any number of pings between messages', async () => {
+    const recorder = new Recorder();
+    const pings = Array<Buffer>(controlFramesMax + 1).fill(serverFrame(Buffer.of(1), 0xa));
+    const server = await shakenRelay((socket) => {
+      socket.write(Buffer.concat([...pings, serverFrame(Buffer.of(7)), ...pings, serverFrame(Buffer.of(8))]));
+    });
+    makeUpstream([server.relay], recorder).start();
+    await recorder.until('both', () => recorder.frameCount + recorder.disconnects.length >= 2);
+    expect(recorder.frames.map((bytes) => bytes[0])).toEqual([7, 8]);
   });
 
   test('kept frames are not written over by later ones', async () => {
@@ -161,7 +191,14 @@ describe('ends', () => {
     ],
     ['a reserved bit', 'protocol', /RSV/, () => sending((socket) => socket.write(Buffer.of(0xc2, 1, 1)))],
     ['an unknown opcode', 'protocol', /opcode/, () => sending((socket) => socket.write(Buffer.of(0x83, 0)))],
-    ['endless fragments', 'protocol', /fragments/, () => sending(fragments)],
+    ['endless fragments', 'oversize', /fragments/, () => sending(fragments)],
+    [
+      'a message over the limit by its fragments',
+      'oversize',
+      /LENGTH/,
+      () => sending((socket) => socket.write(longFragments())),
+    ],
+    ['endless pongs in a message', 'oversize', /control frames/, () => sending((socket) => pongs(socket))],
     [
       'a message too long',
       'oversize',
@@ -222,7 +259,19 @@ function trickle(socket: Socket): void {
 function fragments(socket: Socket): void {
   const first = serverFrame(Buffer.of(1), 0x2, false);
   const more = serverFrame(Buffer.of(1), 0x0, false);
-  socket.write(Buffer.concat([first, ...Array<Buffer>(1000).fill(more)]));
+  socket.write(Buffer.concat([first, ...Array<Buffer>(fragmentsMax).fill(more)]));
+}
+
+function longFragments(): Buffer {
+  const more = serverFrame(Buffer.alloc(65_536), 0x0, false);
+  const count = frameMaxBytes / 65_536;
+  return Buffer.concat([serverFrame(Buffer.of(1), 0x2, false), ...Array<Buffer>(count).fill(more)]);
+}
+
+function pongs(socket: Socket): void {
+  const pong = serverFrame(Buffer.alloc(125), 0xa);
+  const many = Array<Buffer>(controlFramesMax + 1).fill(pong);
+  socket.write(Buffer.concat([serverFrame(Buffer.of(1), 0x2, false), ...many]));
 }
 
 function sending(then: (socket: Socket) => void): Promise<TestRelay> {

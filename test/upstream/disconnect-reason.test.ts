@@ -35,6 +35,7 @@ test.each([
 test.each([
   [coded('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'), 'oversize'],
   [coded('WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH'), 'oversize'],
+  [coded('WS_ERR_TOO_MANY_BUFFERED_PARTS'), 'oversize'],
   [coded('WS_ERR_INVALID_OPCODE'), 'protocol'],
   [coded('EPIPE'), 'dropped'],
   [new Error('no code'), 'dropped'],

@@ -29,11 +29,10 @@ describe('a filter', () => {
     });
   });
 
-  it.each([
-    '{}',
-    ' {"wantedDids":null,"wantedKinds":[],"maxMessageSizeBytes":null}\n',
-    '{"maxMessageSizeBytes":-1}',
-  ])('may be without conditions: %s', (text) => expect(readFilterDocument(text)).toEqual(passAll));
+  it.each(['{}', ' { }\n', '{"maxMessageSizeBytes":0}', '{"maxMessageSizeBytes":4294967296}'])(
+    'may be without conditions: %s',
+    (text) => expect(readFilterDocument(text)).toEqual(passAll),
+  );
 
   it('may have 100,000 DIDs and as many subjects', () => {
     const filter = readFilterDocument(
@@ -61,6 +60,11 @@ describe('a problem', () => {
     ['{"type":"options_update","payload":{}}', `unknown name type: give ${names}`],
     ['{"wantedDids":["did:web:a"],"wantedDids":[]}', 'wantedDids is there twice'],
     ['{"maxMessageSizeBytes":1,"maxMessageSizeBytes":1}', 'maxMessageSizeBytes is there twice'],
+    ['{"wantedDids":[]}', 'wantedDids is empty: leave it out if there is no such condition'],
+    ['{"wantedKinds":["commit"],"wantedSubjects":[ ]}', expect.stringContaining('wantedSubjects is empty')],
+    ['{"wantedDids":null}', 'wantedDids has to be an array of strings'],
+    ['{"maxMessageSizeBytes":null}', 'maxMessageSizeBytes has to be an integer'],
+    ['{"maxMessageSizeBytes":-1}', 'maxMessageSizeBytes is negative: leave it out if there is no limit'],
     ['{"wantedDids":"did:web:a"}', 'wantedDids has to be an array of strings'],
     ['{"wantedDids":["did:web:a",null]}', 'wantedDids has to be an array of strings'],
     ['{"wantedKinds":[["commit"]]}', 'wantedKinds has to be an array of strings'],

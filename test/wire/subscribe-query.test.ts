@@ -115,6 +115,16 @@ describe('what is asked for', () => {
     });
   });
 
+  it('ignores names that it does not know, and says which one was meant', () => {
+    expect(accepted('x=1&wantedDid=did:web:a&collections=a.b.c')).toMatchObject({
+      filter: passAll,
+      misspelt: { name: 'wantedDid', meant: 'wantedDids' },
+    });
+    expect(accepted('wantedDids=did:web:a&cursor=1&y=2').misspelt).toBeUndefined();
+    expect(accepted(`${'x&'.repeat(15)}wantedDid`).misspelt).toBeDefined();
+    expect(accepted(`${'x&'.repeat(16)}wantedDid`).misspelt).toBeUndefined();
+  });
+
   it('takes the first of what counts once', () => {
     const query =
       'cursor=1&cursor=2&compress=true&compress=false&requireHello=false&requireHello=true&progress=1&progress=true';

@@ -39,6 +39,13 @@ describe('GET /events', () => {
     ['compress=true&zstdDictionary=5', '', ['bad_dictionary', expect.any(String)]],
     ['compress=false&requireHello=false', '', undefined],
     ['wantedDids=x', '', ['bad_did', 'invalid subscriber options']],
+    [
+      'wantedCollections[]=app.bsky.feed.post',
+      '',
+      ['misspelt_name', 'unknown parameter: wantedCollections[]: did you mean wantedCollections?'],
+    ],
+    ['wanted%44id=did:web:a', '', ['misspelt_name', expect.stringContaining('did you mean wantedDids?')]],
+    ['utm_source=x&_=1', '', undefined],
   ])('?%s after %j', (query, lastEventId, expected) => {
     expect(stream(query, lastEventId)).toEqual(expected);
   });
@@ -70,6 +77,7 @@ describe('GET /events.ndjson', () => {
     ['limit=1000000', { after: 0, through: '' }],
     ['limit=&limit=0', { after: 0, through: '' }],
     ['wantedKinds=x', ['bad_kind', expect.any(String)]],
+    ['collections=app.bsky.feed.post', ['misspelt_name', expect.stringContaining('wantedCollections?')]],
     ['compress=true', ['needs_websocket', expect.any(String)]],
   ])('?%s', (query, expected) => {
     expect(pull(query)).toEqual(expected);
