@@ -6,6 +6,7 @@ import { type DropReason, dropReasons } from '../decode/drop-reason.ts';
 import { Frame, type FrameType, frameTypes } from '../decode/frame.ts';
 import { CodedError } from '../errors.ts';
 import type { Clock } from '../event/clock.ts';
+import type { CoverageFinding } from '../event/coverage.ts';
 import { DidHasher } from '../event/did-hash.ts';
 import { EventWriter } from '../event/event-writer.ts';
 import { type Block, blockBytesOf } from '../log/block.ts';
@@ -146,6 +147,13 @@ export class Ingest {
   /** The relay does not know our sequence: the next connection starts live. */
   forget(relay: Relay): void {
     this.#builder.forget(relay.id);
+  }
+
+  /** Notes a row of the coverage ledger, where the stream is now. */
+  cover(finding: CoverageFinding): void {
+    if (this.#stopped) return;
+    this.#builder.cover(finding);
+    this.#arm();
   }
 
   /** Takes one message from the relay. Never throws on what the message holds. */

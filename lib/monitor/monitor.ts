@@ -2,6 +2,7 @@
 // told of blocks and writes, asks for everything else, and changes nothing. Built by service.ts.
 
 import type { Compressor } from '../codec/compressor.ts';
+import type { TrustedTime } from '../event/trusted-time.ts';
 import type { IngestTotals } from '../ingest/ingest.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { Block } from '../log/block.ts';
@@ -34,6 +35,7 @@ export interface MonitorOptions {
   readonly logger: Logger;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
+  readonly time: Pick<TrustedTime, 'steps' | 'aheadMs'>;
   /** Called when no more reports can be made. */
   readonly failed: (error: unknown) => void;
 }
@@ -48,7 +50,7 @@ export class Monitor {
   readonly #metrics: Metrics;
 
   constructor(options: MonitorOptions) {
-    const { version, workers, relays, compressor, totals, log, link, nowUs } = options;
+    const { version, workers, relays, compressor, totals, log, link, nowUs, time } = options;
     const { delivery, logger } = options;
     const readiness = new Readiness(link);
     const checks = () => readiness.checks();
@@ -63,6 +65,7 @@ export class Monitor {
       log,
       link,
       nowUs,
+      time,
       ingest: link.ingest,
       published: this.#published,
       counts: async () => withinLog(await delivery.counts(), log.stats()),
