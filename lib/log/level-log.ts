@@ -166,8 +166,9 @@ export class LevelLog implements EventLog {
   }
 
   async #trim(olderThanUs: number): Promise<TrimResult> {
-    await this.#recovering;
-    if (this.#broken !== undefined || this.#isClosed) return { blocks: 0, events: 0, bytes: 0 };
+    // Not waited for: it waits for trims.
+    if (this.#recovering !== undefined || this.#broken !== undefined || this.#isClosed)
+      return { blocks: 0, events: 0, bytes: 0 };
     try {
       const { retentionBytes, follower } = this.#options;
       return await this.#store.trim(olderThanUs, retentionBytes, (throughUs) =>
