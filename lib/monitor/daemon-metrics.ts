@@ -30,6 +30,7 @@ export interface DaemonSources {
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly time: Pick<TrustedTime, 'steps' | 'aheadMs'>;
+  readonly lostLines: () => number;
   readonly checks: () => Checks;
 }
 
@@ -47,6 +48,7 @@ export function daemonMetrics(sources: DaemonSources): Metric[] {
     gauges('slipstream_check_ok', 'Whether this check of /health/ready holds', ['check'], () =>
       Object.entries(checks()).map(([name, { ok }]): Sample => [[name], ok ? 1 : 0]),
     ),
+    counter('slipstream_log_lines_lost_total', 'Lines of the log file that nobody read', sources.lostLines),
     counter('slipstream_clock_steps_total', 'Large steps of the wall clock', () => time.steps),
     gauge(
       'slipstream_clock_ahead_seconds',

@@ -7,7 +7,7 @@ import type { IngestTotals } from '../ingest/ingest.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { Block } from '../log/block.ts';
 import type { EventLog } from '../log/event-log.ts';
-import type { Logger } from '../logger.ts';
+import type { Logger, ProcessLogger } from '../logger.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import { withinLog } from '../worker/delivery-counts.ts';
 import type { Delivery } from '../worker/subscriber-server.ts';
@@ -32,7 +32,7 @@ export interface MonitorOptions {
   readonly log: EventLog;
   readonly link: RelayLink;
   readonly delivery: Pick<Delivery, 'counts' | 'report'>;
-  readonly logger: Logger;
+  readonly logger: Logger & Pick<ProcessLogger, 'lostLines'>;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly time: Pick<TrustedTime, 'steps' | 'aheadMs'>;
@@ -66,6 +66,7 @@ export class Monitor {
       link,
       nowUs,
       time,
+      lostLines: () => logger.lostLines,
       ingest: link.ingest,
       published: this.#published,
       counts: async () => withinLog(await delivery.counts(), log.stats()),

@@ -13,7 +13,7 @@ import { Ingest, IngestTotals } from '../ingest/ingest.ts';
 import { RelayLink } from '../ingest/relay-link.ts';
 import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
 import { LevelLog } from '../log/level-log.ts';
-import type { Logger } from '../logger.ts';
+import type { Logger, ProcessLogger } from '../logger.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { packageVersion } from '../package-version.ts';
 import { Repeats } from '../repeats.ts';
@@ -63,7 +63,7 @@ export class Service {
    * Opens the log, listens, then connects to the relay. What was opened is closed again when a later step fails.
    * @throws CodedError of the stage that cannot start.
    */
-  static async start(config: Config, everyLine: Logger): Promise<Service> {
+  static async start(config: Config, everyLine: ProcessLogger): Promise<Service> {
     const logger = new Repeats(everyLine);
     for (const notice of config.notices) logger.warn({}, notice);
     const opened: Opened = [];
