@@ -18,6 +18,7 @@ if (Number.parseInt(process.versions.node, 10) >= 24)
 /** Starts the service and ties it to signals. @throws UsageError for what only the settings can mend. */
 export async function runDaemon(config: Config): Promise<void> {
   const logger = createLogger({ level: config.logLevel, format: config.logFormat });
+  process.once('exit', () => logger.flush());
   let service: Service;
   try {
     service = await Service.start(config, logger);

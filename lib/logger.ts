@@ -3,6 +3,7 @@
 
 import { styleText } from 'node:util';
 import { pino, stdSerializers, stdTimeFunctions } from 'pino';
+import { descriptorWriter, LineOutput } from './line-output.ts';
 
 /** Fields of one line: values that JSON can write; an `Error` only under `error`. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -13,6 +14,14 @@ export interface Logger {
   warn(fields: LogFields, message: string): void;
   info(fields: LogFields, message: string): void;
   debug(fields: LogFields, message: string): void;
+}
+
+/** The logger of the process. */
+export interface ProcessLogger extends Logger {
+  /** Lines that could not be written since start, because nobody read them. */
+  readonly lostLines: number;
+  /** Writes what waits for a reader, before the process exits. */
+  flush(): void;
 }
 
 /** Where lines go; a line ends with a newline. */
@@ -33,17 +42,21 @@ export type LogFormat = (typeof logFormats)[number];
 export interface LoggerOptions {
   readonly level: LogLevel;
   readonly format: LogFormat;
-  /** Standard output by default, written to synchronously so that the last line before an exit is not lost. */
+  /** Standard output by default, which is never waited for: see line-output.ts. */
   readonly target?: LogTarget;
 }
 
 /** Creates the logger of the process. */
-export function createLogger({ level, format, target }: LoggerOptions): Logger {
+export function createLogger({ level, format, target }: LoggerOptions): ProcessLogger {
   const isTerminal = target === undefined ? process.stdout.isTTY === true : target.isTTY === true;
   const pretty = format === 'pretty' || (format === 'auto' && isTerminal);
-  const out = target ?? pino.destination({ fd: 1, sync: true });
-  const sink = pretty ? { write: (line: string) => void out.write(prettyLine(line, isTerminal)) } : out;
-  return pino(
+  const formOf = (line: string): string => (pretty ? prettyLine(line, isTerminal) : line);
+  const out =
+    target === undefined
+      ? new LineOutput(descriptorWriter(1), (lines) => formOf(lostLine(lines)))
+      : undefined;
+  const to: LogTarget = out ?? (target as LogTarget);
+  const logger = pino(
     {
       level,
       base: null,
@@ -51,8 +64,24 @@ export function createLogger({ level, format, target }: LoggerOptions): Logger {
       formatters: { level: (label) => ({ level: label }) },
       serializers: { error: stdSerializers.errWithCause },
     },
-    sink as { write(line: string): void },
+    { write: (line: string) => void to.write(formOf(line)) },
   );
+  return {
+    error: (fields, message) => logger.error(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    debug: (fields, message) => logger.debug(fields, message),
+    get lostLines() {
+      return out?.lostLines ?? 0;
+    },
+    flush: () => out?.flush(),
+  };
+}
+
+/** Written when lines can be written again, whatever the level. */
+function lostLine(lines: number): string {
+  const msg = 'lines of this log are lost: nobody read it';
+  return `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), lines, msg })}\n`;
 }
 
 const levelStyles: Record<string, Parameters<typeof styleText>[0]> = {

@@ -2,7 +2,7 @@
 // their fields the first is written at once, and what follows within a minute becomes one line that says how many there
 // were. Other levels pass. Wrapped around the process's logger by service.ts, so that no stage has to think of it.
 
-import type { LogFields, Logger } from './logger.ts';
+import type { LogFields, Logger, ProcessLogger } from './logger.ts';
 
 /** Shortest time between two lines of one message. */
 const quietMs = 60_000;
@@ -21,11 +21,16 @@ interface Repeated {
 
 /** See the file comment. */
 export class Repeats implements Logger {
-  readonly #logger: Logger;
+  readonly #logger: Logger & Partial<ProcessLogger>;
   readonly #repeated = new Map<string, Repeated>();
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger & Partial<ProcessLogger>) {
     this.#logger = logger;
+  }
+
+  /** As `ProcessLogger.lostLines`. */
+  get lostLines(): number {
+    return this.#logger.lostLines ?? 0;
   }
 
   error(fields: LogFields, message: string): void {

@@ -31,7 +31,9 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'lib/http': ['leaves', 'lib/event', 'lib/fanout', 'lib/wire', 'lib/session'],
   'lib/config': ['leaves', 'lib/codec'],
   'lib/status': ['leaves', 'lib/http'],
-  'lib/worker': ['leaves', 'lib/codec', 'lib/log', 'lib/fanout', 'lib/http', 'lib/config', 'lib/status'],
+  'lib/worker': [
+    ...['leaves', 'lib/event', 'lib/codec', 'lib/log', 'lib/fanout', 'lib/http', 'lib/config', 'lib/status'],
+  ],
   'lib/monitor': [
     ...['leaves', 'lib/upstream', 'lib/decode', 'lib/event', 'lib/codec', 'lib/log', 'lib/ingest'],
     ...['lib/http', 'lib/status', 'lib/worker'],

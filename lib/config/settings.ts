@@ -124,7 +124,7 @@ export const settings = {
     max: Number.MAX_SAFE_INTEGER,
     zeroOrMin: true,
     range: '0 (no limit), or at least 64MiB',
-    help: 'How much disk events may take: the oldest go when there are more, event-ttl or not. The default leaves a disk of 25 GB room for the rest of the machine. 0: no limit.',
+    help: 'How much disk the data directory may take, give or take a seventh: the oldest events go for it, event-ttl or not. The default leaves a disk of 25 GB room for the rest of the machine. 0: no limit.',
   },
   fsync: {
     kind: 'boolean',

@@ -3,6 +3,7 @@
 
 import { Frame, type FrameType, frameTypes } from '../decode/frame.ts';
 import type { Clock } from '../event/clock.ts';
+import type { CoverageFinding } from '../event/coverage.ts';
 import { DidHasher } from '../event/did-hash.ts';
 import { EventWriter } from '../event/event-writer.ts';
 import { BlockBuilder, type CoveragePlace, type EventCompressor } from '../log/block-builder.ts';
@@ -136,6 +137,13 @@ export class Ingest {
   join(relay: Relay, search: PlaceSearch): void {
     this.#positions.join(relay, search);
     this.#sealOrArm();
+  }
+
+  /** Notes a row of the coverage ledger, where the stream is now. */
+  cover(finding: CoverageFinding): void {
+    if (this.#stopped) return;
+    this.#builder.cover(finding);
+    this.#arm();
   }
 
   /** Takes one message from the relay. Never throws on what the message holds. */

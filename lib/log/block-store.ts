@@ -28,25 +28,28 @@ import {
 } from './block-format.ts';
 import { coverageKey, coverageWrites, loadCoverage } from './coverage-format.ts';
 import { coverageRowsMax } from './coverage-ledger.ts';
-import { type Database, openDatabase } from './database.ts';
+import { bytesOf, type Database, flushDatabase, openDatabase } from './database.ts';
 import type { TrimResult } from './event-log.ts';
 import { deleteBehindGap, noteCut } from './log-cut.ts';
 import { asDamage, damaged, writeFailure } from './log-errors.ts';
+import { type LogLimits, limitsOf } from './log-limits.ts';
 import { StoredBlocks } from './stored-blocks.ts';
 import { newestHead, walkHeads } from './stored-heads.ts';
 
 const compressJson = promisify(zstdCompress);
 const compressOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
-/** LevelDB's memtable. Larger ones mean fewer, larger tables. */
-const writeBufferBytes = 16 * 1024 * 1024;
 /** Blocks deleted per batch of a trim, so that a long trim never holds the write lock for long. */
 const trimBatchBlocks = 256;
+/** Stored bytes below which LevelDB's logs would pass for a part of them. */
+const measuredBytesMin = 16 * 1024 * 1024;
+/** No blocks take more than this: beyond it something else is in the directory. */
+const spaceRatioMax = 1.5;
 const blockParts = [parts.head, parts.json, parts.zstd, parts.subjects];
 const segmentParts = [parts.segment, parts.withoutCollection, parts.subjectFilter];
-/** Deleted bytes at which LevelDB is told to compact its tables, whatever the limit. */
-const deletedBytesMaxUsual = 256 * 1024 * 1024;
 const nothingStored: LogOffset = { events: 0, bytes: 0 };
+
+type StoreLimits = Pick<LogLimits, 'storeBufferBytes' | 'tableBytes' | 'deletedBytesMax'>;
 
 /** See the file comment. Create it with {@link BlockStore.open}. */
 export class BlockStore {
@@ -57,6 +60,7 @@ export class BlockStore {
   readonly stored: StoredBlocks;
   readonly #db: Database;
   readonly #location: string;
+  readonly #limits: StoreLimits;
   #lastHead: BlockHead | undefined;
   /** Of the oldest block: where the stored range begins, and what was stored before it. */
   #firstTimeUs: number;
@@ -64,10 +68,14 @@ export class BlockStore {
   readonly #deletedToUs: number;
   #trimmed: LogOffset;
   #deletedBytes = 0;
+  /** Nothing that was deleted takes space any more, as far as is known. */
+  #isCompacted: boolean;
+  #spaceRatio = 1;
   #closing: Promise<void> | undefined;
 
-  private constructor(db: Database, location: string, opened: Opened) {
+  private constructor(db: Database, location: string, limits: StoreLimits, opened: Opened) {
     this.#db = db;
+    this.#limits = limits;
     this.#location = location;
     this.didHashKey = opened.didHashKey;
     this.stored = opened.stored;
@@ -76,6 +84,7 @@ export class BlockStore {
     this.#firstTimeUs = opened.first?.index.firstTimeUs ?? 0;
     this.#deletedToUs = opened.first?.previousUs ?? 0;
     this.#trimmed = opened.first?.before ?? nothingStored;
+    this.#isCompacted = opened.last === undefined;
     this.stored.trimmedToUs = Math.max(0, this.#firstTimeUs - 1);
   }
 
@@ -84,10 +93,16 @@ export class BlockStore {
    * @param shared whether other threads of this process read it.
    * @throws CodedError `LOG_LOCKED`, `LOG_NEWER_FORMAT`, `LOG_CORRUPT` or `LOG_OPEN_FAILED`.
    */
-  static async open(location: string, compressor: EventCompressor, shared = false): Promise<BlockStore> {
-    const db = await openDatabase(location, { writeBufferBytes, shared });
+  static async open(
+    location: string,
+    compressor: EventCompressor,
+    shared = false,
+    limits: StoreLimits = limitsOf(0),
+  ): Promise<BlockStore> {
+    const { storeBufferBytes: writeBufferBytes, tableBytes } = limits;
+    const db = await openDatabase(location, { writeBufferBytes, tableBytes, shared });
     try {
-      return new BlockStore(db, location, await readOpened(db, location, compressor));
+      return new BlockStore(db, location, limits, await readOpened(db, location, compressor));
     } catch (error) {
       await db.close();
       throw asDamage(`the log in ${location} cannot be read`, error);
@@ -113,6 +128,11 @@ export class BlockStore {
   get size(): LogOffset {
     const end = this.#lastHead?.after ?? nothingStored;
     return { bytes: end.bytes - this.#trimmed.bytes, events: end.events - this.#trimmed.events };
+  }
+
+  /** What that takes on the disk: segment indexes and LevelDB's tables make it more, by a ratio that is measured. */
+  get spaceBytes(): number {
+    return this.size.bytes * this.#spaceRatio;
   }
 
   /** Stores a block in one atomic batch. Calls must not overlap. @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`. */
@@ -182,16 +202,17 @@ export class BlockStore {
   }
 
   /**
-   * Deletes blocks whose last event is older than `olderThanUs`, and the oldest beyond `retentionBytes` (0: no limit).
+   * Deletes blocks whose last event is older than `olderThanUs`, and the oldest that take more than `spaceBytesMax` (0: no limit).
    * The newest block always stays: it carries the clock.
    * @param trimming told, before blocks are deleted, that those up to `throughUs` will be.
    */
   async trim(
     olderThanUs: number,
-    retentionBytes: number,
+    spaceBytesMax: number,
     trimming: (throughUs: number) => void = () => {},
   ): Promise<TrimResult> {
     const { stored } = this;
+    if (this.#isCompacted) await this.#measureSpace();
     const trimmedBefore = this.#trimmed;
     let blocks = 0;
     let more = true;
@@ -201,7 +222,7 @@ export class BlockStore {
       for (const head of heads) {
         const { lastTimeUs } = head.index;
         const keptBytes = (this.#lastHead as BlockHead).after.bytes - head.before.bytes;
-        const tooMuch = retentionBytes > 0 && keptBytes > retentionBytes;
+        const tooMuch = spaceBytesMax > 0 && keptBytes * this.#spaceRatio > spaceBytesMax;
         more = (lastTimeUs < olderThanUs || tooMuch) && lastTimeUs < this.lastTimeUs;
         this.#firstTimeUs = head.index.firstTimeUs;
         this.#trimmed = head.before;
@@ -219,7 +240,7 @@ export class BlockStore {
     }
     if (blocks > 0) stored.segments.trimTo(stored.trimmedToUs);
     this.#deletedBytes += this.#trimmed.bytes - trimmedBefore.bytes;
-    if (this.#deletedBytes >= deletedBytesMaxOf(retentionBytes)) await this.#compactDatabase();
+    if (this.#deletedBytes >= this.#limits.deletedBytesMax) await this.#compactDatabase();
     return {
       blocks,
       events: this.#trimmed.events - trimmedBefore.events,
@@ -227,7 +248,15 @@ export class BlockStore {
     };
   }
 
+  async #measureSpace(): Promise<void> {
+    const { bytes } = this.size;
+    if (bytes < measuredBytesMin) return;
+    const ratio = (await bytesOf(this.#location)) / bytes;
+    this.#spaceRatio = Math.min(spaceRatioMax, Math.max(1, ratio));
+  }
+
   async #delete(keys: readonly Buffer[]): Promise<void> {
+    this.#isCompacted = false;
     try {
       // Durable, or a power failure could take an early deletion and leave a later one: a gap that looks like damage.
       const deletions = keys.map((key) => ({ type: 'del' as const, key }));
@@ -243,6 +272,12 @@ export class BlockStore {
   async #compactDatabase(): Promise<void> {
     this.#deletedBytes = 0;
     await this.#db.compactRange(blockKey(0, parts.head), blockKey(this.stored.trimmedToUs, lastPart));
+    this.#isCompacted = true;
+  }
+
+  /** Leaves little for the next opening to do. */
+  flush(): Promise<void> {
+    return flushDatabase(this.#db);
   }
 
   /** Idempotent. */
@@ -258,13 +293,6 @@ export class BlockStore {
     }
     return heads;
   }
-}
-
-/** Deleted bytes that may still take space in LevelDB's tables: a small part of what is kept. */
-function deletedBytesMaxOf(retentionBytes: number): number {
-  return retentionBytes === 0
-    ? deletedBytesMaxUsual
-    : Math.min(deletedBytesMaxUsual, Math.ceil(retentionBytes / 16));
 }
 
 interface Opened {

@@ -2,8 +2,42 @@
 // reading them back is quick only when they lie together. Pure: level-log.ts decides when and stores the result.
 
 import { type Block, type BlockIndex, noCollection } from './block.ts';
+import { blockEventsMax, blockJsonBytesMax } from './block-builder.ts';
 import { joinCoverage } from './coverage-ledger.ts';
 import { joinSubjects } from './subject-columns.ts';
+
+/** Journalled blocks that are compacted at the latest, however few events they have. */
+const compactionBlocksMax = 256;
+
+/** What waits to be compacted. */
+interface Uncompacted {
+  readonly uncompacted: readonly Block[];
+  readonly uncompactedEvents: number;
+  readonly uncompactedBytes: number;
+}
+
+/** Whether it is enough for a block. */
+export function isCompactionDue({ uncompacted, uncompactedEvents, uncompactedBytes }: Uncompacted): boolean {
+  return (
+    uncompactedEvents >= blockEventsMax ||
+    uncompactedBytes >= 2 * blockJsonBytesMax ||
+    uncompacted.length >= compactionBlocksMax
+  );
+}
+
+/** The oldest of `blocks` that make one block, not much larger than a full one. */
+export function oldestForOne(blocks: readonly Block[]): readonly Block[] {
+  let events = 0;
+  let jsonBytes = 0;
+  let taken = 0;
+  for (const block of blocks) {
+    if (events >= blockEventsMax || jsonBytes >= blockJsonBytesMax) break;
+    events += block.index.count;
+    jsonBytes += block.json.length;
+    taken++;
+  }
+  return blocks.slice(0, taken);
+}
 
 /** The events of `blocks`, which follow each other and share a dictionary, as one block. */
 export function compactBlocks(blocks: readonly Block[]): Block {

@@ -2,7 +2,7 @@
 // them again. What they hold is block-format.ts. The only importer of classic-level.
 
 import { existsSync, readdirSync } from 'node:fs';
-import { open, unlink } from 'node:fs/promises';
+import { open, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClassicLevel } from 'classic-level';
@@ -17,6 +17,9 @@ export const journalFolder = 'journal';
 const probeBytes = 32 * 1024 * 1024;
 const probeName = 'space-probe';
 const probeIntervalMs = 1000;
+
+/** Before all keys of a log. */
+const noKey = Buffer.from([0]);
 
 /** A LevelDB database of bytes to bytes. */
 export type Database = ClassicLevel<Uint8Array, Uint8Array>;
@@ -35,6 +38,8 @@ function hasTables(location: string): boolean {
 export interface DatabaseOptions {
   /** LevelDB's memtable; twice this can be in memory while one is written out. */
   readonly writeBufferBytes: number;
+  /** Of a table; LevelDB's own 2 MiB by default. */
+  readonly tableBytes?: number;
   /** Default true; without it not even the directory is made. */
   readonly createIfMissing?: boolean;
   /** Whether several threads of this process have it open at a time; they all have to say so. Default false. */
@@ -48,7 +53,7 @@ export interface DatabaseOptions {
  */
 export async function openDatabase(
   location: string,
-  { writeBufferBytes, createIfMissing = true, shared = false }: DatabaseOptions,
+  { writeBufferBytes, tableBytes, createIfMissing = true, shared = false }: DatabaseOptions,
 ): Promise<Database> {
   // LevelDB makes the directory and a lock in it before it looks for a database.
   if (!isDatabase(location)) {
@@ -60,6 +65,7 @@ export async function openDatabase(
     keyEncoding: 'view',
     valueEncoding: 'view',
     writeBufferSize: writeBufferBytes,
+    maxFileSize: tableBytes,
     // Payloads are zstd already, or are about to be rewritten: snappy would only cost time.
     compression: false,
     createIfMissing,
@@ -77,6 +83,26 @@ export async function openDatabase(
   }
 }
 
+/** Bytes of a database's files, those of a name. */
+export async function bytesOf(location: string, name = /./): Promise<number> {
+  let bytes = 0;
+  for (const file of await readdir(location)) {
+    if (!name.test(file)) continue;
+    // LevelDB deletes them when it likes.
+    bytes += await stat(join(location, file)).then(
+      ({ size }) => size,
+      () => 0,
+    );
+  }
+  return bytes;
+}
+
+/** Has LevelDB write its memtable to a table. */
+export async function flushDatabase(db: Database): Promise<void> {
+  // Of a range without keys, there is nothing else to compact.
+  await db.compactRange(noKey, noKey);
+}
+
 /**
  * Resolves when the directory takes {@link probeBytes}, or when `isCancelled`. It asks by writing: free bytes say nothing
  * of quotas.
@@ -85,7 +111,8 @@ export async function waitForSpace(directory: string, isCancelled: () => boolean
   while (!isCancelled() && !(await hasSpace(directory))) await delay(probeIntervalMs);
 }
 
-async function hasSpace(directory: string): Promise<boolean> {
+/** Whether the directory takes {@link probeBytes}. */
+export async function hasSpace(directory: string): Promise<boolean> {
   const path = join(directory, probeName);
   const chunk = Buffer.alloc(1024 * 1024, 1);
   try {

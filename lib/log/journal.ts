@@ -3,30 +3,42 @@
 
 import type { Block } from './block.ts';
 import { blockKey, packBlock, parts, unpackBlock } from './block-format.ts';
-import { type Database, openDatabase } from './database.ts';
+import { type Database, flushDatabase, openDatabase } from './database.ts';
 import { asDamage, writeFailure } from './log-errors.ts';
+import { type LogLimits, limitsOf } from './log-limits.ts';
 
-/** LevelDB's memtable for the journal: most entries are deleted again before it is full. */
-const writeBufferBytes = 8 * 1024 * 1024;
 /** Offsets and segments are the store's. */
 const noLink = { before: { events: 0, bytes: 0 }, segmentUs: 0 };
 
 /** See {@link Journal.recover}. */
 type Cutting = (endUs: number, lostUs: number) => Promise<void>;
 
+type JournalLimits = Pick<LogLimits, 'journalBufferBytes' | 'tableBytes' | 'journalDeletedBytesMax'>;
+
 /** A durable queue of blocks. One packed value per block. */
 export class Journal {
   readonly #db: Database;
   readonly #location: string;
+  readonly #limits: JournalLimits;
+  /** Bytes of blocks stored since LevelDB has compacted its tables, most of them deleted by now. */
+  #tableBytes = 0;
 
-  private constructor(db: Database, location: string) {
+  private constructor(db: Database, location: string, limits: JournalLimits) {
     this.#db = db;
     this.#location = location;
+    this.#limits = limits;
   }
 
   /** @throws CodedError `LOG_LOCKED`, `LOG_OPEN_FAILED`. */
-  static async open(location: string): Promise<Journal> {
-    return new Journal(await openDatabase(location, { writeBufferBytes }), location);
+  static async open(location: string, limits: JournalLimits = limitsOf(0)): Promise<Journal> {
+    const { journalBufferBytes: writeBufferBytes, tableBytes } = limits;
+    const db = await openDatabase(location, { writeBufferBytes, tableBytes });
+    return new Journal(db, location, limits);
+  }
+
+  /** Whether it takes as much space as it may, so that blocks should be removed. */
+  get isLarge(): boolean {
+    return this.#tableBytes >= this.#limits.journalDeletedBytesMax;
   }
 
   /**
@@ -77,11 +89,16 @@ export class Journal {
     } catch (cause) {
       throw writeFailure(`cannot write to the log in ${this.#location}`, cause);
     }
+    this.#tableBytes += value.length;
   }
 
   /** Deletes every block up to the one that ends at `lastTimeUs`. @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`. */
   async removeTo(lastTimeUs: number): Promise<void> {
     await this.#clear({ lte: blockKey(lastTimeUs, parts.head) });
+    if (!this.isLarge) return;
+    // LevelDB moves tables of keys that only rise down its levels as they are, and would keep what is deleted for good.
+    this.#tableBytes = 0;
+    await this.#db.compactRange(blockKey(0, parts.head), blockKey(lastTimeUs, parts.head));
   }
 
   async #clear(range: { lte: Buffer } | { gt: Buffer }): Promise<void> {
@@ -90,6 +107,11 @@ export class Journal {
     } catch (cause) {
       throw writeFailure(`cannot delete from the log in ${this.#location}`, cause);
     }
+  }
+
+  /** Leaves little for the next opening to do. */
+  flush(): Promise<void> {
+    return flushDatabase(this.#db);
   }
 
   close(): Promise<void> {

@@ -5,11 +5,11 @@
 import { CodedError } from '../errors.ts';
 import type { CoverageReason } from '../event/coverage.ts';
 import type { Block, UpstreamPositions } from './block.ts';
-import { blockEventsMax, blockJsonBytesMax, isFull } from './block-builder.ts';
+import { isFull } from './block-builder.ts';
 import type { BlockStore } from './block-store.ts';
-import { compactBlocks } from './compaction.ts';
+import { compactBlocks, isCompactionDue, oldestForOne } from './compaction.ts';
 import { type Coverage, CoverageIntake } from './coverage-ledger.ts';
-import { waitForSpace } from './database.ts';
+import { hasSpace, waitForSpace } from './database.ts';
 import type {
   DeletionTotals,
   EventLog,
@@ -19,18 +19,16 @@ import type {
   TrimResult,
 } from './event-log.ts';
 import type { Journal } from './journal.ts';
+import { type LogLimits, limitsOf } from './log-limits.ts';
 import type { ReplicaStart } from './log-replica.ts';
 import { LogView } from './log-view.ts';
+import { ManifestWatch } from './manifest.ts';
 import { endOf, type LevelLogOptions, type Opened, openParts, positionsOf } from './opened-log.ts';
 import { RecordFinder } from './record-finder.ts';
 import type { ReadFilter } from './segment-index.ts';
 
-/** Journalled blocks that are compacted at the latest, however few events they have. */
-const compactionBlocksMax = 256;
 /** How often compaction makes the store durable without `fsync`, so that the journal can be emptied. */
 const storeSyncMs = 1000;
-/** Uncompacted bytes at which appends wait for compaction. */
-const uncompactedBytesMax = 64 * 1024 * 1024;
 
 export type { LevelLogOptions };
 
@@ -42,6 +40,8 @@ export class LevelLog implements EventLog {
    */
   readonly lostBlocks: number;
   readonly #options: LevelLogOptions;
+  readonly #limits: LogLimits;
+  readonly #manifests: ManifestWatch;
   readonly #view: LogView;
   readonly #finder: RecordFinder;
   readonly #coverageIntake = new CoverageIntake();
@@ -54,12 +54,15 @@ export class LevelLog implements EventLog {
   #broken: unknown;
   #recovering: Promise<void> | undefined;
   #trimming: Promise<TrimResult> | undefined;
+  #isReopenDue = false;
   #isClosed = false;
 
   private constructor(options: LevelLogOptions, opened: Opened) {
     const { journal, store, uncompacted, lostBlocks } = opened;
     this.lostBlocks = lostBlocks;
     this.#options = options;
+    this.#limits = limitsOf(options.retentionBytes);
+    this.#manifests = new ManifestWatch(options.dataDir, options.manifestBytesMax);
     this.#journal = journal;
     this.#store = store;
     this.#view = new LogView(
@@ -140,9 +143,12 @@ export class LevelLog implements EventLog {
         `block ${firstTimeUs} to ${lastTimeUs} does not come after ${previousUs}: a bug, please report it`,
       );
     }
+    const { uncompactedBytesMax, trimmedAboveBytes, storedBytesMax } = this.#limits;
     if (this.#view.uncompactedBytes > uncompactedBytesMax) await this.#compaction;
+    if (this.#store.spaceBytes > storedBytesMax) await this.#trimming;
     if (this.#isClosed) throw new CodedError('LOG_CLOSED', 'the log is closed');
     if (this.#broken !== undefined) throw this.#broken;
+    if (this.#isReopenDue) await this.#startAgain(() => this.#renew());
     const { fsync } = this.#options;
     if (isFull(block)) {
       await this.#compactAll();
@@ -153,7 +159,8 @@ export class LevelLog implements EventLog {
       this.#view.journalled(block);
     }
     this.#positions = block.positions;
-    if (this.#isCompactionDue) this.#compaction ??= this.#compact(() => this.#isCompactionDue);
+    if (this.#store.spaceBytes > trimmedAboveBytes && this.#trimming === undefined) void this.#trimByBytes();
+    if (isCompactionDue(this.#view)) this.#compaction ??= this.#compact(() => isCompactionDue(this.#view));
   }
 
   recentAfter(timeUs: number): Block | undefined {
@@ -161,7 +168,11 @@ export class LevelLog implements EventLog {
   }
 
   recover(): Promise<void> {
-    this.#recovering ??= this.#recover().finally(() => {
+    return this.#startAgain(() => this.#recover());
+  }
+
+  #startAgain(how: () => Promise<void>): Promise<void> {
+    this.#recovering ??= how().finally(() => {
       this.#recovering = undefined;
     });
     return this.#recovering;
@@ -172,19 +183,38 @@ export class LevelLog implements EventLog {
   }
 
   trim(olderThanUs: number): Promise<TrimResult> {
-    this.#trimming = this.#trim(olderThanUs);
-    return this.#trimming;
+    const before = this.#trimming?.catch(() => undefined);
+    const trimming = (async () => {
+      await before;
+      return this.#trim(olderThanUs);
+    })().finally(() => {
+      if (this.#trimming === trimming) this.#trimming = undefined;
+    });
+    this.#trimming = trimming;
+    return trimming;
+  }
+
+  /** More is stored than may be. Never rejects. */
+  async #trimByBytes(): Promise<void> {
+    try {
+      await this.trim(0);
+    } catch (error) {
+      this.#broken ??= error;
+    }
   }
 
   async #trim(olderThanUs: number): Promise<TrimResult> {
-    await this.#recovering;
-    if (this.#broken !== undefined || this.#isClosed) return { blocks: 0, events: 0, bytes: 0 };
+    // Not waited for: it waits for trims.
+    if (this.#recovering !== undefined || this.#broken !== undefined || this.#isClosed)
+      return { blocks: 0, events: 0, bytes: 0 };
     try {
-      const { retentionBytes, follower } = this.#options;
-      return await this.#store.trim(olderThanUs, retentionBytes, (throughUs) => {
+      const { follower } = this.#options;
+      const trimmed = await this.#store.trim(olderThanUs, this.#limits.keptBytesMax, (throughUs) => {
         this.#view.coverage.trimTo(throughUs);
         follower?.trimming(throughUs);
       });
+      this.#isReopenDue = await this.#manifests.isOpeningDue();
+      return trimmed;
     } catch (error) {
       if (error instanceof CodedError && error.retryable) this.#broken = error;
       throw error;
@@ -215,6 +245,29 @@ export class LevelLog implements EventLog {
     await this.#compaction;
     await waitForSpace(this.#options.dataDir, () => this.#isClosed);
     if (this.#isClosed) return;
+    await this.#reopen();
+  }
+
+  /** Opens the databases again because of what LevelDB has noted of its tables, if there is room for it. */
+  async #renew(): Promise<void> {
+    this.#isReopenDue = false;
+    if (!(await hasSpace(this.#options.dataDir))) return;
+    // What is in memory would be written by the opening, while readers wait.
+    await this.flush();
+    await this.#reopen();
+  }
+
+  /** Has LevelDB write what it holds in memory to tables. Changes nothing for readers. */
+  async flush(): Promise<void> {
+    await Promise.all([this.#store.flush(), this.#journal.flush()]);
+  }
+
+  /**
+   * Closes the databases and opens them again. Appends and reads wait meanwhile: some tens of milliseconds and, for every
+   * GiB that is stored, 10 more.
+   */
+  async #reopen(): Promise<void> {
+    await this.#compaction;
     await this.#trimming?.catch(() => undefined);
     this.#view.suspend();
     await this.#options.follower?.suspend();
@@ -224,7 +277,7 @@ export class LevelLog implements EventLog {
     if (endOf(opened) < this.lastTimeUs) {
       throw new CodedError(
         'LOG_CORRUPT',
-        `the log in ${this.#options.dataDir} ends at ${endOf(opened)} after a failed write, before ${this.lastTimeUs} that was stored: stop and check the disk`,
+        `the log in ${this.#options.dataDir} ends at ${endOf(opened)} when it is opened again, before ${this.lastTimeUs} that was stored: stop and check the disk`,
       );
     }
     this.#journal = opened.journal;
@@ -232,16 +285,8 @@ export class LevelLog implements EventLog {
     this.#view.reset(opened.store.stored, opened.uncompacted, opened.coverage);
     this.#positions = positionsOf(opened) ?? this.#positions;
     this.#broken = undefined;
+    this.#manifests.opened();
     await this.#options.follower?.resume();
-  }
-
-  get #isCompactionDue(): boolean {
-    const { uncompacted, uncompactedEvents, uncompactedBytes } = this.#view;
-    return (
-      uncompactedEvents >= blockEventsMax ||
-      uncompactedBytes >= 2 * blockJsonBytesMax ||
-      uncompacted.length >= compactionBlocksMax
-    );
   }
 
   /** Leaves nothing in the journal, before a block goes past it. @throws CodedError `LOG_WRITE_FAILED`. */
@@ -257,9 +302,10 @@ export class LevelLog implements EventLog {
   async #compact(hasReason: () => boolean): Promise<void> {
     try {
       while (hasReason()) {
-        const small = this.#takeCompaction();
+        const small = oldestForOne(this.#view.uncompacted);
         const compacted = small.length === 1 ? small[0] : compactBlocks(small);
-        const sync = this.#options.fsync || performance.now() - this.#syncedAtMs >= storeSyncMs;
+        const isOld = performance.now() - this.#syncedAtMs >= storeSyncMs;
+        const sync = this.#options.fsync || isOld || this.#journal.isLarge;
         await this.#store.append(compacted, sync);
         this.#view.stored(compacted, small.length);
         this.#options.follower?.compacted(compacted, small.length);
@@ -272,20 +318,5 @@ export class LevelLog implements EventLog {
       this.#broken = error;
     }
     this.#compaction = undefined;
-  }
-
-  /** The oldest uncompacted blocks that make one block, not much larger than a full one. */
-  #takeCompaction(): Block[] {
-    let events = 0;
-    let jsonBytes = 0;
-    let taken = 0;
-    const { uncompacted } = this.#view;
-    for (const block of uncompacted) {
-      if (events >= blockEventsMax || jsonBytes >= blockJsonBytesMax) break;
-      events += block.index.count;
-      jsonBytes += block.json.length;
-      taken++;
-    }
-    return uncompacted.slice(0, taken);
   }
 }

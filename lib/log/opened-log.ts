@@ -10,13 +10,14 @@ import { BlockStore } from './block-store.ts';
 import { journalFolder, storeFolder } from './database.ts';
 import { Journal } from './journal.ts';
 import { databaseFailure } from './log-errors.ts';
+import { limitsOf } from './log-limits.ts';
 import type { LogFollower } from './log-replica.ts';
 import type { StoredCoverage } from './log-view.ts';
 
 export interface LevelLogOptions {
   /** Directory of the daemon; created when absent. */
   readonly dataDir: string;
-  /** Stored bytes above which `trim` deletes the oldest blocks; 0 is no limit. */
+  /** What the directory may take: the oldest blocks are deleted for it; 0 is no limit. See log-limits.ts. */
   readonly retentionBytes: number;
   /** Bytes of newest blocks kept in memory. */
   readonly tailBytesMax: number;
@@ -24,6 +25,8 @@ export interface LevelLogOptions {
   readonly fsync: boolean;
   /** Of the dictionary that compressed subscribers have; blocks from before a change of it are compressed again. */
   readonly compressor: EventCompressor;
+  /** Bytes of LevelDB's own notes from which on the databases are opened again; see manifest.ts. */
+  readonly manifestBytesMax?: number | undefined;
   /** Told of changes; the databases are opened so that other threads can read them. */
   readonly follower?: LogFollower | undefined;
 }
@@ -40,15 +43,16 @@ export interface Opened {
 /** @throws CodedError as `LevelLog.open`. */
 export async function openParts(options: LevelLogOptions): Promise<Opened> {
   const { dataDir, compressor, follower } = options;
+  const limits = limitsOf(options.retentionBytes);
   try {
     await mkdir(dataDir, { recursive: true });
   } catch (cause) {
     throw databaseFailure('LOG_OPEN_FAILED', `cannot create the data directory ${dataDir}`, cause);
   }
-  const store = await BlockStore.open(join(dataDir, storeFolder), compressor, follower !== undefined);
+  const store = await BlockStore.open(join(dataDir, storeFolder), compressor, follower !== undefined, limits);
   let journal: Journal | undefined;
   try {
-    journal = await Journal.open(join(dataDir, journalFolder));
+    journal = await Journal.open(join(dataDir, journalFolder), limits);
     const { blocks, lostBlocks } = await journal.recover(store.lastTimeUs, (endUs, lostUs) =>
       store.noteCut(endUs, lostUs),
     );

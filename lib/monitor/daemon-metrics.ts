@@ -3,6 +3,7 @@
 
 import type { Compressor } from '../codec/compressor.ts';
 import { frameTypes } from '../decode/frame.ts';
+import type { TrustedTime } from '../event/trusted-time.ts';
 import type { QueueState } from '../ingest/ingest.ts';
 import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
@@ -29,12 +30,14 @@ export interface DaemonSources {
   readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes'>;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
+  readonly time: Pick<TrustedTime, 'steps' | 'aheadMs'>;
+  readonly lostLines: () => number;
   readonly checks: () => Checks;
 }
 
 /** The table. */
 export function daemonMetrics(sources: DaemonSources): Metric[] {
-  const { version, workers, compressor, checks } = sources;
+  const { version, workers, compressor, time, checks } = sources;
   const build = [version, compressor.name, String(compressor.dictionaryId), String(workers)];
   return [
     gauges(
@@ -45,6 +48,13 @@ export function daemonMetrics(sources: DaemonSources): Metric[] {
     ),
     gauges('slipstream_check_ok', 'Whether this check of /health/ready holds', ['check'], () =>
       Object.entries(checks()).map(([name, { ok }]): Sample => [[name], ok ? 1 : 0]),
+    ),
+    counter('slipstream_log_lines_lost_total', 'Lines of the log file that nobody read', sources.lostLines),
+    counter('slipstream_clock_steps_total', 'Large steps of the wall clock', () => time.steps),
+    gauge(
+      'slipstream_clock_ahead_seconds',
+      'How far the wall clock is ahead of the time that events get',
+      () => time.aheadMs / 1000,
     ),
     ...upstreamMetrics(sources),
     ...ingestMetrics(sources),

@@ -2,11 +2,12 @@
 // told of blocks and writes, asks for everything else, and changes nothing. Built by service.ts.
 
 import type { Compressor } from '../codec/compressor.ts';
+import type { TrustedTime } from '../event/trusted-time.ts';
 import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { Block } from '../log/block.ts';
 import type { EventLog } from '../log/event-log.ts';
-import type { Logger } from '../logger.ts';
+import type { Logger, ProcessLogger } from '../logger.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import { withinLog } from '../worker/delivery-counts.ts';
 import type { Delivery } from '../worker/subscriber-server.ts';
@@ -31,9 +32,10 @@ export interface MonitorOptions {
   readonly log: EventLog;
   readonly link: RelayLink;
   readonly delivery: Pick<Delivery, 'counts' | 'report'>;
-  readonly logger: Logger;
+  readonly logger: Logger & Pick<ProcessLogger, 'lostLines'>;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
+  readonly time: Pick<TrustedTime, 'steps' | 'aheadMs'>;
   /** Called when no more reports can be made. */
   readonly failed: (error: unknown) => void;
 }
@@ -48,7 +50,7 @@ export class Monitor {
   readonly #metrics: Metrics;
 
   constructor(options: MonitorOptions) {
-    const { version, workers, relays, compressor, totals, log, link, nowUs } = options;
+    const { version, workers, relays, compressor, totals, log, link, nowUs, time } = options;
     const { delivery, logger } = options;
     const readiness = new Readiness(link);
     const checks = () => readiness.checks();
@@ -63,6 +65,8 @@ export class Monitor {
       log,
       link,
       nowUs,
+      time,
+      lostLines: () => logger.lostLines,
       queue: link.ingest.queue,
       published: this.#published,
       counts: async () => withinLog(await delivery.counts(), log.stats()),

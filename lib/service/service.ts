@@ -4,10 +4,10 @@
 import { availableParallelism } from 'node:os';
 import { chooseCompressor } from '../codec/choose-compressor.ts';
 import type { Compressor } from '../codec/compressor.ts';
-import type { Dictionary } from '../codec/dictionary.ts';
 import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
+import { TrustedTime } from '../event/trusted-time.ts';
 import { AddressTable } from '../fanout/address-table.ts';
 import { readEarlierFrames } from '../ingest/earlier-frames.ts';
 import { Ingest } from '../ingest/ingest.ts';
@@ -15,7 +15,7 @@ import { IngestTotals } from '../ingest/ingest-totals.ts';
 import { type LinkTiming, RelayLink } from '../ingest/relay-link.ts';
 import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
 import { LevelLog } from '../log/level-log.ts';
-import type { Logger } from '../logger.ts';
+import type { Logger, ProcessLogger } from '../logger.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { packageVersion } from '../package-version.ts';
 import { Repeats } from '../repeats.ts';
@@ -29,7 +29,8 @@ import {
   SubscriberServer,
 } from '../worker/subscriber-server.ts';
 import { WorkerPool } from '../worker/worker-pool.ts';
-import { Retention } from './retention.ts';
+import { ClockWatch } from './clock-watch.ts';
+import { AgeCut, Retention } from './retention.ts';
 
 /** Newest blocks kept in memory: a minute of the network at 1,000 events a second, both encodings. */
 const tailBytesMax = 48 * 1024 * 1024;
@@ -65,7 +66,7 @@ export class Service {
    * @param timing replaces single intervals of the way in; for tests.
    * @throws CodedError of the stage that cannot start.
    */
-  static async start(config: Config, everyLine: Logger, timing: Timing = {}): Promise<Service> {
+  static async start(config: Config, everyLine: ProcessLogger, timing: Timing = {}): Promise<Service> {
     const logger = new Repeats(everyLine);
     for (const notice of config.notices) logger.warn({}, notice);
     const opened: Opened = [];
@@ -138,13 +139,12 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const failure = Promise.withResolvers<unknown>();
   const failed = failure.resolve;
 
-  const codec = await openCodec(config, (dictionary) => choose(config, dictionary, logger));
+  const codec = await chooseCodec(config, logger, opened);
   const { compressor } = codec;
-  opened.push(async () => compressor.close());
 
-  const { log, delivery, workers } = await openLog(config, codec, logger, opened, failed);
-  const clock = new Clock(log.clockUs);
-  const nowUs = (): number => clock.nowUs();
+  const watch = new ClockWatch(logger);
+  const { log, delivery, workers, time } = await openLog(config, codec, logger, watch, opened, failed);
+  const clock = new Clock(log.clockUs, () => time.nowMs());
 
   const relays = parseRelays(config.relayUrls);
   const totals = new IngestTotals();
@@ -165,10 +165,10 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
     stalled: (why) => logStall(logger, why),
     failed,
   });
+  watch.cover = (finding) => link.ingest.cover(finding);
   if (overrideRelayCursor !== undefined) link.ingest.overridePosition(relays[0], overrideRelayCursor);
 
-  const oldestUs = (): number => (retentionMs === 0 ? 0 : nowUs() - retentionMs * 1000);
-  const retention = new Retention(log, oldestUs, failed);
+  const retention = new Retention(log, new AgeCut(retentionMs, () => time.nowMs()), failed);
   opened.push(() => retention.stop());
 
   const monitor = new Monitor({
@@ -184,7 +184,8 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
     link,
     delivery,
     logger,
-    nowUs,
+    nowUs: () => clock.nowUs(),
+    time,
     failed,
   });
   opened.push(async () => monitor.stop());
@@ -204,10 +205,14 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
 }
 
 /** Chooses the compressor, and says why if it is not Node's. */
-function choose(config: Config, dictionary: Dictionary, logger: Logger): Promise<Compressor> {
-  return chooseCompressor(config.compressor, dictionary, config.zstdLevel, ({ code, message }) =>
-    logger.info({ code }, message),
+async function chooseCodec(config: Config, logger: Logger, opened: Opened): Promise<Codec> {
+  const codec = await openCodec(config, (dictionary) =>
+    chooseCompressor(config.compressor, dictionary, config.zstdLevel, ({ code, message }) =>
+      logger.info({ code }, message),
+    ),
   );
+  opened.push(async () => codec.compressor.close());
+  return codec;
 }
 
 /** Opens the log, and what serves it to subscribers: this thread, or workers that follow the log. */
@@ -215,9 +220,10 @@ async function openLog(
   config: Config,
   codec: Codec,
   logger: Logger,
+  watch: ClockWatch,
   opened: Opened,
   failed: (error: unknown) => void,
-): Promise<{ log: LevelLog; delivery: Delivery; workers: number }> {
+): Promise<{ log: LevelLog; delivery: Delivery; workers: number; time: TrustedTime }> {
   const { dataDir, retentionBytes, fsync, subscribersMax, subscribersPerAddressMax, maxSubRate } = config;
   const workers = config.workers ?? usualWorkers();
   const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate };
@@ -246,13 +252,15 @@ async function openLog(
   });
   opened.push(() => log.close());
   logLostBlocks(log, logger);
+  const time = new TrustedTime(log.lastTimeUs, watch.report);
   if (pool === undefined) {
-    const server = new SubscriberServer({ config, log, codec, addresses, readsMax, writeLog });
-    return { log, delivery: server, workers };
+    const shared = { config, log, codec, addresses, time: time.memory };
+    const server = new SubscriberServer({ ...shared, readsMax, writeLog });
+    return { log, delivery: server, workers, time };
   }
   opened.push(() => pool.terminate());
-  await pool.start(log);
-  return { log, delivery: pool, workers };
+  await pool.start(log, time.memory);
+  return { log, delivery: pool, workers, time };
 }
 
 function usualWorkers(): number {

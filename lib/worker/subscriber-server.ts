@@ -3,6 +3,7 @@
 
 import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';
+import { TrustedTime } from '../event/trusted-time.ts';
 import { AddressTable } from '../fanout/address-table.ts';
 import { Fanout } from '../fanout/fanout.ts';
 import { PublicListener } from '../http/public-listener.ts';
@@ -31,6 +32,8 @@ export interface SubscriberServerOptions {
   readonly codec: Pick<Codec, 'dictionaries' | 'zstdEncodings'>;
   /** Memory of the `AddressTable`, shared by all threads. */
   readonly addresses: SharedArrayBuffer;
+  /** Of the time that events are stamped with: {@link TrustedTime.memory}. */
+  readonly time: SharedArrayBuffer;
   /** Reads of the log at a time. */
   readonly readsMax: number;
   readonly writeLog: (entry: ServerLogEntry) => void;
@@ -55,7 +58,9 @@ export class SubscriberServer implements Delivery {
   readonly #listener: PublicListener;
   #report: StatusReport | undefined;
 
-  constructor({ config, log, codec, addresses, readsMax, writeLog }: SubscriberServerOptions) {
+  constructor(options: SubscriberServerOptions) {
+    const { config, log, codec, addresses, readsMax, writeLog } = options;
+    const nowMs = TrustedTime.reader(options.time);
     const table = new AddressTable(addresses);
     const onReadError = (error: unknown): void => {
       const { code, message: reason } = error as CodedError;
@@ -75,8 +80,8 @@ export class SubscriberServer implements Delivery {
           'an address has all the subscribers it may have; if it is a proxy, name it (--trusted-proxies)';
         writeLog({ level: 'warn', fields: { address, refusals }, message });
       },
-      // No event, and no row of the ledger, is ahead of the wall clock, unless the clock was set back.
-      nowUs: () => Math.max(Date.now() * 1000, log.lastTimeUs, log.coverage.lastUs),
+      // No event, and no row of the ledger, is ahead of the time, unless that went back.
+      nowUs: () => Math.max(nowMs() * 1000, log.lastTimeUs, log.coverage.lastUs),
       routes: statusRoutes(() => this.#report),
     });
   }

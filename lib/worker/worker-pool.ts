@@ -49,8 +49,11 @@ export class WorkerPool implements Delivery, LogFollower {
     this.#takenBytes = new BigInt64Array(new SharedArrayBuffer(8 * options.workers));
   }
 
-  /** Starts the workers on a log that has this pool as its follower and takes no blocks yet. */
-  async start(log: LevelLog): Promise<void> {
+  /**
+   * Starts the workers on a log that has this pool as its follower and takes no blocks yet.
+   * @param time memory of the `TrustedTime`.
+   */
+  async start(log: LevelLog, time: SharedArrayBuffer): Promise<void> {
     this.#log = log;
     const { config, compressor, workers, tailBytesMax, addresses, writeLog, failed } = this.#options;
     this.#members = Array.from({ length: workers }, (_, index) => {
@@ -61,6 +64,7 @@ export class WorkerPool implements Delivery, LogFollower {
         readsMax: Math.max(1, Math.floor(readsMax / workers)),
         log: log.replicaStart,
         addresses,
+        time,
         takenBytes: this.#takenBytes,
         index,
       };

@@ -38,6 +38,8 @@ function started() {
     },
     disk: { freeBytes: undefined, totalBytes: undefined, refresh: async () => {} },
     nowUs: () => 10e6,
+    time: { steps: 0, aheadMs: 0 },
+    lostLines: () => 0,
     checks: () => ({ relay: { ok: false, detail: 'none' }, log: { ok: true, detail: '' } }),
     server,
     counts: async () => server.counts,

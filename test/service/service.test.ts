@@ -184,6 +184,37 @@ test('a relay that lost its history is followed from where it is now', async () 
   await relay.close();
 });
 
+test('a clock that leaps by a day, forward or back, moves no event and is told of', async ({
+  onTestFinished,
+}) => {
+  const { relay, events } = await poolRelay('clock', 30);
+  await using daemon = await Daemon.start(['--ws-url', relay.url, '--workers', '0']);
+  await expect.poll(() => relay.connections).toBe(1);
+  const wall = Date.now;
+  onTestFinished(() => {
+    Date.now = wall;
+  });
+  const dayMs = 24 * 3_600_000;
+  for (const stepMs of [dayMs, -dayMs, 0]) {
+    Date.now = () => wall() + stepMs;
+    const before = await daemon.metric('slipstream_events_total');
+    await relay.publish(10);
+    await expect.poll(() => daemon.metric('slipstream_events_total')).toBeGreaterThan(before);
+    expect(await daemon.metric('slipstream_clock_ahead_seconds')).toBeCloseTo(stepMs / 1000, -1);
+  }
+  const messages = (await collect(`${daemon.url}?cursor=0`, events)).map((data) => JSON.parse(`${data}`));
+  const times: number[] = messages.map((message) => message.time_us);
+  expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
+  expect(Math.max(...times) / 1000).toBeLessThan(wall() + 60_000);
+  expect(Math.min(...times) / 1000).toBeGreaterThan(wall() - 60_000);
+  expect(await daemon.metric('slipstream_clock_steps_total')).toBe(2);
+  const told = daemon.lines.filter((line) => line.includes('clock of this machine'));
+  expect(told.map((line) => JSON.parse(line).reason)).toEqual(
+    expect.arrayContaining(['stepped', 'returned']),
+  );
+  await relay.close();
+});
+
 test('an override starts after the given sequence, also one that the log is past', async () => {
   const { relay, pool } = await poolRelay('override', 20);
   await using daemon = await Daemon.start(['--ws-url', relay.url]);
