@@ -82,8 +82,9 @@ function keyedFrameOf(json: Uint8Array): KeyedFrame | undefined {
   if (commit !== null) return keyedFrame(frameTypes.commit, 0, commit[1], commit[2], '', '');
   const event = JSON.parse(Buffer.prototype.utf8Slice.call(json, 0, json.length));
   const type = typesOf[event.kind];
-  if (type === undefined) return undefined;
-  const { rev = '', time = '', handle, status, seq = 0 } = event[event.kind];
+  const said = event[event.kind];
+  if (type === undefined || said === undefined) return undefined;
+  const { rev = '', time = '', handle, status, seq = 0 } = said;
   return keyedFrame(type, seq, event.did, rev, time, handle ?? status ?? '');
 }
 

@@ -1,12 +1,12 @@
 // How far apart a relay's numbers usually are, and so which step is a leap. Arithmetic on steps that relay-position.ts has seen.
 
 /**
- * Longest step that is nothing special: eight times the longest seen lately, within these bounds. Relays leave out a number here
+ * Longest step that is nothing special: twice the longest that went on lately, within these bounds. Relays leave out a number here
  * and there; half a second of the network at its peak is always told. A longer step costs a comparison and nothing else.
  */
 export const leapMin = 32;
 export const leapMax = 1000;
-const leapFactor = 8;
+const leapFactor = 2;
 /** Steps that are "lately", and as many before. */
 export const stepsMax = 64;
 
@@ -36,13 +36,7 @@ export class UsualSteps {
   isLeap(step: number, least: number, most: number): boolean {
     // A relay whose every step is long numbers by time, or so: that is no gap.
     if (least > this.leap) this.leap = 4 * most;
-    const isLeap = step > this.leap;
-    if (step <= leapMax) {
-      // Once it is told, a step is one that this relay takes, until it has taken none for a while.
-      this.#longest = Math.max(this.#longest, step);
-      this.leap = Math.max(this.leap, leapOf(step));
-    }
-    return isLeap;
+    return step > this.leap;
   }
 }
 

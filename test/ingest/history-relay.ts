@@ -44,41 +44,77 @@ export class HistoryRelay implements AsyncDisposable {
   readonly cursors: (number | undefined)[] = [];
   /** Ends every connection before a frame is sent. */
   isDown = false;
-  /** Frames before this one are not kept. */
-  oldest = 0;
-  #published = 0;
+  /** So many readers with a cursor are told that it is in the future. */
+  futureCursors = 0;
+  /** The next reader with a cursor gets so many frames from before it. */
+  rewind = 0;
   readonly #server: WebSocketServer;
-  readonly #frames: readonly NetworkFrame[];
-  readonly #firstSeq: number;
+  readonly #history: { readonly seq: number; readonly bytes: Uint8Array }[] = [];
+  #nextSeq: number;
 
-  private constructor(server: WebSocketServer, frames: readonly NetworkFrame[], firstSeq: number) {
+  private constructor(server: WebSocketServer, firstSeq: number) {
     this.#server = server;
-    this.#frames = frames;
-    this.#firstSeq = firstSeq;
+    this.#nextSeq = firstSeq;
     server.on('connection', (socket: WebSocket, request: IncomingMessage) => this.#accept(socket, request));
   }
 
-  static async listen(frames: readonly NetworkFrame[], firstSeq: number): Promise<HistoryRelay> {
+  static async listen(firstSeq: number): Promise<HistoryRelay> {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false });
     await once(server, 'listening');
-    return new HistoryRelay(server, frames, firstSeq);
+    return new HistoryRelay(server, firstSeq);
   }
 
   get url(): string {
     return `ws://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Publishes frames up to, not including, that index. */
-  publishTo(end: number): void {
-    for (; this.#published < end; this.#published++) {
-      const bytes = this.#bytesAt(this.#published);
-      for (const socket of this.#server.clients) socket.send(bytes);
+  /** The number of the next frame. */
+  get nextSeq(): number {
+    return this.#nextSeq;
+  }
+
+  get readers(): number {
+    return this.#server.clients.size;
+  }
+
+  /** Numbers frames, keeps them and sends them to all readers. */
+  publish(frames: readonly NetworkFrame[]): void {
+    for (const { type, body, timeMs } of frames) {
+      const seq = this.#nextSeq++;
+      const bytes = encodeMessage(type, { ...body, seq, time: new Date(timeMs).toISOString() });
+      this.#history.push({ seq, bytes });
+      this.send(bytes);
     }
+  }
+
+  /** Sends something that is in no history. */
+  send(bytes: Uint8Array): void {
+    for (const socket of this.#server.clients) socket.send(bytes);
+  }
+
+  /** Leaves out numbers. */
+  skip(numbers: number): void {
+    this.#nextSeq += numbers;
+  }
+
+  /** Goes on with other numbers; what was before cannot be asked for any more. */
+  numberFrom(seq: number): void {
+    this.#nextSeq = seq;
+    this.#history.length = 0;
+  }
+
+  /** Forgets all but the newest frames. */
+  keep(frames: number): void {
+    this.#history.splice(0, Math.max(0, this.#history.length - frames));
+  }
+
+  dropConnections(): void {
+    for (const socket of this.#server.clients) socket.terminate();
   }
 
   goDown(): void {
     this.isDown = true;
-    for (const socket of this.#server.clients) socket.terminate();
+    this.dropConnections();
   }
 
   #accept(socket: WebSocket, request: IncomingMessage): void {
@@ -90,22 +126,20 @@ export class HistoryRelay implements AsyncDisposable {
       return;
     }
     if (cursor === undefined) return;
-    if (cursor >= this.#firstSeq + this.#published) {
+    if (cursor >= this.#nextSeq || this.futureCursors > 0) {
+      this.futureCursors = Math.max(0, this.futureCursors - 1);
       socket.send(encodeError('FutureCursor', 'Cursor in the future.'));
       socket.close(1008);
       return;
     }
-    const from = Math.max(this.oldest, cursor + 1 - this.#firstSeq, 0);
-    for (let at = from; at < this.#published; at++) socket.send(this.#bytesAt(at));
-  }
-
-  #bytesAt(at: number): Uint8Array {
-    const { type, body, timeMs } = this.#frames[at];
-    return encodeMessage(type, { ...body, seq: this.#firstSeq + at, time: new Date(timeMs).toISOString() });
+    const after = this.#history.findIndex(({ seq }) => seq > cursor);
+    const from = Math.max(0, (after < 0 ? this.#history.length : after) - this.rewind);
+    this.rewind = 0;
+    for (const { bytes } of this.#history.slice(from)) socket.send(bytes);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#server.clients) socket.terminate();
+    this.dropConnections();
     this.#server.close();
     await once(this.#server, 'close');
   }

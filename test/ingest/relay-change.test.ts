@@ -48,33 +48,44 @@ class Commits implements Disposable {
   }
 }
 
+/** Publishes up to, not including, that frame. */
+function publisher(relay: HistoryRelay, frames: readonly NetworkFrame[]): (end: number) => void {
+  let published = 0;
+  return (end) => {
+    relay.publish(frames.slice(published, end));
+    published = end;
+  };
+}
+
 function outcomes(daemon: Daemon, name: string): Promise<number> {
   return daemon.metric(`slipstream_relay_outcomes_total{outcome="${name}"}`);
 }
 
 test('from one relay to another, and back: each commit once', async () => {
   const frames = await networkFrames(1200, stepMs);
-  await using one = await HistoryRelay.listen(frames, 30_000_000_001);
-  await using two = await HistoryRelay.listen(inAnotherOrder(frames), 700_001);
-  one.publishTo(300);
-  two.publishTo(310);
+  await using one = await HistoryRelay.listen(30_000_000_001);
+  await using two = await HistoryRelay.listen(700_001);
+  const publishOne = publisher(one, frames);
+  const publishTwo = publisher(two, inAnotherOrder(frames));
+  publishOne(300);
+  publishTwo(310);
   await using daemon = await Daemon.start(['--ws-url', `${one.url},${two.url}`], soon);
   await expect.poll(() => one.cursors.length).toBe(1);
-  one.publishTo(500);
-  two.publishTo(520);
+  publishOne(500);
+  publishTwo(520);
   using all = new Commits(daemon);
   await all.some(frames.slice(300, 500));
 
   one.goDown();
   await expect.poll(() => outcomes(daemon, 'relay_changed')).toBe(1);
-  two.publishTo(800);
+  publishTwo(800);
   await all.some(frames.slice(300, 790));
 
   one.isDown = false;
-  one.publishTo(900);
+  publishOne(900);
   two.goDown();
   await expect.poll(() => outcomes(daemon, 'relay_changed')).toBe(2);
-  one.publishTo(1200);
+  publishOne(1200);
   await all.some(frames.slice(300));
   expect(await outcomes(daemon, 'relay_gap')).toBe(0);
   expect(await outcomes(daemon, 'new_numbering')).toBe(0);
@@ -82,23 +93,25 @@ test('from one relay to another, and back: each commit once', async () => {
 
 test('a daemon that is started with another relay goes on where it was', async () => {
   const frames = await networkFrames(1000, stepMs);
-  await using one = await HistoryRelay.listen(frames, 30_000_000_001);
-  await using two = await HistoryRelay.listen(inAnotherOrder(frames), 5_000_000_001);
+  await using one = await HistoryRelay.listen(30_000_000_001);
+  await using two = await HistoryRelay.listen(5_000_000_001);
+  const publishOne = publisher(one, frames);
+  const publishTwo = publisher(two, inAnotherOrder(frames));
   await using daemon = await Daemon.start(['--ws-url', one.url], soon);
   await expect.poll(() => one.cursors.length).toBe(1);
-  one.publishTo(400);
+  publishOne(400);
   await expect
     .poll(() => daemon.metric(`slipstream_upstream_sequence{relay="${new URL(one.url).host}"}`))
     .toBe(30_000_000_400);
   await daemon.service.stop();
-  two.publishTo(700);
+  publishTwo(700);
   await daemon.restart(['--ws-url', two.url], soon);
   await expect.poll(() => outcomes(daemon, 'relay_changed'), { timeout: 10_000 }).toBe(1);
-  two.publishTo(850);
+  publishTwo(850);
   using all = new Commits(daemon);
   await all.some(frames.slice(0, 840));
   await daemon.service.stop();
-  one.publishTo(1000);
+  publishOne(1000);
   await daemon.restart(['--ws-url', one.url], soon);
   using again = new Commits(daemon);
   await again.some(frames);
@@ -108,20 +121,22 @@ test('a daemon that is started with another relay goes on where it was', async (
 
 test('what the other relay keeps no longer is a hole', async () => {
   const frames = await networkFrames(1000, stepMs);
-  await using one = await HistoryRelay.listen(frames, 1);
-  await using two = await HistoryRelay.listen(frames, 900_000);
+  await using one = await HistoryRelay.listen(1);
+  await using two = await HistoryRelay.listen(900_000);
+  const publishOne = publisher(one, frames);
+  const publishTwo = publisher(two, frames);
   await using daemon = await Daemon.start(['--ws-url', one.url], soon);
   await expect.poll(() => one.cursors.length).toBe(1);
-  one.publishTo(400);
+  publishOne(400);
   using all = new Commits(daemon);
   await all.some(frames.slice(0, 400));
   await daemon.service.stop();
-  two.oldest = 600;
-  two.publishTo(800);
+  publishTwo(800);
+  two.keep(200);
   await daemon.restart(['--ws-url', two.url], soon);
   await expect.poll(() => two.cursors.length).toBeGreaterThan(0);
   await expect.poll(() => outcomes(daemon, 'relay_changed'), { timeout: 10_000 }).toBe(1);
-  two.publishTo(1000);
+  publishTwo(1000);
   using again = new Commits(daemon);
   await again.some([...frames.slice(0, 400), ...frames.slice(600)]);
   const told = daemon.lines.map((line) => JSON.parse(line)).filter(({ name }) => name === 'relay_changed');
@@ -130,18 +145,20 @@ test('what the other relay keeps no longer is a hole', async () => {
 
 test('siblings share their numbers: nothing is searched', async () => {
   const frames = await networkFrames(300, stepMs);
-  await using one = await HistoryRelay.listen(frames, 5_001);
-  await using two = await HistoryRelay.listen(frames, 5_001);
+  await using one = await HistoryRelay.listen(5_001);
+  await using two = await HistoryRelay.listen(5_001);
+  const publishOne = publisher(one, frames);
+  const publishTwo = publisher(two, frames);
   await using daemon = await Daemon.start(['--ws-url', `${one.url}|${two.url}`], soon);
   await expect.poll(() => one.cursors.length).toBe(1);
-  one.publishTo(100);
-  two.publishTo(90);
+  publishOne(100);
+  publishTwo(90);
   using all = new Commits(daemon);
   await all.some(frames.slice(0, 100));
   one.goDown();
   // The replica is behind, and says so; then it has caught up.
   await expect.poll(() => two.cursors.length).toBeGreaterThan(0);
-  two.publishTo(300);
+  publishTwo(300);
   await all.some(frames);
   expect(new Set(two.cursors)).toEqual(new Set([5_100]));
   expect(await outcomes(daemon, 'relay_changed')).toBe(0);

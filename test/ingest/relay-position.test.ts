@@ -184,15 +184,25 @@ describe('a message that ends every connection', () => {
 describe('steps', () => {
   test('that a relay takes often are no gap, and are learned', () => {
     const { seat, relay } = started(stepsMax * 2);
-    for (let frame = 0; frame < 40 * stepsMax; frame++) {
-      if (frame % 10 === 0) relay.seq += 90;
-      seat.give(relay.next());
+    for (const step of [20, 40, 80, 160]) {
+      for (let frame = 0; frame < 4 * stepsMax; frame++) {
+        if (frame % 10 === 0) relay.seq += step - 10;
+        seat.give(relay.next());
+      }
     }
-    // The first of them is told: until then the relay had left out nothing.
-    expect(seat.names).toEqual(['relay_gap']);
+    expect(seat.names).toEqual([]);
     relay.seq += leapMax;
     for (const frame of relay.some(leapFrames)) seat.give(frame);
-    expect(seat.names).toEqual(['relay_gap', 'relay_gap']);
+    expect(seat.names).toEqual(['relay_gap']);
+  });
+
+  test('that are longer are told each time', () => {
+    const { seat, relay } = started(stepsMax * 2);
+    for (let gap = 0; gap < 5; gap++) {
+      relay.seq += 300;
+      for (const frame of relay.some(20)) seat.give(frame);
+    }
+    expect(seat.names).toEqual(Array(5).fill('relay_gap'));
   });
 
   test('are short again once the relay leaves out nothing', () => {

@@ -377,13 +377,16 @@ test('a damaged row is left out and said to be, and verify names it', async () =
   expect(log.coverage.droppedUs).toBe(toUs);
 });
 
-test('a block of nothing but bad frames is full after so many rows, and they become one', async () => {
+test('bad frames of one kind are one row of a block, and a block is full after so many rows', async () => {
   await open();
   const { builder } = sampleOf(13);
-  let found = 0;
-  for (; !builder.isFull; found++)
-    builder.cover({ reason: 'frame_dropped', relay: 'relay.test', detail: 'bad_car' });
-  expect(found).toBe(blockCoverageMax);
+  const bad = (detail: string): void =>
+    builder.cover({ reason: 'frame_dropped', relay: 'relay.test', detail, fromSeq: 5, toSeq: 5 });
+  for (let frame = 0; frame < 1000; frame++) bad('bad_car');
+  expect(builder.isFull).toBe(false);
   const { coverage } = await log.resolve(builder.seal(fakeCompressor));
-  expect(coverage).toMatchObject([{ count: found }]);
+  expect(coverage).toMatchObject([{ count: 1000 }]);
+  let kinds = 0;
+  for (; !builder.isFull; kinds++) bad(`kind ${kinds}`);
+  expect(kinds).toBe(blockCoverageMax);
 });
