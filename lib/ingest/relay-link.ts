@@ -134,6 +134,7 @@ export class RelayLink implements UpstreamHandler, IngestLink {
   #lookAround(relay: Relay, search: PlaceSearch): void {
     const { timing } = this.#options;
     const sink = {
+      isPaused: () => this.upstream.paused,
       found: (frames: readonly Uint8Array[]) => {
         this.#searching = this.#search = undefined;
         this.ingest.join(relay, search);
