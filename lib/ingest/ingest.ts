@@ -135,6 +135,7 @@ export class Ingest {
 
   /** The search is over: what comes next is taken from there. */
   join(relay: Relay, search: PlaceSearch): void {
+    if (this.#stopped) return;
     this.#positions.join(relay, search);
     this.#sealOrArm();
   }
@@ -160,6 +161,7 @@ export class Ingest {
 
   /** A message of the relay cannot be used, as a whole. @param seq below 0 when it has none. */
   drop(reason: IngestDropReason, relay: Relay, seq = -1): void {
+    if (this.#stopped) return;
     const known = seq < 0 ? undefined : seq;
     this.#options.totals.drop(reason);
     const finding = { relay: relay.id, detail: reason, fromSeq: known, toSeq: known };

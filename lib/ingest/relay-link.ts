@@ -68,6 +68,13 @@ export class RelayLink implements UpstreamHandler, IngestLink {
     this.upstream = new Upstream({ relays, userAgent, timing, handler: this });
   }
 
+  /** Ends the connection; resolves when it is gone. Nothing comes any more. */
+  stop(): Promise<void> {
+    clearInterval(this.#watch);
+    this.#searching?.stop();
+    return this.upstream.stop();
+  }
+
   cursorFor(relay: Relay): number | undefined {
     this.#search ??= this.ingest.searchAt(relay);
     return this.#search === undefined ? this.ingest.positionOf(relay) : this.#search.cursor;

@@ -101,7 +101,7 @@ export class Service {
     monitor.readiness.isListening = false;
     monitor.stop();
     // Nothing comes in any more, and what came is stored and sent.
-    await link.upstream.stop();
+    await link.stop();
     await link.ingest.stop();
     await retention.stop();
     await delivery.stop(sessionsStopMs);
