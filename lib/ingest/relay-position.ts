@@ -257,9 +257,11 @@ export class RelayPosition {
   /** Of a frame that may have come under other numbers. */
   #verdictOf(frame: KeyedFrame, isKnown: boolean, numbering: number): Verdict {
     const taken = this.#taken;
-    // Under two numbers of one numbering it is another one, whatever it says.
-    if (isKnown && taken.numbering === numbering && taken.seq !== frame.seq >>> 0) return 'take';
-    if (isKnown || taken.findSame(frame)) return 'repeat';
+    // Of what came before this process the numbers are not known, and what is no commit has nothing else of its own.
+    if (isKnown || (taken.findSame(frame) && taken.numbering !== earlierNumbering)) {
+      // Under two numbers of one numbering it is another one, whatever it says.
+      return taken.numbering === numbering && taken.seq !== frame.seq >>> 0 ? 'take' : 'repeat';
+    }
     return this.#times.nearUs < taken.sinceUs ? 'stale' : 'take';
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { frameTypes } from '../../lib/decode/frame.ts';
 import {
   endsMin,
   fallFrames,
@@ -11,7 +12,7 @@ import {
 } from '../../lib/ingest/relay-position.ts';
 import { takenFramesMin } from '../../lib/ingest/taken-frames.ts';
 import { leapMax, leapMin, stepsMax } from '../../lib/ingest/usual-steps.ts';
-import { FrameMaker, PositionSeat, type TestFrame } from './position-seat.ts';
+import { FrameMaker, keyedFrame, PositionSeat, type TestFrame } from './position-seat.ts';
 
 const idsOf = (frames: readonly TestFrame[]): number[] => frames.map(({ id }) => id);
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
@@ -253,6 +254,20 @@ describe('another relay, or other numbers', () => {
     const next = new PositionSeat(other.confirmed, history, true, seat.times.overlapUntilUs);
     for (const frame of numbered.slice(100)) next.give(frame);
     expect(next.taken).toEqual([]);
+  });
+
+  test('events of one account that say the same in the same millisecond are as many as there are numbers', () => {
+    const { seat, history } = started();
+    const other = seat.positionAt();
+    other.restart();
+    const { timeUs } = history[99];
+    const verdicts = [1, 2, 3].map((seq) =>
+      other.offer(keyedFrame({ seq, id: 7, timeUs }, frameTypes.account), 0),
+    );
+    expect(verdicts).toEqual(['take', 'take', 'take']);
+    const third = seat.positionAt();
+    third.restart();
+    expect(third.offer(keyedFrame({ seq: 9, id: 7, timeUs }, frameTypes.account), 0)).toBe('repeat');
   });
 
   test('frames that say the same under two numbers of one numbering are two', () => {
