@@ -260,6 +260,25 @@ describe('another relay, or other numbers', () => {
     for (const frame of relay.some(50)) seat.give({ ...frame, id: (frame.id % 5) + 1 });
     expect([seat.taken.length, seat.stale]).toEqual([150, 0]);
   });
+
+  test('frames that say the same under many numbers are known by their numbers when they come again', () => {
+    const relay = new FrameMaker(1_000_001);
+    const seat = new PositionSeat();
+    // Longer than one half of memory, so that both know of them.
+    const frames = relay.some(takenFramesMin + 5000).map((frame) => ({ ...frame, id: (frame.id % 5) + 1 }));
+    for (const frame of frames) seat.give(frame);
+    for (const from of [-5, -100, -10_000]) for (const frame of frames.slice(from)) seat.give(frame);
+    expect([seat.taken.length, seat.stale, seat.names]).toEqual([frames.length, 10_105, []]);
+  });
+
+  test('frames that say the same under many numbers are none of them known under lower ones', () => {
+    const relay = new FrameMaker(1_000_001);
+    const seat = new PositionSeat();
+    for (const frame of relay.some(100)) seat.give({ ...frame, id: (frame.id % 5) + 1 });
+    relay.seq = 1;
+    for (const frame of relay.some(100)) seat.give({ ...frame, id: (frame.id % 5) + 1 });
+    expect([seat.taken.length, seat.stale, seat.names]).toEqual([200, 0, ['new_numbering']]);
+  });
 });
 
 describe('lower numbers', () => {
