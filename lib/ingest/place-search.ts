@@ -11,6 +11,8 @@ export const probesMax = 10;
 /** Frames a second, before the relay has shown how many; more than the network's usual rate, so that one step back does. */
 const framesPerSecond = 1_000;
 const stepMin = 1_000;
+/** How often nothing may come by itself before a relay is a quiet one: once can be a slow one, with days of frames to send. */
+const quietsMax = 2;
 
 /** A frame's number and time. */
 interface Place {
@@ -29,8 +31,8 @@ export class PlaceSearch {
   #step = 0;
   #cursor: number | undefined;
   #isJoined = false;
-  /** Nothing comes by itself. */
-  #isQuiet = false;
+  /** How often nothing came by itself. */
+  #quiets = 0;
 
   /**
    * @param newestUs time of the newest frame taken. @param known sequence to go on after at this relay, if it was followed
@@ -75,7 +77,7 @@ export class PlaceSearch {
       return true;
     }
     // There is nothing to reckon with: all of it, or all that came after the place that is known to be early enough.
-    this.#isQuiet = true;
+    this.#quiets++;
     this.#cursor = Math.max(0, (this.#before?.seq ?? 0) - 1);
     return this.#probes >= probesMax;
   }
@@ -98,10 +100,12 @@ export class PlaceSearch {
     this.#before = place;
     const isNear = this.#targetUs - place.timeUs <= nearUs;
     // Live, and still early: the relay is behind.
-    if (isNear || this.#isQuiet || this.#cursor === undefined || this.#probes >= probesMax) {
+    const isQuiet = this.#quiets >= quietsMax;
+    if (isNear || isQuiet || this.#cursor === undefined || this.#probes >= probesMax) {
       this.#isJoined = true;
       return true;
     }
+    // Live, for a place to reckon with.
     const next = this.#after === undefined ? undefined : this.#between();
     if (next === this.#cursor) {
       this.#isJoined = true;
