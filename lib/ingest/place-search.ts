@@ -30,6 +30,7 @@ export class PlaceSearch {
   #probes = 0;
   #step = 0;
   #cursor: number | undefined;
+  #first: number | undefined;
   #isJoined = false;
   /** How often nothing came by itself. */
   #quiets = 0;
@@ -49,6 +50,11 @@ export class PlaceSearch {
     return this.#cursor;
   }
 
+  /** Number of the first frame at {@link cursor}; undefined when none has come. */
+  get first(): number | undefined {
+    return this.#first;
+  }
+
   /** Once it is over: whether nothing lies between what was taken and the place found. */
   get isJoined(): boolean {
     return this.#isJoined;
@@ -64,6 +70,7 @@ export class PlaceSearch {
   /** What the connection began with. Whether to go on from there; else connect again, with {@link cursor}. */
   saw(place: Place): boolean {
     this.#probes++;
+    this.#first = place.seq;
     if (Number.isNaN(place.timeUs)) return true;
     return place.timeUs > this.#targetUs ? this.#tooLate(place) : this.#earlyEnough(place);
   }
@@ -71,6 +78,7 @@ export class PlaceSearch {
   /** Nothing came, for seconds. Whether to stay; else connect again. */
   sawNothing(): boolean {
     this.#probes++;
+    this.#first = undefined;
     if (this.#cursor !== undefined) {
       // A quiet relay that has nothing after the place asked for.
       this.#isJoined = true;
