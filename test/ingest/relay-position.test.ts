@@ -117,6 +117,18 @@ describe('a leap', () => {
     expect(seat.position.confirmed).toBe(relay.seq - 1);
   });
 
+  test('that a restart interrupts comes again, once, however many frames of it had come', () => {
+    const { seat, relay, history } = started();
+    relay.seq += 1_000_000;
+    // Two of them in the wrong order: the run begins anew, and more frames than make a leap are in doubt.
+    const leap = relay.some(leapFrames + 1);
+    const came = [leap[0], leap[1], leap[leapFrames], ...leap.slice(2, leapFrames)];
+    for (const frame of came) seat.give(frame);
+    const next = new PositionSeat(seat.position.confirmed, [...history, ...leap]);
+    for (const frame of [...leap, ...relay.some(10)]) next.give(frame);
+    expect([next.taken.length, next.stale, next.names]).toEqual([10, leapFrames + 1, ['relay_gap']]);
+  });
+
   test('an odd frame that comes again at every reconnect is taken once', () => {
     const { seat, relay } = started();
     const odd = relay.odd(relay.seq + 70_000_000);
