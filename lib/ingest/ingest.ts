@@ -117,10 +117,12 @@ export class Ingest {
     return this.#positions.at(relay).refused(performance.now(), msMin);
   }
 
-  /** The relay does not know our sequence: its numbers say nothing any more. */
+  /**
+   * The relay does not know our sequence: its numbers say nothing any more. What is stored stays until there is another: a process
+   * that begins meanwhile is to find out the same, and to tell it.
+   */
   forget(relay: Relay): void {
     this.#positions.forget(relay);
-    this.#builder.forget(relay.numbering);
   }
 
   /** A message of the relay ended the connection, and comes again. */

@@ -48,7 +48,7 @@ export const staleMsMin = 60_000;
 export const staleFramesMax = 1_000_000;
 /** `FutureCursor` answers before the place is given up, and over how long: replicas behind one name lag by seconds. */
 export const refusalsMin = 5;
-export const refusalsMsMin = 30_000;
+export const refusalsMsMin = 15_000;
 /** Connections ended by a frame at the same place before it is stepped over; each further one doubles the step. */
 export const endsMin = 3;
 const skipMax = 1_048_576;
@@ -95,6 +95,8 @@ export class RelayPosition {
   #run: Run | undefined;
   /** Frames that are still compared with all that was taken, whatever their number, until `overlapUntilUs` of times. */
   #overlapFrames = 0;
+  /** A leap led to what earlier processes took in doubt: what follows they may have taken, too. */
+  #isBehind = false;
   #staleFrames = 0;
   #staleSinceMs = 0;
   /** Frames that went on since the last stale one. */
@@ -193,9 +195,10 @@ export class RelayPosition {
     this.#times.near(frame);
     const verdict = this.#overlaps()
       ? this.#verdictOf(frame, isKnown, this.#numbering)
-      : isKnown && this.#isSame(frame)
+      : isKnown && (this.#isSame(frame) || (this.#isBehind && this.#taken.numbering === earlierNumbering))
         ? 'repeat'
         : 'take';
+    if (verdict === 'take') this.#isBehind = false;
     if (this.#skip > 0 && seq > this.#confirmed + 1) {
       this.#sink.mark();
       this.#tell('frame_skipped', seq);
@@ -271,6 +274,7 @@ export class RelayPosition {
     else if (isLeap) this.#tell('relay_gap', run.first);
     this.#confirmed = run.last;
     this.#run = undefined;
+    this.#isBehind = run.taken < run.frames;
     this.#settle();
   }
 
@@ -316,7 +320,7 @@ export class RelayPosition {
   /** A frame goes on: nothing is in doubt any more, unless numbers are new. */
   #settle(): void {
     this.#refusals = this.#skip = 0;
-    if (this.#overlapFrames > 0 || this.#confirmed === none) {
+    if (this.#overlapFrames > 0 || this.#confirmed === none || this.#isBehind) {
       this.#limit = none;
       return;
     }

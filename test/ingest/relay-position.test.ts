@@ -118,6 +118,18 @@ describe('a leap', () => {
     expect(seat.position.confirmed).toBe(relay.seq - 1);
   });
 
+  test('that a restart interrupts comes again, once, however many frames of it had come', () => {
+    const { seat, relay, history } = started();
+    relay.seq += 1_000_000;
+    // Two of them in the wrong order: the run begins anew, and more frames than make a leap are in doubt.
+    const leap = relay.some(leapFrames + 1);
+    const came = [leap[0], leap[1], leap[leapFrames], ...leap.slice(2, leapFrames)];
+    for (const frame of came) seat.give(frame);
+    const next = new PositionSeat(seat.position.confirmed, [...history, ...leap]);
+    for (const frame of [...leap, ...relay.some(10)]) next.give(frame);
+    expect([next.taken.length, next.stale, next.names]).toEqual([10, leapFrames + 1, ['relay_gap']]);
+  });
+
   test('an odd frame that comes again at every reconnect is taken once', () => {
     const { seat, relay } = started();
     const odd = relay.odd(relay.seq + 70_000_000);
@@ -274,6 +286,25 @@ describe('another relay, or other numbers', () => {
     const { seat, relay } = started();
     for (const frame of relay.some(50)) seat.give({ ...frame, id: (frame.id % 5) + 1 });
     expect([seat.taken.length, seat.stale]).toEqual([150, 0]);
+  });
+
+  test('frames that say the same under many numbers are known by their numbers when they come again', () => {
+    const relay = new FrameMaker(1_000_001);
+    const seat = new PositionSeat();
+    // Longer than one half of memory, so that both know of them.
+    const frames = relay.some(takenFramesMin + 5000).map((frame) => ({ ...frame, id: (frame.id % 5) + 1 }));
+    for (const frame of frames) seat.give(frame);
+    for (const from of [-5, -100, -10_000]) for (const frame of frames.slice(from)) seat.give(frame);
+    expect([seat.taken.length, seat.stale, seat.names]).toEqual([frames.length, 10_105, []]);
+  });
+
+  test('frames that say the same under many numbers are none of them known under lower ones', () => {
+    const relay = new FrameMaker(1_000_001);
+    const seat = new PositionSeat();
+    for (const frame of relay.some(100)) seat.give({ ...frame, id: (frame.id % 5) + 1 });
+    relay.seq = 1;
+    for (const frame of relay.some(100)) seat.give({ ...frame, id: (frame.id % 5) + 1 });
+    expect([seat.taken.length, seat.stale, seat.names]).toEqual([200, 0, ['new_numbering']]);
   });
 });
 
