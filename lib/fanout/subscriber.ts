@@ -19,6 +19,11 @@ import type { Subscription, Transport } from './transport.ts';
 /** Bytes written per turn, so that one fast replay does not hold up ingest or live subscribers. */
 const turnBytesMax = 256 * 1024;
 /**
+ * What a byte that was looked through counts for in a turn, beside one that was written: else a turn of a filter that chooses
+ * nothing would be all of memory. Choosing goes by columns; a block in another encoding is made whatever is chosen.
+ */
+const lookedThroughShare = { stored: 1 / 8, recoded: 1 };
+/**
  * Bytes of a block that are written at once to a subscriber that catches up: they double while the socket keeps up, and
  * fall back when it does not, because what a socket does not take stays in memory. The largest is more than a full block.
  */
@@ -26,8 +31,8 @@ const burstBytesMin = 32 * 1024;
 const burstBytesMax = 512 * 1024;
 /** What a notice of a gap counts for in a turn. */
 const gapBytes = 256;
-/** Bytes asked of the log at once, in bursts. */
-const burstsPerRead = 2;
+/** Bytes asked of the log at once, in bursts; fewer of what is to be made into another encoding, so that a read costs the same. */
+const burstsPerRead = { stored: 2, recoded: 1 };
 
 /** What a subscriber is doing; exactly one at any time. */
 const phases = {
@@ -205,7 +210,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const group = this.#group;
     let result: ReadResult;
     try {
-      const bytes = this.#burstBytes * burstsPerRead;
+      const bytes = this.#burstBytes * burstsPerRead[formOf(encoding)];
       const { readFilter } = group.selection;
       result = await this.#host.log.read(this.#positionUs, encoding.stored, bytes, readFilter);
     } catch (error) {
@@ -241,7 +246,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     this.#waitForTurn();
   }
 
-  /** Writes a burst of what is left of a block, or tells of a gap, and moves on; returns the bytes written. */
+  /** Writes a burst of what is left of a block, or tells of a gap, and moves on; returns what that counts for in a turn. */
   #deliver(index: BlockIndex, messages: Messages): number {
     const { count } = index;
     const { ends } = messages;
@@ -258,7 +263,8 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const next = this.#write(isShared ? copyOf(batch) : batch);
     if (this.#phase === phases.queued) this.#phase = next;
     if (next === phases.queued) this.#burstBytes = Math.min(this.#burstBytes * 2, burstBytesMax);
-    return batch.bytes.length;
+    const lookedThrough = ends[to - 1] - startOf(ends, from);
+    return Math.max(batch.bytes.length, lookedThrough * lookedThroughShare[formOf(this.transport.encoding)]);
   }
 
   /** What it is to be told of next, if that is its place in the stream up to `throughUs`. */
@@ -331,6 +337,10 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     this.#phase = phases.queued;
     this.#host.enqueue(this);
   }
+}
+
+function formOf({ recode }: Encoding): 'stored' | 'recoded' {
+  return recode === undefined ? 'stored' : 'recoded';
 }
 
 function paceOver(subscriber: Subscriber): void {
