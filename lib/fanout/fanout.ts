@@ -25,7 +25,7 @@ export interface FanoutOptions {
   readonly readsMax: number;
   /** Between reports to subscribers that want progress. */
   readonly progressIntervalMs: number;
-  /** Most wanted DIDs and subjects, of all distinct filters together: up to 48 bytes each. */
+  /** Most wanted DIDs and subjects, of all distinct filters together: up to 48 bytes each, and half as much of those that are gone. */
   readonly wantedDidsMax: number;
   /**
    * JSON bytes of a publication, which is sent by one write, and before anything else gets its turn: as much as a full
