@@ -3,7 +3,7 @@
 
 import { AddressQueue } from '../address-queue.ts';
 import { DidHasher } from '../event/did-hash.ts';
-import type { Filter } from '../event/filter.ts';
+import { type Filter, wantedDidsOf } from '../event/filter.ts';
 import type { Block } from '../log/block.ts';
 import type { LogReader } from '../log/event-log.ts';
 import type { AddressTable } from './address-table.ts';
@@ -15,7 +15,7 @@ import { ProgressTimer } from './progress-timer.ts';
 import { Publication } from './publication.ts';
 import { ReadQueue } from './read-queue.ts';
 import { Subscriber, type SubscriberHost } from './subscriber.ts';
-import type { Subscription, SubscriptionSource, Transport } from './transport.ts';
+import type { CloseReason, Subscription, SubscriptionSource, Transport } from './transport.ts';
 
 /** Turns given per iteration of the event loop, so that sockets and ingest get their share between them: a few milliseconds. */
 const turnsPerIteration = 8;
@@ -132,12 +132,15 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   }
 
   subscribe(transport: Transport, filter: Filter, afterTimeUs: number | undefined): Subscription {
+    const { remoteAddress } = transport;
+    const wantedDids = wantedDidsOf(filter);
+    if (!this.rates.want(remoteAddress, wantedDids)) return refuse(transport, 'no_room_of_address');
     const group = this.groups.hold(filter, transport.encoding);
     if (group === undefined) {
-      transport.close('no_room');
-      return refused;
+      this.rates.want(remoteAddress, 0, wantedDids);
+      return refuse(transport, 'no_room');
     }
-    const subscriber = new Subscriber(this, transport, group, afterTimeUs ?? this.publishedUs);
+    const subscriber = new Subscriber(this, transport, group, wantedDids, afterTimeUs ?? this.publishedUs);
     this.#subscribers.add(subscriber);
     if (transport.wantsGaps) this.#wantingGaps.add(subscriber);
     if (transport.wantsProgress) this.#progress.add(subscriber);
@@ -256,3 +259,8 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
 
 /** The handle of a subscriber that was refused. */
 const refused: Subscription = { setFilter: () => {}, drained: () => {}, end: () => {} };
+
+function refuse(transport: Transport, reason: CloseReason): Subscription {
+  transport.close(reason);
+  return refused;
+}

@@ -8,7 +8,7 @@ import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
-import { AddressTable } from '../fanout/address-table.ts';
+import { AddressTable, wantedDidsPerAddressMax } from '../fanout/address-table.ts';
 import { readEarlierFrames } from '../ingest/earlier-frames.ts';
 import { Ingest } from '../ingest/ingest.ts';
 import { IngestTotals } from '../ingest/ingest-totals.ts';
@@ -226,8 +226,12 @@ async function openLog(
 ): Promise<{ log: LevelLog; delivery: Delivery; workers: number; time: TrustedTime }> {
   const { dataDir, retentionBytes, fsync, subscribersMax, subscribersPerAddressMax, maxSubRate } = config;
   const workers = config.workers ?? usualWorkers();
-  const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate };
-  const addresses = AddressTable.memoryFor(limits);
+  const addresses = AddressTable.memoryFor({
+    subscribersMax,
+    subscribersPerAddressMax,
+    eventsPerSecond: maxSubRate,
+    wantedDidsMax: wantedDidsPerAddressMax,
+  });
   const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
   const pool =
     workers === 0

@@ -3,6 +3,8 @@
 
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import type { Filter } from '../../lib/event/filter.ts';
+import { AddressTable } from '../../lib/fanout/address-table.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { Fanout } from '../../lib/fanout/fanout.ts';
 import type { Block } from '../../lib/log/block.ts';
@@ -82,4 +84,49 @@ test('a turn ends when it has looked at enough, whatever it finds', async () => 
   await replayed('memory', 1, 8);
   // It was 6,421: all of memory, for each.
   expect(looks).toBeLessThan(400);
+});
+
+const wants = (...dids: number[]) => ({ ...passAll, dids: new Set(dids.map((did) => `did:web:${did}`)) });
+
+test('wanted DIDs and subjects', () => {
+  const rates = addressTable({ wantedDidsMax: 10 });
+  const unreachable = (error: unknown) => expect.unreachable(String(error));
+  // Two threads, each with a bound of its own.
+  const threads = [0, 1].map(
+    () => new Fanout(logIn('memory'), new AddressTable(rates.memory), unreachable, { wantedDidsMax: 20 }),
+  );
+  const subscribe = (thread: number, address: string, filter: Filter): FakeClient => {
+    const client = new FakeClient(encodings.json);
+    client.remoteAddress = address;
+    client.subscription = threads[thread].subscribe(client, filter, undefined);
+    return client;
+  };
+  const attackers = Array.from({ length: 20 }, (_, at) =>
+    subscribe(at % 2, hostile, wants(at * 2, at * 2 + 1)),
+  );
+  expect(attackers.filter(({ closed }) => closed === undefined)).toHaveLength(5);
+  expect(new Set(attackers.slice(5).map(({ closed }) => closed))).toEqual(new Set(['no_room_of_address']));
+  expect(subscribe(0, hostile, { ...passAll, subjects: new Set(['did:web:1']) }).closed).toBe(
+    'no_room_of_address',
+  );
+  expect(subscribe(0, hostile, passAll).closed).toBeUndefined();
+  const other = subscribe(0, honest, wants(100, 101, 102, 103, 104));
+  const another = subscribe(1, honest, wants(105, 106, 107, 108, 109));
+  expect([other.closed, another.closed]).toEqual([undefined, undefined]);
+  // A changed filter counts instead of the one before.
+  other.subscription?.setFilter(wants(110, 111, 112, 113, 114));
+  another.subscription?.setFilter(wants(105));
+  expect([other.closed, another.closed]).toEqual([undefined, undefined]);
+  other.subscription?.setFilter(wants(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+  expect(other.closed).toBe('no_room_of_address');
+  expect(threads[0].stats().subscribers).toBe(4);
+  // And what ends counts no more.
+  for (const client of [...attackers.slice(0, 5), another]) client.end();
+  expect(rates.addresses).toBe(0);
+  for (const address of [hostile, honest]) {
+    const client = subscribe(0, address, wants(0, 1, 2, 3, 4, 5, 6, 7, 8, 9));
+    expect(client.closed).toBeUndefined();
+    client.end();
+  }
+  expect(threads.map(({ groups }) => groups.wantedDids)).toEqual([0, 0]);
 });
