@@ -8,7 +8,7 @@ import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
-import { AddressTable } from '../fanout/address-table.ts';
+import { AddressTable, wantedDidsPerAddressMax } from '../fanout/address-table.ts';
 import { readEarlierFrames } from '../ingest/earlier-frames.ts';
 import { Ingest } from '../ingest/ingest.ts';
 import { IngestTotals } from '../ingest/ingest-totals.ts';
@@ -230,7 +230,8 @@ async function openLog(
   const files = shareOpenFiles(openFilesMax(), Math.max(1, workers), config.subscribersMax);
   const { subscribersMax, tablesMax, plainSocketsMax } = files;
   if (subscribersMax < config.subscribersMax) logFewFiles(logger, subscribersMax);
-  const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate };
+  const wanted = { wantedDidsMax: wantedDidsPerAddressMax };
+  const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate, ...wanted };
   const addresses = AddressTable.memoryFor(limits);
   const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
   const pool =
