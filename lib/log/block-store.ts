@@ -91,6 +91,7 @@ export class BlockStore {
   /**
    * @param compressor what compressed readers can decode: blocks of another dictionary are compressed again.
    * @param shared whether other threads of this process read it.
+   * @param isKnown as of {@link openDatabase}.
    * @throws CodedError `LOG_LOCKED`, `LOG_NEWER_FORMAT`, `LOG_CORRUPT` or `LOG_OPEN_FAILED`.
    */
   static async open(
@@ -98,9 +99,10 @@ export class BlockStore {
     compressor: EventCompressor,
     shared = false,
     limits: StoreLimits = limitsOf(0),
+    isKnown = false,
   ): Promise<BlockStore> {
     const { storeBufferBytes: writeBufferBytes, tableBytes } = limits;
-    const db = await openDatabase(location, { writeBufferBytes, tableBytes, shared });
+    const db = await openDatabase(location, { writeBufferBytes, tableBytes, shared, isKnown });
     try {
       return new BlockStore(db, location, limits, await readOpened(db, location, compressor));
     } catch (error) {

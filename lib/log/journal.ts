@@ -29,10 +29,14 @@ export class Journal {
     this.#limits = limits;
   }
 
-  /** @throws CodedError `LOG_LOCKED`, `LOG_OPEN_FAILED`. */
-  static async open(location: string, limits: JournalLimits = limitsOf(0)): Promise<Journal> {
+  /** @throws CodedError `LOG_LOCKED`, `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
+  static async open(
+    location: string,
+    limits: JournalLimits = limitsOf(0),
+    isKnown = false,
+  ): Promise<Journal> {
     const { journalBufferBytes: writeBufferBytes, tableBytes } = limits;
-    const db = await openDatabase(location, { writeBufferBytes, tableBytes });
+    const db = await openDatabase(location, { writeBufferBytes, tableBytes, isKnown });
     return new Journal(db, location, limits);
   }
 

@@ -273,7 +273,7 @@ export class LevelLog implements EventLog {
     await this.#options.follower?.suspend();
     await this.#journal.close();
     await this.#store.close();
-    const opened = await openParts(this.#options);
+    const opened = await openParts(this.#options, true);
     if (endOf(opened) < this.lastTimeUs) {
       throw new CodedError(
         'LOG_CORRUPT',
