@@ -1,12 +1,10 @@
 // `slipstream inspect`: looks into a log while no daemon has it open. Flags in; a table, a verdict or events out. What it
 // tells is gathered in cmd/inspect/.
 
-import { join } from 'node:path';
 import { type Command, newCommand } from '../lib/config/command-line.ts';
 import { readEnvironment } from '../lib/config/setting-sources.ts';
 import { settings } from '../lib/config/settings.ts';
 import { CodedError, UsageError } from '../lib/errors.ts';
-import { logDamages, refuseLocked, storeFolder } from '../lib/log/database.ts';
 import { parseMoment, repeated, wholeNumber } from './command/flag-values.ts';
 import { writeTo } from './command/output.ts';
 import { coverageTable, readLogCoverage } from './inspect/coverage.ts';
@@ -17,7 +15,7 @@ import { repairLog } from './inspect/repair.ts';
 import { summarizeLog } from './inspect/summary.ts';
 import { summaryTable } from './inspect/table.ts';
 import { damageLine, repairText, verdictJson, verdictText } from './inspect/verdict.ts';
-import { verifyLog } from './inspect/verification.ts';
+import { verifyFiles, verifyLog } from './inspect/verification.ts';
 
 const description = `Looks into the log of a daemon that is not running, and changes nothing of what it holds, but for repair.
 
@@ -139,12 +137,10 @@ async function summary(log: ClosedLog, { top, json }: SummaryFlags): Promise<num
 /** Checks the files, then, if LevelDB may have them, what is in them. */
 async function verify(dataDir: string, { zstdDictionary = [], json }: VerifyFlags): Promise<number> {
   const startMs = performance.now();
-  const damages = [];
-  for await (const damage of logDamages(dataDir)) damages.push(damage);
+  const damages = await verifyFiles(dataDir);
   if (damages.length > 0 && json === undefined)
     await send(damages.map((damage) => `${damageLine(damage)}\n`));
   if (damages.some(({ isFatal }) => isFatal)) {
-    await refuseLocked(join(dataDir, storeFolder));
     const clean = { clean: false, problems: damages.length, files: damages };
     await send([
       json ? JSON.stringify(clean, undefined, 2) : 'DAMAGED: run "slipstream inspect repair"',

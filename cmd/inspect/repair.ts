@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
+import { firstAfter } from '../../lib/binary-search.ts';
 import { CodedError } from '../../lib/errors.ts';
 import type { CoverageRow } from '../../lib/event/coverage.ts';
 import { DidHasher, didHashKeyBytes } from '../../lib/event/did-hash.ts';
@@ -47,6 +48,7 @@ export interface RepairResult {
 interface WholeBlock {
   readonly block: Block;
   readonly previousUs: number;
+  readonly isJournalled: boolean;
 }
 
 /** Repairs the log of a data directory. @throws CodedError `LOG_LOCKED`, `LOG_MISSING`, `LOG_NEWER_FORMAT`, `LOG_WRITE_FAILED`. */
@@ -81,6 +83,7 @@ class Repair {
   readonly #journal: Salvage;
   /** Of each block of which there is something, in order. */
   readonly #times: readonly number[];
+  readonly #storeTimes: readonly number[];
   readonly #known: CoverageRow[] = [];
   /** The secret of the hashes in columns, and whether it is a new one, so that they have to be made again. */
   #hasher: DidHasher | undefined;
@@ -93,6 +96,7 @@ class Repair {
     this.#store = store;
     this.#journal = journal;
     const times = new Set<number>();
+    const stored = new Set<number>();
     for (const text of [...store.keys(), ...journal.keys()]) {
       const key = Buffer.from(text, 'latin1');
       const read = readBlockKey(key);
@@ -101,10 +105,14 @@ class Repair {
         read?.part === parts.segment ||
         read?.part === parts.withoutCollection ||
         read?.part === parts.subjectFilter;
-      if (read !== undefined && !isOfSegment) times.add(read.lastTimeUs);
+      if (read !== undefined && !isOfSegment) {
+        times.add(read.lastTimeUs);
+        if (store.get(key) !== undefined) stored.add(read.lastTimeUs);
+      }
       const toUs = readCoverageKey(key);
       if (toUs !== undefined) this.#takeRow(toUs);
     }
+    this.#storeTimes = [...stored].sort((one, other) => one - other);
     this.#times = [...times].sort((one, other) => one - other);
   }
 
@@ -140,6 +148,7 @@ class Repair {
     let lost = 0;
     for (const timeUs of this.#times) {
       const found = this.#blockAt(timeUs);
+      if (found?.isJournalled && this.#isStored(found.block)) continue;
       if (found === undefined || found.block.index.firstTimeUs <= endUs) {
         if (found === undefined) lost++;
         continue;
@@ -201,22 +210,40 @@ class Repair {
     return undefined;
   }
 
+  /** Whether the block that a journal's has been compacted into is whole. */
+  #isStored({ index }: Block): boolean {
+    const next =
+      this.#storeTimes[firstAfter(this.#storeTimes, this.#storeTimes.length, index.lastTimeUs - 1)];
+    if (next === undefined) return false;
+    try {
+      return (readStored(this.#store, next)?.block.index.firstTimeUs ?? Infinity) <= index.firstTimeUs;
+    } catch {
+      return false;
+    }
+  }
+
   #rehashed(block: Block): Block {
     const hasher = this.#hasher;
     if (hasher === undefined) return block;
     const { index, json } = block;
     const didHash = new Uint32Array(index.count * 2);
     for (let event = 0; event < index.count; event++) {
-      const message = Buffer.from(
-        json.subarray(event === 0 ? 0 : index.jsonEnd[event - 1], index.jsonEnd[event]),
-      );
-      const did = Buffer.from(String(JSON.parse(message.toString('utf8', message.indexOf('{'))).did));
+      const start = event === 0 ? 0 : index.jsonEnd[event - 1];
+      const text = Buffer.from(json.subarray(start + headerBytesOf(json[start + 1]), index.jsonEnd[event]));
+      const did = Buffer.from(String(JSON.parse(text.toString()).did));
       hasher.hash(did, 0, did.length);
       didHash[event * 2] = hasher.low;
       didHash[event * 2 + 1] = hasher.high;
     }
-    return { ...block, index: { ...index, didHash } };
+    // Subjects are hashed with the same secret, those of deletions of what is not in the event: as blocks of format 1, without.
+    return { ...block, index: { ...index, didHash, subjects: undefined } };
   }
+}
+
+/** Bytes of a WebSocket header without a mask, by its second byte. */
+function headerBytesOf(length: number): number {
+  if (length < 126) return 2;
+  return length === 126 ? 4 : 10;
 }
 
 function readStored(store: Salvage, timeUs: number): WholeBlock | undefined {
@@ -233,7 +260,7 @@ function readStored(store: Salvage, timeUs: number): WholeBlock | undefined {
     dictionaryId,
     positions,
   };
-  return { block, previousUs };
+  return { block, previousUs, isJournalled: false };
 }
 
 function readJournalled(journal: Salvage, timeUs: number): WholeBlock | undefined {
@@ -241,5 +268,6 @@ function readJournalled(journal: Salvage, timeUs: number): WholeBlock | undefine
   if (value === undefined) return undefined;
   const { head, json, zstd } = unpackBlock(value);
   const { index, dictionaryId, positions, previousUs, coverage } = head;
-  return { block: { index, json, zstd, dictionaryId, positions, coverage }, previousUs };
+  const block = { index, json, zstd, dictionaryId, positions, coverage };
+  return { block, previousUs, isJournalled: true };
 }

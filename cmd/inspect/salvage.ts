@@ -102,9 +102,14 @@ async function namesOf(location: string, lastKeys: Buffer[]): Promise<string[]> 
     return [];
   }
   const manifest = await readManifest(location);
-  const isKnown = manifest !== undefined && manifest.damages.length === 0;
+  const isKnown =
+    manifest !== undefined &&
+    manifest.damages.length === 0 &&
+    !manifest.isCutOff &&
+    manifest.tables.length > 0;
   const live = new Set(isKnown ? manifest.tables.map(({ number }) => tableName(number)) : []);
-  for (const { largest } of isKnown ? manifest.tables : []) lastKeys.push(Buffer.from(largest.subarray(0, -8)));
+  for (const { largest } of isKnown ? manifest.tables : [])
+    lastKeys.push(Buffer.from(largest.subarray(0, -8)));
   return names.filter(
     (name) => /^\d+\.log$/.test(name) || (/^\d+\.ldb$/.test(name) && (!isKnown || live.has(name))),
   );

@@ -31,6 +31,15 @@ const headVersion = 1;
 /** Key of the description value. */
 export const descriptionKey = Buffer.from('aformat');
 
+/** The description value. @throws CodedError `LOG_CORRUPT` when it is no JSON. */
+export function parseDescription(value: Uint8Array): { format: number; didHashKey: string } {
+  try {
+    return JSON.parse(Buffer.from(value).toString());
+  } catch (cause) {
+    throw damaged('the description of the log is no JSON', cause);
+  }
+}
+
 export const parts = {
   head: 0,
   json: 1,

@@ -21,6 +21,7 @@ import {
   lastPart,
   type Part,
   packBlock,
+  parseDescription,
   parts,
   readHead,
   storedSubjectsOf,
@@ -327,7 +328,7 @@ async function readDescription(
   const { format, didHashKey } =
     value === undefined
       ? { format: 0, didHashKey: randomBytes(didHashKeyBytes).toString('hex') }
-      : JSON.parse(Buffer.from(value).toString());
+      : parseDescription(value);
   if (!(format <= formatVersion)) {
     throw new CodedError(
       'LOG_NEWER_FORMAT',

@@ -73,6 +73,9 @@ export class LevelLog implements EventLog {
       opened.coverage,
     );
     if (lostBlocks > 0) this.#coverageIntake.count('log_cut');
+    // A repair is done while no daemon runs: what it has left out is told at every start, as long as its rows are there.
+    for (const { reason } of opened.coverage.rows)
+      if (reason === 'log_damaged') this.#coverageIntake.count(reason);
     this.#finder = new RecordFinder(this.#view);
     this.#positions = positionsOf(opened) ?? new Map();
   }

@@ -12,6 +12,7 @@ export interface RecordFile {
   readonly records: readonly Uint8Array[];
   /** Offsets of pages' rests that are no records. */
   readonly damages: readonly number[];
+  readonly isCutOff: boolean;
 }
 
 /** Reads a file as LevelDB does: behind what is no record it goes on with the next page. */
@@ -19,6 +20,7 @@ export function readRecords(bytes: Uint8Array): RecordFile {
   const records: Uint8Array[] = [];
   const damages: number[] = [];
   const end = lastNonZero(bytes) + 1;
+  let isCut = false;
   let pieces: Uint8Array[] = [];
   for (let at = 0; at < end; ) {
     const pageEnd = Math.min(bytes.length, at - (at % pageBytes) + pageBytes);
@@ -30,7 +32,8 @@ export function readRecords(bytes: Uint8Array): RecordFile {
     const piece = readPiece(bytes, at, pageEnd);
     if (piece === undefined) {
       // A record that the end of the file cuts off was being written when its writer stopped.
-      if (!isCutOff(bytes, at)) damages.push(at);
+      isCut = isCutOff(bytes, at);
+      if (!isCut) damages.push(at);
       pieces = [];
       at = pageEnd;
       continue;
@@ -43,7 +46,7 @@ export function readRecords(bytes: Uint8Array): RecordFile {
       pieces = [];
     }
   }
-  return { records, damages };
+  return { records, damages, isCutOff: isCut };
 }
 
 function readPiece(

@@ -54,7 +54,7 @@ export async function* databaseDamages(
 /** The tables that count, and what is wrong with the MANIFEST; undefined when LevelDB itself says that it has none. */
 export async function readManifest(
   location: string,
-): Promise<{ tables: LiveTable[]; damages: DatabaseDamage[] } | undefined> {
+): Promise<{ tables: LiveTable[]; damages: DatabaseDamage[]; isCutOff: boolean } | undefined> {
   let path: string;
   let bytes: Buffer;
   try {
@@ -65,14 +65,14 @@ export async function readManifest(
   } catch {
     return undefined;
   }
-  const { records, damages } = readRecords(bytes);
+  const { records, damages, isCutOff } = readRecords(bytes);
   const found = damages.map((offset) => ({ path, offset, what: 'a record is damaged', isFatal: true }));
   const tables = new Map<number, LiveTable>();
   for (const record of records) {
     if (!applyEdit(record, tables))
       found.push({ path, offset: 0, what: 'a record makes no sense', isFatal: true });
   }
-  return { tables: [...tables.values()], damages: found };
+  return { tables: [...tables.values()], damages: found, isCutOff };
 }
 
 /** Whether a record of a MANIFEST makes sense; changes `tables` as it says. */
