@@ -31,13 +31,16 @@ const headVersion = 1;
 /** Key of the description value. */
 export const descriptionKey = Buffer.from('aformat');
 
-/** The description value. @throws CodedError `LOG_CORRUPT` when it is no JSON. */
+/** The description value; of a later format anything. @throws CodedError `LOG_CORRUPT` when it makes no sense. */
 export function parseDescription(value: Uint8Array): { format: number; didHashKey: string } {
   try {
-    return JSON.parse(Buffer.from(value).toString());
-  } catch (cause) {
-    throw damaged('the description of the log is no JSON', cause);
+    const description = JSON.parse(Buffer.from(value).toString());
+    if (description.format > formatVersion || /^[0-9a-f]{16}$/.test(description.didHashKey))
+      return description;
+  } catch {
+    // Said below.
   }
+  throw damaged('the description of the log makes no sense');
 }
 
 export const parts = {

@@ -6,6 +6,7 @@
 //   entries that share nothing, uint32), how many, compression (1 byte), masked CRC-32C of all that
 //   a key: user's key, 8 bytes little-endian: sequence * 256 + type (1 is a value, 0 a deletion)
 
+import { descriptionKey } from './block-format.ts';
 import { maskedCrc32c } from './crc32c.ts';
 import { VarintReader } from './varints.ts';
 
@@ -64,8 +65,8 @@ export function checkTable(bytes: Buffer, range: TableRange, withValues: boolean
       continue;
     }
     if (!isRight) damages.push(...fatal(at, 'a block has no right entries'));
-    else if (withValues && !isChecked(bytes, at, size))
-      damages.push({ offset: at, what: 'a block has a wrong checksum', isFatal: false });
+    else if ((withValues || at === 0) && !isChecked(bytes, at, size))
+      damages.push({ offset: at, what: 'a block has a wrong checksum', isFatal: hasDescription(entries) });
     if (at === 0 && entries?.[0].key.equals(range.smallest) === false)
       damages.push(...fatal(at, 'it begins with another key than the MANIFEST says'));
     lastKey = isRight ? entries.at(-1)?.key : key;
@@ -73,6 +74,11 @@ export function checkTable(bytes: Buffer, range: TableRange, withValues: boolean
   if (damages.length === 0 && lastKey?.equals(range.largest) === false)
     return fatal(footerAt, 'it ends with another key than the MANIFEST says');
   return damages;
+}
+
+/** Whether the log's description is in a block: the first key of all, and the one value without a checksum of ours. */
+function hasDescription([first]: readonly TableEntry[]): boolean {
+  return first.key[0] === descriptionKey[0];
 }
 
 /** Whether keys rise, from `after` on, and not beyond that of the index. */
