@@ -1,9 +1,9 @@
 // Where we are in the numbering of one relay: which frames go on, which have come before, what is a leap, and when numbers mean
 // something else than they did. A frame is decided on at once and alone: taken unless it was taken before. Numbers decide only
-// after which of them the relay is asked to go on, so no rule about numbers can lose a frame. Pure: no clock, no socket. Ingest
-// asks it, and knows nothing else of sequences.
+// after which of them the relay is asked to go on, so no rule about numbers can lose a frame; times can, below the confirmed number
+// and at new places, up to `staleFramesMax` that are older than the memory. Pure: no clock, no socket. Ingest asks it, and knows
+// nothing else of sequences.
 
-import type { FrameTimes } from './frame-times.ts';
 import { earlierNumbering, type KeyedFrame, type TakenFrames, takenFramesMin } from './taken-frames.ts';
 import { leapMax, UsualSteps } from './usual-steps.ts';
 

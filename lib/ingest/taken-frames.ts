@@ -1,6 +1,7 @@
-// What was taken lately, by what it says: commits by account and revision, whatever relay they came from and under which
-// number (except where one relay sends the same commit under several: a test's relay does); other frames by account and content.
-// It is what "once" means when numbers do not help: after a reconnect to an earlier place, a new numbering, another relay. A fixed piece of memory; it decides nothing. Asked by relay-position.ts.
+// What was taken lately, by what it says: commits by account and revision, whatever relay they came from and under which number
+// (a relay that sends the same commit under several has each of them known by its number), other frames by account and content. It
+// is what "once" means when numbers do not help: after a reconnect to an earlier place, a new numbering, another relay. A fixed
+// piece of memory; it decides nothing. Asked by relay-position.ts.
 
 import { type Frame, frameTypes } from '../decode/frame.ts';
 import { DidHasher } from '../event/did-hash.ts';
