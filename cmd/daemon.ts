@@ -4,7 +4,7 @@
 import { setFlagsFromString } from 'node:v8';
 import type { Config } from '../lib/config/config.ts';
 import { CodedError } from '../lib/errors.ts';
-import { createLogger } from '../lib/logger.ts';
+import { createLogger, type Logger } from '../lib/logger.ts';
 import { Service } from '../lib/service/service.ts';
 
 /** From the signal to the exit; a stop that hangs is cut off here. */
@@ -15,41 +15,49 @@ const stopMsMax = 9_500;
 if (Number.parseInt(process.versions.node, 10) >= 24)
   setFlagsFromString('--external-memory-accounted-in-global-limit');
 
-/** Starts the service and ties it to signals. @throws UsageError for what only the settings can mend. */
+/**
+ * Starts the service and ties it to signals. A signal in the middle of the start is a stop once it has started; one in the middle
+ * of a stop changes nothing, since a stop is bounded.
+ * @throws UsageError for what only the settings can mend.
+ */
 export async function runDaemon(config: Config): Promise<void> {
   const logger = createLogger({ level: config.logLevel, format: config.logFormat });
   process.once('exit', () => logger.flush());
+  const signalled = Promise.withResolvers<NodeJS.Signals>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, signalled.resolve);
   let service: Service;
   try {
     service = await Service.start(config, logger);
   } catch (error) {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, signalled.resolve);
     if (!(error instanceof CodedError) || error.exitCode === 2) throw error;
     logger.error({ code: error.code }, error.message);
     process.exitCode = error.exitCode;
     return;
   }
-  const stop = (why: string, exitCode: number): void => {
-    logger.info({ why }, 'stopping');
-    process.exitCode = exitCode;
-    setTimeout(() => {
-      logger.error({}, 'the stop took too long: cut off');
-      process.exit(exitCode || 1);
-    }, stopMsMax).unref();
-    service.stop().then(
-      () => {
-        logger.info({}, 'stopped');
-        process.exit();
-      },
-      (error) => {
-        logger.error({ error }, 'the stop failed');
-        process.exit(1);
-      },
-    );
-  };
-  process.once('SIGINT', () => stop('SIGINT', 0));
-  process.once('SIGTERM', () => stop('SIGTERM', 0));
-  void service.failed.then((error) => {
+  const failed = service.failed.then((error) => {
     logger.error({ error }, error instanceof Error ? error.message : String(error));
-    stop('failure', 1);
+    return 'failure' as const;
   });
+  void Promise.race([signalled.promise, failed]).then((why) => {
+    logger.info({ why }, 'stopping');
+    return stop(service, logger, why === 'failure' ? 1 : 0);
+  });
+}
+
+/** Ends the process. */
+async function stop(service: Service, logger: Logger, exitCode: number): Promise<void> {
+  process.exitCode = exitCode;
+  setTimeout(() => {
+    logger.error({}, 'the stop took too long: cut off');
+    process.exit(exitCode || 1);
+  }, stopMsMax).unref();
+  try {
+    await service.stop();
+    logger.info({}, 'stopped');
+    process.exit();
+  } catch (error) {
+    logger.error({ error }, 'the stop failed');
+    process.exit(1);
+  }
 }

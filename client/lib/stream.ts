@@ -89,7 +89,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
     this.#queue = new EventQueue(setup.limits);
     this.#reader = new MessageReader(setup.dictionary);
     if (setup.store !== undefined) {
-      this.#saver = new CursorSaver(setup.store, setup.platform, setup.timing.saveIntervalMs, (error) =>
+      this.#saver = new CursorSaver(setup.store, setup.platform, setup.timing, (error) =>
         this.#notice({ kind: 'save_failed', error }),
       );
     }
@@ -144,12 +144,12 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
     this.#link.send(optionsUpdate(filter));
   }
 
-  /** Ends the stream; what waits is not delivered. Fulfilled when the cursor is saved. Idempotent. */
+  /** Ends the stream; what waits is not delivered. Fulfilled when the cursor is saved, or its store has hung for 5 s. Idempotent. */
   async close(): Promise<void> {
     this.#setup.signal?.removeEventListener('abort', this.#onAbort);
     this.#queue.clear();
     this.#finish();
-    await this.#saver?.flush();
+    await this.#saver?.close();
   }
 
   /**

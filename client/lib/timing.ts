@@ -19,8 +19,10 @@ export interface ClientTiming {
   readonly retryMaxMs: number;
   /** Longest wait that a server can ask for. */
   readonly retryAfterMaxMs: number;
-  /** Between two saves of the cursor. */
+  /** Between two saves of the cursor, and after one that failed. */
   readonly saveIntervalMs: number;
+  /** How long the end of a stream waits for the last save. */
+  readonly closeSaveMs: number;
 }
 
 export const defaultClientTiming: ClientTiming = {
@@ -32,6 +34,7 @@ export const defaultClientTiming: ClientTiming = {
   retryMaxMs: 30_000,
   retryAfterMaxMs: 300_000,
   saveIntervalMs: 1_000,
+  closeSaveMs: 5_000,
 };
 
 /** Messages on one connection from which on the back-off starts over, however short its life: a replay cut off. */

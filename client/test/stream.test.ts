@@ -391,9 +391,31 @@ describe('cursor store', () => {
     platform.socket.message(progress(1));
     await platform.pass(1_000);
     expect(notices.at(-1)).toMatchObject({ kind: 'save_failed', error: { message: 'full' } });
-    platform.socket.message(progress(2));
+    // Without anything new, too.
     await platform.pass(1_000);
-    expect(saves).toEqual([3]);
+    expect(saves).toEqual([2]);
+    await platform.pass(10_000);
+    expect(saves).toEqual([2]);
+  });
+
+  test('one that hangs does not keep a stream from its end', async () => {
+    const store = { load: () => undefined, save: () => new Promise<void>(() => {}) };
+    const { platform, stream, notices } = start({ cursorStore: store });
+    void stream.next();
+    await settle();
+    platform.socket.open();
+    platform.socket.message(progress(1));
+    await platform.pass(1_000);
+    let isClosed = false;
+    const closed = stream.close().then(() => {
+      isClosed = true;
+    });
+    await platform.pass(4_900);
+    expect(isClosed).toBe(false);
+    await platform.pass(200);
+    await closed;
+    expect(notices.at(-1)).toMatchObject({ kind: 'save_failed', error: { code: 'CLIENT_SAVE_TIMED_OUT' } });
+    expect(platform.timers).toBe(0);
   });
 
   test('saves do not overlap', async () => {

@@ -73,7 +73,7 @@ export const settings = {
     group: 'Upstream',
     env: ['SLIPSTREAM_WS_URL', 'JETSTREAM_WS_URL'],
     default: 'wss://bsky.network',
-    help: 'Relay or PDS to read from. Without a path it gets that of subscribeRepos. Separate several with commas, or repeat the flag: they are taken in turn when one fails.',
+    help: 'Relay or PDS to read from. Without a path it gets that of subscribeRepos. Separate several with commas, or repeat the flag: they are taken in turn when one fails. Replicas that number their frames alike are one entry, with | between them.',
   },
   'override-relay-cursor': {
     kind: 'integer',

@@ -19,3 +19,8 @@ export interface Filter {
   /** Bits of the wanted operations, like `1 << operations.delete`; 0 is no condition. Events without one pass. */
   readonly operations: number;
 }
+
+/** What a filter counts for where wanted DIDs and subjects are counted. */
+export function wantedDidsOf({ dids, subjects }: Filter): number {
+  return dids.size + subjects.size;
+}

@@ -1,10 +1,16 @@
-// The addresses that subscribers come from: connections held, over all threads, and how many events each address has
-// had. It lives in shared memory, so that limits are global; one thread uses it the same way. It does not know where an
+// The addresses that subscribers come from: connections held and DIDs wanted, over all threads, and how many events each
+// address has had. It lives in shared memory, so that limits are global; one thread uses it the same way. It does not know where an
 // address comes from (lib/http) nor which subscribers are paced (subscriber.ts). Created by lib/worker.
 
 import { randomFillSync } from 'node:crypto';
 import { DidHasher, didHashKeyBytes } from '../event/did-hash.ts';
 import { DeliveryRate, type Pacing, type RateBasis } from './delivery-rate.ts';
+
+/**
+ * Most wanted DIDs and subjects of one address, over all its connections in all threads: ten of the longest filters, and a tenth
+ * of what there is room for in one thread.
+ */
+export const wantedDidsPerAddressMax = 1_000_000;
 
 /** What addresses may do; a limit of 0 is none, but for `subscribersMax`. */
 export interface AddressLimits {
@@ -14,6 +20,8 @@ export interface AddressLimits {
   readonly subscribersPerAddressMax: number;
   /** Events a second to one address, over all its connections. */
   readonly eventsPerSecond: number;
+  /** Wanted DIDs and subjects of one address, over all its connections. */
+  readonly wantedDidsMax: number;
 }
 
 /** The answer to a connection. */
@@ -27,13 +35,14 @@ const keyAtByte = 16;
 const limitsAtByte = 24;
 const headerBytes = 64;
 
-/** A slot in words: hash (2), references, connections, theoretical time (a float64). */
-const slotWords = 6;
+/** A slot in words: hash (2), references, connections, theoretical time (a float64), wanted DIDs and subjects, and one to spare. */
+const slotWords = 8;
 const lowWord = 0;
 const highWord = 1;
 const referencesWord = 2;
 const connectionsWord = 3;
 const timeWord = 4;
+const wantedDidsWord = 6;
 
 /** Values of `references` where there are none: a slot that ends a search, and one that does not. */
 const neverUsed = 0;
@@ -69,12 +78,12 @@ export class AddressTable {
     this.#words = new Int32Array(memory);
     this.#mask = (memory.byteLength - headerBytes) / (slotWords * 4) - 1;
     this.#hasher = new DidHasher(new Uint8Array(memory, keyAtByte, didHashKeyBytes));
-    const [subscribersMax, subscribersPerAddressMax, eventsPerSecond] = new Float64Array(
+    const [subscribersMax, subscribersPerAddressMax, eventsPerSecond, wantedDidsMax] = new Float64Array(
       memory,
       limitsAtByte,
-      3,
+      4,
     );
-    this.limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond };
+    this.limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond, wantedDidsMax };
     const pacing = { waits: 0, waitedMs: 0 };
     this.pacing = pacing;
     this.#basis = { times: new Float64Array(memory), eventMs: 1000 / eventsPerSecond, nowMs, pacing };
@@ -82,12 +91,17 @@ export class AddressTable {
 
   /** Memory for a table within those limits, with a secret of its own. */
   static memoryFor(limits: AddressLimits): SharedArrayBuffer {
-    const { subscribersMax, subscribersPerAddressMax, eventsPerSecond } = limits;
+    const { subscribersMax, subscribersPerAddressMax, eventsPerSecond, wantedDidsMax } = limits;
     let slots = 16;
     while (slots < subscribersMax * 2) slots *= 2;
     const memory = new SharedArrayBuffer(headerBytes + slots * slotWords * 4);
     randomFillSync(new Uint8Array(memory, keyAtByte, didHashKeyBytes));
-    new Float64Array(memory, limitsAtByte).set([subscribersMax, subscribersPerAddressMax, eventsPerSecond]);
+    new Float64Array(memory, limitsAtByte).set([
+      subscribersMax,
+      subscribersPerAddressMax,
+      eventsPerSecond,
+      wantedDidsMax,
+    ]);
     return memory;
   }
 
@@ -145,6 +159,26 @@ export class AddressTable {
     this.#locked(() => this.#letGo());
   }
 
+  /**
+   * Counts wanted DIDs and subjects of a connection, and no longer those that it wanted before; false, and nothing changes, when
+   * its address would have too many. Each that wants any has to want none at its end.
+   */
+  want(address: string, dids: number, before = 0): boolean {
+    if (dids === before) return true;
+    const { wantedDidsMax } = this.limits;
+    const words = this.#words;
+    this.#hash(address);
+    return this.#locked(() => {
+      const found = this.#find();
+      const others = words[found + referencesWord] > 0 ? words[found + wantedDidsWord] - before : 0;
+      if (dids > before && wantedDidsMax > 0 && others + dids > wantedDidsMax) return false;
+      const slot = before === 0 ? this.#refer() : found;
+      words[slot + wantedDidsWord] = others + dids;
+      if (dids === 0) this.#letGo();
+      return true;
+    });
+  }
+
   #hash(address: string): void {
     const bytes = Buffer.from(address);
     this.#hasher.hash(bytes, 0, bytes.length);
@@ -165,6 +199,7 @@ export class AddressTable {
       this.#basis.times[(slot + timeWord) / 2] = 0;
     }
     words[slot + connectionsWord] = 0;
+    words[slot + wantedDidsWord] = 0;
     words[slot + referencesWord] = 1;
     words[addressesAt]++;
     return slot;

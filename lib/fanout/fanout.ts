@@ -1,8 +1,9 @@
 // The delivery loop: all subscribers, the groups they form, and the queue of those that catch up. It knows transports, not
 // sockets, and the log, not LevelDB. Owned by lib/worker's subscriber server, which calls `publish` with stored blocks.
 
+import { AddressQueue } from '../address-queue.ts';
 import { DidHasher } from '../event/did-hash.ts';
-import type { Filter } from '../event/filter.ts';
+import { type Filter, wantedDidsOf } from '../event/filter.ts';
 import type { Block } from '../log/block.ts';
 import type { LogReader } from '../log/event-log.ts';
 import type { AddressTable } from './address-table.ts';
@@ -12,8 +13,9 @@ import { FutureSubscribers } from './future-subscribers.ts';
 import { GroupIndex } from './group-index.ts';
 import { ProgressTimer } from './progress-timer.ts';
 import { Publication } from './publication.ts';
+import { ReadQueue } from './read-queue.ts';
 import { Subscriber, type SubscriberHost } from './subscriber.ts';
-import type { Subscription, SubscriptionSource, Transport } from './transport.ts';
+import type { CloseReason, Subscription, SubscriptionSource, Transport } from './transport.ts';
 
 /** Turns given per iteration of the event loop, so that sockets and ingest get their share between them: a few milliseconds. */
 const turnsPerIteration = 8;
@@ -23,7 +25,7 @@ export interface FanoutOptions {
   readonly readsMax: number;
   /** Between reports to subscribers that want progress. */
   readonly progressIntervalMs: number;
-  /** Most wanted DIDs and subjects, of all distinct filters together: up to 48 bytes each. */
+  /** Most wanted DIDs and subjects, of all distinct filters together: up to 48 bytes each, and half as much of those that are gone. */
   readonly wantedDidsMax: number;
   /**
    * JSON bytes of a publication, which is sent by one write, and before anything else gets its turn: as much as a full
@@ -83,10 +85,9 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   #unpublishedBytes = 0;
   /** The next publication is scheduled. */
   #isPublishing = false;
-  #queue: Subscriber[] = [];
-  #readQueue: Subscriber[] = [];
-  #reads = 0;
-  /** The next turns of the queue are scheduled. */
+  readonly #queue = new AddressQueue<Subscriber>();
+  readonly #reads: ReadQueue<Subscriber>;
+  /** The next turns of the queue are scheduled, or being given. */
   #isTurning = false;
 
   /** @param onReadError told of every failed read of the log, once per subscriber that it ends. */
@@ -97,11 +98,12 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     options: Partial<FanoutOptions> = {},
   ) {
     this.#options = { ...defaultFanoutOptions, ...options };
-    const { progressIntervalMs, wantedDidsMax } = this.#options;
+    const { progressIntervalMs, readsMax, wantedDidsMax } = this.#options;
     this.log = log;
     this.rates = rates;
     this.groups = new GroupIndex(new DidHasher(log.didHashKey), wantedDidsMax);
     this.#publishedUs = log.lastTimeUs;
+    this.#reads = new ReadQueue(readsMax);
     this.#progress = new ProgressTimer(progressIntervalMs);
     this.#publication = new Publication(this.groups, this.newest);
     this.#onReadError = onReadError;
@@ -130,12 +132,15 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   }
 
   subscribe(transport: Transport, filter: Filter, afterTimeUs: number | undefined): Subscription {
+    const { remoteAddress } = transport;
+    const wantedDids = wantedDidsOf(filter);
+    if (!this.rates.want(remoteAddress, wantedDids)) return refuse(transport, 'no_room_of_address');
     const group = this.groups.hold(filter, transport.encoding);
     if (group === undefined) {
-      transport.close('no_room');
-      return refused;
+      this.rates.want(remoteAddress, 0, wantedDids);
+      return refuse(transport, 'no_room');
     }
-    const subscriber = new Subscriber(this, transport, group, afterTimeUs ?? this.publishedUs);
+    const subscriber = new Subscriber(this, transport, group, wantedDids, afterTimeUs ?? this.publishedUs);
     this.#subscribers.add(subscriber);
     if (transport.wantsGaps) this.#wantingGaps.add(subscriber);
     if (transport.wantsProgress) this.#progress.add(subscriber);
@@ -199,14 +204,14 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   }
 
   enqueue(subscriber: Subscriber): void {
-    this.#queue.push(subscriber);
+    this.#queue.push(subscriber.transport.remoteAddress, subscriber);
     if (this.#isTurning) return;
     this.#isTurning = true;
     setImmediate(this.#giveTurns);
   }
 
   enqueueRead(subscriber: Subscriber): void {
-    this.#readQueue.push(subscriber);
+    this.#reads.push(subscriber.transport.remoteAddress, subscriber);
     this.#startReads();
   }
 
@@ -229,26 +234,33 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
   }
 
   #startReads(): void {
-    while (this.#reads < this.#options.readsMax) {
-      const subscriber = this.#readQueue.shift();
-      if (subscriber === undefined) return;
-      this.#reads++;
-      void subscriber.read().then(this.#readDone);
+    for (let reader = this.#reads.next(); reader !== undefined; reader = this.#reads.next()) {
+      void this.#read(reader);
     }
   }
 
-  readonly #readDone = (): void => {
-    this.#reads--;
+  async #read(subscriber: Subscriber): Promise<void> {
+    await subscriber.read();
+    this.#reads.done(subscriber.transport.remoteAddress);
     this.#startReads();
-  };
+  }
 
   readonly #giveTurns = (): void => {
-    const turns = this.#queue.splice(0, turnsPerIteration);
-    for (const subscriber of turns) subscriber.turn();
-    this.#isTurning = this.#queue.length > 0;
+    // One by one: whose turn leaves it with more to come is taken into account at once, so that of two addresses each has half.
+    for (let turns = 0; turns < turnsPerIteration; turns++) {
+      const subscriber = this.#queue.shift();
+      if (subscriber === undefined) break;
+      subscriber.turn();
+    }
+    this.#isTurning = !this.#queue.isEmpty;
     if (this.#isTurning) setImmediate(this.#giveTurns);
   };
 }
 
 /** The handle of a subscriber that was refused. */
 const refused: Subscription = { setFilter: () => {}, drained: () => {}, end: () => {} };
+
+function refuse(transport: Transport, reason: CloseReason): Subscription {
+  transport.close(reason);
+  return refused;
+}

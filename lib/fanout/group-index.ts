@@ -24,12 +24,9 @@ export class GroupIndex {
   readonly #wantedDidsMax: number;
   readonly #groups = new Map<string, Group>();
   readonly #byCollection = new CollectionIndex<Group>();
-  readonly #byDid = new DidIndex();
+  readonly #byDid = new DidIndex<Group>();
   /** By the keys of wanted subjects (hash-lists.ts), which are like DID hashes. */
-  readonly #bySubject = new DidIndex();
-  /** Groups by their numbers in `#byDid` or `#bySubject`; free numbers hold nothing. */
-  readonly #numbered: (Group | undefined)[] = [];
-  readonly #freeNumbers: number[] = [];
+  readonly #bySubject = new DidIndex<Group>();
   #matched: Group[] = [];
   #wantedDids = 0;
 
@@ -107,7 +104,8 @@ export class GroupIndex {
     for (let event = from; event < count; event++) {
       let link = byDid.find(didHash[event * 2], didHash[event * 2 + 1]);
       for (; link !== noLink; link = byDid.next(link)) {
-        const group = this.#numbered[byDid.groupOf(link)] as Group;
+        const group = byDid.ownerOf(link);
+        if (group === undefined) continue;
         if (group.selection.filtersSubjects && !group.selection.wantsSubjectOf(index, event)) continue;
         this.#matchIfCollection(group, index, event);
       }
@@ -129,7 +127,8 @@ export class GroupIndex {
   #matchByKey(low: number, high: number, index: BlockIndex, event: number): void {
     const bySubject = this.#bySubject;
     for (let link = bySubject.find(low, high); link !== noLink; link = bySubject.next(link)) {
-      this.#matchIfCollection(this.#numbered[bySubject.groupOf(link)] as Group, index, event);
+      const group = bySubject.ownerOf(link);
+      if (group !== undefined) this.#matchIfCollection(group, index, event);
     }
   }
 
@@ -156,11 +155,10 @@ export class GroupIndex {
   #add(group: Group): void {
     const { selection } = group;
     this.#wantedDids += wantedDidsOf(selection);
-    if (selection.didHashes.length > 0 || selection.filtersSubjects) {
-      group.number = this.#freeNumbers.pop() ?? this.#numbered.length;
-      this.#numbered[group.number] = group;
-      if (selection.didHashes.length > 0) this.#byDid.add(selection.didHashes, group.number);
-      else this.#bySubject.add(keysOf(selection.subjectHashes), group.number);
+    if (selection.didHashes.length > 0) {
+      group.number = this.#byDid.add(selection.didHashes, group);
+    } else if (selection.filtersSubjects) {
+      group.number = this.#bySubject.add(keysOf(selection.subjectHashes), group);
     } else if (selection.filtersCollections) {
       this.#byCollection.add(group, selection.collections, selection.prefixes);
     } else {
@@ -171,11 +169,10 @@ export class GroupIndex {
   #remove(group: Group): void {
     const { selection } = group;
     this.#wantedDids -= wantedDidsOf(selection);
-    if (selection.didHashes.length > 0 || selection.filtersSubjects) {
-      if (selection.didHashes.length > 0) this.#byDid.remove(selection.didHashes, group.number);
-      else this.#bySubject.remove(keysOf(selection.subjectHashes), group.number);
-      this.#numbered[group.number] = undefined;
-      this.#freeNumbers.push(group.number);
+    if (selection.didHashes.length > 0) {
+      this.#byDid.remove(selection.didHashes, group.number);
+    } else if (selection.filtersSubjects) {
+      this.#bySubject.remove(keysOf(selection.subjectHashes), group.number);
     } else if (selection.filtersCollections) {
       this.#byCollection.remove(group, selection.collections, selection.prefixes);
     } else {

@@ -4,30 +4,18 @@
 
 import { firstAfter } from '../binary-search.ts';
 import type { CoverageRow } from '../event/coverage.ts';
-import type { Filter } from '../event/filter.ts';
+import { type Filter, wantedDidsOf } from '../event/filter.ts';
 import { type Block, type BlockIndex, firstEventAfter, startOf } from '../log/block.ts';
 import type { LogReader, ReadResult } from '../log/event-log.ts';
 import type { AddressTable } from './address-table.ts';
 import { type Batch, copyOf } from './batch.ts';
+import { Burst, gapBytes, turnBytesMax } from './burst.ts';
 import type { DeliveryRate } from './delivery-rate.ts';
 import { type Encoding, encode, type Messages, type NewestBlock } from './encodings.ts';
 import type { FutureSubscriber, FutureSubscribers } from './future-subscribers.ts';
 import type { Group, Member } from './group.ts';
 import type { GroupIndex } from './group-index.ts';
-import type { Subscription, Transport } from './transport.ts';
-
-/** Bytes written per turn, so that one fast replay does not hold up ingest or live subscribers. */
-const turnBytesMax = 256 * 1024;
-/**
- * Bytes of a block that are written at once to a subscriber that catches up: they double while the socket keeps up, and
- * fall back when it does not, because what a socket does not take stays in memory. The largest is more than a full block.
- */
-const burstBytesMin = 32 * 1024;
-const burstBytesMax = 512 * 1024;
-/** What a notice of a gap counts for in a turn. */
-const gapBytes = 256;
-/** Bytes asked of the log at once, in bursts. */
-const burstsPerRead = 2;
+import type { CloseReason, Subscription, Transport } from './transport.ts';
 
 /** What a subscriber is doing; exactly one at any time. */
 const phases = {
@@ -75,18 +63,27 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
   readonly #host: SubscriberHost;
   readonly #rate: DeliveryRate | undefined;
   #group: Group;
+  #wantedDids: number;
   #positionUs: number;
-  #burstBytes = burstBytesMin;
+  readonly #burst: Burst;
   /** Has fallen behind, or not yet caught up, since the last report from the published position. */
   #wasBehind = true;
   #paceTimer: NodeJS.Timeout | undefined;
 
-  /** @param group held for it. */
-  constructor(host: SubscriberHost, transport: Transport, group: Group, afterTimeUs: number) {
+  /** @param group held for it. @param wantedDids counted at its address. */
+  constructor(
+    host: SubscriberHost,
+    transport: Transport,
+    group: Group,
+    wantedDids: number,
+    afterTimeUs: number,
+  ) {
     this.#host = host;
     this.transport = transport;
+    this.#burst = new Burst(transport.encoding);
     this.#rate = host.rates.hold(transport.remoteAddress);
     this.#group = group;
+    this.#wantedDids = wantedDids;
     this.#positionUs = afterTimeUs;
   }
 
@@ -108,11 +105,17 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
 
   setFilter(filter: Filter): void {
     if (this.#phase === phases.ended) return;
-    const { groups } = this.#host;
-    const group = groups.hold(filter, this.transport.encoding);
+    const { groups, rates } = this.#host;
+    const { encoding, remoteAddress } = this.transport;
+    const wantedDids = wantedDidsOf(filter);
+    if (!rates.want(remoteAddress, wantedDids, this.#wantedDids)) {
+      this.#fail('no_room_of_address');
+      return;
+    }
+    this.#wantedDids = wantedDids;
+    const group = groups.hold(filter, encoding);
     if (group === undefined) {
-      this.transport.close('no_room');
-      this.end();
+      this.#fail('no_room');
       return;
     }
     if (this.#phase === phases.live) {
@@ -131,9 +134,16 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     if (this.#phase === phases.ended) return;
     this.#leave(phases.ended);
     clearTimeout(this.#paceTimer);
-    this.#host.rates.release(this.transport.remoteAddress);
+    const { remoteAddress } = this.transport;
+    this.#host.rates.want(remoteAddress, 0, this.#wantedDids);
+    this.#host.rates.release(remoteAddress);
     this.#host.groups.release(this.#group);
     this.#host.ended(this);
+  }
+
+  #fail(reason: CloseReason): void {
+    this.transport.close(reason);
+    this.end();
   }
 
   /** Called by the group for a live member: `batch` is all that matches up to the published position. */
@@ -205,14 +215,17 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const group = this.#group;
     let result: ReadResult;
     try {
-      const bytes = this.#burstBytes * burstsPerRead;
       const { readFilter } = group.selection;
-      result = await this.#host.log.read(this.#positionUs, encoding.stored, bytes, readFilter);
+      result = await this.#host.log.read(
+        this.#positionUs,
+        encoding.stored,
+        this.#burst.readBytes,
+        readFilter,
+      );
     } catch (error) {
       if (this.#phase !== phases.reading) return;
       this.#host.readFailed(error);
-      this.transport.close('delivery_failed');
-      this.end();
+      this.#fail('delivery_failed');
       return;
     }
     if (this.#phase !== phases.reading) return;
@@ -228,20 +241,17 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
         }
       }
       // In blocks that were skipped there may be gaps all the same.
-      for (
-        let gap = this.#nextGap(result.throughUs);
-        gap !== undefined;
-        gap = this.#nextGap(result.throughUs)
-      ) {
+      const { throughUs } = result;
+      for (let gap = this.#nextGap(throughUs); gap !== undefined; gap = this.#nextGap(throughUs)) {
         this.#tell(gap);
         if (this.#phase !== phases.queued) return;
       }
-      this.#positionUs = Math.max(this.#positionUs, result.throughUs);
+      this.#positionUs = Math.max(this.#positionUs, throughUs);
     }
     this.#waitForTurn();
   }
 
-  /** Writes a burst of what is left of a block, or tells of a gap, and moves on; returns the bytes written. */
+  /** Writes a burst of what is left of a block, or tells of a gap, and moves on; returns what that counts for in a turn. */
   #deliver(index: BlockIndex, messages: Messages): number {
     const { count } = index;
     const { ends } = messages;
@@ -249,7 +259,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const gap = this.#nextGap(index.lastTimeUs);
     const end = gap === undefined ? count : firstEventAfter(index, gap.toUs);
     if (gap !== undefined && from >= end) return this.#tell(gap);
-    const fitting = firstAfter(ends, end, startOf(ends, from) + this.#burstBytes);
+    const fitting = firstAfter(ends, end, startOf(ends, from) + this.#burst.bytes);
     const to = Math.min(end, Math.max(from + 1, fitting));
     const batch = this.#group.selection.cut(index, messages, from, to);
     this.#positionUs = to === count && gap === undefined ? index.lastTimeUs : index.timeUs[to - 1];
@@ -257,8 +267,8 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const isShared = to - from < count && batch.bytes.buffer === messages.bytes.buffer;
     const next = this.#write(isShared ? copyOf(batch) : batch);
     if (this.#phase === phases.queued) this.#phase = next;
-    if (next === phases.queued) this.#burstBytes = Math.min(this.#burstBytes * 2, burstBytesMax);
-    return batch.bytes.length;
+    if (next === phases.queued) this.#burst.kept();
+    return this.#burst.costOf(ends[to - 1] - startOf(ends, from), batch.bytes.length);
   }
 
   /** What it is to be told of next, if that is its place in the stream up to `throughUs`. */
@@ -280,7 +290,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     this.#host.delivered(batch, this.transport.encoding);
     this.#rate?.take(batch.events);
     if (!this.transport.write(batch.bytes)) {
-      this.#burstBytes = burstBytesMin;
+      this.#burst.fell();
       return phases.full;
     }
     return this.#pace() ? phases.paced : phases.queued;

@@ -15,8 +15,8 @@ export interface Progress {
   readonly live: boolean;
 }
 
-/** Why the delivery loop ends a connection: no room for its filter, or the log could not be read. */
-export type CloseReason = 'no_room' | 'delivery_failed';
+/** Why the delivery loop ends a connection: no room for its filter, in all or of its address, or the log could not be read. */
+export type CloseReason = 'no_room' | 'no_room_of_address' | 'delivery_failed';
 
 /** A client's connection, as the delivery loop sees it. Of these calls only `close` may call back into the loop. */
 export interface Transport {

@@ -2,7 +2,7 @@
 // answers bad requests and those that there is no room for; sessions for the rest are kept by session-set.ts, and what is
 // in an answer is lib/wire's.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import { describeText, HttpSession, type HttpSessionHost } from '../session/http-session.ts';
 import type { SessionTiming } from '../session/session-timer.ts';
@@ -61,7 +61,8 @@ class TextRoute implements Route {
       timing,
       counts: sessions.counts,
       gone: sessions.gone,
-      fail: (response, reason) => respondError(response, 503, `Service Unavailable: ${reason}`),
+      fail: (response, { status, text }) =>
+        respondError(response, status, `${STATUS_CODES[status]}: ${text}`),
     };
     this.#read = read;
   }

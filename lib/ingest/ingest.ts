@@ -117,10 +117,12 @@ export class Ingest {
     return this.#positions.at(relay).refused(performance.now(), msMin);
   }
 
-  /** The relay does not know our sequence: its numbers say nothing any more. */
+  /**
+   * The relay does not know our sequence: its numbers say nothing any more. What is stored stays until there is another: a process
+   * that begins meanwhile is to find out the same, and to tell it.
+   */
   forget(relay: Relay): void {
     this.#positions.forget(relay);
-    this.#builder.forget(relay.numbering);
   }
 
   /** A message of the relay ended the connection, and comes again. */
@@ -135,6 +137,7 @@ export class Ingest {
 
   /** The search is over: what comes next is taken from there. */
   join(relay: Relay, search: PlaceSearch): void {
+    if (this.#stopped) return;
     this.#positions.join(relay, search);
     this.#sealOrArm();
   }
@@ -160,6 +163,7 @@ export class Ingest {
 
   /** A message of the relay cannot be used, as a whole. @param seq below 0 when it has none. */
   drop(reason: IngestDropReason, relay: Relay, seq = -1): void {
+    if (this.#stopped) return;
     const known = seq < 0 ? undefined : seq;
     this.#options.totals.drop(reason);
     const finding = { relay: relay.id, detail: reason, fromSeq: known, toSeq: known };

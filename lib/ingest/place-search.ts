@@ -11,6 +11,8 @@ export const probesMax = 10;
 /** Frames a second, before the relay has shown how many; more than the network's usual rate, so that one step back does. */
 const framesPerSecond = 1_000;
 const stepMin = 1_000;
+/** How often nothing may come by itself before a relay is a quiet one: once can be a slow one, with days of frames to send. */
+const quietsMax = 2;
 
 /** A frame's number and time. */
 interface Place {
@@ -28,9 +30,10 @@ export class PlaceSearch {
   #probes = 0;
   #step = 0;
   #cursor: number | undefined;
+  #first: number | undefined;
   #isJoined = false;
-  /** Nothing comes by itself. */
-  #isQuiet = false;
+  /** How often nothing came by itself. */
+  #quiets = 0;
 
   /**
    * @param newestUs time of the newest frame taken. @param known sequence to go on after at this relay, if it was followed
@@ -45,6 +48,11 @@ export class PlaceSearch {
   /** What the next connection asks for; undefined is live. */
   get cursor(): number | undefined {
     return this.#cursor;
+  }
+
+  /** Number of the first frame at {@link cursor}; undefined when none has come. */
+  get first(): number | undefined {
+    return this.#first;
   }
 
   /** Once it is over: whether nothing lies between what was taken and the place found. */
@@ -62,6 +70,7 @@ export class PlaceSearch {
   /** What the connection began with. Whether to go on from there; else connect again, with {@link cursor}. */
   saw(place: Place): boolean {
     this.#probes++;
+    this.#first = place.seq;
     if (Number.isNaN(place.timeUs)) return true;
     return place.timeUs > this.#targetUs ? this.#tooLate(place) : this.#earlyEnough(place);
   }
@@ -69,13 +78,14 @@ export class PlaceSearch {
   /** Nothing came, for seconds. Whether to stay; else connect again. */
   sawNothing(): boolean {
     this.#probes++;
+    this.#first = undefined;
     if (this.#cursor !== undefined) {
       // A quiet relay that has nothing after the place asked for.
       this.#isJoined = true;
       return true;
     }
     // There is nothing to reckon with: all of it, or all that came after the place that is known to be early enough.
-    this.#isQuiet = true;
+    this.#quiets++;
     this.#cursor = Math.max(0, (this.#before?.seq ?? 0) - 1);
     return this.#probes >= probesMax;
   }
@@ -98,10 +108,12 @@ export class PlaceSearch {
     this.#before = place;
     const isNear = this.#targetUs - place.timeUs <= nearUs;
     // Live, and still early: the relay is behind.
-    if (isNear || this.#isQuiet || this.#cursor === undefined || this.#probes >= probesMax) {
+    const isQuiet = this.#quiets >= quietsMax;
+    if (isNear || isQuiet || this.#cursor === undefined || this.#probes >= probesMax) {
       this.#isJoined = true;
       return true;
     }
+    // Live, for a place to reckon with.
     const next = this.#after === undefined ? undefined : this.#between();
     if (next === this.#cursor) {
       this.#isJoined = true;

@@ -68,6 +68,13 @@ export class RelayLink implements UpstreamHandler, IngestLink {
     this.upstream = new Upstream({ relays, userAgent, timing, handler: this });
   }
 
+  /** Ends the connection; resolves when it is gone. Nothing comes any more. */
+  stop(): Promise<void> {
+    clearInterval(this.#watch);
+    this.#searching?.stop();
+    return this.upstream.stop();
+  }
+
   cursorFor(relay: Relay): number | undefined {
     this.#search ??= this.ingest.searchAt(relay);
     return this.#search === undefined ? this.ingest.positionOf(relay) : this.#search.cursor;
@@ -134,6 +141,7 @@ export class RelayLink implements UpstreamHandler, IngestLink {
   #lookAround(relay: Relay, search: PlaceSearch): void {
     const { timing } = this.#options;
     const sink = {
+      isPaused: () => this.upstream.paused,
       found: (frames: readonly Uint8Array[]) => {
         this.#searching = this.#search = undefined;
         this.ingest.join(relay, search);

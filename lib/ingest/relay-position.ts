@@ -1,7 +1,8 @@
 // Where we are in the numbering of one relay: which frames go on, which have come before, what is a leap, and when numbers mean
 // something else than they did. A frame is decided on at once and alone: taken unless it was taken before. Numbers decide only
-// after which of them the relay is asked to go on, so no rule about numbers can lose a frame. Pure: no clock, no socket. Ingest
-// asks it, and knows nothing else of sequences.
+// after which of them the relay is asked to go on, so no rule about numbers can lose a frame; times can, below the confirmed number
+// and at new places, up to `staleFramesMax` that are older than the memory. Pure: no clock, no socket. Ingest asks it, and knows
+// nothing else of sequences.
 
 import type { FrameTimes } from './frame-times.ts';
 import { earlierNumbering, type KeyedFrame, type TakenFrames, takenFramesMin } from './taken-frames.ts';
@@ -48,7 +49,7 @@ export const staleMsMin = 60_000;
 export const staleFramesMax = 1_000_000;
 /** `FutureCursor` answers before the place is given up, and over how long: replicas behind one name lag by seconds. */
 export const refusalsMin = 5;
-export const refusalsMsMin = 30_000;
+export const refusalsMsMin = 15_000;
 /** Connections ended by a frame at the same place before it is stepped over; each further one doubles the step. */
 export const endsMin = 3;
 const skipMax = 1_048_576;
@@ -95,6 +96,8 @@ export class RelayPosition {
   #run: Run | undefined;
   /** Frames that are still compared with all that was taken, whatever their number, until `overlapUntilUs` of times. */
   #overlapFrames = 0;
+  /** A leap led to what earlier processes took in doubt: what follows they may have taken, too. */
+  #isBehind = false;
   #staleFrames = 0;
   #staleSinceMs = 0;
   /** Frames that went on since the last stale one. */
@@ -193,9 +196,10 @@ export class RelayPosition {
     this.#times.near(frame);
     const verdict = this.#overlaps()
       ? this.#verdictOf(frame, isKnown, this.#numbering)
-      : isKnown && this.#isSame(frame)
+      : isKnown && (this.#isSame(frame) || (this.#isBehind && this.#taken.numbering === earlierNumbering))
         ? 'repeat'
         : 'take';
+    if (verdict === 'take') this.#isBehind = false;
     if (this.#skip > 0 && seq > this.#confirmed + 1) {
       this.#sink.mark();
       this.#tell('frame_skipped', seq);
@@ -257,9 +261,11 @@ export class RelayPosition {
   /** Of a frame that may have come under other numbers. */
   #verdictOf(frame: KeyedFrame, isKnown: boolean, numbering: number): Verdict {
     const taken = this.#taken;
-    // Under two numbers of one numbering it is another one, whatever it says.
-    if (isKnown && taken.numbering === numbering && taken.seq !== frame.seq >>> 0) return 'take';
-    if (isKnown || taken.findSame(frame)) return 'repeat';
+    // Of what came before this process the numbers are not known, and what is no commit has nothing else of its own.
+    if (isKnown || (taken.findSame(frame) && taken.numbering !== earlierNumbering)) {
+      // Under two numbers of one numbering it is another one, whatever it says.
+      return taken.numbering === numbering && taken.seq !== frame.seq >>> 0 ? 'take' : 'repeat';
+    }
     return this.#times.nearUs < taken.sinceUs ? 'stale' : 'take';
   }
 
@@ -269,6 +275,7 @@ export class RelayPosition {
     else if (isLeap) this.#tell('relay_gap', run.first);
     this.#confirmed = run.last;
     this.#run = undefined;
+    this.#isBehind = run.taken < run.frames;
     this.#settle();
   }
 
@@ -314,7 +321,7 @@ export class RelayPosition {
   /** A frame goes on: nothing is in doubt any more, unless numbers are new. */
   #settle(): void {
     this.#refusals = this.#skip = 0;
-    if (this.#overlapFrames > 0 || this.#confirmed === none) {
+    if (this.#overlapFrames > 0 || this.#confirmed === none || this.#isBehind) {
       this.#limit = none;
       return;
     }

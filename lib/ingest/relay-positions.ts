@@ -78,7 +78,7 @@ export class RelayPositions {
   }
 
   /** The search is over: what comes next is taken from there. */
-  join(relay: Relay, { cursor, isJoined }: PlaceSearch): void {
+  join(relay: Relay, { cursor, first, isJoined }: PlaceSearch): void {
     const position = this.at(relay);
     const isOver = relay.numbering === this.#forgotten?.numbering;
     const from = isOver ? this.#forgotten?.seq : position.confirmed;
@@ -88,6 +88,6 @@ export class RelayPositions {
     this.follow(relay);
     this.#sink.mark();
     const name = isOver ? 'started_over' : 'relay_changed';
-    this.#sink.outcome(relay, { name, from, to: cursor, isHole: !isJoined });
+    this.#sink.outcome(relay, { name, from, to: first, isHole: !isJoined });
   }
 }

@@ -7,12 +7,14 @@ import type { PlaceSearch } from './place-search.ts';
 
 /** Frames by whose times a place is judged: of so many a server that lies does not matter. */
 export const probeFrames = 5;
-/** How long they are waited for once the first has come, and how long that is. */
+/** How long they are waited for once the first has come, and how long that one is. */
 const restMs = 500;
-const quietMs = 5_000;
+const quietMsMax = 5_000;
 
 /** What a search leads to. Called from a frame or a timer, at most once for each connection. */
 export interface SearchSink {
+  /** Whether the relay is not read at the moment, so that silence says nothing. */
+  isPaused(): boolean;
   /** This is the place: the frames held, in order, are the first. */
   found(frames: readonly Uint8Array[]): void;
   /** It is not: the next connection is to ask for the search's cursor. */
@@ -23,16 +25,18 @@ export interface SearchSink {
 export class RelaySearch {
   readonly search: PlaceSearch;
   readonly #sink: SearchSink;
+  readonly #quietMs: number;
   readonly #frame = new Frame();
   #held: Uint8Array[] = [];
   #times: number[] = [];
   #firstSeq: number | undefined;
   #timer: NodeJS.Timeout;
 
-  constructor(search: PlaceSearch, sink: SearchSink, quiet = quietMs) {
+  constructor(search: PlaceSearch, sink: SearchSink, quietMs = quietMsMax) {
     this.search = search;
     this.#sink = sink;
-    this.#timer = setTimeout(() => this.#decide(), quiet);
+    this.#quietMs = quietMs;
+    this.#timer = setTimeout(this.#onQuiet, quietMs);
   }
 
   /** The next frame of the connection. */
@@ -61,6 +65,11 @@ export class RelaySearch {
   stop(): void {
     clearTimeout(this.#timer);
   }
+
+  readonly #onQuiet = (): void => {
+    if (this.#sink.isPaused()) this.#timer = setTimeout(this.#onQuiet, this.#quietMs);
+    else this.#decide();
+  };
 
   #decide(): void {
     this.stop();

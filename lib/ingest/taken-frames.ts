@@ -1,6 +1,7 @@
-// What was taken lately, by what it says: commits by account and revision, whatever relay they came from and under which
-// number; other frames by account and content. It is what "once" means when numbers do not help: after a reconnect to an
-// earlier place, a new numbering, another relay. A fixed piece of memory; it decides nothing. Asked by relay-position.ts.
+// What was taken lately, by what it says: commits by account and revision, whatever relay they came from and under which number
+// (a relay that sends the same commit under several has each of them known by its number), other frames by account and content. It
+// is what "once" means when numbers do not help: after a reconnect to an earlier place, a new numbering, another relay. A fixed
+// piece of memory; it decides nothing. Asked by relay-position.ts.
 
 import { type Frame, frameTypes } from '../decode/frame.ts';
 import { DidHasher } from '../event/did-hash.ts';
@@ -20,6 +21,8 @@ export const timeSlackUs = 10_000_000;
 const noNumbering = 0;
 /** Numbering of what a process before this one took. */
 export const earlierNumbering = 1;
+/** In place of one: a commit that came under several numbers of one numbering, so that only its number says which it is. */
+const severalNumbers = 2;
 const numberingsMax = 0xffff;
 
 /** Half of the memory: an open-addressed table that is only added to. 14 bytes a slot, 1.8 MiB. */
@@ -69,7 +72,7 @@ export class TakenFrames {
   readonly #hasher: DidHasher;
   #young: Half;
   #old: Half | undefined;
-  #lastNumbering = earlierNumbering;
+  #lastNumbering = severalNumbers;
   #low = 0;
   #high = 0;
 
@@ -93,13 +96,16 @@ export class TakenFrames {
   /** A number for a numbering that nothing has come in yet. */
   newNumbering(): number {
     this.#lastNumbering =
-      this.#lastNumbering === numberingsMax ? earlierNumbering + 1 : this.#lastNumbering + 1;
+      this.#lastNumbering === numberingsMax ? severalNumbers + 1 : this.#lastNumbering + 1;
     return this.#lastNumbering;
   }
 
   /** Whether this frame was taken: then `numbering` and `seq` say under which number. */
   find(frame: KeyedFrame): boolean {
     this.#keyOf(frame);
+    if (!this.#found()) return false;
+    if (this.numbering !== severalNumbers) return true;
+    this.#addNumber(frame.seq);
     return this.#found();
   }
 
@@ -112,10 +118,34 @@ export class TakenFrames {
   /** Notes a frame. @param nowUs time of frames around it, µs; NaN when it is not known. */
   note(frame: KeyedFrame, numbering: number, nowUs: number): void {
     this.#keyOf(frame);
+    if (frame.type === frameTypes.commit) {
+      this.#noteCommit(frame, numbering, nowUs);
+      return;
+    }
     this.#put(numbering, frame.seq >>> 0, nowUs);
-    if (frame.type === frameTypes.commit) return;
     this.#datedKeyOf(frame);
     this.#put(numbering, frame.seq >>> 0, nowUs);
+  }
+
+  /** What comes under several numbers of one numbering is noted under each of them. */
+  #noteCommit(frame: KeyedFrame, numbering: number, nowUs: number): void {
+    const seq = frame.seq >>> 0;
+    if (this.#found()) {
+      const isSecond = numbering !== earlierNumbering && this.numbering === numbering && this.seq !== seq;
+      const firstSeq = this.seq;
+      if (isSecond || this.numbering === severalNumbers) {
+        this.#put(severalNumbers, 0, nowUs);
+        this.#addNumber(seq);
+      }
+      if (isSecond) {
+        this.#put(numbering, seq, nowUs);
+        this.#keyOf(frame);
+        this.#addNumber(firstSeq);
+        this.#put(numbering, firstSeq, nowUs);
+        return;
+      }
+    }
+    this.#put(numbering, seq, nowUs);
   }
 
   #found(): boolean {
@@ -157,6 +187,12 @@ export class TakenFrames {
     }
     this.#add(bytes, frame.handleOrStatusStart, frame.handleOrStatusEnd);
     this.#low = (this.#low ^ Math.imul(frame.seq % 0x1_0000_0000, 0x9e37_79b1)) >>> 0;
+  }
+
+  /** Makes the key of a commit that of a commit under this number. */
+  #addNumber(seq: number): void {
+    this.#low = (this.#low ^ Math.imul(seq % 0x1_0000_0000, 0x9e37_79b1)) >>> 0;
+    this.#high = ~this.#high >>> 0;
   }
 
   #datedKeyOf(frame: KeyedFrame): void {

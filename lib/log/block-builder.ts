@@ -198,11 +198,6 @@ export class BlockBuilder {
     return this.#positions.get(relayId);
   }
 
-  /** Forgets a relay's sequence, because the relay says that it does not know it. */
-  forget(relayId: string): void {
-    if (this.#positions.delete(relayId)) this.#positionsChanged = true;
-  }
-
   /**
    * Compresses the gathered events, makes the block and starts the next one. Call when not {@link isEmpty}.
    * @param frameTimeUs the time that the newest frame carries, which tells when the events were created; undefined when none

@@ -29,7 +29,7 @@ import {
 } from './block-format.ts';
 import { coverageKey, coverageWrites, loadCoverage } from './coverage-format.ts';
 import { coverageRowsMax } from './coverage-ledger.ts';
-import { bytesOf, type Database, flushDatabase, openDatabase } from './database.ts';
+import { bytesOf, type Database, type DatabaseOptions, flushDatabase, openDatabase } from './database.ts';
 import type { TrimResult } from './event-log.ts';
 import { deleteBehindGap, noteCut } from './log-cut.ts';
 import { asDamage, damaged, writeFailure } from './log-errors.ts';
@@ -50,7 +50,8 @@ const blockParts = [parts.head, parts.json, parts.zstd, parts.subjects];
 const segmentParts = [parts.segment, parts.withoutCollection, parts.subjectFilter];
 const nothingStored: LogOffset = { events: 0, bytes: 0 };
 
-type StoreLimits = Pick<LogLimits, 'storeBufferBytes' | 'tableBytes' | 'deletedBytesMax'>;
+type StoreLimits = Pick<LogLimits, 'storeBufferBytes' | 'tableBytes' | 'deletedBytesMax'> &
+  Pick<DatabaseOptions, 'tablesMax'>;
 
 /** See the file comment. Create it with {@link BlockStore.open}. */
 export class BlockStore {
@@ -102,8 +103,8 @@ export class BlockStore {
     limits: StoreLimits = limitsOf(0),
     isKnown = false,
   ): Promise<BlockStore> {
-    const { storeBufferBytes: writeBufferBytes, tableBytes } = limits;
-    const db = await openDatabase(location, { writeBufferBytes, tableBytes, shared, isKnown });
+    const { storeBufferBytes: writeBufferBytes, tableBytes, tablesMax } = limits;
+    const db = await openDatabase(location, { writeBufferBytes, tableBytes, tablesMax, shared, isKnown });
     try {
       return new BlockStore(db, location, limits, await readOpened(db, location, compressor));
     } catch (error) {

@@ -37,6 +37,8 @@ function hasTables(location: string): boolean {
 
 /** How to open one. */
 export interface DatabaseOptions {
+  /** Tables kept open. Default: LevelDB's own 1,000. */
+  readonly tablesMax?: number | undefined;
   /** LevelDB's memtable; twice this can be in memory while one is written out. */
   readonly writeBufferBytes: number;
   /** Of a table; LevelDB's own 2 MiB by default. */
@@ -56,7 +58,14 @@ export interface DatabaseOptions {
  */
 export async function openDatabase(
   location: string,
-  { writeBufferBytes, tableBytes, createIfMissing = true, shared = false, isKnown = false }: DatabaseOptions,
+  {
+    writeBufferBytes,
+    tableBytes,
+    tablesMax,
+    createIfMissing = true,
+    shared = false,
+    isKnown = false,
+  }: DatabaseOptions,
 ): Promise<Database> {
   // LevelDB makes the directory and a lock in it before it looks for a database.
   if (!isDatabase(location)) {
@@ -70,6 +79,7 @@ export async function openDatabase(
     valueEncoding: 'view',
     writeBufferSize: writeBufferBytes,
     maxFileSize: tableBytes,
+    ...(tablesMax === undefined ? {} : { maxOpenFiles: tablesMax }),
     // Payloads are zstd already, or are about to be rewritten: snappy would only cost time.
     compression: false,
     createIfMissing,

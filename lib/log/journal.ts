@@ -3,7 +3,7 @@
 
 import type { Block } from './block.ts';
 import { blockKey, packBlock, parts, unpackBlock } from './block-format.ts';
-import { type Database, flushDatabase, openDatabase } from './database.ts';
+import { type Database, type DatabaseOptions, flushDatabase, openDatabase } from './database.ts';
 import { asDamage, writeFailure } from './log-errors.ts';
 import { type LogLimits, limitsOf } from './log-limits.ts';
 
@@ -13,7 +13,8 @@ const noLink = { before: { events: 0, bytes: 0 }, segmentUs: 0 };
 /** See {@link Journal.recover}. */
 type Cutting = (endUs: number, lostUs: number) => Promise<void>;
 
-type JournalLimits = Pick<LogLimits, 'journalBufferBytes' | 'tableBytes' | 'journalDeletedBytesMax'>;
+type JournalLimits = Pick<LogLimits, 'journalBufferBytes' | 'tableBytes' | 'journalDeletedBytesMax'> &
+  Pick<DatabaseOptions, 'tablesMax'>;
 
 /** A durable queue of blocks. One packed value per block. */
 export class Journal {
@@ -35,8 +36,8 @@ export class Journal {
     limits: JournalLimits = limitsOf(0),
     isKnown = false,
   ): Promise<Journal> {
-    const { journalBufferBytes: writeBufferBytes, tableBytes } = limits;
-    const db = await openDatabase(location, { writeBufferBytes, tableBytes, isKnown });
+    const { journalBufferBytes: writeBufferBytes, tableBytes, tablesMax } = limits;
+    const db = await openDatabase(location, { writeBufferBytes, tableBytes, tablesMax, isKnown });
     return new Journal(db, location, limits);
   }
 

@@ -26,12 +26,19 @@ function detailOf(error: unknown): string {
 /** What the system says when there is no room: for us (a full disk) or for our user (a quota). */
 const outOfSpace = /no space left on device|disk quota exceeded|ENOSPC|EDQUOT/i;
 
+/** And when the process, or all of them, have too many files open: LevelDB could not begin its next one. */
+const outOfFiles = /too many open files|EMFILE|ENFILE/i;
+
 /**
- * The error of a failed write. `LOG_DISK_FULL` can be retried once there is room and the log has been reopened: LevelDB
- * leaves half a record behind, so nothing more may be written before.
+ * The error of a failed write. `LOG_DISK_FULL` and `LOG_FILES_EXHAUSTED` can be retried once there is room and the log has
+ * been reopened: LevelDB leaves half a record behind, so nothing more may be written before.
  */
 export function writeFailure(what: string, cause: unknown): CodedError {
   const error = databaseFailure('LOG_WRITE_FAILED', what, cause);
+  if (outOfFiles.test(error.message)) {
+    const message = `${error.message}: raise ulimit -n, or lower --max-subscribers; the daemon goes on by itself`;
+    return new CodedError('LOG_FILES_EXHAUSTED', message, { cause, retryable: true });
+  }
   if (!outOfSpace.test(error.message)) return error;
   const message = `${error.message}: free some space, or lower --retention-bytes; the daemon goes on by itself`;
   return new CodedError('LOG_DISK_FULL', message, { cause, retryable: true });

@@ -19,6 +19,8 @@ export interface LevelLogOptions {
   readonly dataDir: string;
   /** What the directory may take: the oldest blocks are deleted for it; 0 is no limit. See log-limits.ts. */
   readonly retentionBytes: number;
+  /** Tables that LevelDB keeps open, in each database. Default: its own 1,000. */
+  readonly tablesMax?: number | undefined;
   /** Bytes of newest blocks kept in memory. */
   readonly tailBytesMax: number;
   /** Whether every append waits for the disk: survives power loss, not just the death of the process. */
@@ -43,7 +45,7 @@ export interface Opened {
 /** @param isKnown whether this process has had it open. @throws CodedError as `LevelLog.open`. */
 export async function openParts(options: LevelLogOptions, isKnown = false): Promise<Opened> {
   const { dataDir, compressor, follower } = options;
-  const limits = limitsOf(options.retentionBytes);
+  const limits = { ...limitsOf(options.retentionBytes), tablesMax: options.tablesMax };
   try {
     await mkdir(dataDir, { recursive: true });
   } catch (cause) {

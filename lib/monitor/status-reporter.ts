@@ -145,7 +145,7 @@ export class StatusReporter {
       version,
       uptimeMs: toMs(timeUs - this.#startedAtUs),
       workers,
-      memoryBytes: process.memoryUsage.rss(),
+      memoryBytes: residentBytes(),
       events: published.report(this.#tick),
       upstream: this.#upstream(timeUs),
       log: {
@@ -214,4 +214,16 @@ function counted(counts: Iterable<readonly [string, number]>): ReasonCount[] {
 
 function toMs(us: number): number {
   return Math.round(us / 1000);
+}
+
+let lastResidentBytes = 0;
+
+/** Memory of the process. Node reads a file for it, which fails while too many are open: then what it was. */
+function residentBytes(): number {
+  try {
+    lastResidentBytes = process.memoryUsage.rss();
+  } catch {
+    // Nothing depends on it.
+  }
+  return lastResidentBytes;
 }

@@ -8,7 +8,7 @@ import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
-import { AddressTable } from '../fanout/address-table.ts';
+import { AddressTable, wantedDidsPerAddressMax } from '../fanout/address-table.ts';
 import { readEarlierFrames } from '../ingest/earlier-frames.ts';
 import { Ingest } from '../ingest/ingest.ts';
 import { IngestTotals } from '../ingest/ingest-totals.ts';
@@ -17,6 +17,7 @@ import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
 import { LevelLog } from '../log/level-log.ts';
 import type { Logger, ProcessLogger } from '../logger.ts';
 import { Monitor } from '../monitor/monitor.ts';
+import { openFilesMax, shareOpenFiles } from '../open-files.ts';
 import { packageVersion } from '../package-version.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
@@ -101,7 +102,7 @@ export class Service {
     monitor.readiness.isListening = false;
     monitor.stop();
     // Nothing comes in any more, and what came is stored and sent.
-    await link.upstream.stop();
+    await link.stop();
     await link.ingest.stop();
     await retention.stop();
     await delivery.stop(sessionsStopMs);
@@ -224,9 +225,13 @@ async function openLog(
   opened: Opened,
   failed: (error: unknown) => void,
 ): Promise<{ log: LevelLog; delivery: Delivery; workers: number; time: TrustedTime }> {
-  const { dataDir, retentionBytes, fsync, subscribersMax, subscribersPerAddressMax, maxSubRate } = config;
+  const { dataDir, retentionBytes, fsync, subscribersPerAddressMax, maxSubRate } = config;
   const workers = config.workers ?? usualWorkers();
-  const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate };
+  const files = shareOpenFiles(openFilesMax(), Math.max(1, workers), config.subscribersMax);
+  const { subscribersMax, tablesMax, plainSocketsMax } = files;
+  if (subscribersMax < config.subscribersMax) logFewFiles(logger, subscribersMax);
+  const wanted = { wantedDidsMax: wantedDidsPerAddressMax };
+  const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate, ...wanted };
   const addresses = AddressTable.memoryFor(limits);
   const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
   const pool =
@@ -238,6 +243,7 @@ async function openLog(
           workers,
           tailBytesMax,
           addresses,
+          plainSocketsMax,
           writeLog,
           failed,
         });
@@ -245,6 +251,7 @@ async function openLog(
     dataDir,
     retentionBytes,
     fsync,
+    tablesMax,
     compressor: codec.compressor,
     // With workers nobody reads in this thread.
     tailBytesMax: pool === undefined ? tailBytesMax : 0,
@@ -255,7 +262,7 @@ async function openLog(
   const time = new TrustedTime(log.lastTimeUs, watch.report);
   if (pool === undefined) {
     const shared = { config, log, codec, addresses, time: time.memory };
-    const server = new SubscriberServer({ ...shared, readsMax, writeLog });
+    const server = new SubscriberServer({ ...shared, readsMax, plainSocketsMax, writeLog });
     return { log, delivery: server, workers, time };
   }
   opened.push(() => pool.terminate());
@@ -289,6 +296,13 @@ function logLostBlocks({ lostBlocks, lastTimeUs }: LevelLog, logger: Logger): vo
   logger.warn(
     { blocks: lostBlocks, lastTimeUs },
     'the end of the log was damaged, as by a power failure, and has been cut off: its events come again from the relay',
+  );
+}
+
+function logFewFiles(logger: Logger, subscribers: number): void {
+  logger.warn(
+    { subscribers },
+    'this process may have too few files open for all subscribers that are set: raise ulimit -n, or lower --max-subscribers',
   );
 }
 

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import type { CoverageRow } from '../event/coverage.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { CloseReason, Progress, Subscription, Transport } from '../fanout/transport.ts';
-import { deliveryCloses } from '../wire/server-messages.ts';
+import { type DeliveryClose, deliveryCloses } from '../wire/server-messages.ts';
 import type { TextBody } from '../wire/text-encodings.ts';
 import type { TextRequest } from '../wire/text-query.ts';
 import type { SessionEnd } from './session-counts.ts';
@@ -17,7 +17,7 @@ import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
 /** What the sessions over plain HTTP of a listener share. */
 export interface HttpSessionHost extends SessionHost<HttpSession> {
   /** Answers that there is no room, in place of events. */
-  fail(response: ServerResponse, reason: string): void;
+  fail(response: ServerResponse, close: DeliveryClose): void;
 }
 
 /** What a session is made from. */
@@ -115,12 +115,12 @@ export class HttpSession implements Transport {
 
   /** Called by the delivery loop: an error where that can still be said, else the end of the answer. */
   close(reason: CloseReason): void {
-    const { text } = deliveryCloses[reason];
+    const close = deliveryCloses[reason];
     if (this.#ending === undefined && !this.#response.headersSent) {
-      this.#begin('no_room');
-      this.#host.fail(this.#response, text);
+      this.#begin(reason);
+      this.#host.fail(this.#response, close);
     } else {
-      this.#end(reason, this.#body.closingText(text));
+      this.#end(reason, this.#body.closingText(close.text));
     }
   }
 

@@ -35,8 +35,9 @@ export const sessionEnds = [
   /** A message did not come to its end in time, or there was no room for the rest of it. */
   'message_unfinished',
   'protocol_violation',
-  /** The delivery loop closed it: for want of room for its filter, or because the log could not be read. */
+  /** The delivery loop closed it: for want of room for its filter, in all or of its address, or because the log could not be read. */
   'no_room',
+  'no_room_of_address',
   'delivery_failed',
   'server_stopping',
 ] as const;

@@ -2,26 +2,22 @@
 // address, and after each a rest as long as it took. So events get at least half of the thread, however many clients ask, and
 // a client that asks often waits for itself. Owned by the listener; used for messages and for bodies.
 
+import { AddressQueue } from '../address-queue.ts';
+
 /** Shortest rest, in milliseconds: Node's timers know nothing shorter, and below it events do not suffer. */
 const restMsMin = 1;
 
 /** See the file comment. */
 export class Turns {
-  /** Work that waits, by address; the address whose turn is next comes first. */
-  readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #waiting = new AddressQueue<() => void>();
   #isBusy = false;
   /** Worked since the last rest. */
   #tookMs = 0;
 
   /** Does a piece of work in its turn: at once, if nothing else is being done or rested from. Work must not throw. */
   take(address: string, work: () => void): void {
-    if (!this.#isBusy) {
-      this.#do(work);
-      return;
-    }
-    const others = this.#waiting.get(address);
-    if (others === undefined) this.#waiting.set(address, [work]);
-    else others.push(work);
+    if (this.#isBusy) this.#waiting.push(address, work);
+    else this.#do(work);
   }
 
   #do(work: () => void): void {
@@ -37,13 +33,8 @@ export class Turns {
   readonly #next = (): void => {
     this.#isBusy = false;
     while (!this.#isBusy) {
-      const [first] = this.#waiting;
-      if (first === undefined) return;
-      const [address, waiting] = first;
-      this.#waiting.delete(address);
-      const work = waiting.shift() as () => void;
-      // Behind all other addresses.
-      if (waiting.length > 0) this.#waiting.set(address, waiting);
+      const work = this.#waiting.shift();
+      if (work === undefined) return;
       this.#do(work);
     }
   };

@@ -6,6 +6,7 @@
 import { ByteWriter } from '../byte-writer.ts';
 import type { CoverageRow } from '../event/coverage.ts';
 import { closeMessage, openMessage, textMessage } from '../event/websocket-frame.ts';
+import { wantedDidsPerAddressMax } from '../fanout/address-table.ts';
 import type { CloseReason, Progress } from '../fanout/transport.ts';
 import { coverageFields } from './coverage-row.ts';
 
@@ -18,15 +19,27 @@ export const closePolicy = 1008;
 /** There is no room for a filter, or for a message. */
 export const closeTryAgainLater = 1013;
 
-/** What a client is told when the delivery loop ends its connection; for a failed read, code and text are the v1 wire's. */
-export const deliveryCloses: Readonly<Record<CloseReason, { readonly code: number; readonly text: string }>> =
-  {
-    no_room: {
-      code: closeTryAgainLater,
-      text: 'too many wanted DIDs and subjects on this server: try again later',
-    },
-    delivery_failed: { code: closeApplicationError, text: 'failed to replay events' },
-  };
+/** What a client is told when the delivery loop ends its connection, with the status of an answer that has not begun. */
+export interface DeliveryClose {
+  readonly code: number;
+  readonly status: 429 | 503;
+  readonly text: string;
+}
+
+/** For a failed read, code and text are the v1 wire's. */
+export const deliveryCloses: Readonly<Record<CloseReason, DeliveryClose>> = {
+  no_room: {
+    code: closeTryAgainLater,
+    status: 503,
+    text: 'too many wanted DIDs and subjects on this server: try again later',
+  },
+  no_room_of_address: {
+    code: closePolicy,
+    status: 429,
+    text: `too many wanted DIDs and subjects of one address: it may have ${wantedDidsPerAddressMax.toLocaleString('en')} at a time`,
+  },
+  delivery_failed: { code: closeApplicationError, status: 503, text: 'failed to replay events' },
+};
 
 /** Longest reason in bytes of UTF-8: a control frame holds 125, two are the code. */
 const closeReasonBytesMax = 123;

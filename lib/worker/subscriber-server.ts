@@ -6,6 +6,7 @@ import type { CodedError } from '../errors.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
 import { AddressTable } from '../fanout/address-table.ts';
 import { Fanout } from '../fanout/fanout.ts';
+import { publicHttpLimits } from '../http/http-limits.ts';
 import { PublicListener } from '../http/public-listener.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import type { Block } from '../log/block.ts';
@@ -36,6 +37,8 @@ export interface SubscriberServerOptions {
   readonly time: SharedArrayBuffer;
   /** Reads of the log at a time. */
   readonly readsMax: number;
+  /** Connections of this listener that are no subscribers (yet). */
+  readonly plainSocketsMax: number;
   readonly writeLog: (entry: ServerLogEntry) => void;
 }
 
@@ -74,6 +77,7 @@ export class SubscriberServer implements Delivery {
       zstdEncodings: codec.zstdEncodings,
       addresses: table,
       trustedProxies: config.trustedProxies,
+      limits: { ...publicHttpLimits, socketsMax: options.plainSocketsMax },
       timing: { stallTimeoutMs: config.stallTimeoutMs },
       onAddressFull: (address, refusals) => {
         const message =

@@ -24,6 +24,7 @@ export interface WorkerStart {
   readonly log: ReplicaStart;
   /** Memory of the `AddressTable`. */
   readonly addresses: SharedArrayBuffer;
+  readonly plainSocketsMax: number;
   /** Memory of the `TrustedTime`. */
   readonly time: SharedArrayBuffer;
   /** Bytes of blocks taken by each worker, for the pool to see which falls behind: one entry each. */

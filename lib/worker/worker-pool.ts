@@ -31,6 +31,8 @@ export interface WorkerPoolOptions {
   /** Of newest blocks, in all workers together. */
   readonly tailBytesMax: number;
   readonly addresses: SharedArrayBuffer;
+  /** Connections of each worker that are no subscribers (yet). */
+  readonly plainSocketsMax: number;
   readonly writeLog: (entry: ServerLogEntry) => void;
   /** Called with the error of a worker that ended by itself, or WORKER_ENDED when it had none. Once for each. */
   readonly failed: (error: unknown) => void;
@@ -55,7 +57,8 @@ export class WorkerPool implements Delivery, LogFollower {
    */
   async start(log: LevelLog, time: SharedArrayBuffer): Promise<void> {
     this.#log = log;
-    const { config, compressor, workers, tailBytesMax, addresses, writeLog, failed } = this.#options;
+    const { config, compressor, workers, tailBytesMax, writeLog, failed } = this.#options;
+    const { addresses, plainSocketsMax } = this.#options;
     this.#members = Array.from({ length: workers }, (_, index) => {
       const start: WorkerStart = {
         config,
@@ -64,6 +67,7 @@ export class WorkerPool implements Delivery, LogFollower {
         readsMax: Math.max(1, Math.floor(readsMax / workers)),
         log: log.replicaStart,
         addresses,
+        plainSocketsMax,
         time,
         takenBytes: this.#takenBytes,
         index,

@@ -111,7 +111,7 @@ function send(port: MessagePort, message: FromWorker): void {
 }
 
 async function run(port: MessagePort, start: WorkerStart): Promise<void> {
-  const { config, addresses, time, readsMax, tailBytesMax } = start;
+  const { config, addresses, plainSocketsMax, time, readsMax, tailBytesMax } = start;
   const codec = await openCodec(config, (dictionary) =>
     openChosen(start.compressor, dictionary, config.zstdLevel),
   );
@@ -125,6 +125,7 @@ async function run(port: MessagePort, start: WorkerStart): Promise<void> {
     log: replica,
     codec,
     addresses,
+    plainSocketsMax,
     time,
     readsMax,
     writeLog,

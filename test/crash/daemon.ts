@@ -17,6 +17,8 @@ export interface DaemonOptions {
   readonly relayUrl: string;
   /** Further flags of the command. */
   readonly flags?: readonly string[];
+  /** Files that the process may have open. Default: as many as this one. */
+  readonly openFiles?: number | undefined;
   /** Modules to load before the daemon, each with what it reads from the environment. */
   readonly preloads?: readonly Preload[];
 }
@@ -52,7 +54,7 @@ export class Daemon {
   endExpected = false;
   readonly #child: ChildProcess;
 
-  constructor({ dataDir, relayUrl, flags = [], preloads = [] }: DaemonOptions) {
+  constructor({ dataDir, relayUrl, flags = [], openFiles, preloads = [] }: DaemonOptions) {
     mkdirSync(compileCache, { recursive: true });
     const args = [
       ...preloads.flatMap(({ file }) => ['--import', file]),
@@ -61,7 +63,9 @@ export class Daemon {
       ...['--listen-addr', '127.0.0.1:0', '--metrics-listen-addr', '127.0.0.1:0'],
       ...flags,
     ];
-    this.#child = spawn(process.execPath, args, {
+    const limited = ['-c', `ulimit -n ${openFiles} && exec "$0" "$@"`, process.execPath, ...args];
+    const [file, argv] = openFiles === undefined ? [process.execPath, args] : ['sh', limited];
+    this.#child = spawn(file, argv, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: Object.assign(
         { ...process.env, NODE_COMPILE_CACHE: compileCache },

@@ -13,7 +13,7 @@ import { RelayWorld, type Row } from './relay-world.ts';
 
 const seed = process.env.RELAY_SEED ?? String(Date.now() % 1_000_000);
 const seconds = Number(process.env.RELAY_SECONDS ?? 60);
-/** A relay that does not know our place is believed after half a minute; then the place is looked for. */
+/** A relay that does not know our place is believed after 15 s or more; then the place is looked for. */
 const settleMs = 90_000;
 
 /** All events that are stored: those of each commit, and when the first of them was. */

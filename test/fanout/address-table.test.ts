@@ -11,7 +11,7 @@ describe('connections', () => {
   it('are counted like a map would, in a table with hardly any room', () => {
     const seed = 50;
     const random = seededRandom(seed);
-    const limits = { subscribersMax: 8, subscribersPerAddressMax: 3, eventsPerSecond: 1 };
+    const limits = { subscribersMax: 8, subscribersPerAddressMax: 3, eventsPerSecond: 1, wantedDidsMax: 7 };
     const first = new AddressTable(AddressTable.memoryFor(limits));
     const second = new AddressTable(first.memory);
     expect(second.limits).toEqual(limits);
@@ -52,7 +52,12 @@ describe('connections', () => {
   });
 
   it('stay within the limits when several threads come and go at once, and are none at the end', async () => {
-    const limits = { subscribersMax: 40, subscribersPerAddressMax: 5, eventsPerSecond: 1e6 };
+    const limits = {
+      subscribersMax: 40,
+      subscribersPerAddressMax: 5,
+      eventsPerSecond: 1e6,
+      wantedDidsMax: 0,
+    };
     const memory = AddressTable.memoryFor(limits);
     const addresses = 30;
     const counters = new SharedArrayBuffer((addresses + 1) * 4);

@@ -31,7 +31,7 @@ export class Lines implements Encoding {
 
 export class FakeClient implements Transport {
   readonly encoding: Encoding;
-  readonly remoteAddress = '192.0.2.1';
+  remoteAddress = '192.0.2.1';
   readonly wantsProgress: boolean;
   readonly wantsGaps: boolean;
   /** Events received, as JSON. */

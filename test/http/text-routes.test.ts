@@ -261,23 +261,34 @@ describe('a pull', () => {
     expect([error(), received().endsWith(line(1))]).toEqual(['', true]);
   });
 
-  it('is an error when the delivery loop closes it before it has begun', async () => {
-    const options: Partial<PublicListenerOptions> = {
-      source: {
-        subscribe(transport) {
-          transport.close('no_room');
-          return { setFilter() {}, drained() {}, end() {} };
-        },
-      },
-    };
-    const { port, listener } = await listening(options);
-    const answer = await exchange(port, head('GET /events.ndjson'));
-    expect([answer.status, answer.body]).toEqual([
+  it.each([
+    [
+      'no_room',
       503,
-      '{"message":"Service Unavailable: too many wanted DIDs and subjects on this server: try again later"}\n',
-    ]);
-    expect(counted(listener.sessions.counts.ended)).toEqual([['no_room', 1]]);
-  });
+      'Service Unavailable: too many wanted DIDs and subjects on this server: try again later',
+    ],
+    [
+      'no_room_of_address',
+      429,
+      'Too Many Requests: too many wanted DIDs and subjects of one address: it may have 1,000,000 at a time',
+    ],
+  ] as const)(
+    'is an error when the delivery loop closes it before it has begun: %s',
+    async (reason, status, message) => {
+      const options: Partial<PublicListenerOptions> = {
+        source: {
+          subscribe(transport) {
+            transport.close(reason);
+            return { setFilter() {}, drained() {}, end() {} };
+          },
+        },
+      };
+      const { port, listener } = await listening(options);
+      const answer = await exchange(port, head('GET /events.ndjson'));
+      expect([answer.status, answer.body]).toEqual([status, `${JSON.stringify({ message })}\n`]);
+      expect(counted(listener.sessions.counts.ended)).toEqual([[reason, 1]]);
+    },
+  );
 
   it('breaks off when the log cannot be read', async () => {
     const { port, source, listener } = await listening();

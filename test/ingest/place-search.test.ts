@@ -98,11 +98,30 @@ describe('PlaceSearch', () => {
     expect(empty.sawNothing()).toBe(true);
   });
 
+  test('a relay that was only slow to begin is not read from the first frame that it keeps', () => {
+    const relay = relayOf(new SeededRandom('place', 'slow'), 20, 50);
+    const search = new PlaceSearch(nowUs, undefined);
+    expect([search.sawNothing(), search.cursor]).toEqual([false, 0]);
+    const { seq = 0 } = run(search, relay);
+    expect(nowUs - relay.timeOf(seq)).toBeLessThan(2 * searchMarginUs + secondUs);
+    expect([relay.timeOf(seq) <= nowUs - searchMarginUs, search.isJoined]).toEqual([true, true]);
+  });
+
+  test('a quiet relay is listened to once more before all that it has is taken for little', () => {
+    const search = new PlaceSearch(nowUs, undefined);
+    const old = { seq: 100, timeUs: nowUs - 900 * secondUs };
+    expect([search.sawNothing(), search.cursor, search.saw(old)]).toEqual([false, 0, false]);
+    expect([search.cursor, search.sawNothing(), search.cursor]).toEqual([undefined, false, 99]);
+    expect([search.saw(old), search.isJoined]).toEqual([true, true]);
+  });
+
   test('a quiet relay with an old place is asked for what came after it', () => {
     const search = new PlaceSearch(nowUs, 500);
     expect(search.saw({ seq: 501, timeUs: nowUs - 900 * secondUs })).toBe(false);
-    expect([search.cursor, search.sawNothing(), search.cursor]).toEqual([undefined, false, 500]);
-    expect(search.saw({ seq: 501, timeUs: nowUs - 900 * secondUs })).toBe(true);
+    for (const isOver of [false, true]) {
+      expect([search.cursor, search.sawNothing(), search.cursor]).toEqual([undefined, false, 500]);
+      expect(search.saw({ seq: 501, timeUs: nowUs - 900 * secondUs })).toBe(isOver);
+    }
     expect(search.isJoined).toBe(true);
   });
 

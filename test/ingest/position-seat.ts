@@ -1,6 +1,6 @@
 // A relay position as ingest uses it, with frames that are numbers: what was taken, in which order, and what was told.
 
-import { frameTypes } from '../../lib/decode/frame.ts';
+import { type FrameType, frameTypes } from '../../lib/decode/frame.ts';
 import { FrameTimes } from '../../lib/ingest/frame-times.ts';
 import { type RelayOutcome, RelayPosition } from '../../lib/ingest/relay-position.ts';
 import { earlierNumbering, type KeyedFrame, TakenFrames } from '../../lib/ingest/taken-frames.ts';
@@ -15,8 +15,8 @@ export interface TestFrame {
 
 const blockFrames = 16;
 
-/** A commit of an account and a revision that stand for the id. */
-export function keyedFrame({ seq, id, timeUs }: TestFrame): KeyedFrame {
+/** A commit of an account and a revision that stand for the id. @param type an account event, say, in place of a commit. */
+export function keyedFrame({ seq, id, timeUs }: TestFrame, type: FrameType = frameTypes.commit): KeyedFrame {
   const did = `did:plc:${id % 7}`;
   const rev = `3${id}`;
   const time = Number.isNaN(timeUs) ? '' : new Date(timeUs / 1000).toISOString();
@@ -25,7 +25,7 @@ export function keyedFrame({ seq, id, timeUs }: TestFrame): KeyedFrame {
   const timeEnd = timeStart + time.length;
   const spans = { didStart: 0, didEnd: revStart, revStart, revEnd: timeStart, timeStart, timeEnd };
   const bytes = Buffer.from(did + rev + time);
-  return { type: frameTypes.commit, seq, bytes, ...spans, handleOrStatusStart: -1, handleOrStatusEnd: -1 };
+  return { type, seq, bytes, ...spans, handleOrStatusStart: -1, handleOrStatusEnd: -1 };
 }
 
 /** See the file comment. */

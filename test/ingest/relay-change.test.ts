@@ -140,7 +140,8 @@ test('what the other relay keeps no longer is a hole', async () => {
   using again = new Commits(daemon);
   await again.some([...frames.slice(0, 400), ...frames.slice(600)]);
   const told = daemon.lines.map((line) => JSON.parse(line)).filter(({ name }) => name === 'relay_changed');
-  expect(told).toMatchObject([{ isHole: true }]);
+  // Not the cursor that was asked for: the first frame that came.
+  expect(told).toMatchObject([{ isHole: true, to: 900_600 }]);
 });
 
 test('siblings share their numbers: nothing is searched', async () => {
@@ -163,4 +164,28 @@ test('siblings share their numbers: nothing is searched', async () => {
   expect(new Set(two.cursors)).toEqual(new Set([5_100]));
   expect(await outcomes(daemon, 'relay_changed')).toBe(0);
   expect(await outcomes(daemon, 'relay_gap')).toBe(0);
+});
+
+test('a daemon that is stopped while it looks for its place has its place still', async () => {
+  const frames = await networkFrames(200, stepMs);
+  await using one = await HistoryRelay.listen(1);
+  await using two = await HistoryRelay.listen(900_000);
+  const publishOne = publisher(one, frames);
+  const publishTwo = publisher(two, frames);
+  await using daemon = await Daemon.start(['--ws-url', one.url], soon);
+  await expect.poll(() => one.cursors.length).toBe(1);
+  publishOne(100);
+  using all = new Commits(daemon);
+  await all.some(frames.slice(0, 100));
+  await daemon.service.stop();
+  publishTwo(100);
+  // It says nothing by itself, and is given long.
+  await daemon.restart(['--ws-url', two.url], { ...soon, searchQuietMs: 60_000 });
+  await expect.poll(() => two.readers).toBe(1);
+  await daemon.service.stop();
+  await daemon.restart(['--ws-url', one.url], soon);
+  publishOne(200);
+  using again = new Commits(daemon);
+  await again.some(frames);
+  expect(one.cursors).toEqual([undefined, 100]);
 });

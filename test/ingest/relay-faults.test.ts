@@ -154,6 +154,27 @@ test('FutureCursor for good: the place is given up', async () => {
   expect(relay.cursors.filter((cursor) => cursor === first + 99).length).toBeGreaterThanOrEqual(5);
 });
 
+test('FutureCursor for good, and a stop while its new place is looked for: told after the restart', async () => {
+  let isLive = false;
+  await using relay = await ScriptedRelay.listen(
+    (socket) => send(socket, frames(first, 100), true),
+    (socket, cursor) => {
+      if (cursor !== undefined) futureCursor(socket, cursor);
+      else if (isLive) send(socket, frames(5, 50, 'low'));
+    },
+  );
+  const timing = { ...soon, startOverAfterMs: 100 };
+  await using daemon = await Daemon.start(['--ws-url', relay.url], timing);
+  // Live, where nothing comes: the place has been given up, and there is no other yet.
+  await expect.poll(() => relay.cursors.slice(1).includes(undefined), { timeout: 10_000 }).toBe(true);
+  await daemon.service.stop();
+  isLive = true;
+  await daemon.restart(['--ws-url', relay.url], timing);
+  using all = new Names(daemon);
+  expect(await all.some(150)).toEqual([...named(first, 100), ...named(5, 50, 'low')]);
+  expect(told(daemon, 'started_over')).toMatchObject([{ from: first + 99, to: 5, isHole: true }]);
+});
+
 test('resuming far later than the cursor is told, with how far', async () => {
   await using relay = await ScriptedRelay.listen(
     (socket) => send(socket, frames(first, 100), true),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { frameTypes } from '../../lib/decode/frame.ts';
 import {
   endsMin,
   fallFrames,
@@ -11,7 +12,7 @@ import {
 } from '../../lib/ingest/relay-position.ts';
 import { takenFramesMin } from '../../lib/ingest/taken-frames.ts';
 import { leapMax, leapMin, stepsMax } from '../../lib/ingest/usual-steps.ts';
-import { FrameMaker, PositionSeat, type TestFrame } from './position-seat.ts';
+import { FrameMaker, keyedFrame, PositionSeat, type TestFrame } from './position-seat.ts';
 
 const idsOf = (frames: readonly TestFrame[]): number[] => frames.map(({ id }) => id);
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, at) => at + 1);
@@ -117,6 +118,18 @@ describe('a leap', () => {
     expect(seat.position.confirmed).toBe(relay.seq - 1);
   });
 
+  test('that a restart interrupts comes again, once, however many frames of it had come', () => {
+    const { seat, relay, history } = started();
+    relay.seq += 1_000_000;
+    // Two of them in the wrong order: the run begins anew, and more frames than make a leap are in doubt.
+    const leap = relay.some(leapFrames + 1);
+    const came = [leap[0], leap[1], leap[leapFrames], ...leap.slice(2, leapFrames)];
+    for (const frame of came) seat.give(frame);
+    const next = new PositionSeat(seat.position.confirmed, [...history, ...leap]);
+    for (const frame of [...leap, ...relay.some(10)]) next.give(frame);
+    expect([next.taken.length, next.stale, next.names]).toEqual([10, leapFrames + 1, ['relay_gap']]);
+  });
+
   test('an odd frame that comes again at every reconnect is taken once', () => {
     const { seat, relay } = started();
     const odd = relay.odd(relay.seq + 70_000_000);
@@ -186,7 +199,7 @@ describe('steps', () => {
     const { seat, relay } = started(stepsMax * 2);
     for (const step of [20, 40, 80, 160]) {
       for (let frame = 0; frame < 4 * stepsMax; frame++) {
-        if (frame % 10 === 0) relay.seq += step - 10;
+        if (frame % 10 === 0) relay.seq += step - 1;
         seat.give(relay.next());
       }
     }
@@ -255,10 +268,43 @@ describe('another relay, or other numbers', () => {
     expect(next.taken).toEqual([]);
   });
 
+  test('events of one account that say the same in the same millisecond are as many as there are numbers', () => {
+    const { seat, history } = started();
+    const other = seat.positionAt();
+    other.restart();
+    const { timeUs } = history[99];
+    const verdicts = [1, 2, 3].map((seq) =>
+      other.offer(keyedFrame({ seq, id: 7, timeUs }, frameTypes.account), 0),
+    );
+    expect(verdicts).toEqual(['take', 'take', 'take']);
+    const third = seat.positionAt();
+    third.restart();
+    expect(third.offer(keyedFrame({ seq: 9, id: 7, timeUs }, frameTypes.account), 0)).toBe('repeat');
+  });
+
   test('frames that say the same under two numbers of one numbering are two', () => {
     const { seat, relay } = started();
     for (const frame of relay.some(50)) seat.give({ ...frame, id: (frame.id % 5) + 1 });
     expect([seat.taken.length, seat.stale]).toEqual([150, 0]);
+  });
+
+  test('frames that say the same under many numbers are known by their numbers when they come again', () => {
+    const relay = new FrameMaker(1_000_001);
+    const seat = new PositionSeat();
+    // Longer than one half of memory, so that both know of them.
+    const frames = relay.some(takenFramesMin + 5000).map((frame) => ({ ...frame, id: (frame.id % 5) + 1 }));
+    for (const frame of frames) seat.give(frame);
+    for (const from of [-5, -100, -10_000]) for (const frame of frames.slice(from)) seat.give(frame);
+    expect([seat.taken.length, seat.stale, seat.names]).toEqual([frames.length, 10_105, []]);
+  });
+
+  test('frames that say the same under many numbers are none of them known under lower ones', () => {
+    const relay = new FrameMaker(1_000_001);
+    const seat = new PositionSeat();
+    for (const frame of relay.some(100)) seat.give({ ...frame, id: (frame.id % 5) + 1 });
+    relay.seq = 1;
+    for (const frame of relay.some(100)) seat.give({ ...frame, id: (frame.id % 5) + 1 });
+    expect([seat.taken.length, seat.stale, seat.names]).toEqual([200, 0, ['new_numbering']]);
   });
 });
 

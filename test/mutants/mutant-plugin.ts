@@ -1,5 +1,5 @@
 // Changes one line of a source file while tests run, so that a test can show that others would notice. The change is in the
-// environment, as JSON; nothing is written to a file. Used by vitest.config.ts.
+// environment, as JSON; nothing is written to a file. Used by the configuration of vitest.
 
 import { fileURLToPath } from 'node:url';
 

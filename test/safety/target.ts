@@ -34,11 +34,12 @@ export class Target implements AsyncDisposable {
     this.#dataDir = dataDir;
   }
 
-  static async start(flags: readonly string[]): Promise<Target> {
+  /** @param openFiles that the daemon may have, if not as many as usual. */
+  static async start(flags: readonly string[], openFiles?: number): Promise<Target> {
     const dataDir = await mkdtemp(join(tmpdir(), 'slipstream-safety-'));
     const network = fork(resolve(import.meta.dirname, 'network-process.ts'));
     const relayUrl = await answer<string>(network);
-    const daemon = new Daemon({ dataDir, relayUrl, flags });
+    const daemon = new Daemon({ dataDir, relayUrl, flags, openFiles });
     const address = await daemon.started;
     if (address === undefined) throw new Error(`the daemon did not start: ${daemon.lines.join('\n')}`);
     network.send({ subscribe: `${address}/subscribe` });

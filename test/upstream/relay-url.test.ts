@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { CodedError } from '../../lib/errors.ts';
-import { parseRelayUrl } from '../../lib/upstream/relay-url.ts';
+import { parseRelays, parseRelayUrl } from '../../lib/upstream/relay-url.ts';
 
 const path = '/xrpc/com.atproto.sync.subscribeRepos';
 
@@ -63,4 +63,17 @@ describe('parseRelayUrl', () => {
     const { connectUrl } = parseRelayUrl('wss://h');
     expect(() => connectUrl(cursor)).toThrow(expect.objectContaining({ code: 'UPSTREAM_BAD_CURSOR' }));
   });
+});
+
+test('siblings have the numbers of the first of them, and names of their own', () => {
+  const relays = parseRelays(['wss://a.example|wss://b.example', 'wss://c.example']);
+  expect(relays.map(({ id, numbering }) => [id, numbering])).toEqual([
+    ['a.example', 'a.example'],
+    ['b.example', 'a.example'],
+    ['c.example', 'c.example'],
+  ]);
+  expect(relays[1].connectUrl(5)).toBe(`wss://b.example${path}?cursor=5`);
+  expect(() => parseRelays(['wss://a.example|'])).toThrow(
+    expect.objectContaining({ code: 'UPSTREAM_BAD_URL' }),
+  );
 });
