@@ -67,7 +67,9 @@ test.skipIf(process.platform === 'win32')(
     const pool = await FramePool.generate(new SyntheticNetwork({ seed: 'unread', accounts: 4 }), 8);
     const relay = await RelayServer.listen({ source: pool });
     const dataDir = await mkdtemp(join(tmpdir(), 'slipstream-unread-'));
-    const flags = ['--ws-url', relay.url, '--data-dir', dataDir, '--log-format', 'json', '--workers', '0'];
+    const log = ['--data-dir', dataDir, '--log-format', 'json'];
+    // No more subscribers than few open files allow: the first line is that of the start.
+    const flags = ['--ws-url', relay.url, ...log, '--workers', '0', '--max-subscribers', '10'];
     const listen = ['--listen-addr', '127.0.0.1:0', '--metrics-listen-addr', '127.0.0.1:0'];
     // The shell's is a pipe, as a supervisor's is. Its reader takes one line, and goes on when it is told to.
     const script = '"$0" "$@" | { read -r line; echo "$line"; read -r _ <&3; cat; }';
