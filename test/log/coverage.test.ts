@@ -160,7 +160,8 @@ describe('rows are where the events are', () => {
   test('retention takes rows with their events', async () => {
     await open();
     const rows = await appendCovered(sampleOf(2), 12, 256);
-    const trimmedUs = rows[7].toUs - 1;
+    // The row may be the first of its block, a microsecond after the one before.
+    const trimmedUs = rows[7].toUs;
     await log.trim(trimmedUs);
     const kept = rows.slice(7);
     expect(rowsOf(log)).toEqual(kept);

@@ -26,8 +26,11 @@ async function replay(log: LevelLog): Promise<string[]> {
   const texts: string[] = [];
   for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
     const { slices, throughUs } = await log.read(timeUs, 'json', 1e6);
-    for (const { messages } of slices)
-      texts.push(...payloadsOf(messages, 0x81).map((payload) => `${Buffer.from(payload)}`));
+    for (const { index, messages } of slices) {
+      // A block that was compacted since the last read begins before it.
+      const after = payloadsOf(messages, 0x81).filter((_, event) => index.timeUs[event] > timeUs);
+      texts.push(...after.map((payload) => `${Buffer.from(payload)}`));
+    }
     timeUs = throughUs;
   }
   return texts;
