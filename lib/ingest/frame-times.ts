@@ -8,6 +8,9 @@ import type { KeyedFrame } from './taken-frames.ts';
 /** Times of which the median is taken: as many as few liars do not move. */
 const timesMax = 15;
 
+/** How far times of frames that come together differ, few liars aside: those of the network by seconds. */
+const slackUs = 10_000_000;
+
 /** See the file comment. All times in microseconds since 1970, NaN while there is none. */
 export class FrameTimes {
   readonly #taken: number[] = [];
@@ -42,6 +45,14 @@ export class FrameTimes {
   /** Of the last frames in doubt. */
   get nearUs(): number {
     return medianOf(this.#near);
+  }
+
+  /**
+   * Whether the place in doubt lies before the time from which on taken frames are known, or so near to it that it is not certain.
+   * Where memory reaches back for seconds only, in a catch-up say, half of them are certain: what comes now is.
+   */
+  isBefore(sinceUs: number): boolean {
+    return this.nearUs < sinceUs + Math.min(slackUs, Math.max(0, (this.#newestUs - sinceUs) / 2));
   }
 
   /** A frame that was taken carries this time; called for some of them. */

@@ -266,7 +266,7 @@ export class RelayPosition {
       // Under two numbers of one numbering it is another one, whatever it says.
       return taken.numbering === numbering && taken.seq !== frame.seq >>> 0 ? 'take' : 'repeat';
     }
-    return this.#times.nearUs < taken.sinceUs ? 'stale' : 'take';
+    return this.#times.isBefore(taken.sinceUs) ? 'stale' : 'take';
   }
 
   #leapTo(run: Run): void {

@@ -15,9 +15,6 @@ export const takenFramesMin = 98_304;
 const slots = 131_072;
 const slotMask = slots - 1;
 
-/** How far times of frames that come together differ, few liars aside: those of the network by seconds. */
-export const timeSlackUs = 10_000_000;
-
 const noNumbering = 0;
 /** Numbering of what a process before this one took. */
 export const earlierNumbering = 1;
@@ -82,9 +79,9 @@ export class TakenFrames {
     this.#young = new Half(Number.NEGATIVE_INFINITY);
   }
 
-  /** A frame from this time on that was taken is known; of older ones some are forgotten. In the time of frames, µs. */
+  /** From this time on what was taken is known, about: times of frames differ. In the time of frames, µs. */
   get sinceUs(): number {
-    return (this.#old ?? this.#young).sinceUs + timeSlackUs;
+    return (this.#old ?? this.#young).sinceUs;
   }
 
   /** What was taken before this time is not all noted. */

@@ -268,6 +268,21 @@ describe('another relay, or other numbers', () => {
     expect(next.taken).toEqual([]);
   });
 
+  test.each([1, 0])(
+    'what goes on after a restart is taken, however short a time memory reaches (%d ms a frame)',
+    (msPerFrame) => {
+      const { seat: before, relay } = started(0);
+      const timed = (frames: TestFrame[]): TestFrame[] =>
+        frames.map((frame) => (msPerFrame > 0 ? frame : { ...frame, timeUs: 1_800_000_000_000_000 }));
+      const history = timed(relay.some(3000));
+      for (const frame of history) before.give(frame);
+      const overlapUntilUs = (history.at(-1)?.timeUs ?? 0) + 30_000_000;
+      const seat = new PositionSeat(relay.seq - 1, history.slice(-1000), false, overlapUntilUs);
+      for (const frame of timed(relay.some(2000))) seat.give(frame);
+      expect(seat.taken.length).toBe(2000);
+    },
+  );
+
   test('events of one account that say the same in the same millisecond are as many as there are numbers', () => {
     const { seat, history } = started();
     const other = seat.positionAt();

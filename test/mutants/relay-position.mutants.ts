@@ -11,12 +11,12 @@ const position = 'lib/ingest/relay-position.ts';
 const mutants: Readonly<Record<string, Mutant>> = {
   'drops all that is below the last': {
     file: position,
-    from: "return this.#times.nearUs < taken.sinceUs ? 'stale' : 'take';",
+    from: "return this.#times.isBefore(taken.sinceUs) ? 'stale' : 'take';",
     to: "return 'stale';",
   },
   'drops nothing by its time': {
     file: position,
-    from: "return this.#times.nearUs < taken.sinceUs ? 'stale' : 'take';",
+    from: "return this.#times.isBefore(taken.sinceUs) ? 'stale' : 'take';",
     to: "return 'take';",
   },
   'confirms an odd number': { file: position, from: 'run.frames >= leapFrames', to: 'run.frames >= 1' },
