@@ -146,7 +146,7 @@ export class Ingest {
   cover(finding: CoverageFinding): void {
     if (this.#stopped) return;
     this.#builder.cover(finding);
-    this.#arm();
+    this.#sealOrArm();
   }
 
   /** Takes one message from the relay. Never throws on what the message holds. */
@@ -166,9 +166,7 @@ export class Ingest {
     if (this.#stopped) return;
     const known = seq < 0 ? undefined : seq;
     this.#options.totals.drop(reason);
-    const finding = { relay: relay.id, detail: reason, fromSeq: known, toSeq: known };
-    this.#builder.cover({ reason: 'frame_dropped', ...finding });
-    this.#sealOrArm();
+    this.cover({ reason: 'frame_dropped', relay: relay.id, detail: reason, fromSeq: known, toSeq: known });
   }
 
   /** Seals and stores what is gathered; resolves when all is stored. Takes nothing more. */
@@ -253,12 +251,8 @@ export class Ingest {
     this.#timer = undefined;
     this.#windowOver = false;
     this.#sealedAtMs = performance.now();
-    const timeUs = timeUsOf(this.#newest);
-    if (!Number.isNaN(timeUs)) this.#newestFrameTimeUs = timeUs;
+    this.#date();
     const frameTimeUs = this.#newestFrameTimeUs;
-    // A server's clock that is ahead says nothing of how far the stream has come.
-    if (frameTimeUs !== undefined)
-      this.#positions.times.dated(Math.min(frameTimeUs, this.#options.clock.nowUs()));
     const block = this.#builder.seal(this.#options.compressor, frameTimeUs, this.#positions.times.stream);
     this.#queue.push(block, frameTimeUs);
   }

@@ -109,13 +109,10 @@ export class PlaceSearch {
     const isNear = this.#targetUs - place.timeUs <= nearUs;
     // Live, and still early: the relay is behind.
     const isQuiet = this.#quiets >= quietsMax;
-    if (isNear || isQuiet || this.#cursor === undefined || this.#probes >= probesMax) {
-      this.#isJoined = true;
-      return true;
-    }
-    // Live, for a place to reckon with.
+    // Without a place to reckon with, live.
     const next = this.#after === undefined ? undefined : this.#between();
-    if (next === this.#cursor) {
+    const isNearest = this.#cursor === undefined || next === this.#cursor;
+    if (isNear || isQuiet || isNearest || this.#probes >= probesMax) {
       this.#isJoined = true;
       return true;
     }

@@ -156,8 +156,7 @@ export class RelayPosition {
     const isKnown = this.#taken.find(frame);
     if (seq > this.#confirmed && seq <= this.#limit) {
       this.#advance(seq);
-      if (isKnown && this.#taken.numbering === this.#numbering && this.#taken.seq === seq >>> 0)
-        return 'repeat';
+      if (isKnown && this.#isSame(frame)) return 'repeat';
       this.#taken.note(frame, this.#numbering, this.#times.nowUs);
       return 'take';
     }

@@ -183,13 +183,18 @@ export class TakenFrames {
       return;
     }
     this.#add(bytes, frame.handleOrStatusStart, frame.handleOrStatusEnd);
-    this.#low = (this.#low ^ Math.imul(frame.seq % 0x1_0000_0000, 0x9e37_79b1)) >>> 0;
+    this.#mixNumber(frame.seq);
   }
 
   /** Makes the key of a commit that of a commit under this number. */
   #addNumber(seq: number): void {
-    this.#low = (this.#low ^ Math.imul(seq % 0x1_0000_0000, 0x9e37_79b1)) >>> 0;
+    this.#mixNumber(seq);
     this.#high = ~this.#high >>> 0;
+  }
+
+  /** Of its lower 32 bits, which are all that `Math.imul` takes. */
+  #mixNumber(seq: number): void {
+    this.#low = (this.#low ^ Math.imul(seq, 0x9e37_79b1)) >>> 0;
   }
 
   #datedKeyOf(frame: KeyedFrame): void {
