@@ -110,15 +110,16 @@ export class CoverageIntake {
   #minuteEndUs = 0;
   readonly #recent = new Map<string, RecentRows>();
 
-  count(reason: CoverageReason): void {
-    this.totals.set(reason, (this.totals.get(reason) as number) + 1);
+  count(reason: CoverageReason, findings = 1): void {
+    this.totals.set(reason, (this.totals.get(reason) as number) + findings);
   }
 
   /** The rows to be stored in the place of `found`, in order. */
   admit(found: readonly CoverageRow[]): readonly CoverageRow[] {
     const rows: CoverageRow[] = [];
     for (const row of found) {
-      this.count(row.reason);
+      // Drops of one kind come as one row of a block.
+      this.count(row.reason, row.count);
       this.#admit(row, rows);
     }
     return rows;

@@ -387,6 +387,7 @@ test('bad frames of one kind are one row of a block, and a block is full after s
   expect(builder.isFull).toBe(false);
   const { coverage } = await log.resolve(builder.seal(fakeCompressor));
   expect(coverage).toMatchObject([{ count: 1000 }]);
+  expect(log.coverageTotals.get('frame_dropped')).toBe(1000);
   let kinds = 0;
   for (; !builder.isFull; kinds++) bad(`kind ${kinds}`);
   expect(kinds).toBe(blockCoverageMax);
