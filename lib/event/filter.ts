@@ -20,7 +20,15 @@ export interface Filter {
   readonly operations: number;
 }
 
-/** What a filter counts for where wanted DIDs and subjects are counted. */
-export function wantedDidsOf({ dids, subjects }: Filter): number {
-  return dids.size + subjects.size;
+/** Bytes that a wanted DID or subject takes in the index of filters, at most. */
+export const wantedDidBytes = 48;
+/** What a wanted collection counts for beside its length, in wanted DIDs: a name, a list and their places in two tables. */
+const collectionWeight = 4;
+
+/** What a filter counts for where wanted DIDs and subjects are counted: one for each, and a few for a collection. */
+export function wantedDidsOf({ dids, subjects, collections, prefixes }: Filter): number {
+  let wanted = dids.size + subjects.size;
+  for (const name of collections) wanted += collectionWeight + Math.ceil(name.length / wantedDidBytes);
+  for (const name of prefixes) wanted += collectionWeight + Math.ceil(name.length / wantedDidBytes);
+  return wanted;
 }

@@ -110,6 +110,11 @@ export class AddressTable {
     return Atomics.load(this.#words, connectionsAt);
   }
 
+  /** Connections that may still enter. */
+  get placesFree(): number {
+    return Math.max(0, this.limits.subscribersMax - this.connections);
+  }
+
   /** Addresses connected, in all threads. */
   get addresses(): number {
     return Atomics.load(this.#words, addressesAt);

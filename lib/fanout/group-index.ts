@@ -51,7 +51,7 @@ export class GroupIndex {
     const key = `${encoding.name} ${selection.key}`;
     let group = this.#groups.get(key);
     if (group === undefined) {
-      if (this.#wantedDids + wantedDidsOf(selection) > this.#wantedDidsMax) return undefined;
+      if (this.#wantedDids + selection.wantedDids > this.#wantedDidsMax) return undefined;
       group = new Group(key, selection, encoding);
       this.#groups.set(key, group);
       this.#add(group);
@@ -154,7 +154,7 @@ export class GroupIndex {
 
   #add(group: Group): void {
     const { selection } = group;
-    this.#wantedDids += wantedDidsOf(selection);
+    this.#wantedDids += selection.wantedDids;
     if (selection.didHashes.length > 0) {
       group.number = this.#byDid.add(selection.didHashes, group);
     } else if (selection.filtersSubjects) {
@@ -168,7 +168,7 @@ export class GroupIndex {
 
   #remove(group: Group): void {
     const { selection } = group;
-    this.#wantedDids -= wantedDidsOf(selection);
+    this.#wantedDids -= selection.wantedDids;
     if (selection.didHashes.length > 0) {
       this.#byDid.remove(selection.didHashes, group.number);
     } else if (selection.filtersSubjects) {
@@ -179,9 +179,4 @@ export class GroupIndex {
       this.unfiltered.delete(group);
     }
   }
-}
-
-/** What a selection counts of wanted DIDs and subjects. */
-function wantedDidsOf({ didHashes, subjectHashes }: Selection): number {
-  return didHashes.length / 2 + subjectHashes.length / subjectInts;
 }

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { DidHasher } from '../event/did-hash.ts';
 import { eventKinds, operations } from '../event/event.ts';
-import type { Filter } from '../event/filter.ts';
+import { type Filter, wantedDidsOf } from '../event/filter.ts';
 import { subjectInts } from '../event/subject.ts';
 import { payloadBytesOf } from '../event/websocket-frame.ts';
 import { type BlockIndex, noCollection, startOf } from '../log/block.ts';
@@ -30,6 +30,8 @@ export class Selection {
   readonly subjectHashes: Uint32Array;
   /** Whether there is a condition on subjects. */
   readonly filtersSubjects: boolean;
+  /** What it counts for where those are counted. */
+  readonly wantedDids: number;
   /** Equal for filters that choose the same events, whatever the order they were given in; empty for all events. */
   readonly key: string;
   readonly #kinds: number;
@@ -48,6 +50,7 @@ export class Selection {
     this.didHashes = hashDids(filter.dids, hasher);
     this.subjectHashes = hashSubjects(filter.subjects, hasher);
     this.filtersSubjects = this.subjectHashes.length > 0;
+    this.wantedDids = wantedDidsOf(filter);
     this.key = this.#keyOf();
   }
 

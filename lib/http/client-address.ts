@@ -3,6 +3,7 @@
 // posted-filters.ts.
 
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 // Node finds no names in this package, which is CommonJS.
@@ -45,6 +46,12 @@ export class ClientAddresses {
       end = comma;
     }
     return countedAs(address);
+  }
+
+  /** The address that a connection counts for until it has sent a request; undefined when it is a trusted proxy's. */
+  ofPeer({ remoteAddress = '' }: Socket): string | undefined {
+    const address = addressIn(remoteAddress);
+    return address === undefined || this.#trusts(address) ? undefined : countedAs(address);
   }
 
   #trusts(address: Address): boolean {

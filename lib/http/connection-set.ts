@@ -1,119 +1,191 @@
-// The connections of a listener, and the bounds on those that are no subscriber's: how many there may be, and what they may
-// have sent without an answer being under way. Requests and sessions are others'; they say here what a socket is for.
+// The connections of a listener, and the bound on those that are no subscriber's. What each makes this thread hold is looked at
+// here, and counted by lib/session/held-bytes.ts. Requests and sessions are others'; they say here what a socket is for.
 
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { HttpLimits } from './http-limits.ts';
+import type { HeldBytes } from '../session/held-bytes.ts';
+import { Connection } from './connection.ts';
 
-/** How often requests that are under way are looked at, in milliseconds. */
-const checkMs = 500;
+/**
+ * How often connections that are no subscribers are looked at, in milliseconds: few can hold little until then; many could send
+ * half a gigabyte in half a second.
+ */
+const lookMs = { few: 500, many: 50 };
+/** How many are few: those hold a megabyte each at most, and the kernel's buffers. */
+const fewMax = 64;
+
+/**
+ * How long a connection may say nothing before it has to make room, in milliseconds. A process that opens 6,000 at once on a busy
+ * machine was seen to send its first request after more than one second.
+ */
+const silentMsMax = 5_000;
+/**
+ * And how often it has been looked at by then: when thousands come at once, they are accepted before any of them is read, and
+ * what is silent is this thread. Between two looks everything is read that has come.
+ */
+const silentLooksMin = 2;
+
+/** Bounds of those that are no subscriber's. */
+export interface ConnectionLimits {
+  readonly socketsMax: number;
+  /** How many more there may be while a crowd comes: places that no subscriber has. */
+  readonly crowdMax: () => number;
+  /** Whose a socket's bytes are before it has sent a request; undefined behind a proxy. */
+  readonly addressOf: (socket: Socket) => string | undefined;
+}
 
 /** See the file comment. */
 export class ConnectionSet {
-  /** Connections dropped because those that are no subscribers were too many, or had sent too much. */
+  /** Connections dropped because those that are no subscribers were too many, or sent too many requests at once. */
   refused = 0;
-  readonly #limits: Pick<HttpLimits, 'socketsMax' | 'unansweredBytesMax'>;
-  readonly #all = new Set<Socket>();
+  readonly #held: HeldBytes;
+  readonly #limits: ConnectionLimits;
+  readonly #all = new Map<Socket, Connection>();
   /** Those that are no subscriber's. */
-  readonly #plain = new Set<Socket>();
-  /**
-   * Those of `#plain` that are not being answered, the one that has been waited for longest first, and how much they had
-   * sent when that began.
-   */
-  readonly #waiting = new Map<Socket, number>();
-  /** Answers of each that have not come to their end. */
-  readonly #answers = new Map<Socket, number>();
+  readonly #plain = new Set<Connection>();
+  /** Those of them that are not being answered, the one that has been waited for longest first. */
+  readonly #waiting = new Set<Connection>();
   /** Listens to every socket's close: one function for all costs a socket nothing. */
   readonly #forget: (this: Socket) => void;
-  #checking: NodeJS.Timeout | undefined;
+  #looking: NodeJS.Timeout | undefined;
 
-  constructor(limits: Pick<HttpLimits, 'socketsMax' | 'unansweredBytesMax'>) {
+  constructor(held: HeldBytes, limits: ConnectionLimits) {
+    this.#held = held;
     this.#limits = limits;
-    const lists = [this.#all, this.#plain, this.#waiting, this.#answers];
+    const set = this;
     this.#forget = function () {
-      for (const list of lists) list.delete(this);
+      const connection = set.#all.get(this);
+      if (connection !== undefined) set.#remove(connection);
     };
   }
 
   /** Keeps the bounds from now on. */
   start(): void {
-    this.#checking = setInterval(() => this.#dropLarge(), checkMs).unref();
+    const ms = this.#plain.size > fewMax ? lookMs.many : lookMs.few;
+    this.#looking = setTimeout(() => {
+      for (const connection of this.#plain) connection.look();
+      this.#dropSilent();
+      this.start();
+    }, ms).unref();
   }
 
   /** Keeps them no longer. */
   stop(): void {
-    clearInterval(this.#checking);
+    clearTimeout(this.#looking);
   }
 
   /** Destroys all that are left. */
   destroy(): void {
-    for (const socket of this.#all) socket.destroy();
+    for (const socket of this.#all.keys()) socket.destroy();
   }
 
   /** A connection is there, unless there is no room for it. */
   open(socket: Socket): void {
-    if (this.#plain.size >= this.#limits.socketsMax) {
-      // The one whose request is the slowest to come goes: what honest clients send is here in moments.
-      const [slowest = socket] = this.#waiting.keys();
-      this.#drop(slowest);
-      if (slowest === socket) return;
-    }
-    this.#all.add(socket);
-    this.#plain.add(socket);
-    this.waitFor(socket);
+    const holding = this.#held.open(this.#limits.addressOf(socket), () => this.#drop(connection));
+    const connection = new Connection(socket, holding);
+    this.#all.set(socket, connection);
+    this.#plain.add(connection);
+    this.#wait(connection);
     socket.on('close', this.#forget);
+    this.#dropOldest();
+  }
+
+  of(socket: Socket): Connection | undefined {
+    return this.#all.get(socket);
+  }
+
+  /** A handshake is there, and waits for its turn. */
+  arrived(socket: Socket): void {
+    const connection = this.#all.get(socket);
+    if (connection !== undefined) this.#waiting.delete(connection);
   }
 
   /** A request is there, and is being answered until `response` has come to its end. Called for each response that is made. */
   answer(socket: Socket, response: ServerResponse): void {
-    this.#waiting.delete(socket);
-    this.#answers.set(socket, (this.#answers.get(socket) ?? 0) + 1);
+    const connection = this.#all.get(socket);
+    if (connection === undefined) return;
+    this.#waiting.delete(connection);
+    if (!connection.answers()) {
+      this.#drop(connection);
+      return;
+    }
     response.once('close', () => {
-      const left = (this.#answers.get(socket) ?? 0) - 1;
-      if (left > 0) this.#answers.set(socket, left);
-      else this.#answers.delete(socket);
-      this.waitFor(socket);
+      if (connection.answered()) this.#wait(connection);
     });
   }
 
-  isAnswering(socket: Socket): boolean {
-    return this.#answers.has(socket);
+  /** A response that is on its way, and was not before. */
+  written(socket: Socket): void {
+    this.#all.get(socket)?.written();
   }
 
-  /** A request is to come, or the rest of one. */
-  waitFor(socket: Socket): void {
-    if (this.#plain.has(socket)) this.#waiting.set(socket, socket.bytesRead);
+  isAnswering(socket: Socket): boolean {
+    return this.#all.get(socket)?.isAnswering === true;
+  }
+
+  /** While a request's body comes, its connection is one that waits for a request. */
+  waitForBody(socket: Socket): void {
+    const connection = this.#all.get(socket);
+    if (connection !== undefined) this.#wait(connection, true);
   }
 
   /** It is a subscriber's from now on. */
   subscribe(socket: Socket): void {
-    this.#plain.delete(socket);
-    this.#waiting.delete(socket);
+    const connection = this.#all.get(socket);
+    if (connection === undefined) return;
+    connection.subscribes();
+    this.#plain.delete(connection);
+    this.#waiting.delete(connection);
   }
 
   /** It is no subscriber's any more. */
   unsubscribe(socket: Socket): void {
-    if (socket.destroyed) return;
-    this.#plain.add(socket);
-    this.waitFor(socket);
+    const connection = this.#all.get(socket);
+    if (connection === undefined) return;
+    connection.isSubscriber = false;
+    connection.holding.letGo = () => this.#drop(connection);
+    this.#plain.add(connection);
+    if (!connection.isAnswering) this.#wait(connection);
   }
 
-  /** Makes room when requests that have not come to their end hold too much: those go that have sent most. */
-  #dropLarge(): void {
-    let bytes = 0;
-    for (const [{ bytesRead }, before] of this.#waiting) bytes += bytesRead - before;
-    if (bytes <= this.#limits.unansweredBytesMax) return;
-    const sent = ([socket, before]: readonly [Socket, number]): number => socket.bytesRead - before;
-    for (const one of [...this.#waiting].sort((a, b) => sent(b) - sent(a))) {
-      if (bytes <= this.#limits.unansweredBytesMax) return;
-      bytes -= sent(one);
-      this.#drop(one[0]);
+  #wait(connection: Connection, forBody = false): void {
+    if (connection.isSubscriber) return;
+    connection.waits(performance.now(), forBody);
+    // Behind those that wait already.
+    this.#waiting.delete(connection);
+    this.#waiting.add(connection);
+  }
+
+  /** Makes room: those go that have had their time. */
+  #dropSilent(): void {
+    const silentSinceMs = performance.now() - silentMsMax;
+    for (const connection of this.#waiting) {
+      if (this.#plain.size <= this.#limits.socketsMax) return;
+      if ((connection.waitsSinceMs as number) > silentSinceMs || connection.looks < silentLooksMin) return;
+      this.#drop(connection);
     }
   }
 
-  #drop(socket: Socket): void {
+  /** Makes room where not even a crowd has any: whose requests are the slowest to come. */
+  #dropOldest(): void {
+    const { socketsMax, crowdMax } = this.#limits;
+    if (this.#plain.size <= socketsMax) return;
+    for (const connection of this.#waiting) {
+      if (this.#plain.size <= socketsMax + crowdMax()) return;
+      this.#drop(connection);
+    }
+  }
+
+  #drop(connection: Connection): void {
     this.refused++;
-    socket.destroy();
-    this.#forget.call(socket);
+    connection.socket.destroy();
+    this.#remove(connection);
+  }
+
+  #remove(connection: Connection): void {
+    this.#all.delete(connection.socket);
+    this.#plain.delete(connection);
+    this.#waiting.delete(connection);
+    connection.holding.close();
   }
 }

@@ -19,8 +19,6 @@ export interface HttpLimits {
   readonly requestsPerSocketMax: number;
   /** Connections that are no subscribers. Each may hold one request head. */
   readonly socketsMax: number;
-  /** What those may have sent together without an answer being under way, in bytes: heads, for the most part. */
-  readonly unansweredBytesMax: number;
 }
 
 /** Of the public listener: ten thousand DIDs in a URL are legal, and take 480 KB with their colons escaped. */
@@ -32,7 +30,6 @@ export const publicHttpLimits: HttpLimits = {
   checkIntervalMs: 5_000,
   requestsPerSocketMax: 1_000,
   socketsMax: 1_024,
-  unansweredBytesMax: 64 * 1024 * 1024,
 };
 
 /** Of the metrics listener: scrapers are few. */

@@ -1,9 +1,9 @@
 // Filters that come as the body of a request: it waits for the body, reads it in its turn, and says why there is no filter.
-// What bodies may cost is lib/session/message-intake.ts's.
+// What bodies may hold is lib/session/held-bytes.ts's.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Filter } from '../event/filter.ts';
-import type { MessageIntake } from '../session/message-intake.ts';
+import type { Turns } from '../session/turns.ts';
 import { isDocumentFault, readFilterDocument } from '../wire/filter-document.ts';
 import { filterTextBytesMax } from '../wire/wanted-filter.ts';
 import type { ClientAddresses } from './client-address.ts';
@@ -27,12 +27,12 @@ const noRoom: Refusal = {
 export class PostedFilters {
   readonly #connections: ConnectionSet;
   readonly #addresses: ClientAddresses;
-  readonly #intake: MessageIntake;
+  readonly #turns: Turns;
 
-  constructor(connections: ConnectionSet, addresses: ClientAddresses, intake: MessageIntake) {
+  constructor(connections: ConnectionSet, addresses: ClientAddresses, turns: Turns) {
     this.#connections = connections;
     this.#addresses = addresses;
-    this.#intake = intake;
+    this.#turns = turns;
   }
 
   /**
@@ -44,15 +44,16 @@ export class PostedFilters {
     response: ServerResponse,
     use: (filter: Filter) => void,
   ): Promise<Refusal | undefined> {
-    const body = new RequestBody(request, response, filterTextBytesMax, this.#intake);
-    // While the body comes, the connection counts as one that waits for a request.
-    this.#connections.waitFor(request.socket);
+    const address = this.#addresses.of(request);
+    const connection = this.#connections.of(request.socket);
+    connection?.holding.move(address);
+    const body = new RequestBody(request, response, filterTextBytesMax, connection?.holding);
+    this.#connections.waitForBody(request.socket);
     await body.arrived;
     // A body that is not there takes no turn: clients that go are many.
     if (body.fault !== undefined) return refusalOf(body);
-    const address = this.#addresses.of(request);
     return new Promise((resolve) => {
-      this.#intake.turns.take(address, () => resolve(readFilter(body, use)));
+      this.#turns.take(address, () => resolve(readFilter(body, use)));
     });
   }
 }

@@ -4,12 +4,14 @@
 
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { totalmem } from 'node:os';
 import type { AddressTable } from '../fanout/address-table.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { ListenAddress } from '../listen-address.ts';
-import { MessageIntake } from '../session/message-intake.ts';
+import { HeldBytes, type HeldLimits, heldLimitsOf } from '../session/held-bytes.ts';
 import { defaultSessionTiming, type SessionTiming } from '../session/session-timer.ts';
+import { Turns } from '../session/turns.ts';
 import type { CoveredLog } from '../wire/coverage-page.ts';
 import { Admission, type OnAddressFull } from './admission.ts';
 import { ClientAddresses } from './client-address.ts';
@@ -23,6 +25,9 @@ import { type Route, Routes, welcome } from './routes.ts';
 import { SessionSet } from './session-set.ts';
 import { SubscribeRoute } from './subscribe-route.ts';
 import { textRoutes } from './text-routes.ts';
+
+/** Connections of a crowd that comes at once, beyond those that may stay: some 12 KB each until they are read. */
+const crowdMax = 16_384;
 
 /** What the listener is made from. */
 export interface PublicListenerOptions {
@@ -46,9 +51,12 @@ export interface PublicListenerOptions {
   /** What differs from the usual. */
   readonly timing?: Partial<SessionTiming>;
   readonly limits?: HttpLimits;
+  readonly heldLimits?: HeldLimits;
+  /** Threads that listen with this one, itself among them: they share places. */
+  readonly listeners?: number;
 }
 
-/** Node's class of responses, with a count of those that are made. */
+/** Node's class of responses, with counts of those that are made and written. */
 function countedResponse(connections: ConnectionSet): typeof ServerResponse {
   class CountedResponse extends ServerResponse {
     // What else it is made from is node:http's business, and not in its types.
@@ -56,8 +64,18 @@ function countedResponse(connections: ConnectionSet): typeof ServerResponse {
       super(...([request, ...others] as [IncomingMessage]));
       connections.answer(request.socket, this);
     }
+
+    override end(...data: readonly unknown[]): this {
+      if (!this.writableEnded) connections.written(this.req.socket);
+      return super.end(...(data as []));
+    }
   }
-  return CountedResponse as typeof ServerResponse;
+  return CountedResponse as unknown as typeof ServerResponse;
+}
+
+/** Memory that this process may use: the container's, or the machine's. */
+function memoryBytes(): number {
+  return Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
 }
 
 function destroy(this: Socket): void {
@@ -69,8 +87,10 @@ export class PublicListener {
   readonly connections: ConnectionSet;
   /** Sessions, and the counts of what they did and of what was refused. */
   readonly sessions: SessionSet;
-  /** What clients have sent of messages and bodies that have not come to their end. */
-  readonly intake = new MessageIntake();
+  /** What clients make this thread hold. */
+  readonly held: HeldBytes;
+  /** At what keeps this thread busy: handshakes, long messages, filters in bodies. */
+  readonly turns = new Turns();
   /** Connections that the system could not hand over, for want of file descriptors mostly. */
   acceptsFailed = 0;
   readonly #routes: Routes;
@@ -79,20 +99,26 @@ export class PublicListener {
 
   constructor(options: PublicListenerOptions) {
     const { source, nowUs, addresses, trustedProxies = [], onAddressFull = () => {} } = options;
-    const { limits = publicHttpLimits, zstdEncodings = new Map() } = options;
+    const { limits = publicHttpLimits, zstdEncodings = new Map(), listeners = 1 } = options;
     const timing = { ...defaultSessionTiming, ...options.timing };
     const clientAddresses = new ClientAddresses(trustedProxies);
     const admission = new Admission(addresses, clientAddresses, onAddressFull);
-    const connections = new ConnectionSet(limits);
+    this.held = new HeldBytes(options.heldLimits ?? heldLimitsOf(memoryBytes(), listeners));
+    const connections = new ConnectionSet(this.held, {
+      socketsMax: limits.socketsMax,
+      crowdMax: () => Math.min(crowdMax, addresses.placesFree / listeners),
+      addressOf: (socket) => clientAddresses.ofPeer(socket),
+    });
     const sessions = new SessionSet(admission, connections, timing);
-    const { intake } = this;
-    const postedFilters = new PostedFilters(connections, clientAddresses, intake);
+    const { turns } = this;
+    const shared = { source, sessions, turns, addresses: clientAddresses, nowUs, timing };
+    const postedFilters = new PostedFilters(connections, clientAddresses, turns);
     this.connections = connections;
     this.sessions = sessions;
     this.#routes = new Routes([
       welcome,
-      new SubscribeRoute({ source, sessions, intake, zstdEncodings, nowUs, timing }),
-      ...textRoutes({ source, sessions, postedFilters, nowUs, timing }),
+      new SubscribeRoute({ ...shared, zstdEncodings }),
+      ...textRoutes({ ...shared, postedFilters }),
       coverageRoute(options.log, sessions, nowUs),
       ...dictionaryRoutes(options.dictionaries),
       ...(options.routes ?? []),
@@ -137,6 +163,8 @@ export class PublicListener {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
+    // What was parsed of a connection before it was dropped.
+    if (request.socket.destroyed) return;
     // Behind an offer of another protocol that was not taken, node:http loses what came with it.
     if (!this.#server.listening || request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
     this.#routes.answer(request, response);
@@ -146,6 +174,7 @@ export class PublicListener {
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     // node:http has taken its own listener off; ws and the socket's close handle what an error means.
     socket.on('error', destroy);
+    this.connections.arrived(socket);
     this.#routes.upgrade(request, socket, head, (response) => this.connections.answer(socket, response));
   }
 }

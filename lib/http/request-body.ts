@@ -1,9 +1,9 @@
 // The body of a request, from its first byte until it is taken: whole or not at all, in one piece of memory, whose
-// size is bounded for each body and, by lib/session/message-intake.ts, for all of a thread together.
+// size is bounded for each body and, by lib/session/held-bytes.ts, for all of a connection, an address and a thread.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ByteWriter } from '../byte-writer.ts';
-import type { Holder, MessageIntake } from '../session/message-intake.ts';
+import type { Holding } from '../session/held-bytes.ts';
 
 /** Why there is no body. */
 export type BodyFault =
@@ -16,21 +16,30 @@ export type BodyFault =
 const initialBytes = 4096;
 
 /** See the file comment. Reads from its construction on. */
-export class RequestBody implements Holder {
+export class RequestBody {
   /** Resolves when it is here, or will never be. */
   readonly arrived: Promise<void>;
   /** Why it is not here, nor will be. */
   fault: BodyFault | undefined;
   readonly #request: IncomingMessage;
-  readonly #intake: MessageIntake;
+  readonly #holding: Holding | undefined;
   readonly #bytesMax: number;
+  readonly #response: ServerResponse;
+  /** Puts back who is told when there is no room. */
+  #letGo: () => void = () => {};
   #bytes: ByteWriter | undefined = new ByteWriter(initialBytes);
   #resolve: () => void = () => {};
 
-  /** @param response of the same exchange, unanswered; its end is the end of this. */
-  constructor(request: IncomingMessage, response: ServerResponse, bytesMax: number, intake: MessageIntake) {
+  /** @param response of the same exchange, unanswered; its end is the end of this. @param holding of the connection. */
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    bytesMax: number,
+    holding: Holding | undefined,
+  ) {
     this.#request = request;
-    this.#intake = intake;
+    this.#response = response;
+    this.#holding = holding;
     this.#bytesMax = bytesMax;
     this.arrived = new Promise((resolve) => {
       this.#resolve = resolve;
@@ -39,6 +48,7 @@ export class RequestBody implements Holder {
       this.#drop('too_large');
       return;
     }
+    if (holding !== undefined) this.#hold(holding);
     request.on('data', this.#take);
     request.on('end', this.#resolve);
     response.once('close', () => this.#drop('unfinished'));
@@ -51,9 +61,16 @@ export class RequestBody implements Holder {
     return text;
   }
 
-  /** Called by the intake when there is no room for this body. */
-  shed(): void {
-    this.#drop('no_room');
+  #hold(holding: Holding): void {
+    const { letGo } = holding;
+    this.#letGo = () => {
+      holding.letGo = letGo;
+    };
+    holding.letGo = () => {
+      // What comes on this connection is counted no longer.
+      this.#response.shouldKeepAlive = false;
+      this.#drop('no_room');
+    };
   }
 
   /** Copies: the pieces may be tiny, and each would keep all the memory that it was read into. */
@@ -64,14 +81,15 @@ export class RequestBody implements Holder {
       return;
     }
     bytes.bytes(chunk);
-    this.#intake.holds(this, bytes.buffer.length);
+    this.#holding?.set('message', bytes.buffer.length);
   };
 
   #drop(why: BodyFault | undefined): void {
     if (this.#bytes === undefined) return;
     this.#bytes = undefined;
     this.fault = why;
-    this.#intake.holds(this, 0);
+    this.#holding?.set('message', 0);
+    this.#letGo();
     // What still comes is read and forgotten.
     this.#request.off('data', this.#take);
     this.#request.resume();

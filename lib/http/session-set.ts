@@ -3,6 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Holding } from '../session/held-bytes.ts';
 import { SessionCounts } from '../session/session-counts.ts';
 import { SessionTimer, type SessionTiming, shortestMsOf, type Visited } from '../session/session-timer.ts';
 import { type Admission, stopping } from './admission.ts';
@@ -35,12 +36,18 @@ export class SessionSet {
     this.#timer = new SessionTimer(this.members, shortestMsOf(timing));
   }
 
-  /** Lets a request in, or says why not. `make` makes the session; it may find that the client has gone, and make none. */
-  open(request: IncomingMessage, make: (remoteAddress: string) => Session | undefined): Refusal | undefined {
+  /** Lets a request in, or says why not. `make` makes the session; when the client has gone, none is made. */
+  open(
+    request: IncomingMessage,
+    make: (remoteAddress: string, holding: Holding) => Session | undefined,
+  ): Refusal | undefined {
+    const holding = this.#connections.of(request.socket)?.holding;
+    if (holding === undefined) return undefined;
     const remoteAddress = this.#stopping ? stopping : this.#admission.enter(request);
     if (typeof remoteAddress !== 'string') return remoteAddress;
     this.#connections.subscribe(request.socket);
-    const session = make(remoteAddress);
+    holding.move(remoteAddress);
+    const session = make(remoteAddress, holding);
     if (session === undefined) {
       this.#admission.leave(remoteAddress);
       this.#connections.unsubscribe(request.socket);
@@ -58,6 +65,10 @@ export class SessionSet {
     this.#connections.unsubscribe(session.socket);
     if (this.members.size === 0) this.#allGone();
   };
+
+  /** Of a session over plain HTTP: notes what has come behind its request. */
+  readonly behind = (socket: Socket, isWhole: boolean): number =>
+    this.#connections.of(socket)?.behind(isWhole) ?? 0;
 
   /** Answers a request that is refused, and counts it. */
   refuse(response: ServerResponse, refusal: Refusal): void {

@@ -5,8 +5,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { positionOfCursor } from '../event/cursor.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
-import type { MessageIntake } from '../session/message-intake.ts';
+import type { Holding } from '../session/held-bytes.ts';
 import type { SessionTiming } from '../session/session-timer.ts';
+import type { Turns } from '../session/turns.ts';
 import { WebSocketSession, type WebSocketSessionHost } from '../session/websocket-session.ts';
 import {
   isSubscribeFault,
@@ -14,6 +15,7 @@ import {
   type SubscribeFault,
   type SubscribeRequest,
 } from '../wire/subscribe-query.ts';
+import type { ClientAddresses } from './client-address.ts';
 import { acceptHandshake, isHandshake } from './handshake.ts';
 import { badHandshake, type Refusal } from './refusal.ts';
 import { whenItsTurn } from './respond.ts';
@@ -24,7 +26,9 @@ import type { SessionSet } from './session-set.ts';
 export interface SubscribeRouteOptions {
   readonly source: SubscriptionSource;
   readonly sessions: SessionSet;
-  readonly intake: MessageIntake;
+  /** For reading what is long, handshakes of a crowd among it. */
+  readonly turns: Turns;
+  readonly addresses: ClientAddresses;
   /** What compressed subscribers can ask for, by the id of the dictionary. */
   readonly zstdEncodings: ReadonlyMap<number, Encoding>;
   /** Now, in microseconds, on the clock that events are stamped with. */
@@ -40,9 +44,9 @@ export class SubscribeRoute implements Route {
   readonly #host: WebSocketSessionHost;
 
   constructor(options: SubscribeRouteOptions) {
-    const { source, sessions, intake, timing } = options;
+    const { source, sessions, turns, timing } = options;
     this.#options = options;
-    this.#host = { source, timing, counts: sessions.counts, intake, gone: sessions.gone };
+    this.#host = { source, timing, counts: sessions.counts, turns, gone: sessions.gone };
   }
 
   /** Refuses a request that asks for no upgrade. */
@@ -54,8 +58,11 @@ export class SubscribeRoute implements Route {
 
   /** Starts a session if the request is a good one and there is room. */
   upgrade(upgrade: Upgrade): void {
-    const refusal = this.#open(upgrade);
-    if (refusal !== undefined) this.#options.sessions.refuse(upgrade.refuse(), refusal);
+    const { sessions, turns, addresses } = this.#options;
+    turns.take(addresses.of(upgrade.request), () => {
+      const refusal = this.#open(upgrade);
+      if (refusal !== undefined) sessions.refuse(upgrade.refuse(), refusal);
+    });
   }
 
   #open(upgrade: Upgrade): Refusal | undefined {
@@ -63,8 +70,8 @@ export class SubscribeRoute implements Route {
     const asked = this.#read(request);
     if (isSubscribeFault(asked)) return asked;
     if (!isHandshake(request)) return badHandshake;
-    return this.#options.sessions.open(request, (remoteAddress) =>
-      this.#accept(upgrade, asked, remoteAddress),
+    return this.#options.sessions.open(request, (remoteAddress, holding) =>
+      this.#accept(upgrade, asked, remoteAddress, holding),
     );
   }
 
@@ -73,14 +80,15 @@ export class SubscribeRoute implements Route {
     { request, socket, head }: Upgrade,
     asked: SubscribeRequest,
     remoteAddress: string,
+    holding: Holding,
   ): WebSocketSession | undefined {
     const { cursor, misspelt } = asked;
     if (misspelt !== undefined) this.#host.counts.misspell(misspelt.meant);
     const afterTimeUs = cursor === undefined ? undefined : positionOfCursor(cursor, this.#options.nowUs());
     let session: WebSocketSession | undefined;
     acceptHandshake(request, socket, head, (ws) => {
-      const host = this.#host;
-      session = new WebSocketSession({ ws, socket, host, request: asked, remoteAddress, afterTimeUs });
+      const from = { ws, socket, holding, host: this.#host };
+      session = new WebSocketSession({ ...from, request: asked, remoteAddress, afterTimeUs });
     });
     return session;
   }

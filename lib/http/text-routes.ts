@@ -6,6 +6,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import { describeText, HttpSession, type HttpSessionHost } from '../session/http-session.ts';
 import type { SessionTiming } from '../session/session-timer.ts';
+import type { Turns } from '../session/turns.ts';
 import { filterParameterIn } from '../wire/subscribe-query.ts';
 import {
   isTextFault,
@@ -14,6 +15,7 @@ import {
   type TextFault,
   type TextRequest,
 } from '../wire/text-query.ts';
+import type { ClientAddresses } from './client-address.ts';
 import type { PostedFilters } from './posted-filters.ts';
 import type { Refusal } from './refusal.ts';
 import { respondError, whenItsTurn } from './respond.ts';
@@ -25,6 +27,9 @@ export interface TextRoutesOptions {
   readonly source: SubscriptionSource;
   readonly sessions: SessionSet;
   readonly postedFilters: PostedFilters;
+  /** For reading what is long. */
+  readonly turns: Turns;
+  readonly addresses: ClientAddresses;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly timing: SessionTiming;
@@ -61,6 +66,7 @@ class TextRoute implements Route {
       timing,
       counts: sessions.counts,
       gone: sessions.gone,
+      behind: sessions.behind,
       fail: (response, { status, text }) =>
         respondError(response, status, `${STATUS_CODES[status]}: ${text}`),
     };
@@ -70,8 +76,13 @@ class TextRoute implements Route {
   handle(request: IncomingMessage, response: ServerResponse): void {
     whenItsTurn(response, () => {
       if (request.method === 'POST') void this.#post(request, response);
-      else this.#refuse(response, this.#get(request, response));
+      else this.#take(request, () => this.#refuse(response, this.#get(request, response)));
     });
+  }
+
+  #take(request: IncomingMessage, work: () => void): void {
+    const { turns, addresses } = this.#options;
+    turns.take(addresses.of(request), work);
   }
 
   #get(request: IncomingMessage, response: ServerResponse): Refusal | undefined {
@@ -103,10 +114,10 @@ class TextRoute implements Route {
 
   #open(request: IncomingMessage, response: ServerResponse, asked: TextRequest): Refusal | undefined {
     const host = this.#host;
-    return this.#options.sessions.open(request, (remoteAddress) => {
+    return this.#options.sessions.open(request, (remoteAddress, holding) => {
       // A socket that is gone would never tell its session.
       if (request.socket.destroyed) return undefined;
-      return new HttpSession({ host, request, response, asked, remoteAddress });
+      return new HttpSession({ host, request, response, asked, holding, remoteAddress });
     });
   }
 

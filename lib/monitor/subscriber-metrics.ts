@@ -1,6 +1,7 @@
 // The metrics of what goes out: subscribers, deliveries, refusals, threads. All are read from one set of counts, taken of
 // all threads when metrics are asked for. docs/operations.md explains each.
 
+import { wantedDidBytes } from '../event/filter.ts';
 import type { Counts, DeliveryCounts } from '../worker/delivery-counts.ts';
 import { byName, counter, counters, gauge, gauges, type Metric } from './metric.ts';
 
@@ -68,6 +69,25 @@ export function subscriberMetrics(counts: () => DeliveryCounts): Metric[] {
       'Messages from subscribers',
       ['outcome'],
       named((from) => from.clientMessages),
+    ),
+    gauges('slipstream_client_bytes', 'Bytes that clients make the daemon hold', ['kind'], () =>
+      byName([...Object.entries(counts().heldBytes), ['filter', counts().wantedDids * wantedDidBytes]]),
+    ),
+    gauge(
+      'slipstream_client_bytes_of_address_max',
+      'Most that one address holds in a thread',
+      () => counts().heldBytesOfAddress,
+    ),
+    gauge(
+      'slipstream_client_bytes_limit',
+      'What clients may make the daemon hold, but for filters',
+      () => counts().heldBytesMax,
+    ),
+    counters(
+      'slipstream_client_bytes_shed_total',
+      'Connections that had to go for what they held',
+      ['bound'],
+      named((from) => from.heldShed),
     ),
     counter(
       'slipstream_sockets_refused_total',

@@ -262,7 +262,7 @@ async function openLog(
   const time = new TrustedTime(log.lastTimeUs, watch.report);
   if (pool === undefined) {
     const shared = { config, log, codec, addresses, time: time.memory };
-    const server = new SubscriberServer({ ...shared, readsMax, plainSocketsMax, writeLog });
+    const server = new SubscriberServer({ ...shared, readsMax, plainSocketsMax, listeners: 1, writeLog });
     return { log, delivery: server, workers, time };
   }
   opened.push(() => pool.terminate());

@@ -10,6 +10,7 @@ import type { CloseReason, Progress, Subscription, Transport } from '../fanout/t
 import { type DeliveryClose, deliveryCloses } from '../wire/server-messages.ts';
 import type { TextBody } from '../wire/text-encodings.ts';
 import type { TextRequest } from '../wire/text-query.ts';
+import type { Holding } from './held-bytes.ts';
 import type { SessionEnd } from './session-counts.ts';
 import type { SessionHost } from './session-host.ts';
 import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
@@ -18,6 +19,8 @@ import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
 export interface HttpSessionHost extends SessionHost<HttpSession> {
   /** Answers that there is no room, in place of events. */
   fail(response: ServerResponse, close: DeliveryClose): void;
+  /** Notes what has come behind a request; returns how many bytes. @param isWhole whether the request itself has been read. */
+  behind(socket: Socket, isWhole: boolean): number;
 }
 
 /** What a session is made from. */
@@ -27,9 +30,14 @@ export interface HttpSessionOptions {
   /** Nothing of it has been sent, and it is its turn on the connection. */
   readonly response: ServerResponse;
   readonly asked: TextRequest;
+  /** What its client makes this thread hold. */
+  readonly holding: Holding;
   /** The client's address, as limits count it. */
   readonly remoteAddress: string;
 }
+
+/** What may come behind a request whose answer does not end, in bytes. */
+const behindBytesMax = 64 * 1024;
 
 /** Puts on what describes an answer with that body. */
 export function describeText(
@@ -56,6 +64,7 @@ export class HttpSession implements Transport {
   readonly throughUs: number;
   readonly socket: Socket;
   readonly #host: HttpSessionHost;
+  readonly #holding: Holding;
   readonly #response: ServerResponse;
   readonly #body: TextBody;
   readonly #liveness = new SubscriberLiveness();
@@ -67,7 +76,7 @@ export class HttpSession implements Transport {
   /** When the socket is destroyed, of `performance.now()`. */
   #dueMs = Number.POSITIVE_INFINITY;
 
-  constructor({ host, request, response, asked, remoteAddress }: HttpSessionOptions) {
+  constructor({ host, request, response, asked, holding, remoteAddress }: HttpSessionOptions) {
     const { encoding, throughUs = Number.POSITIVE_INFINITY } = asked.body;
     this.encoding = encoding;
     this.wantsGaps = asked.body.wantsProgress;
@@ -75,11 +84,15 @@ export class HttpSession implements Transport {
     this.remoteAddress = remoteAddress;
     this.socket = request.socket;
     this.#host = host;
+    this.#holding = holding;
+    holding.letGo = this.#letGo;
     this.#response = response;
     this.#body = asked.body;
     host.counts.opened++;
     // From here on `stallTimeoutMs` says how long may be quiet; node:http puts its own timeout back for the next request.
     this.socket.setTimeout(0);
+    // Not of a pull, behind which requests may wait: with a listener node:http never reads again what it has paused.
+    if (!asked.body.keepsConnection) this.socket.on('data', this.#received);
     this.socket.on('drain', this.#drained);
     this.socket.on('end', this.#shut);
     this.socket.on('close', this.#gone);
@@ -133,6 +146,8 @@ export class HttpSession implements Transport {
   visit(nowMs: number): void {
     const { stallTimeoutMs } = this.#host.timing;
     const taken = bytesTaken(this.socket);
+    this.#holding.set('answer', this.#response.writableLength);
+    this.#host.behind(this.socket, this.#response.req.complete);
     const isStalled = this.#liveness.stalledFor(stallTimeoutMs, nowMs, taken, this.#response.writableLength);
     if (isStalled && stallTimeoutMs > 0) this.#end('stalled', undefined);
     if (nowMs >= this.#dueMs) this.#breakOff();
@@ -140,7 +155,9 @@ export class HttpSession implements Transport {
 
   /** Whether the delivery loop has to wait for `drained`. */
   #isFull(): boolean {
-    this.#full = this.#response.writableLength > this.#response.writableHighWaterMark;
+    const { writableLength, writableHighWaterMark } = this.#response;
+    this.#full = writableLength > writableHighWaterMark;
+    if (this.#full) this.#holding.set('answer', writableLength);
     return this.#full;
   }
 
@@ -160,7 +177,17 @@ export class HttpSession implements Transport {
     this.socket.uncork();
   }
 
+  readonly #letGo = (): void => this.#end('no_room_for_answer', undefined);
+
+  /** Behind an answer that does not end nothing can be meant. */
+  readonly #received = (): void => {
+    // A body that came with a GET is read and forgotten.
+    const bytes = this.#host.behind(this.socket, this.#response.req.complete);
+    if (bytes > behindBytesMax) this.#end('sent_behind', undefined);
+  };
+
   readonly #drained = (): void => {
+    this.#holding.set('answer', this.#response.writableLength);
     if (!this.#full) return;
     this.#full = false;
     this.#subscription.drained();
@@ -196,6 +223,7 @@ export class HttpSession implements Transport {
     if (this.#isGone) return;
     this.#isGone = true;
     this.#begin('client_gone');
+    this.socket.off('data', this.#received);
     this.socket.off('drain', this.#drained);
     this.socket.off('end', this.#shut);
     this.socket.off('close', this.#gone);

@@ -19,20 +19,19 @@ import {
   progressMessage,
 } from '../wire/server-messages.ts';
 import type { SubscribeRequest } from '../wire/subscribe-query.ts';
-import {
-  clientBytesPerSecondMax,
-  type MessageIntake,
-  MessageRate,
-  messageTimeoutMs,
-} from './message-intake.ts';
+import { ControlFrames } from './control-frames.ts';
+import type { HeldKind, Holding } from './held-bytes.ts';
+import { clientBytesPerSecondMax, MessageRate, messageTimeoutMs } from './message-rate.ts';
 import { endOf, type SessionEnd } from './session-counts.ts';
 import type { SessionHost } from './session-host.ts';
 import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
 import type { ClosedBy, SubscriberSocket } from './subscriber-socket.ts';
+import type { Turns } from './turns.ts';
 
 /** What the WebSocket sessions of a listener share. */
 export interface WebSocketSessionHost extends SessionHost<WebSocketSession> {
-  readonly intake: MessageIntake;
+  /** For reading what is long. */
+  readonly turns: Turns;
 }
 
 /** What a session is made from. */
@@ -40,6 +39,8 @@ export interface SessionOptions {
   readonly ws: SubscriberSocket;
   /** The socket under `ws`. */
   readonly socket: Socket;
+  /** What its client makes this thread hold. */
+  readonly holding: Holding;
   readonly host: WebSocketSessionHost;
   /** What the client asked for, and where delivery starts is `afterTimeUs`. Not kept: its filter may be large. */
   readonly request: SubscribeRequest;
@@ -65,7 +66,7 @@ function sessionOf(socket: object): WebSocketSession {
 /**
  * See the file comment. Subscribes in the constructor unless a hello is required. Memory held for a client that reads
  * nothing: one `write` beyond the socket's high-water mark (64 KiB). Of what a client sends: one unfinished message, and what
- * waits for its turn, which the intake bounds. It keeps no timer: its owner visits it (session-timer.ts).
+ * waits for its turn. All of it is counted by its holding. It keeps no timer: its owner visits it (session-timer.ts).
  */
 export class WebSocketSession implements Transport {
   readonly encoding: Encoding;
@@ -75,7 +76,9 @@ export class WebSocketSession implements Transport {
   readonly socket: Socket;
   readonly #ws: SubscriberSocket;
   readonly #host: WebSocketSessionHost;
+  readonly #holding: Holding;
   readonly #afterTimeUs: number | undefined;
+  readonly #control: ControlFrames;
   readonly #liveness = new SubscriberLiveness();
   readonly #rate = new MessageRate();
   /** Of the filter in force. */
@@ -83,9 +86,6 @@ export class WebSocketSession implements Transport {
   #subscription: Subscription | undefined;
   /** The delivery loop was told to wait for `drained`. */
   #full = false;
-  /** A ping, and the payload of the newest pong, that wait for a full socket. */
-  #owesPing = false;
-  #owedPong: Buffer | undefined;
   #ending: SessionEnd | undefined;
   /** Messages that wait for their turn, oldest first. */
   #waiting: Buffer[] = [];
@@ -94,7 +94,7 @@ export class WebSocketSession implements Transport {
   /** When the next ping is due or, once the end has begun, the socket's end; of `performance.now()`. */
   #dueMs: number;
 
-  constructor({ ws, socket, host, request, remoteAddress, afterTimeUs }: SessionOptions) {
+  constructor({ ws, socket, holding, host, request, remoteAddress, afterTimeUs }: SessionOptions) {
     this.encoding = request.encoding;
     this.remoteAddress = remoteAddress;
     this.wantsProgress = request.progress;
@@ -102,6 +102,9 @@ export class WebSocketSession implements Transport {
     this.#ws = ws;
     this.socket = socket;
     this.#host = host;
+    this.#control = new ControlFrames(ws, socket);
+    this.#holding = holding;
+    holding.letGo = this.#letGo;
     this.#afterTimeUs = afterTimeUs;
     this.#maxMessageSizeBytes = request.filter.maxMessageSizeBytes;
     this.#dueMs = performance.now() + host.timing.pingIntervalMs;
@@ -117,6 +120,7 @@ export class WebSocketSession implements Transport {
     // What the kernel has taken at once no longer counts, so a fast reader is never found full. Lower marks save nothing,
     // a replay costs the same with any from 0 to 128 KiB, and no `drain` would follow.
     this.#full = this.socket.writableLength > this.socket.writableHighWaterMark;
+    if (this.#full) this.#holding.set('answer', this.socket.writableLength);
     return !this.#full;
   }
 
@@ -144,15 +148,21 @@ export class WebSocketSession implements Transport {
     this.#ws.terminate();
   }
 
-  /** Called by the intake when there is no room for a message of this client. */
-  shed(): void {
-    this.#abandon('message_unfinished', closeTryAgainLater, 'no room for this message: try again later');
-  }
+  readonly #letGo = (kind: HeldKind): void => {
+    if (kind === 'message') {
+      this.#abandon('message_unfinished', closeTryAgainLater, 'no room for this message: try again later');
+    } else {
+      // What it has not taken is in the way of a close frame.
+      this.#begin('no_room_for_answer');
+      this.destroy();
+    }
+  };
 
   /** Does what is due. Called in short intervals, from the start until the session is gone. */
   visit(nowMs: number): void {
     const { stallTimeoutMs, pingIntervalMs } = this.#host.timing;
     const { writableLength } = this.socket;
+    this.#holding.set('answer', writableLength);
     const isStalled = this.#liveness.stalledFor(
       stallTimeoutMs,
       nowMs,
@@ -236,7 +246,7 @@ export class WebSocketSession implements Transport {
   #waitForTurn(data: Buffer): void {
     this.#waiting.push(data);
     this.#ws.pause();
-    this.#host.intake.turns.take(this.remoteAddress, () => {
+    this.#host.turns.take(this.remoteAddress, () => {
       const next = this.#waiting.shift();
       if (next === undefined) return;
       if (this.#ws.readyState === open) this.#read(next);
@@ -271,7 +281,7 @@ export class WebSocketSession implements Transport {
     if (bytes === 0 || this.#waiting.length > 0) this.#messageSinceMs = Infinity;
     else if (this.#messageSinceMs === Infinity) this.#messageSinceMs = performance.now();
     for (const { length } of this.#waiting) bytes += length;
-    this.#host.intake.holds(this, bytes);
+    this.#holding.set('message', bytes);
   }
 
   /** Counts a message or ping; false when the client sends too much, which ends it. */
@@ -291,36 +301,24 @@ export class WebSocketSession implements Transport {
     this.#ws.dropInput();
   }
 
-  /** Sends a ping at once, or, to a client that takes nothing, one for all that are due until it does. */
   #ping(): void {
     const socket = this.socket;
     const { bytesRead, writableLength } = socket;
     if (this.#liveness.silentAtPing(bytesRead, bytesTaken(socket), writableLength)) {
       this.#begin('client_silent');
       this.destroy();
-    } else if (socket.writableNeedDrain) {
-      this.#owesPing = true;
     } else {
-      this.#ws.ping();
+      this.#control.ping();
     }
   }
 
-  /** Answers at once, or, to a client that takes nothing, once with the newest payload: it cannot pile up pongs. */
   #pong(payload: Buffer): void {
-    if (!this.#affords(payload.length) || this.#ws.readyState !== open) return;
-    if (this.socket.writableNeedDrain) this.#owedPong = Buffer.from(payload);
-    else this.#ws.pong(payload);
+    if (this.#affords(payload.length) && this.#ws.readyState === open) this.#control.pong(payload);
   }
 
   #drained(): void {
-    if (this.#owedPong !== undefined) {
-      this.#ws.pong(this.#owedPong);
-      this.#owedPong = undefined;
-    }
-    if (this.#owesPing) {
-      this.#ws.ping();
-      this.#owesPing = false;
-    }
+    this.#holding.set('answer', this.socket.writableLength);
+    this.#control.drained();
     if (!this.#full) return;
     this.#full = false;
     this.#subscription?.drained();
@@ -343,7 +341,6 @@ export class WebSocketSession implements Transport {
   #gone(): void {
     this.#begin('client_gone');
     this.#waiting = [];
-    this.#host.intake.holds(this, 0);
     this.#host.counts.end(this.#ending as SessionEnd);
     this.#host.gone(this);
   }

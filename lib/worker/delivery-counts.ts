@@ -36,6 +36,14 @@ export interface DeliveryCounts {
   readonly refusals: Counts;
   /** Subscriptions with a parameter that is nearly a part of a filter, by the part. */
   readonly misspelt: Counts;
+  /** Bytes that clients make it hold now, by kind, and connections that had to go for that, by the bound. */
+  readonly heldBytes: Counts;
+  readonly heldShed: Counts;
+  /** Most that one address holds in a thread, and what a thread may hold for all. */
+  readonly heldBytesOfAddress: number;
+  readonly heldBytesMax: number;
+  /** DIDs and subjects of all different filters. */
+  readonly wantedDids: number;
   /** Connections dropped because too many were no subscribers, and those that the system could not hand over. */
   readonly socketsRefused: number;
   readonly acceptsFailed: number;
@@ -60,13 +68,18 @@ export const noCounts: DeliveryCounts = {
   clientMessages: {},
   refusals: {},
   misspelt: {},
+  heldBytes: {},
+  heldShed: {},
+  heldBytesOfAddress: 0,
+  heldBytesMax: 0,
+  wantedDids: 0,
   socketsRefused: 0,
   acceptsFailed: 0,
 };
 
 /** Reads the counts of one thread. */
 export function readCounts(fanout: Fanout, listener: PublicListener): DeliveryCounts {
-  const { sessions } = listener;
+  const { sessions, held } = listener;
   return {
     sessions: sessions.members.size,
     ...fanout.stats(),
@@ -82,6 +95,11 @@ export function readCounts(fanout: Fanout, listener: PublicListener): DeliveryCo
     clientMessages: Object.fromEntries(sessions.counts.messages),
     refusals: Object.fromEntries(sessions.refusals),
     misspelt: Object.fromEntries(sessions.counts.misspelt),
+    heldBytes: { ...held.bytes },
+    heldShed: { ...held.shed },
+    heldBytesOfAddress: held.mostOfAddress,
+    heldBytesMax: held.limits.bytesMax,
+    wantedDids: fanout.groups.wantedDids,
     socketsRefused: listener.connections.refused,
     acceptsFailed: listener.acceptsFailed,
   };
@@ -107,8 +125,12 @@ export function sumOf(counts: readonly DeliveryCounts[]): DeliveryCounts {
   for (const one of counts) {
     for (const [name, value] of Object.entries(one)) total[name] = add(total[name], value);
   }
-  const slowestLagUs = Math.max(0, ...counts.map((one) => one.slowestLagUs));
-  return { ...(total as unknown as DeliveryCounts), slowestLagUs };
+  const most = (of: (one: DeliveryCounts) => number): number => Math.max(0, ...counts.map(of));
+  return {
+    ...(total as unknown as DeliveryCounts),
+    slowestLagUs: most((one) => one.slowestLagUs),
+    heldBytesOfAddress: most((one) => one.heldBytesOfAddress),
+  };
 }
 
 function add(sum: unknown, value: number | Counts): number | Counts {

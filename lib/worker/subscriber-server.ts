@@ -39,6 +39,8 @@ export interface SubscriberServerOptions {
   readonly readsMax: number;
   /** Connections of this listener that are no subscribers (yet). */
   readonly plainSocketsMax: number;
+  /** Threads that listen, this one among them. */
+  readonly listeners: number;
   readonly writeLog: (entry: ServerLogEntry) => void;
 }
 
@@ -78,6 +80,7 @@ export class SubscriberServer implements Delivery {
       addresses: table,
       trustedProxies: config.trustedProxies,
       limits: { ...publicHttpLimits, socketsMax: options.plainSocketsMax },
+      listeners: options.listeners,
       timing: { stallTimeoutMs: config.stallTimeoutMs },
       onAddressFull: (address, refusals) => {
         const message =

@@ -25,6 +25,8 @@ export interface WorkerStart {
   /** Memory of the `AddressTable`. */
   readonly addresses: SharedArrayBuffer;
   readonly plainSocketsMax: number;
+  /** Threads that listen. */
+  readonly listeners: number;
   /** Memory of the `TrustedTime`. */
   readonly time: SharedArrayBuffer;
   /** Bytes of blocks taken by each worker, for the pool to see which falls behind: one entry each. */

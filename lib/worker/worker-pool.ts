@@ -68,6 +68,7 @@ export class WorkerPool implements Delivery, LogFollower {
         log: log.replicaStart,
         addresses,
         plainSocketsMax,
+        listeners: workers,
         time,
         takenBytes: this.#takenBytes,
         index,

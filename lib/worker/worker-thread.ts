@@ -111,7 +111,7 @@ function send(port: MessagePort, message: FromWorker): void {
 }
 
 async function run(port: MessagePort, start: WorkerStart): Promise<void> {
-  const { config, addresses, plainSocketsMax, time, readsMax, tailBytesMax } = start;
+  const { config, addresses, plainSocketsMax, listeners, time, readsMax, tailBytesMax } = start;
   const codec = await openCodec(config, (dictionary) =>
     openChosen(start.compressor, dictionary, config.zstdLevel),
   );
@@ -126,6 +126,7 @@ async function run(port: MessagePort, start: WorkerStart): Promise<void> {
     codec,
     addresses,
     plainSocketsMax,
+    listeners,
     time,
     readsMax,
     writeLog,

@@ -5,15 +5,13 @@ import { connect, Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { Admission } from '../../lib/http/admission.ts';
 import { ClientAddresses } from '../../lib/http/client-address.ts';
-import { ConnectionSet } from '../../lib/http/connection-set.ts';
-import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { SessionSet } from '../../lib/http/session-set.ts';
 import { SubscribeRoute } from '../../lib/http/subscribe-route.ts';
-import { MessageIntake } from '../../lib/session/message-intake.ts';
 import { defaultSessionTiming } from '../../lib/session/session-timer.ts';
+import { Turns } from '../../lib/session/turns.ts';
 import { addressTable } from '../support/addresses.ts';
 import { FakeSource } from './fake-source.ts';
-import { listening, nowUs } from './listening.ts';
+import { connectionSet, listening, nowUs } from './listening.ts';
 import { type Answer, exchange, handshake, handshakeHeaders, telling } from './raw-client.ts';
 
 const json = 'content-type: application/json; charset=UTF-8';
@@ -135,13 +133,15 @@ it('lets a place go again when the client is gone before it is answered', () => 
   const addresses = addressTable();
   const source = new FakeSource();
   const admission = new Admission(addresses, new ClientAddresses([]), () => {});
-  const sessions = new SessionSet(admission, new ConnectionSet(publicHttpLimits), defaultSessionTiming);
-  const intake = new MessageIntake();
+  const clientAddresses = new ClientAddresses([]);
+  const connections = connectionSet();
+  const sessions = new SessionSet(admission, connections, defaultSessionTiming);
   const timing = defaultSessionTiming;
   const route = new SubscribeRoute({
     source,
     sessions,
-    intake,
+    turns: new Turns(),
+    addresses: clientAddresses,
     zstdEncodings: new Map(),
     nowUs: () => nowUs,
     timing,

@@ -1,9 +1,11 @@
 // A public listener on a free port with a fake source, stopped after the test that started it.
 
 import { onTestFinished } from 'vitest';
+import { ConnectionSet } from '../../lib/http/connection-set.ts';
 import type { DictionarySource } from '../../lib/http/dictionary-routes.ts';
 import { PublicListener, type PublicListenerOptions } from '../../lib/http/public-listener.ts';
 import { CoverageLedger } from '../../lib/log/coverage-ledger.ts';
+import { HeldBytes, heldLimitsOf } from '../../lib/session/held-bytes.ts';
 import { WebSocket } from '../../lib/websocket.ts';
 import type { CoveredLog } from '../../lib/wire/coverage-page.ts';
 import { addressTable } from '../support/addresses.ts';
@@ -14,6 +16,12 @@ export const nowUs = 1_780_000_000_000_000;
 
 export const noLog: CoveredLog = { oldestUs: 0, lastTimeUs: 0, coverage: new CoverageLedger() };
 const noDictionaries: DictionarySource = { list: () => [], get: () => undefined };
+
+/** The connections of no listener. */
+export function connectionSet(): ConnectionSet {
+  const held = new HeldBytes(heldLimitsOf(2 ** 30, 1));
+  return new ConnectionSet(held, { socketsMax: 10, crowdMax: () => 0, addressOf: () => undefined });
+}
 
 export async function listening(options: Partial<PublicListenerOptions> = {}) {
   const source = new FakeSource();

@@ -7,20 +7,20 @@ import { connect, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ClientAddresses } from '../../lib/http/client-address.ts';
-import { ConnectionSet } from '../../lib/http/connection-set.ts';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { PostedFilters } from '../../lib/http/posted-filters.ts';
 import type { PublicListenerOptions } from '../../lib/http/public-listener.ts';
-import { MessageIntake } from '../../lib/session/message-intake.ts';
+import { Turns } from '../../lib/session/turns.ts';
 import { filterTextBytesMax } from '../../lib/wire/wanted-filter.ts';
 import { addressTable } from '../support/addresses.ts';
 import { passAll } from '../support/pass-all.ts';
-import { listening, nowUs } from './listening.ts';
+import { connectionSet, listening, nowUs } from './listening.ts';
 import { type Answer, exchange, handshake, head, parseAnswer, sent, telling } from './raw-client.ts';
 
 const json = 'content-type: application/json; charset=UTF-8';
 const small = '{"wantedDids":["did:web:a"]}';
 const filter = { ...passAll, dids: new Set(['did:web:a']) };
+const mebibyte = 2 ** 20;
 const paths = ['/events', '/events.ndjson'];
 
 /** A POST with a body in latin1. */
@@ -196,7 +196,7 @@ describe('a body', () => {
     // It goes on, and is not kept.
     socket.write(' '.repeat(1_000_000));
     socket.end();
-    expect(listener.intake.bytes).toBe(0);
+    expect(listener.held.bytes.message).toBe(0);
   });
 
   it('that does not come to its end is waited for no longer than a head', async () => {
@@ -217,23 +217,28 @@ describe('a body', () => {
       port,
       `${head('POST /events', ['Content-Length: 1000000'])}${' '.repeat(500_000)}`,
     );
-    await vi.waitFor(() => expect(listener.intake.bytes).toBeGreaterThanOrEqual(500_000));
+    await vi.waitFor(() => expect(listener.held.bytes.message).toBeGreaterThanOrEqual(500_000));
     socket.destroy();
-    await vi.waitFor(() => expect(listener.intake.bytes).toBe(0));
+    await vi.waitFor(() => expect(listener.held.bytes.message).toBe(0));
     expect([source.subscriptions, refused()]).toEqual([[], []]);
   });
 
   it('has to go when all that are under way are too much: the largest', async () => {
-    const { port, listener, filters, refused } = await posting();
+    const heldLimits = {
+      connectionBytesMax: 20 * mebibyte,
+      addressBytesMax: 70 * mebibyte,
+      bytesMax: 2 ** 30,
+    };
+    const { port, listener, filters, refused } = await posting({ heldLimits });
     const part = ' '.repeat(9_000_000);
     const begin = () => sent(port, `${head('POST /events', ['Content-Length: 9000028'])}${part}`);
     const others = Array.from({ length: 8 }, begin);
-    // Held in a piece of memory that doubles: four of 16 MiB are the bound.
+    // Held in a piece of memory that doubles: there is room for four of 16 MiB.
     await vi.waitFor(
       () => expect(others.filter(({ received }) => received() !== '')).toHaveLength(4),
       10_000,
     );
-    expect(listener.intake.bytes).toBeLessThanOrEqual(64 * 1024 * 1024);
+    expect(listener.held.bytes.message).toBeLessThanOrEqual(70 * mebibyte);
     const answers = others.filter(({ received }) => received() !== '');
     const answer = parseAnswer(answers[0].received());
     expect([answer.status, read(answer)]).toEqual([
@@ -244,13 +249,16 @@ describe('a body', () => {
     expect(refused()).toEqual([['no_room_for_filter', 4]]);
     for (const { socket } of others.filter((one) => !answers.includes(one))) socket.write(small);
     await vi.waitFor(() => expect(filters()).toHaveLength(4), 10_000);
-    expect(listener.intake.bytes).toBe(0);
+    expect(listener.held.bytes.message).toBe(0);
   });
 
   it('that is slow gives its place to other connections, like a slow head', async () => {
-    const { port, listener } = await posting({ limits: { ...publicHttpLimits, socketsMax: 2 } });
+    const { port, listener } = await posting({
+      limits: { ...publicHttpLimits, socketsMax: 2 },
+      addresses: addressTable({ subscribersMax: 0 }),
+    });
     const slow = sent(port, `${head('POST /events', ['Content-Length: 1000000'])}${' '.repeat(100_000)}`);
-    await vi.waitFor(() => expect(listener.intake.bytes).toBeGreaterThan(0));
+    await vi.waitFor(() => expect(listener.held.bytes.message).toBeGreaterThan(0));
     const idle = connect(port, '127.0.0.1');
     onTestFinished(() => void idle.destroy());
     await new Promise((resolve) => idle.once('connect', resolve));
@@ -284,11 +292,7 @@ describe('a place', () => {
 it('filters are read one at a time, and others have as long after each', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
-  const posted = new PostedFilters(
-    new ConnectionSet(publicHttpLimits),
-    new ClientAddresses([]),
-    new MessageIntake(),
-  );
+  const posted = new PostedFilters(connectionSet(), new ClientAddresses([]), new Turns());
   const used: string[] = [];
   const reading = ['first', 'second', 'third'].map((name) => {
     const request = Object.assign(Readable.from([Buffer.from('{}')]), { headers: {}, socket: new Socket() });

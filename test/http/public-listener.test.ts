@@ -190,7 +190,10 @@ describe('bounds', () => {
   });
 
   it('holds few connections that are no subscribers', async () => {
-    const { port, listener, raw } = await listening({ limits: { ...publicHttpLimits, socketsMax: 2 } });
+    const { port, listener, raw } = await listening({
+      limits: { ...publicHttpLimits, socketsMax: 2 },
+      addresses: addressTable({ subscribersMax: 3 }),
+    });
     await raw();
     await raw();
     await raw();
@@ -210,8 +213,8 @@ describe('bounds', () => {
   });
 
   it('lets go of heads that hold too much together', async () => {
-    const limits = { ...publicHttpLimits, unansweredBytesMax: 100_000 };
-    const { port, listener } = await listening({ limits });
+    const heldLimits = { connectionBytesMax: 1e6, addressBytesMax: 1e6, bytesMax: 100_000 };
+    const { port, listener } = await listening({ heldLimits });
     const heads = Array.from({ length: 3 }, () => connect(port, '127.0.0.1'));
     const closes = heads.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
     for (const socket of heads) {
@@ -236,6 +239,7 @@ describe('bounds', () => {
     };
     const { port, listener } = await listening({
       limits: { ...publicHttpLimits, socketsMax: 1 },
+      addresses: addressTable({ subscribersMax: 0 }),
       routes: [slow],
     });
     const waiting = exchange(port, head('GET /slow'));

@@ -66,6 +66,14 @@ function pull(): Promise<number> {
   });
 }
 
+/** Updates of filters that the daemon has read. */
+async function updatesRead(): Promise<number> {
+  const started = daemon.lines.find((line) => line.includes('"metrics":')) as string;
+  const { metrics } = JSON.parse(started) as { metrics: string };
+  const text = await (await fetch(`http://${metrics}/metrics`)).text();
+  return Number(/slipstream_client_messages_total\{outcome="update"\} (\d+)/.exec(text)?.[1]);
+}
+
 it.each([
   ['over WebSocket', (query: string) => handshake(query, [hostile])],
   [
@@ -108,4 +116,30 @@ it('wanted DIDs of one address leave room for those of others', async () => {
   });
   expect(status).toBe(200);
   reset(attackers);
+});
+
+it('a filter of an honest address waits for one of a hostile one at most, however many that sends', async () => {
+  // Read in some tenths of a second each.
+  const hostileDids = Array.from({ length: 100_000 }, (_, did) => `did:web:hostile${did}.test`);
+  const update = { type: 'options_update', payload: { wantedDids: hostileDids } };
+  const long = clientFrame(0x81, JSON.stringify(update));
+  const attackers = Array.from(
+    { length: 60 },
+    () => new Attacker(port, handshake('requireHello=true', [hostile])),
+  );
+  const client = new Attacker(
+    port,
+    handshake('requireHello=true&cursor=1', [`X-Forwarded-For: ${honest['X-Forwarded-For']}`]),
+  );
+  await Promise.all([...attackers, client].map((one) => one.receives(/^HTTP\/1\.1 101/)));
+  for (const attacker of attackers) attacker.write(long);
+  await expect.poll(() => updatesRead()).toBeGreaterThan(0);
+  const before = await updatesRead();
+  // Longer than what is read at once, so that it has to take its turn.
+  client.write(clientFrame(0x81, JSON.stringify({ type: 'options_update', payload: {} }).padEnd(100_000)));
+  expect(await client.receives(/time_us/)).toBe(true);
+  const between = (await updatesRead()) - before;
+  reset([...attackers, client]);
+  // Its own, one that was being read, and what was read until the figures came.
+  expect(between).toBeLessThan(attackers.length / 2);
 });

@@ -231,13 +231,13 @@ describe('long messages', () => {
     const client = await server.client('/subscribe');
     let isBusy = true;
     // Somebody else's work, which is under way.
-    server.listener.intake.turns.take('other', () => {
+    server.listener.turns.take('other', () => {
       const endMs = performance.now() + 20;
       while (performance.now() < endMs);
     });
     client.send(long('first'));
     client.send(update({ wantedDids: ['did:web:second.test'] }));
-    server.listener.intake.turns.take('other', () => {
+    server.listener.turns.take('other', () => {
       isBusy = false;
     });
     await expect.poll(() => server.subscription.filters.length).toBe(3);
@@ -245,25 +245,25 @@ describe('long messages', () => {
     expect(server.subscription.filters.map(({ dids }) => dids.size)).toEqual([0, 3_000, 1]);
     client.send(update({ wantedDids: ['did:web:third.test'] }));
     await expect.poll(() => server.subscription.filters.length).toBe(4);
-    expect(server.listener.intake.bytes).toBe(0);
+    expect(server.listener.held.bytes.message).toBe(0);
   });
 
   it('of a client that has gone hold nothing', async () => {
     const server = await oneSession();
     const client = await server.client('/subscribe');
-    const { intake } = server.listener;
+    const { held, turns } = server.listener;
     // A rest of several seconds, by a clock that stands still meanwhile.
     const { now } = performance;
     let skippedMs = 0;
     performance.now = () => now.call(performance) + skippedMs;
-    intake.turns.take('other', () => {
+    turns.take('other', () => {
       skippedMs = 5_000;
     });
     performance.now = now;
     client.send(long('gone'));
-    await expect.poll(() => intake.bytes).toBeGreaterThan(64 * 1024);
+    await expect.poll(() => held.bytes.message).toBeGreaterThan(64 * 1024);
     client.terminate();
     await expect.poll(() => server.listener.sessions.members.size).toBe(0);
-    expect(intake.bytes).toBe(0);
+    expect(held.bytes.message).toBe(0);
   });
 });

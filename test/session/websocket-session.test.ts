@@ -4,10 +4,11 @@ import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { encodings } from '../../lib/fanout/encodings.ts';
-import { MessageIntake } from '../../lib/session/message-intake.ts';
+import { HeldBytes, heldLimitsOf } from '../../lib/session/held-bytes.ts';
 import { SessionCounts, sessionEnds } from '../../lib/session/session-counts.ts';
 import { defaultSessionTiming } from '../../lib/session/session-timer.ts';
 import type { SubscriberSocket } from '../../lib/session/subscriber-socket.ts';
+import { Turns } from '../../lib/session/turns.ts';
 import { WebSocketSession } from '../../lib/session/websocket-session.ts';
 import { FakeSource, type FakeSubscription, textFrame } from '../http/fake-source.ts';
 import { listening } from '../http/listening.ts';
@@ -43,6 +44,7 @@ describe('delivery', () => {
 
   it('tells the delivery loop only of sockets that it has filled', () => {
     const source = new FakeSource();
+    const held = new HeldBytes(heldLimitsOf(2 ** 30, 1));
     const socket = Object.assign(new EventEmitter(), {
       write: (bytes: Uint8Array) => {
         socket.writableLength += bytes.length;
@@ -57,11 +59,12 @@ describe('delivery', () => {
     const session = new WebSocketSession({
       ws: ws as unknown as SubscriberSocket,
       socket: socket as unknown as Socket,
+      holding: held.open('192.0.2.1', () => {}),
       host: {
         source,
         timing: defaultSessionTiming,
         counts: new SessionCounts(),
-        intake: new MessageIntake(),
+        turns: new Turns(),
         gone: () => {},
       },
       request: {
@@ -82,6 +85,7 @@ describe('delivery', () => {
     socket.emit('drain');
     expect(subscription.drains).toBe(0);
     expect(session.write(textFrame('x'.repeat(200_000)))).toBe(false);
+    expect(held.bytes.answer).toBeGreaterThan(200_000);
     socket.emit('drain');
     socket.emit('drain');
     expect(subscription.drains).toBe(1);
@@ -166,7 +170,10 @@ describe('a stall', () => {
   });
 
   it.each([1, 400])('is not a slow reader that goes on reading, %i frames a write', async (frameCount) => {
-    const server = await oneSession({ timing: { stallTimeoutMs: 1000, pingIntervalMs: 100 } });
+    const server = await oneSession({
+      timing: { stallTimeoutMs: 1000, pingIntervalMs: 100 },
+      heldLimits: { connectionBytesMax: 2 ** 30, addressBytesMax: 2 ** 30, bytesMax: 2 ** 30 },
+    });
     const client = await server.raw();
     client.socket.pause();
     keepFull(server.subscription, frameCount);
