@@ -5,7 +5,8 @@ import { availableParallelism } from 'node:os';
 import { chooseCompressor } from '../codec/choose-compressor.ts';
 import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
-import type { CodedError } from '../errors.ts';
+import { endsWithin } from '../deadline.ts';
+import { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
 import { AddressTable, wantedDidsPerAddressMax } from '../fanout/address-table.ts';
@@ -39,7 +40,11 @@ const tailBytesMax = 48 * 1024 * 1024;
 const workersMax = 4;
 /** Systems that spread the connections of one port over several listeners; elsewhere one worker is all there can be. */
 const portSharers: readonly NodeJS.Platform[] = ['linux', 'freebsd', 'sunos', 'aix'];
-/** Time that clients get to answer the close frame at shutdown; the whole stop stays under 10 s. */
+/**
+ * How long each part of a stop is waited for, whatever has failed; the whole stays under 10 s. What is not stored by then comes again
+ * from the relay, and a log that is not closed loses nothing. Clients get less than their part to answer the close frame.
+ */
+const stopMs = { intake: 2_000, sessions: 5_500, log: 1_000 };
 const sessionsStopMs = 4_000;
 
 /** Addresses that a running service is bound to. */
@@ -90,7 +95,10 @@ export class Service {
     }
   }
 
-  /** Graceful shutdown: stores what was taken, closes all subscribers, then the log. Idempotent. */
+  /**
+   * Graceful shutdown: stores what was taken, closes all subscribers, then the log. Idempotent.
+   * @throws the error of a part that could not be ended, or SERVICE_STOP_INCOMPLETE for one that was not waited for; all others are ended.
+   */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -98,19 +106,41 @@ export class Service {
 
   async #stop(): Promise<void> {
     const { link, delivery, retention, monitor, log, compressor, logger } = this.#parts;
+    const failures: unknown[] = [];
+    const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
+      work.catch((error: unknown) => failures.push(error));
+      if (!(await endsWithin(stopMs[what], work))) failures.push(incomplete(what));
+    };
     // Load balancers see it at once, while the operator's listener still answers.
     monitor.readiness.isListening = false;
     monitor.stop();
     // Nothing comes in any more, and what came is stored and sent.
-    await link.stop();
-    await link.ingest.stop();
-    await retention.stop();
-    await delivery.stop(sessionsStopMs);
+    await end('intake', endIntake(link, retention));
+    await end('sessions', delivery.stop(sessionsStopMs));
     await monitor.listener.stop();
-    await log.close();
+    await end('log', log.close());
     compressor.close();
     logger.flush();
+    if (failures.length > 0) throw failures[0];
   }
+}
+
+async function endIntake(link: RelayLink, retention: Retention): Promise<void> {
+  await link.stop();
+  await link.ingest.stop();
+  await retention.stop();
+}
+
+function incomplete(what: keyof typeof stopMs): CodedError {
+  const hanging = {
+    intake: 'a write of the log',
+    sessions: 'a thread that serves subscribers',
+    log: 'the log',
+  };
+  return new CodedError(
+    'SERVICE_STOP_INCOMPLETE',
+    `${hanging[what]} has not come to its end within ${stopMs[what] / 1000} s, and was not waited for: nothing is lost; look at the disk`,
+  );
 }
 
 /** Everything that {@link Service.stop} has to end, and what the first line of the log tells. */
