@@ -63,7 +63,7 @@ export class SubscribeRoute implements Route {
     const asked = this.#read(request);
     if (isSubscribeFault(asked)) return asked;
     if (!isHandshake(request)) return badHandshake;
-    return this.#options.sessions.open(request, (remoteAddress) =>
+    return this.#options.sessions.open(request, asked.cursor !== undefined, (remoteAddress) =>
       this.#accept(upgrade, asked, remoteAddress),
     );
   }

@@ -103,7 +103,7 @@ class TextRoute implements Route {
 
   #open(request: IncomingMessage, response: ServerResponse, asked: TextRequest): Refusal | undefined {
     const host = this.#host;
-    return this.#options.sessions.open(request, (remoteAddress) => {
+    return this.#options.sessions.open(request, asked.afterTimeUs !== undefined, (remoteAddress) => {
       // A socket that is gone would never tell its session.
       if (request.socket.destroyed) return undefined;
       return new HttpSession({ host, request, response, asked, remoteAddress });

@@ -2,7 +2,7 @@
 // What the metrics are is in the tables. The only importer of prom-client.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { type DeliveryCounts, noCounts, readBusyMs } from '../worker/delivery-counts.ts';
+import { type DeliveryCounts, noCounts, withThisThread } from '../worker/delivery-counts.ts';
 import { type DaemonSources, daemonMetrics } from './daemon-metrics.ts';
 import type { DiskSpace } from './disk-space.ts';
 import type { Metric } from './metric.ts';
@@ -50,8 +50,7 @@ export class Metrics {
   async read(): Promise<{ contentType: string; body: string }> {
     const { counts, disk } = this.#sources;
     const [current] = await Promise.all([counts(), disk.refresh()]);
-    // Without workers it is counted there already.
-    this.#counts = { ...current, busyMs: { ...readBusyMs(), ...current.busyMs } };
+    this.#counts = withThisThread(current);
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
   }
 

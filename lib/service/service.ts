@@ -6,7 +6,7 @@ import { chooseCompressor } from '../codec/choose-compressor.ts';
 import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
 import { endsWithin } from '../deadline.ts';
-import { CodedError } from '../errors.ts';
+import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
 import { AddressTable, wantedDidsPerAddressMax } from '../fanout/address-table.ts';
@@ -44,7 +44,7 @@ const portSharers: readonly NodeJS.Platform[] = ['linux', 'freebsd', 'sunos', 'a
  * How long each part of a stop is waited for, whatever has failed; the whole stays under 10 s. What is not stored by then comes again
  * from the relay, and a log that is not closed loses nothing. Clients get less than their part to answer the close frame.
  */
-const stopMs = { intake: 2_000, sessions: 5_500, log: 1_000 };
+const stopMs = { intake: 2_000, sessions: 6_000, log: 1_000 };
 const sessionsStopMs = 4_000;
 
 /** Addresses that a running service is bound to. */
@@ -97,7 +97,8 @@ export class Service {
 
   /**
    * Graceful shutdown: stores what was taken, closes all subscribers, then the log. Idempotent.
-   * @throws the error of a part that could not be ended, or SERVICE_STOP_INCOMPLETE for one that was not waited for; all others are ended.
+   * What hangs is not waited for, and named in the log.
+   * @throws the error of a part that could not be ended; all others are ended.
    */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
@@ -109,7 +110,7 @@ export class Service {
     const failures: unknown[] = [];
     const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
       work.catch((error: unknown) => failures.push(error));
-      if (!(await endsWithin(stopMs[what], work))) failures.push(incomplete(what));
+      if (!(await endsWithin(stopMs[what], work))) logIncomplete(logger, what);
     };
     // Load balancers see it at once, while the operator's listener still answers.
     monitor.readiness.isListening = false;
@@ -131,16 +132,11 @@ async function endIntake(link: RelayLink, retention: Retention): Promise<void> {
   await retention.stop();
 }
 
-function incomplete(what: keyof typeof stopMs): CodedError {
-  const hanging = {
-    intake: 'a write of the log',
-    sessions: 'a thread that serves subscribers',
-    log: 'the log',
-  };
-  return new CodedError(
-    'SERVICE_STOP_INCOMPLETE',
-    `${hanging[what]} has not come to its end within ${stopMs[what] / 1000} s, and was not waited for: nothing is lost; look at the disk`,
-  );
+function logIncomplete(logger: Logger, what: keyof typeof stopMs): void {
+  const hanging = { intake: 'a write of the log', sessions: 'a thread', log: 'the log' };
+  const seconds = stopMs[what] / 1000;
+  const message = `${hanging[what]} has not come to its end within ${seconds} s, and is not waited for: nothing is lost`;
+  logger.warn({ code: 'SERVICE_STOP_INCOMPLETE' }, message);
 }
 
 /** Everything that {@link Service.stop} has to end, and what the first line of the log tells. */

@@ -25,7 +25,7 @@ import {
   MessageRate,
   messageTimeoutMs,
 } from './message-intake.ts';
-import { endOf, type SessionEnd } from './session-counts.ts';
+import { endMsOf, endOf, type SessionEnd } from './session-counts.ts';
 import type { SessionHost } from './session-host.ts';
 import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
 import type { ClosedBy, SubscriberSocket } from './subscriber-socket.ts';
@@ -336,7 +336,7 @@ export class WebSocketSession implements Transport {
   #begin(why: SessionEnd): void {
     if (this.#ending !== undefined) return;
     this.#ending = why;
-    this.#dueMs = performance.now() + this.#host.timing.closeTimeoutMs;
+    this.#dueMs = performance.now() + endMsOf(why, this.#host.timing);
     this.#subscription?.end();
   }
 

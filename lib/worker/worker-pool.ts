@@ -235,8 +235,9 @@ class Member {
     const stopped = this.ask('stop', { deadlineMs });
     stopped.catch(() => {});
     // Answered in order: once this one is, the stop has begun.
-    if (await endsWithin(stopBeginsMs, this.ask('counts', {})))
-      await endsWithin(deadlineMs + stopEndsMs, stopped);
+    const begins = endsWithin(stopBeginsMs, this.ask('counts', {}));
+    const ends = endsWithin(deadlineMs + stopEndsMs, stopped);
+    if (await begins) await ends;
     else this.#hangs(stopBeginsMs / 1000);
   }
 
