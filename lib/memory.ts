@@ -48,16 +48,26 @@ const youngSpaces = new Set(['new_space', 'new_large_object_space']);
 /** V8's default for what is young, in the limit that it tells; it ends a thread by the rest. Node 22 has half of it. */
 const youngBytesMax = 96 * 1024 * 1024;
 
-/** The heap without its youngest objects, and the limit at which V8 ends the thread. */
-export function threadMemory(): ThreadMemory {
+let heapLimitBytes: number | undefined;
+
+/** The heap without its youngest objects, and the limit at which V8 ends the thread. A few microseconds. */
+export function heapUse(): Use {
   let usedBytes = 0;
   for (const { space_name, space_used_size } of getHeapSpaceStatistics()) {
     if (!youngSpaces.has(space_name)) usedBytes += space_used_size;
   }
+  heapLimitBytes ??= readHeapLimit();
+  return { usedBytes, limitBytes: heapLimitBytes };
+}
+
+function readHeapLimit(): number {
   const { heap_size_limit } = getHeapStatistics();
-  const limitBytes = Math.max(heap_size_limit - youngBytesMax, heap_size_limit / 4);
+  return Math.max(heap_size_limit - youngBytesMax, heap_size_limit / 4);
+}
+
+export function threadMemory(): ThreadMemory {
   const { external, arrayBuffers } = process.memoryUsage();
-  return { usedBytes, limitBytes, externalBytes: external, arrayBufferBytes: arrayBuffers };
+  return { ...heapUse(), externalBytes: external, arrayBufferBytes: arrayBuffers };
 }
 
 let collect: (() => void) | undefined;
@@ -71,17 +81,19 @@ export function collectGarbage(): void {
   collect();
 }
 
-let lastResidentBytes = 0;
+let lastMemory: ProcessMemory = { residentBytes: 0, anonymousBytes: undefined };
 
-/** Node reads a file for it, which fails while too many are open: then what it was. */
+/** What it was, when the files that say it cannot be read, as while too many are open. */
 export function processMemory(): ProcessMemory {
-  try {
-    lastResidentBytes = process.memoryUsage.rss();
-  } catch {
-    // Nothing depends on it.
+  const pages = /^\d+ (\d+) (\d+)/.exec(textOf('/proc/self/statm') ?? '');
+  if (pages !== null) {
+    pageBytes ??= readPageBytes();
+    const [resident, inFiles] = [Number(pages[1]), Number(pages[2])];
+    lastMemory = { residentBytes: resident * pageBytes, anonymousBytes: (resident - inFiles) * pageBytes };
+  } else if (!existsSync('/proc/self')) {
+    lastMemory = { residentBytes: process.memoryUsage.rss(), anonymousBytes: undefined };
   }
-  const anonymous = numberIn('/proc/self/status', /^RssAnon:\s+(\d+) kB/m);
-  return { residentBytes: lastResidentBytes, anonymousBytes: anonymous && anonymous * 1024 };
+  return lastMemory;
 }
 
 /** Undefined where the system does not tell. */

@@ -17,6 +17,7 @@ import { type LinkTiming, RelayLink } from '../ingest/relay-link.ts';
 import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
 import { LevelLog } from '../log/level-log.ts';
 import type { Logger, ProcessLogger } from '../logger.ts';
+import { findMemoryLimit, heapUse } from '../memory.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { openFilesMax, shareOpenFiles } from '../open-files.ts';
 import { packageVersion } from '../package-version.ts';
@@ -303,6 +304,7 @@ function usualWorkers(): number {
 
 function logStart(parts: Parts, addresses: ServiceAddresses): void {
   const { logger, relays, workers, compressor, log } = parts;
+  const limit = findMemoryLimit();
   logger.info(
     {
       listen: formatListenAddress(addresses.public),
@@ -311,6 +313,9 @@ function logStart(parts: Parts, addresses: ServiceAddresses): void {
       workers,
       compressor: compressor.name,
       dictionary: compressor.dictionaryId,
+      memoryLimitBytes: limit.limitBytes,
+      memoryLimitOf: limit.of,
+      heapLimitBytes: heapUse().limitBytes,
       ...log.stats(),
     },
     'started',
