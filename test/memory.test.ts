@@ -123,7 +123,7 @@ test('the process and the thread say what they use', () => {
   expect(anonymousBytes).toBeLessThanOrEqual(residentBytes * 1.1);
   const { bytes } = socketMemory() ?? { bytes: 0 };
   expect(bytes).toBeGreaterThanOrEqual(0);
-  collectGarbage();
+  collectGarbage(false);
   const before = threadMemory();
   const kept = Array.from({ length: 200_000 }, (_, at) => ({ at }));
   const buffer = Buffer.alloc(8 * MiB);
@@ -131,9 +131,9 @@ test('the process and the thread say what they use', () => {
   expect(during.externalBytes - before.externalBytes).toBeGreaterThan(7 * MiB);
   expect(during.arrayBufferBytes - before.arrayBufferBytes).toBeGreaterThan(7 * MiB);
   expect(during.limitBytes).toBe(before.limitBytes);
-  collectGarbage();
+  collectGarbage(false);
   // Survivors are no longer young.
-  collectGarbage();
+  collectGarbage(false);
   expect(threadMemory().usedBytes - before.usedBytes).toBeGreaterThan(2 * MiB);
   expect(kept.length + buffer.length).toBeGreaterThan(8 * MiB);
 });

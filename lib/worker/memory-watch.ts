@@ -13,6 +13,8 @@ const begins = { short: 0.8, critical: 0.88 };
 const over = { short: 0.7, critical: 0.8 };
 /** V8 ends a thread when the heap's pages fill its limit, which they do with so much of them in use. */
 const heapInUseMax = 0.9;
+/** What a collection may need to move objects together, and a burst of clients, before anything can be done. */
+const containerReserveBytes = 32 * 1024 * 1024;
 
 /** Time between two looks, in milliseconds: at 100 MB/s a heap of 600 MB gets from `short` to its end in more than one second. */
 const lookMs = 250;
@@ -39,6 +41,8 @@ const changeMin = 0.002;
 /** Of those that may go, how many go at a look: a part, and at least some. */
 const replaysPart = 1 / 8;
 const livePart = 1 / 16;
+/** The same from `calmMax` on. */
+const livePartInNeed = 1 / 8;
 const goesMin = 8;
 /** Live subscribers that are left in any case: so few do not fill a memory, and without them the daemon would be of no use. */
 export const liveKept = 16;
@@ -47,8 +51,8 @@ export const liveKept = 16;
 export interface MemorySources {
   readonly heap: () => Use;
   readonly container: () => Use | undefined;
-  /** Makes both figures true: until then garbage counts. */
-  readonly collect: () => void;
+  /** Takes garbage out of the heap, and, with `givesBack`, of the container: until then it counts. */
+  readonly collect: (givesBack: boolean) => void;
   readonly nowMs: () => number;
 }
 
@@ -84,7 +88,7 @@ export class MemoryWatch {
   /** The share at the last look, and after the last collection. */
   #seen = 0;
   #known = 0;
-  /** Somebody went at the last look. */
+  /** Some went at the last look, or it falls. */
   #isShedding = false;
   #futile = 0;
   /** A share that did not rise, since when, and what has been got used to. */
@@ -125,10 +129,13 @@ export class MemoryWatch {
     if (this.#stateAt(seen.share) === 'enough') {
       this.#enter('enough', seen);
     } else if (this.#isInDoubt(seen.share) && startedMs >= this.#nextCollectionMs) {
-      collect();
+      collect(seen.what === 'container');
       this.#collectedMs = nowMs();
       this.#nextCollectionMs = this.#collectedMs + (this.#collectedMs - startedMs) * restsPerCollection;
       this.#know(this.#fullest());
+    } else if (seen.share >= calmMax) {
+      // There is no time to wait until it is known what is garbage.
+      this.#know(seen);
     }
   }
 
@@ -137,19 +144,17 @@ export class MemoryWatch {
     const { share } = fullest;
     this.#seen = share;
     this.#enter(this.#stateAt(share), fullest);
-    this.#isShedding = this.#state !== 'enough' && this.#isToShed(share) && this.#shed() > 0;
+    this.#isShedding = this.#state !== 'enough' && this.#goesOn(share);
     this.#calmDown(fullest);
     this.#known = share;
   }
 
-  /** What falls by itself needs nobody to go: those that went last are still on their way. */
-  #isToShed(share: number): boolean {
-    if (share > this.#known + changeMin) this.#futile = 0;
-    else if (share < this.#known - changeMin) {
-      this.#futile = 0;
-      return false;
-    }
-    return this.#futile++ < futileMax;
+  /** Ends some, unless it falls by itself: those that went last are still on their way. False when there is nothing to be done. */
+  #goesOn(share: number): boolean {
+    const change = share - this.#known;
+    if (Math.abs(change) > changeMin) this.#futile = 0;
+    if (change < -changeMin) return true;
+    return this.#futile++ < futileMax && this.#shed() > 0;
   }
 
   /** See `calmMs`. */
@@ -157,7 +162,8 @@ export class MemoryWatch {
     const { share } = fullest;
     const nowMs = this.#collectedMs;
     if (share < over.short) this.#settled = 0;
-    if (this.#state === 'enough' || share > this.#calmShare + changeMin || share > calmMax) {
+    const isCalm = this.#state !== 'enough' && !this.#isShedding && share <= calmMax;
+    if (!isCalm || share > this.#calmShare + changeMin) {
       this.#calmShare = share;
       this.#calmSinceMs = nowMs;
     } else if (nowMs - this.#calmSinceMs >= calmMs) {
@@ -189,7 +195,9 @@ export class MemoryWatch {
     const { usedBytes, limitBytes } = heap();
     const inHeap = fullness('heap', { usedBytes, limitBytes: limitBytes * heapInUseMax });
     const used = container();
-    const inContainer = used === undefined ? inHeap : fullness('container', used);
+    if (used === undefined) return inHeap;
+    const usableBytes = Math.max(used.limitBytes - containerReserveBytes, used.limitBytes / 2);
+    const inContainer = fullness('container', { ...used, limitBytes: usableBytes });
     return inContainer.share > inHeap.share ? inContainer : inHeap;
   }
 
@@ -197,7 +205,7 @@ export class MemoryWatch {
     if (state === this.#state) return;
     const isWorse = memoryStates[state] > memoryStates[this.#state];
     this.#state = state;
-    const fields = { what, usedBytes, limitBytes: Math.round(limitBytes), ended: this.#ended };
+    const fields = { what, usedBytes, usableBytes: Math.round(limitBytes), ended: this.#ended };
     if (state === 'enough') {
       this.#warn(fields, 'there is memory again');
       this.#ended = 0;
@@ -214,8 +222,9 @@ export class MemoryWatch {
     const { behind, sessions } = this.#sheddable;
     let ended = this.#sheddable.shedBehind(partOf(behind, replaysPart));
     if (this.#state === 'critical') {
+      const part = this.#seen >= calmMax ? livePartInNeed : livePart;
       const may = Math.max(0, sessions - liveKept);
-      ended += this.#sheddable.shedNewest(Math.min(may, partOf(sessions, livePart)));
+      ended += this.#sheddable.shedNewest(Math.min(may, partOf(sessions, part)));
     }
     this.#ended += ended;
     return ended;

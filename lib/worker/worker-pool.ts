@@ -29,8 +29,12 @@ const behindPollMs = 5;
  */
 const silentLooksMax = 10;
 const lookMs = 3_000;
-/** How long a worker may take to begin its stop, at most the longest work of one thread, and to end it beyond its deadline. */
-const stopBeginsMs = 1_000;
+/**
+ * How long a worker may take to begin its stop: three seconds if it has said something of late, and is busy, and one if it has not.
+ * It is asked for counts once a second. And how long it may take to end it, beyond its deadline.
+ */
+const stopBeginsMs = { ofBusy: 3_000, ofSilent: 1_000 };
+const silentMs = 2_000;
 const stopEndsMs = 500;
 
 /** What the pool needs. */
@@ -177,6 +181,7 @@ class Member {
   #asks = 0;
   /** Looks in a row at which it owed an answer and had said nothing since the one before. */
   #silentLooks = 0;
+  #heardAtMs = performance.now();
   /** Why the worker answers no more. */
   #end: { readonly error: unknown } | undefined;
   /** It is ended by {@link terminate}. */
@@ -197,6 +202,7 @@ class Member {
     this.#worker.on('exit', (exitCode) => this.#ended(endedError(exitCode)));
     this.#worker.on('message', (message: FromWorker) => {
       this.#silentLooks = -1;
+      this.#heardAtMs = performance.now();
       if (message.kind === 'ready') this.#ready.resolve();
       else if (message.kind === 'log') writeLog(message.entry);
       else this.#answered(message);
@@ -235,10 +241,12 @@ class Member {
     const stopped = this.ask('stop', { deadlineMs });
     stopped.catch(() => {});
     // Answered in order: once this one is, the stop has begun.
-    const begins = endsWithin(stopBeginsMs, this.ask('counts', {}));
+    const isSilent = performance.now() - this.#heardAtMs > silentMs;
+    const beginsMs = isSilent ? stopBeginsMs.ofSilent : stopBeginsMs.ofBusy;
+    const begins = endsWithin(beginsMs, this.ask('counts', {}));
     const ends = endsWithin(deadlineMs + stopEndsMs, stopped);
     if (await begins) await ends;
-    else this.#hangs(stopBeginsMs / 1000);
+    else this.#hangs(beginsMs / 1000);
   }
 
   async terminate(): Promise<void> {

@@ -3,8 +3,7 @@
 //
 // FAILURE       what happens: `throws`, `memory` or `loops` in the first worker; `write-fails` or `write-hangs` in the log
 // FAILURE_FILE  begins it
-//
-// It also shortens the half minute after which a worker hangs, by the interval that worker-pool.ts looks in.
+// FAILURE_LOOK_MS  the interval that worker-pool.ts looks in, for one that hangs
 
 import { existsSync } from 'node:fs';
 import { isMainThread, threadId } from 'node:worker_threads';
@@ -38,7 +37,7 @@ const lookMs = 3_000;
 if (isMainThread) {
   const { setInterval: original } = globalThis;
   const shortened = (callback: () => void, ms?: number): NodeJS.Timeout =>
-    original(callback, ms === lookMs ? lookMs / 30 : ms);
+    original(callback, ms === lookMs ? Number(process.env.FAILURE_LOOK_MS) : ms);
   Object.assign(globalThis, { setInterval: shortened });
   const fail = inLog[failure ?? ''];
   const methods = ClassicLevel.prototype as unknown as Record<string, Method>;

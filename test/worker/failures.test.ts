@@ -31,6 +31,7 @@ async function endingOf(failure: string, signals: readonly NodeJS.Signals[] = []
   const env = {
     FAILURE: failure,
     FAILURE_FILE: join(dataDir, 'fail'),
+    FAILURE_LOOK_MS: signals.length > 0 ? '3000' : '100',
     NODE_OPTIONS: '--max-old-space-size=100',
   };
   const flags = ['--workers', '2'];
@@ -49,8 +50,8 @@ async function endingOf(failure: string, signals: readonly NodeJS.Signals[] = []
       return code as number;
     });
     await writeFile(env.FAILURE_FILE, '');
-    // A worker looks for the file every 20 ms, and one that hangs is ended a second later.
-    if (failure === 'loops' && signals.length > 0) await new Promise((done) => setTimeout(done, 200));
+    // A worker looks for the file every 20 ms, and one that has been silent for two seconds is not waited for at a stop.
+    if (failure === 'loops' && signals.length > 0) await new Promise((done) => setTimeout(done, 2_500));
     for (const signal of signals) process.kill(daemon.pid as number, signal);
     const exit = await daemon.exited;
     const afterLastGoodbyeMs = performance.now() - lastGoodbyeMs;

@@ -22,7 +22,8 @@ function started({ live = 0, replays = 0, containerBytes = 0, givesBack = true }
   };
   const sources = {
     heap: () => ({ usedBytes: used(), limitBytes: 1_000 }),
-    container: () => (containerBytes === 0 ? undefined : { usedBytes: used(), limitBytes: containerBytes }),
+    container: () =>
+      containerBytes === 0 ? undefined : { usedBytes: used(), limitBytes: 2 * containerBytes },
     collect: () => {
       world.collections++;
       world.garbage = 0;
@@ -103,7 +104,7 @@ test('a container counts as a heap does, whichever is fuller', () => {
   const { world, watch, looks } = started({ live: 300, replays: 40, containerBytes: 400 });
   looks(1);
   expect(watch.state).toBe('critical');
-  expect(world.lines[0].fields).toMatchObject({ what: 'container', limitBytes: 400 });
+  expect(world.lines[0].fields).toMatchObject({ what: 'container', usableBytes: 400 });
 });
 
 test('what is not given back ends no more than a few rounds, and is got used to', () => {
