@@ -49,11 +49,11 @@ it('a container of its size: who takes more than fits is let go before the syste
   const root = mkdtempSync(join(tmpdir(), 'slipstream-container-'));
   onTestFinished(() => rmSync(root, { recursive: true }));
   const file = resolve(import.meta.dirname, 'container-preload.ts');
-  // What the daemon has at rest, and something on top, is looked up by the preload.
   writeFileSync(join(root, 'limit'), String(300 * MiB));
   await using target = await Target.start(['--workers', '1'], {
     preloads: [{ file, env: { CONTAINER: root } }],
   });
+  expect(target.daemon.lines.join('\n')).toContain('"memoryLimitOf":"cgroup_v2"');
   await target.under(400 * MiB, async () => {
     const crowd = await crowdOf(target.port, 400, () => 'wantedKinds=commit');
     writeFileSync(join(root, 'extra'), String(200 * MiB));

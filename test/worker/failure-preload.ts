@@ -1,7 +1,8 @@
 // Loaded into the daemon before its own code (`node --import`), in every thread: makes one part of it fail, from outside, once
 // a file is there.
 //
-// FAILURE       what happens: `throws`, `memory` or `loops` in the first worker; `write-fails` or `write-hangs` in the log
+// FAILURE       what happens: `throws`, `memory` or `loops` in the first worker; `write-fails`, `write-fails-late` (after
+//               a second) or `write-hangs` in the log
 // FAILURE_FILE  begins it
 // FAILURE_LOOK_MS  the interval that worker-pool.ts looks in, for one that hangs
 
@@ -29,6 +30,8 @@ const inWorker: Readonly<Record<string, () => void>> = {
 
 const inLog: Readonly<Record<string, () => Promise<unknown>>> = {
   'write-fails': () => Promise.reject(new Error('a write that fails')),
+  'write-fails-late': () =>
+    new Promise((_, reject) => setTimeout(reject, 1_000, new Error('a write that fails late'))),
   'write-hangs': () => new Promise(() => {}),
 };
 

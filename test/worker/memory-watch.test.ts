@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { liveKept, MemoryWatch } from '../../lib/worker/memory-watch.ts';
 
 /** A heap of 1,000 bytes, of which V8 can use 900: a live subscriber keeps 1 of them and a replay 2. */
-function started({ live = 0, replays = 0, containerBytes = 0, givesBack = true } = {}) {
+function started({ live = 0, replays = 0, containerBytes = 0, givesBack = true, goodbyeMs = 0 } = {}) {
   const world = {
     nowMs: 0,
     base: 0,
@@ -16,9 +16,14 @@ function started({ live = 0, replays = 0, containerBytes = 0, givesBack = true }
     lines: [] as { fields: object; message: string }[],
   };
   let keptBytes = 0;
+  /** Those that went and are still on their way, until when. */
+  const leaving: { bytes: number; untilMs: number }[] = [];
+  const leavingBytes = (): number =>
+    leaving.reduce((sum, { bytes, untilMs }) => sum + (untilMs > world.nowMs ? bytes : 0), 0);
   const used = (): number => {
-    keptBytes = Math.max(keptBytes, world.base + world.live + 2 * world.replays);
-    return world.garbage + (givesBack ? world.base + world.live + 2 * world.replays : keptBytes);
+    const here = world.base + world.live + 2 * world.replays + leavingBytes();
+    keptBytes = Math.max(keptBytes, here);
+    return world.garbage + (givesBack ? here : keptBytes);
   };
   const sources = {
     heap: () => ({ usedBytes: used(), limitBytes: 1_000 }),
@@ -34,6 +39,7 @@ function started({ live = 0, replays = 0, containerBytes = 0, givesBack = true }
   const take = (from: 'live' | 'replays', count: number): number => {
     const gone = Math.min(count, world[from]);
     world[from] -= gone;
+    leaving.push({ bytes: gone * (from === 'live' ? 1 : 2), untilMs: world.nowMs + goodbyeMs });
     return gone;
   };
   const sheddable = {
@@ -98,6 +104,14 @@ test('some are left in any case', () => {
   world.base = 840;
   looks(20);
   expect(world.live).toBeGreaterThanOrEqual(liveKept);
+});
+
+test('those that are still on their way have gone: no more than are needed, and all that are', () => {
+  const { world, watch, looks } = started({ live: 820, goodbyeMs: 700 });
+  looks(60);
+  expect(watch.state).toBe('enough');
+  expect(world.live).toBeLessThan(0.8 * 900);
+  expect(world.live).toBeGreaterThan(0.5 * 900);
 });
 
 test('a container counts as a heap does, whichever is fuller', () => {
