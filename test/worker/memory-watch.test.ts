@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { liveKept, MemoryWatch } from '../../lib/worker/memory-watch.ts';
 
-/** A heap of 1,000 bytes, of which V8 can use 900: a live subscriber keeps 1 of them and a replay 2. */
+/** A heap of 2,000 bytes, of which 900 are to be used, as is half of a container: a live subscriber keeps 1 of them and a replay 2. */
 function started({ live = 0, replays = 0, containerBytes = 0, givesBack = true, goodbyeMs = 0 } = {}) {
   const world = {
     nowMs: 0,
@@ -26,7 +26,7 @@ function started({ live = 0, replays = 0, containerBytes = 0, givesBack = true, 
     return world.garbage + (givesBack ? here : keptBytes);
   };
   const sources = {
-    heap: () => ({ usedBytes: used(), limitBytes: 1_000 }),
+    heap: () => ({ usedBytes: used(), limitBytes: 2_000 }),
     container: () =>
       containerBytes === 0 ? undefined : { usedBytes: used(), limitBytes: 2 * containerBytes },
     collect: () => {
@@ -148,6 +148,13 @@ test('collections take a third of the time at most', () => {
     looks(1);
   }
   expect(world.collections * 1_000).toBeLessThanOrEqual(world.nowMs / 3 + 1_000);
+});
+
+test('a crowd between two looks is let in only as far as there is room', () => {
+  const { world, watch, looks } = started({ live: 300 });
+  looks(1);
+  while (watch.takes(false)) world.live++;
+  expect([watch.state, world.live]).toEqual(['enough', Math.ceil(0.88 * 900)]);
 });
 
 test('while it is not known what is garbage, nobody is let in for whom there may be no room', () => {
