@@ -36,28 +36,30 @@ export async function runDaemon(config: Config): Promise<void> {
     return;
   }
   const failed = service.failed.then((error) => {
+    // Also in the middle of a stop.
+    process.exitCode = 1;
     logger.error({ error }, error instanceof Error ? error.message : String(error));
     return 'failure' as const;
   });
   void Promise.race([signalled.promise, failed]).then((why) => {
     logger.info({ why }, 'stopping');
-    return stop(service, logger, why === 'failure' ? 1 : 0);
+    return stop(service, logger);
   });
 }
 
 /** Ends the process. */
-async function stop(service: Service, logger: Logger, exitCode: number): Promise<void> {
-  process.exitCode = exitCode;
+async function stop(service: Service, logger: Logger): Promise<void> {
   setTimeout(() => {
     logger.error({}, 'the stop took too long: cut off');
-    process.exit(exitCode || 1);
+    process.exit(1);
   }, stopMsMax).unref();
   try {
     await service.stop();
     logger.info({}, 'stopped');
     process.exit();
   } catch (error) {
-    logger.error({ error }, 'the stop failed');
+    const message = error instanceof Error ? error.message : String(error);
+    logger.error({ error }, `the stop failed: ${message}`);
     process.exit(1);
   }
 }

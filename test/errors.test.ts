@@ -36,7 +36,8 @@ describe('docs/errors.md', () => {
   const source = globSync('{lib,cmd,client/lib,simulator/lib,simulator/cmd}/**/*.ts', { cwd: root })
     .map((name) => readFileSync(resolve(root, name), 'utf8'))
     .join('\n');
-  const stages = 'CLIENT|CODEC|CONFIG|HTTP|INSPECT|LOG|SIMULATOR|SOCKET|TAIL|TRAINING|UPSTREAM|WORKER';
+  const stages =
+    'CLIENT|CODEC|CONFIG|HTTP|INSPECT|LOG|SERVICE|SIMULATOR|SOCKET|TAIL|TRAINING|UPSTREAM|WORKER';
   const codes = new Set(
     [...source.matchAll(new RegExp(`'((?:${stages})_[A-Z_]+)'`, 'g'))].map(([, code]) => code),
   );

@@ -148,6 +148,17 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
     return subscriber;
   }
 
+  /** Ends so many of those that are not live, for want of memory: the farthest behind, as are those that do not read. */
+  shedBehind(count: number): number {
+    const behind = [...this.#subscribers].filter((subscriber) => !subscriber.isLive);
+    behind.sort((a, b) => a.positionUs - b.positionUs);
+    for (const subscriber of behind.slice(0, count)) {
+      subscriber.transport.close('memory_short');
+      subscriber.end();
+    }
+    return Math.min(count, behind.length);
+  }
+
   /**
    * Sends blocks that the log has just stored to the live subscribers that want something of them: one publication at
    * once, the rest one by one. They come in the log's order, and none that was stored after this object was created

@@ -15,8 +15,11 @@ export interface Progress {
   readonly live: boolean;
 }
 
-/** Why the delivery loop ends a connection: no room for its filter, in all or of its address, or the log could not be read. */
-export type CloseReason = 'no_room' | 'no_room_of_address' | 'delivery_failed';
+/**
+ * Why the delivery loop ends a connection: no room for its filter, in all or of its address, the log could not be read, or memory is
+ * short.
+ */
+export type CloseReason = 'no_room' | 'no_room_of_address' | 'delivery_failed' | 'memory_short';
 
 /** A client's connection, as the delivery loop sees it. Of these calls only `close` may call back into the loop. */
 export interface Transport {

@@ -22,6 +22,14 @@ export const stopping: Failure = {
   message: 'Service Unavailable: the server is stopping',
 };
 
+/** There is no memory for it. */
+export const memoryShort: Failure = {
+  reason: 'memory_short',
+  status: 503,
+  retryAfterSeconds: retryAfterSeconds.ofServer,
+  message: 'Service Unavailable: this server is short of memory',
+};
+
 /** See the file comment. */
 export class Admission {
   readonly #table: AddressTable;

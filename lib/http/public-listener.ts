@@ -4,11 +4,11 @@
 
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { totalmem } from 'node:os';
 import type { AddressTable } from '../fanout/address-table.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { ListenAddress } from '../listen-address.ts';
+import { findMemoryLimit } from '../memory.ts';
 import { HeldBytes, type HeldLimits, heldLimitsOf } from '../session/held-bytes.ts';
 import { defaultSessionTiming, type SessionTiming } from '../session/session-timer.ts';
 import { Turns } from '../session/turns.ts';
@@ -73,11 +73,6 @@ function countedResponse(connections: ConnectionSet): typeof ServerResponse {
   return CountedResponse as unknown as typeof ServerResponse;
 }
 
-/** Memory that this process may use: the container's, or the machine's. */
-function memoryBytes(): number {
-  return Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
-}
-
 function destroy(this: Socket): void {
   this.destroy();
 }
@@ -103,7 +98,7 @@ export class PublicListener {
     const timing = { ...defaultSessionTiming, ...options.timing };
     const clientAddresses = new ClientAddresses(trustedProxies);
     const admission = new Admission(addresses, clientAddresses, onAddressFull);
-    this.held = new HeldBytes(options.heldLimits ?? heldLimitsOf(memoryBytes(), listeners));
+    this.held = new HeldBytes(options.heldLimits ?? heldLimitsOf(findMemoryLimit().limitBytes, listeners));
     const connections = new ConnectionSet(this.held, {
       socketsMax: limits.socketsMax,
       crowdMax: () => Math.min(crowdMax, addresses.placesFree / listeners),

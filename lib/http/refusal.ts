@@ -30,6 +30,7 @@ export const refusalReasons = [
   /** As many subscribers as allowed, in all or of one address. */
   'too_many_subscribers',
   'too_many_of_address',
+  'memory_short',
   'stopping',
 ] as const;
 export type RefusalReason = (typeof refusalReasons)[number];

@@ -3,10 +3,11 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { CloseReason } from '../fanout/transport.ts';
 import type { Holding } from '../session/held-bytes.ts';
 import { SessionCounts } from '../session/session-counts.ts';
 import { SessionTimer, type SessionTiming, shortestMsOf, type Visited } from '../session/session-timer.ts';
-import { type Admission, stopping } from './admission.ts';
+import { type Admission, memoryShort, stopping } from './admission.ts';
 import type { ConnectionSet } from './connection-set.ts';
 import { answerRefusal, type Refusal, type RefusalReason, refusalReasons } from './refusal.ts';
 
@@ -15,8 +16,18 @@ export interface Session extends Visited {
   /** The client's address, as limits count it. */
   readonly remoteAddress: string;
   readonly socket: Socket;
+  /** Ends it, and says why. */
+  close(reason: CloseReason): void;
   /** Ends it because the server stops. */
   stop(): void;
+}
+
+/** Who watches over memory. */
+export interface MemoryGate {
+  /** Whether there is memory for one more. */
+  takes(replays: boolean): boolean;
+  /** Called several times a second while there are sessions. */
+  look(): void;
 }
 
 /** See the file comment. */
@@ -24,6 +35,8 @@ export class SessionSet {
   readonly members = new Set<Session>();
   readonly counts = new SessionCounts();
   readonly refusals = new Map<RefusalReason, number>(refusalReasons.map((reason) => [reason, 0]));
+  /** Set by who has the memory to watch. */
+  memory: MemoryGate = { takes: () => true, look: () => {} };
   readonly #admission: Admission;
   readonly #connections: ConnectionSet;
   readonly #timer: SessionTimer<Session>;
@@ -33,17 +46,23 @@ export class SessionSet {
   constructor(admission: Admission, connections: ConnectionSet, timing: SessionTiming) {
     this.#admission = admission;
     this.#connections = connections;
-    this.#timer = new SessionTimer(this.members, shortestMsOf(timing));
+    this.#timer = new SessionTimer(this.members, shortestMsOf(timing), () => this.memory.look());
   }
 
-  /** Lets a request in, or says why not. `make` makes the session; when the client has gone, none is made. */
+  /**
+   * Lets a request in, or says why not. `make` makes the session; when the client has gone, none is made.
+   * @param replays whether it begins behind.
+   */
   open(
     request: IncomingMessage,
+    replays: boolean,
     make: (remoteAddress: string, holding: Holding) => Session | undefined,
   ): Refusal | undefined {
     const holding = this.#connections.of(request.socket)?.holding;
     if (holding === undefined) return undefined;
-    const remoteAddress = this.#stopping ? stopping : this.#admission.enter(request);
+    if (this.#stopping) return stopping;
+    if (!this.memory.takes(replays)) return memoryShort;
+    const remoteAddress = this.#admission.enter(request);
     if (typeof remoteAddress !== 'string') return remoteAddress;
     this.#connections.subscribe(request.socket);
     holding.move(remoteAddress);
@@ -77,6 +96,13 @@ export class SessionSet {
     answerRefusal(response, refusal);
   }
 
+  /** Ends so many for want of memory: see {@link newestOfMost}. Returns how many. */
+  shedNewest(count: number): number {
+    const going = newestOfMost(this.members, count);
+    for (const session of going) session.close('memory_short');
+    return going.length;
+  }
+
   /** Ends every session and lets no more in; resolves when all are gone. */
   stop(): Promise<void> {
     this.#stopping = true;
@@ -86,4 +112,32 @@ export class SessionSet {
       if (this.members.size === 0) resolve();
     });
   }
+}
+
+/**
+ * Those that go first for want of memory: of the addresses that have most the newest, until others have as many. So a crowd from a
+ * few addresses goes before anybody else, and of many addresses that have one each the newest.
+ * @param sessions oldest first.
+ */
+export function newestOfMost<One extends { readonly remoteAddress: string }>(
+  sessions: Iterable<One>,
+  count: number,
+): One[] {
+  const byAddress = Map.groupBy(
+    Array.from(sessions, (session, age) => ({ session, age })),
+    ({ session }) => session.remoteAddress,
+  );
+  const addresses = [...byAddress.values()].sort((a, b) => b.length - a.length);
+  const going: One[] = [];
+  for (let most = addresses[0]?.length ?? 0; most > 0 && going.length < count; most--) {
+    const newest: { session: One; age: number }[] = [];
+    // Those that have most come first, also when each has one less.
+    for (const own of addresses) {
+      if (own.length < most) break;
+      newest.push(...own.splice(-1));
+    }
+    newest.sort((a, b) => b.age - a.age);
+    going.push(...newest.slice(0, count - going.length).map(({ session }) => session));
+  }
+  return going;
 }

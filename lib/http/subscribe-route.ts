@@ -70,7 +70,7 @@ export class SubscribeRoute implements Route {
     const asked = this.#read(request);
     if (isSubscribeFault(asked)) return asked;
     if (!isHandshake(request)) return badHandshake;
-    return this.#options.sessions.open(request, (remoteAddress, holding) =>
+    return this.#options.sessions.open(request, asked.cursor !== undefined, (remoteAddress, holding) =>
       this.#accept(upgrade, asked, remoteAddress, holding),
     );
   }

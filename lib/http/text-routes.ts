@@ -114,7 +114,7 @@ class TextRoute implements Route {
 
   #open(request: IncomingMessage, response: ServerResponse, asked: TextRequest): Refusal | undefined {
     const host = this.#host;
-    return this.#options.sessions.open(request, (remoteAddress, holding) => {
+    return this.#options.sessions.open(request, asked.afterTimeUs !== undefined, (remoteAddress, holding) => {
       // A socket that is gone would never tell its session.
       if (request.socket.destroyed) return undefined;
       return new HttpSession({ host, request, response, asked, holding, remoteAddress });

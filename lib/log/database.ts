@@ -100,6 +100,14 @@ export async function bytesOf(location: string, name = /./): Promise<number> {
   return bytes;
 }
 
+/**
+ * Memory that LevelDB has for it: the cache of blocks of its tables and what is not in tables yet. It does not count the indexes of
+ * tables that are open, iterators, and tables that are mapped into memory. 0 while it is not open.
+ */
+export function databaseBytesOf(db: Database): number {
+  return db.status === 'open' ? Number(db.getProperty('leveldb.approximate-memory-usage')) : 0;
+}
+
 /** Has LevelDB write its memtable to a table. */
 export async function flushDatabase(db: Database): Promise<void> {
   // Of a range without keys, there is nothing else to compact.

@@ -58,6 +58,8 @@ export interface EventLog extends LogReader {
   /** Deletes blocks whose last event is older than `olderThanUs`, and the oldest beyond the byte limit. */
   trim(olderThanUs: number): Promise<TrimResult>;
   readonly deletions: Readonly<DeletionTotals>;
+  /** Memory of LevelDB: its caches of blocks and what it has not written to tables yet. */
+  readonly databaseBytes: number;
   /** What the log holds. */
   stats(): LogStats;
   /** Waits for running calls and closes. Idempotent. */

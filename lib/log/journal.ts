@@ -3,7 +3,13 @@
 
 import type { Block } from './block.ts';
 import { blockKey, packBlock, parts, unpackBlock } from './block-format.ts';
-import { type Database, type DatabaseOptions, flushDatabase, openDatabase } from './database.ts';
+import {
+  type Database,
+  type DatabaseOptions,
+  databaseBytesOf,
+  flushDatabase,
+  openDatabase,
+} from './database.ts';
 import { asDamage, writeFailure } from './log-errors.ts';
 import { type LogLimits, limitsOf } from './log-limits.ts';
 
@@ -108,6 +114,10 @@ export class Journal {
     } catch (cause) {
       throw writeFailure(`cannot delete from the log in ${this.#location}`, cause);
     }
+  }
+
+  get databaseBytes(): number {
+    return databaseBytesOf(this.#db);
   }
 
   /** Leaves little for the next opening to do. */

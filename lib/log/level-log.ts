@@ -221,6 +221,10 @@ export class LevelLog implements EventLog {
     }
   }
 
+  get databaseBytes(): number {
+    return this.#store.stored.databaseBytes + this.#journal.databaseBytes;
+  }
+
   stats(): LogStats {
     const { bytes, events } = this.#store.size;
     const { lastTimeUs, uncompacted, uncompactedBytes, uncompactedEvents, memoryBytes } = this.#view;

@@ -7,7 +7,7 @@ import type { EventCompressor } from './block-builder.ts';
 import type { BlockHead } from './block-format.ts';
 import { BlockLoader } from './block-loader.ts';
 import { BlockReader } from './block-reader.ts';
-import type { Database } from './database.ts';
+import { type Database, databaseBytesOf } from './database.ts';
 import type { ReadResult, SliceEncoding } from './event-log.ts';
 import { databaseFailure } from './log-errors.ts';
 import type { CreatedSearch, ReadFilter } from './segment-index.ts';
@@ -22,9 +22,17 @@ export class StoredBlocks {
   readonly segments: SegmentList;
   readonly #loader: BlockLoader;
   readonly #reader: BlockReader;
+  readonly #db: Database;
   readonly #location: string;
 
-  private constructor(location: string, lastTimeUs: number, segments: SegmentList, loader: BlockLoader) {
+  private constructor(
+    db: Database,
+    location: string,
+    lastTimeUs: number,
+    segments: SegmentList,
+    loader: BlockLoader,
+  ) {
+    this.#db = db;
     this.#location = location;
     this.lastTimeUs = lastTimeUs;
     this.segments = segments;
@@ -47,7 +55,12 @@ export class StoredBlocks {
     const lastTimeUs = last?.index.lastTimeUs ?? 0;
     const loader = new BlockLoader(db, compressor);
     const segments = await SegmentList.load(db, lastTimeUs, last?.segmentUs ?? 0, loader);
-    return new StoredBlocks(location, lastTimeUs, segments, loader);
+    return new StoredBlocks(db, location, lastTimeUs, segments, loader);
+  }
+
+  /** Memory of LevelDB, of all threads that have it open together. */
+  get databaseBytes(): number {
+    return databaseBytesOf(this.#db);
   }
 
   /** As `LogReader.read`, among stored blocks. `catchUp` is called before a failure is believed: see log-view.ts. */

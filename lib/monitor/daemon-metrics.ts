@@ -24,7 +24,7 @@ export interface DaemonSources {
   readonly relays: readonly Relay[];
   readonly totals: IngestTotals;
   readonly published: EventCounts;
-  readonly log: Pick<EventLog, 'stats' | 'positions' | 'deletions' | 'coverageTotals'>;
+  readonly log: Pick<EventLog, 'stats' | 'positions' | 'deletions' | 'coverageTotals' | 'databaseBytes'>;
   readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs' | 'disconnects'>;
   readonly queue: Pick<QueueState, 'newestFrameTimeUs' | 'stalledBy' | 'pendingBytes' | 'isPaused'>;
   readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes'>;

@@ -2,9 +2,12 @@
 // What the metrics are is in the tables. The only importer of prom-client.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { type DeliveryCounts, noCounts, readBusyMs } from '../worker/delivery-counts.ts';
+import type { MemoryReport } from '../status/status-report.ts';
+import { type DeliveryCounts, noCounts } from '../worker/delivery-counts.ts';
 import { type DaemonSources, daemonMetrics } from './daemon-metrics.ts';
 import type { DiskSpace } from './disk-space.ts';
+import { memoryMetrics } from './memory-metrics.ts';
+import { readMemory } from './memory-sum.ts';
 import type { Metric } from './metric.ts';
 import { subscriberMetrics } from './subscriber-metrics.ts';
 import { v1Metrics } from './v1-metrics.ts';
@@ -26,11 +29,16 @@ export class Metrics {
   readonly #writes: Histogram;
   /** As of the read that is under way. */
   #counts: DeliveryCounts = noCounts;
+  #memory: MemoryReport | undefined;
 
   constructor(sources: MetricSources) {
     this.#sources = sources;
     collectDefaultMetrics({ register: this.#registry });
-    const own = [...daemonMetrics(sources), ...subscriberMetrics(() => this.#counts)];
+    const memory = memoryMetrics(
+      () => this.#counts,
+      () => this.#memory,
+    );
+    const own = [...daemonMetrics(sources), ...subscriberMetrics(() => this.#counts), ...memory];
     const relayIds = sources.relays.map(({ id }) => id);
     for (const metric of [...own, ...v1Metrics(own, relayIds)]) this.#add(metric);
     this.#writes = new Histogram({
@@ -48,10 +56,10 @@ export class Metrics {
 
   /** The text that Prometheus reads. */
   async read(): Promise<{ contentType: string; body: string }> {
-    const { counts, disk } = this.#sources;
+    const { counts, disk, log } = this.#sources;
     const [current] = await Promise.all([counts(), disk.refresh()]);
-    // Without workers it is counted there already.
-    this.#counts = { ...current, busyMs: { ...readBusyMs(), ...current.busyMs } };
+    this.#counts = current;
+    this.#memory = readMemory(current, log);
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
   }
 

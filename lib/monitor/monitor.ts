@@ -9,7 +9,7 @@ import type { Block } from '../log/block.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Logger, ProcessLogger } from '../logger.ts';
 import type { Relay } from '../upstream/relay-url.ts';
-import { withinLog } from '../worker/delivery-counts.ts';
+import { withinLog, withThisThread } from '../worker/delivery-counts.ts';
 import type { Delivery } from '../worker/subscriber-server.ts';
 import { DiskSpace } from './disk-space.ts';
 import { EventCounts } from './event-counts.ts';
@@ -69,7 +69,7 @@ export class Monitor {
       lostLines: () => logger.lostLines,
       queue: link.ingest.queue,
       published: this.#published,
-      counts: async () => withinLog(await delivery.counts(), log.stats()),
+      counts: async () => withThisThread(withinLog(await delivery.counts(), log.stats())),
     };
     this.readiness = readiness;
     this.#metrics = new Metrics({ ...shared, checks, disk: new DiskSpace(options.dataDir) });

@@ -18,6 +18,7 @@ import type {
 import type { Relay } from '../upstream/relay-url.ts';
 import type { DeliveryCounts } from '../worker/delivery-counts.ts';
 import type { EventCounts } from './event-counts.ts';
+import { type HeapCounts, readMemory } from './memory-sum.ts';
 import { rounded, SumMeter, Tick } from './meter.ts';
 import { upstreamLagUs } from './upstream-lag.ts';
 
@@ -39,7 +40,7 @@ export interface StatusSources {
   readonly totals: Pick<IngestTotals, 'drops'>;
   /** Sampled here and nowhere else. */
   readonly published: EventCounts;
-  readonly log: Pick<EventLog, 'stats' | 'positions' | 'coverage'>;
+  readonly log: Pick<EventLog, 'stats' | 'positions' | 'coverage' | 'databaseBytes'>;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs'>;
@@ -56,7 +57,8 @@ export interface StatusSources {
 export type SubscriberCounts = Pick<
   DeliveryCounts,
   'sessions' | 'subscribers' | 'live' | 'slowestLagUs' | 'deliveredEvents' | 'deliveredBytes' | 'refusals'
->;
+> &
+  HeapCounts;
 
 /** Started by its constructor; `stop` ends it. */
 export class StatusReporter {
@@ -140,12 +142,14 @@ export class StatusReporter {
     const json = this.#jsonBytes.perSecond(this.#tick);
     const ratio = json === 0 ? null : rounded(this.#zstdBytes.perSecond(this.#tick) / json);
     const reasons = counted(this.#drops);
+    const memory = readMemory(counts, log);
     return {
       timeUs,
       version,
       uptimeMs: toMs(timeUs - this.#startedAtUs),
       workers,
-      memoryBytes: residentBytes(),
+      memoryBytes: memory.residentBytes,
+      memory,
       events: published.report(this.#tick),
       upstream: this.#upstream(timeUs),
       log: {
@@ -214,16 +218,4 @@ function counted(counts: Iterable<readonly [string, number]>): ReasonCount[] {
 
 function toMs(us: number): number {
   return Math.round(us / 1000);
-}
-
-let lastResidentBytes = 0;
-
-/** Memory of the process. Node reads a file for it, which fails while too many are open: then what it was. */
-function residentBytes(): number {
-  try {
-    lastResidentBytes = process.memoryUsage.rss();
-  } catch {
-    // Nothing depends on it.
-  }
-  return lastResidentBytes;
 }

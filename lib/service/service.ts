@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { chooseCompressor } from '../codec/choose-compressor.ts';
 import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
+import { endsWithin } from '../deadline.ts';
 import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
@@ -16,6 +17,7 @@ import { type LinkTiming, RelayLink } from '../ingest/relay-link.ts';
 import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
 import { LevelLog } from '../log/level-log.ts';
 import type { Logger, ProcessLogger } from '../logger.ts';
+import { findMemoryLimit, heapUse } from '../memory.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { openFilesMax, shareOpenFiles } from '../open-files.ts';
 import { packageVersion } from '../package-version.ts';
@@ -39,7 +41,11 @@ const tailBytesMax = 48 * 1024 * 1024;
 const workersMax = 4;
 /** Systems that spread the connections of one port over several listeners; elsewhere one worker is all there can be. */
 const portSharers: readonly NodeJS.Platform[] = ['linux', 'freebsd', 'sunos', 'aix'];
-/** Time that clients get to answer the close frame at shutdown; the whole stop stays under 10 s. */
+/**
+ * How long each part of a stop is waited for, whatever has failed; the whole stays under 10 s. What is not stored by then comes again
+ * from the relay, and a log that is not closed loses nothing. Clients get less than their part to answer the close frame.
+ */
+const stopMs = { intake: 2_000, sessions: 6_000, log: 1_000 };
 const sessionsStopMs = 4_000;
 
 /** Addresses that a running service is bound to. */
@@ -90,7 +96,11 @@ export class Service {
     }
   }
 
-  /** Graceful shutdown: stores what was taken, closes all subscribers, then the log. Idempotent. */
+  /**
+   * Graceful shutdown: stores what was taken, closes all subscribers, then the log. Idempotent.
+   * What hangs is not waited for, and named in the log.
+   * @throws the error of a part that could not be ended; all others are ended.
+   */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -98,19 +108,36 @@ export class Service {
 
   async #stop(): Promise<void> {
     const { link, delivery, retention, monitor, log, compressor, logger } = this.#parts;
+    const failures: unknown[] = [];
+    const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
+      work.catch((error: unknown) => failures.push(error));
+      if (!(await endsWithin(stopMs[what], work))) logIncomplete(logger, what);
+    };
     // Load balancers see it at once, while the operator's listener still answers.
     monitor.readiness.isListening = false;
     monitor.stop();
     // Nothing comes in any more, and what came is stored and sent.
-    await link.stop();
-    await link.ingest.stop();
-    await retention.stop();
-    await delivery.stop(sessionsStopMs);
+    await end('intake', endIntake(link, retention));
+    await end('sessions', delivery.stop(sessionsStopMs));
     await monitor.listener.stop();
-    await log.close();
+    await end('log', log.close());
     compressor.close();
     logger.flush();
+    if (failures.length > 0) throw failures[0];
   }
+}
+
+async function endIntake(link: RelayLink, retention: Retention): Promise<void> {
+  await link.stop();
+  await link.ingest.stop();
+  await retention.stop();
+}
+
+function logIncomplete(logger: Logger, what: keyof typeof stopMs): void {
+  const hanging = { intake: 'a write of the log', sessions: 'a thread', log: 'the log' };
+  const seconds = stopMs[what] / 1000;
+  const message = `${hanging[what]} has not come to its end within ${seconds} s, and is not waited for: nothing is lost`;
+  logger.warn({ code: 'SERVICE_STOP_INCOMPLETE' }, message);
 }
 
 /** Everything that {@link Service.stop} has to end, and what the first line of the log tells. */
@@ -277,6 +304,7 @@ function usualWorkers(): number {
 
 function logStart(parts: Parts, addresses: ServiceAddresses): void {
   const { logger, relays, workers, compressor, log } = parts;
+  const limit = findMemoryLimit();
   logger.info(
     {
       listen: formatListenAddress(addresses.public),
@@ -285,6 +313,9 @@ function logStart(parts: Parts, addresses: ServiceAddresses): void {
       workers,
       compressor: compressor.name,
       dictionary: compressor.dictionaryId,
+      memoryLimitBytes: limit.limitBytes,
+      memoryLimitOf: limit.of,
+      heapLimitBytes: heapUse().limitBytes,
       ...log.stats(),
     },
     'started',

@@ -11,7 +11,7 @@ import { type DeliveryClose, deliveryCloses } from '../wire/server-messages.ts';
 import type { TextBody } from '../wire/text-encodings.ts';
 import type { TextRequest } from '../wire/text-query.ts';
 import type { Holding } from './held-bytes.ts';
-import type { SessionEnd } from './session-counts.ts';
+import { endMsOf, type SessionEnd } from './session-counts.ts';
 import type { SessionHost } from './session-host.ts';
 import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
 
@@ -214,7 +214,7 @@ export class HttpSession implements Transport {
     if (this.#ending !== undefined) return;
     this.#ending = why;
     // A client that reads a whole answer slowly may have its last bytes too.
-    if (why !== 'complete') this.#dueMs = performance.now() + this.#host.timing.closeTimeoutMs;
+    if (why !== 'complete') this.#dueMs = performance.now() + endMsOf(why, this.#host.timing);
     // Not at once: it may be the loop that calls, out of the constructor even.
     queueMicrotask(() => this.#subscription.end());
   }

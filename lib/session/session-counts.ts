@@ -2,6 +2,7 @@
 // websocket-session.ts and http-session.ts, read when metrics are asked for.
 
 import { type FilterName, filterNames } from '../wire/misspelt-name.ts';
+import type { SessionTiming } from './session-timer.ts';
 import type { ClosedBy } from './subscriber-socket.ts';
 
 /** What became of a message from a client. */
@@ -43,6 +44,8 @@ export const sessionEnds = [
   'no_room',
   'no_room_of_address',
   'delivery_failed',
+  /** It had to go because the thread or the container runs short of memory. */
+  'memory_short',
   'server_stopping',
 ] as const;
 export type SessionEnd = (typeof sessionEnds)[number];
@@ -66,6 +69,14 @@ export class SessionCounts {
   end(why: SessionEnd): void {
     this.ended.set(why, (this.ended.get(why) as number) + 1);
   }
+}
+
+/** How long a client that is ended for want of memory may take to hear of it: what is kept for it is what there is too much of. */
+const shedMs = 500;
+
+/** How long the end of a session may take. */
+export function endMsOf(why: SessionEnd, { closeTimeoutMs }: Pick<SessionTiming, 'closeTimeoutMs'>): number {
+  return why === 'memory_short' ? Math.min(shedMs, closeTimeoutMs) : closeTimeoutMs;
 }
 
 /** Why a WebSocket has ended that the session did not end. */

@@ -39,6 +39,7 @@ export interface Visited {
 /** Runs while there is something to visit. */
 export class SessionTimer<T extends Visited> {
   readonly #sessions: ReadonlySet<T>;
+  readonly #everyTick: () => void;
   readonly #tickMs: number;
   readonly #ticksPerSweep: number;
   #timer: NodeJS.Timeout | undefined;
@@ -47,10 +48,12 @@ export class SessionTimer<T extends Visited> {
   /**
    * @param sessions the owner's; read here only.
    * @param intervalMs the shortest time that a session keeps.
+   * @param everyTick called beside, several times a second.
    */
-  constructor(sessions: ReadonlySet<T>, intervalMs: number) {
+  constructor(sessions: ReadonlySet<T>, intervalMs: number, everyTick: () => void = () => {}) {
     const sweepMs = Math.min(sweepMsMax, intervalMs / sweepsPerInterval);
     this.#sessions = sessions;
+    this.#everyTick = everyTick;
     this.#tickMs = Math.max(1, sweepMs / ticksPerSweep);
     this.#ticksPerSweep = Math.max(1, Math.floor(sweepMs / this.#tickMs));
   }
@@ -66,6 +69,7 @@ export class SessionTimer<T extends Visited> {
       this.#timer = undefined;
       return;
     }
+    this.#everyTick();
     const nowMs = performance.now();
     for (let left = Math.ceil(this.#sessions.size / this.#ticksPerSweep); left > 0; left--) {
       // A sweep is one walk over the set, which goes on where it was when sessions come and go meanwhile.

@@ -22,7 +22,7 @@ import type { SubscribeRequest } from '../wire/subscribe-query.ts';
 import { ControlFrames } from './control-frames.ts';
 import type { HeldKind, Holding } from './held-bytes.ts';
 import { clientBytesPerSecondMax, MessageRate, messageTimeoutMs } from './message-rate.ts';
-import { endOf, type SessionEnd } from './session-counts.ts';
+import { endMsOf, endOf, type SessionEnd } from './session-counts.ts';
 import type { SessionHost } from './session-host.ts';
 import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
 import type { ClosedBy, SubscriberSocket } from './subscriber-socket.ts';
@@ -334,7 +334,7 @@ export class WebSocketSession implements Transport {
   #begin(why: SessionEnd): void {
     if (this.#ending !== undefined) return;
     this.#ending = why;
-    this.#dueMs = performance.now() + this.#host.timing.closeTimeoutMs;
+    this.#dueMs = performance.now() + endMsOf(why, this.#host.timing);
     this.#subscription?.end();
   }
 

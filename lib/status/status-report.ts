@@ -12,6 +12,7 @@ export interface StatusReport {
   readonly workers: number;
   /** Resident memory of the process. */
   readonly memoryBytes: number;
+  readonly memory: MemoryReport;
   readonly events: EventReport;
   readonly upstream: UpstreamReport;
   readonly log: LogReport;
@@ -19,6 +20,27 @@ export interface StatusReport {
   readonly subscribers: SubscriberReport;
   readonly drops: DropReport;
   readonly coverage: CoverageReport;
+}
+
+/** Where memory is. Parts overlap: heaps, what is outside of them and LevelDB's are anonymous, and that is resident. */
+export interface MemoryReport {
+  readonly residentBytes: number;
+  /** What is in no file; null where the system does not tell, as all that may be null. */
+  readonly anonymousBytes: number | null;
+  /** V8's heaps of all threads, without their youngest objects, and what lies outside of them and is held from there. */
+  readonly heapBytes: number;
+  readonly externalBytes: number;
+  /** LevelDB's caches and what it has not written to tables. */
+  readonly databaseBytes: number;
+  /** The kernel's, of TCP: of this process's cgroup, or of its whole network namespace, which may be the machine's. */
+  readonly socketBytes: number | null;
+  readonly socketsOf: 'cgroup' | 'network_namespace' | null;
+  /** Anonymous memory and socket buffers: what has to be given back. */
+  readonly totalBytes: number;
+  /** What it may be, of which cgroup or the machine, and what is used of that by all that counts for it. */
+  readonly limitOf: 'cgroup_v2' | 'cgroup_v1' | 'machine';
+  readonly limitBytes: number;
+  readonly limitedBytes: number | null;
 }
 
 /** Events as they come in. */

@@ -38,6 +38,11 @@ export const deliveryCloses: Readonly<Record<CloseReason, DeliveryClose>> = {
     status: 429,
     text: `too many wanted DIDs and subjects of one address: it may have ${wantedDidsPerAddressMax.toLocaleString('en')} at a time`,
   },
+  memory_short: {
+    code: closeTryAgainLater,
+    status: 503,
+    text: 'this server is short of memory: try again later, from your cursor',
+  },
   delivery_failed: { code: closeApplicationError, status: 503, text: 'failed to replay events' },
 };
 

@@ -5,6 +5,8 @@ import { isMainThread, threadId } from 'node:worker_threads';
 import type { Fanout } from '../fanout/fanout.ts';
 import type { PublicListener } from '../http/public-listener.ts';
 import type { LogStats } from '../log/event-log.ts';
+import { threadMemory } from '../memory.ts';
+import { type MemoryWatch, memoryStates } from './memory-watch.ts';
 
 /** Numbers by name; the names are one of the closed lists of the file that counts. */
 export type Counts = Readonly<Record<string, number>>;
@@ -30,6 +32,13 @@ export interface DeliveryCounts {
   readonly pacingWaitedMs: number;
   /** How long each thread had something to do, by its name: what is left is idle. */
   readonly busyMs: Counts;
+  /** By thread, now: V8's heap without its youngest objects, what it may be, what is outside of it, and of that array buffers. */
+  readonly heapUsedBytes: Counts;
+  readonly heapLimitBytes: Counts;
+  readonly externalBytes: Counts;
+  readonly arrayBufferBytes: Counts;
+  /** By thread, now: one of `memoryStates`. */
+  readonly memoryState: Counts;
   readonly sessionsOpened: number;
   readonly sessionEnds: Counts;
   readonly clientMessages: Counts;
@@ -63,6 +72,11 @@ export const noCounts: DeliveryCounts = {
   pacingWaits: 0,
   pacingWaitedMs: 0,
   busyMs: {},
+  heapUsedBytes: {},
+  heapLimitBytes: {},
+  externalBytes: {},
+  arrayBufferBytes: {},
+  memoryState: {},
   sessionsOpened: 0,
   sessionEnds: {},
   clientMessages: {},
@@ -78,7 +92,7 @@ export const noCounts: DeliveryCounts = {
 };
 
 /** Reads the counts of one thread. */
-export function readCounts(fanout: Fanout, listener: PublicListener): DeliveryCounts {
+export function readCounts(fanout: Fanout, listener: PublicListener, memory: MemoryWatch): DeliveryCounts {
   const { sessions, held } = listener;
   return {
     sessions: sessions.members.size,
@@ -89,7 +103,8 @@ export function readCounts(fanout: Fanout, listener: PublicListener): DeliveryCo
     zstdBytes: fanout.totals.zstdBytes,
     pacingWaits: fanout.rates.pacing.waits,
     pacingWaitedMs: fanout.rates.pacing.waitedMs,
-    busyMs: readBusyMs(),
+    ...readThread(),
+    memoryState: { [threadName()]: memoryStates[memory.state] },
     sessionsOpened: sessions.counts.opened,
     sessionEnds: Object.fromEntries(sessions.counts.ended),
     clientMessages: Object.fromEntries(sessions.counts.messages),
@@ -105,10 +120,42 @@ export function readCounts(fanout: Fanout, listener: PublicListener): DeliveryCo
   };
 }
 
-/** How long this thread had something to do since it started. Its name is `main`, or `worker_` and a number from 1 on. */
-export function readBusyMs(): Counts {
-  const name = isMainThread ? 'main' : `worker_${threadId}`;
-  return { [name]: performance.eventLoopUtilization().active };
+/** What every thread has, also one that serves nobody. */
+type ThreadCounts = Pick<
+  DeliveryCounts,
+  'busyMs' | 'heapUsedBytes' | 'heapLimitBytes' | 'externalBytes' | 'arrayBufferBytes'
+>;
+
+/** How long this thread had something to do since it started, and its memory. */
+export function readThread(): ThreadCounts {
+  const name = threadName();
+  const { usedBytes, limitBytes, externalBytes, arrayBufferBytes } = threadMemory();
+  return {
+    busyMs: { [name]: performance.eventLoopUtilization().active },
+    heapUsedBytes: { [name]: usedBytes },
+    heapLimitBytes: { [name]: limitBytes },
+    externalBytes: { [name]: externalBytes },
+    arrayBufferBytes: { [name]: arrayBufferBytes },
+  };
+}
+
+/** The counts of the threads that serve subscribers, with those of this one, which may be none of them. */
+export function withThisThread(counts: DeliveryCounts): DeliveryCounts {
+  const own = readThread();
+  // Without workers it is counted there already.
+  return {
+    ...counts,
+    busyMs: { ...own.busyMs, ...counts.busyMs },
+    heapUsedBytes: { ...own.heapUsedBytes, ...counts.heapUsedBytes },
+    heapLimitBytes: { ...own.heapLimitBytes, ...counts.heapLimitBytes },
+    externalBytes: { ...own.externalBytes, ...counts.externalBytes },
+    arrayBufferBytes: { ...own.arrayBufferBytes, ...counts.arrayBufferBytes },
+  };
+}
+
+/** `main`, or `worker_` and a number from 1 on. */
+function threadName(): string {
+  return isMainThread ? 'main' : `worker_${threadId}`;
 }
 
 /** The same counts with a lag that is at most the log's length: the distance to a cursor of 0 tells nothing. */

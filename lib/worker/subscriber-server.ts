@@ -11,10 +11,12 @@ import { PublicListener } from '../http/public-listener.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import type { Block } from '../log/block.ts';
 import type { LogReader } from '../log/event-log.ts';
+import { collectGarbage, findMemoryLimit, heapUse } from '../memory.ts';
 import type { StatusReport } from '../status/status-report.ts';
 import { statusRoutes } from '../status/status-routes.ts';
 import type { Codec } from './codec.ts';
 import { type DeliveryCounts, readCounts } from './delivery-counts.ts';
+import { MemoryWatch } from './memory-watch.ts';
 
 /** Reads of the log at a time, in all threads together. Node has four threads for them, and ingest writes on them too. */
 export const readsMax = 4;
@@ -61,6 +63,7 @@ export interface Delivery {
 export class SubscriberServer implements Delivery {
   readonly #fanout: Fanout;
   readonly #listener: PublicListener;
+  readonly #memory: MemoryWatch;
   #report: StatusReport | undefined;
 
   constructor(options: SubscriberServerOptions) {
@@ -91,6 +94,8 @@ export class SubscriberServer implements Delivery {
       nowUs: () => Math.max(nowMs() * 1000, log.lastTimeUs, log.coverage.lastUs),
       routes: statusRoutes(() => this.#report),
     });
+    this.#memory = watchMemory(this.#fanout, this.#listener, writeLog);
+    this.#listener.sessions.memory = this.#memory;
   }
 
   /** @param isShared whether other threads listen there too. */
@@ -112,10 +117,38 @@ export class SubscriberServer implements Delivery {
   }
 
   async counts(): Promise<DeliveryCounts> {
-    return readCounts(this.#fanout, this.#listener);
+    return readCounts(this.#fanout, this.#listener, this.#memory);
   }
 
   stop(deadlineMs: number): Promise<void> {
     return this.#listener.stop(deadlineMs);
   }
+}
+
+function watchMemory(
+  fanout: Fanout,
+  { sessions }: PublicListener,
+  writeLog: (entry: ServerLogEntry) => void,
+): MemoryWatch {
+  const limit = findMemoryLimit();
+  return new MemoryWatch(
+    {
+      heap: heapUse,
+      container: () => limit.use(),
+      collect: collectGarbage,
+      nowMs: () => performance.now(),
+    },
+    {
+      get behind() {
+        const { subscribers, live } = fanout.stats();
+        return subscribers - live;
+      },
+      get sessions() {
+        return sessions.members.size;
+      },
+      shedBehind: (count) => fanout.shedBehind(count),
+      shedNewest: (count) => sessions.shedNewest(count),
+    },
+    (fields, message) => writeLog({ level: 'warn', fields, message }),
+  );
 }

@@ -1,12 +1,13 @@
 // The worker threads that serve subscribers, as the main thread sees them: it starts them, hands them what the log
 // stores, and asks them for counts. It owns no sockets; each worker listens on the same address, and the system spreads
-// connections over them. A worker that ends by itself takes the daemon with it: there is no other in its place.
+// connections over them. A worker that fails, ends or hangs takes the daemon with it: there is no other in its place.
 
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
+import { endsWithin } from '../deadline.ts';
 import { CodedError } from '../errors.ts';
 import { bind } from '../http/listen.ts';
 import type { ListenAddress } from '../listen-address.ts';
@@ -21,6 +22,20 @@ import type { Ask, AskKind, Asks, FromWorker, Tell, WorkerStart } from './worker
 /** Bytes of blocks that a worker may be behind before ingest waits for it: it has stopped, or nearly. */
 const behindBytesMax = 64 * 1024 * 1024;
 const behindPollMs = 5;
+
+/**
+ * A worker that has left something unanswered, and has said nothing at all, at so many looks in a row hangs: half a minute. Looks
+ * are counted and not time, because a process that was stopped for an hour is none that hangs.
+ */
+const silentLooksMax = 10;
+const lookMs = 3_000;
+/**
+ * How long a worker may take to begin its stop: three seconds if it has said something of late, and is busy, and one if it has not.
+ * It is asked for counts once a second. And how long it may take to end it, beyond its deadline.
+ */
+const stopBeginsMs = { ofBusy: 3_000, ofSilent: 1_000 };
+const silentMs = 2_000;
+const stopEndsMs = 500;
 
 /** What the pool needs. */
 export interface WorkerPoolOptions {
@@ -44,6 +59,7 @@ export class WorkerPool implements Delivery, LogFollower {
   readonly #takenBytes: BigInt64Array;
   #sentBytes = 0;
   #members: Member[] = [];
+  #looking: NodeJS.Timeout | undefined;
   #log: LevelLog | undefined;
 
   constructor(options: WorkerPoolOptions) {
@@ -76,6 +92,9 @@ export class WorkerPool implements Delivery, LogFollower {
       return new Member(start, writeLog, failed);
     });
     await Promise.all(this.#members.map((member) => member.ready));
+    this.#looking = setInterval(() => {
+      for (const member of this.#members) member.look();
+    }, lookMs).unref();
   }
 
   async listen(address: ListenAddress): Promise<ListenAddress> {
@@ -108,6 +127,7 @@ export class WorkerPool implements Delivery, LogFollower {
 
   /** Ends the workers at once. */
   async terminate(): Promise<void> {
+    clearInterval(this.#looking);
     await Promise.all(this.#members.map((member) => member.terminate()));
   }
 
@@ -160,6 +180,9 @@ class Member {
   readonly #failed: (error: unknown) => void;
   readonly #asked = new Map<number, PromiseWithResolvers<unknown>>();
   #asks = 0;
+  /** Looks in a row at which it owed an answer and had said nothing since the one before. */
+  #silentLooks = 0;
+  #heardAtMs = performance.now();
   /** Why the worker answers no more. */
   #end: { readonly error: unknown } | undefined;
   /** It is ended by {@link terminate}. */
@@ -179,6 +202,8 @@ class Member {
     // Comes after an error too, and alone when a thread is ended from outside or ends itself.
     this.#worker.on('exit', (exitCode) => this.#ended(endedError(exitCode)));
     this.#worker.on('message', (message: FromWorker) => {
+      this.#silentLooks = -1;
+      this.#heardAtMs = performance.now();
       if (message.kind === 'ready') this.#ready.resolve();
       else if (message.kind === 'log') writeLog(message.entry);
       else this.#answered(message);
@@ -204,18 +229,35 @@ class Member {
     return (await answer.promise) as Asks[Kind]['answer'];
   }
 
-  /** Resolves when it serves nobody any more, also because it has ended. */
+  /** Sees whether it hangs. To be called in long intervals: it is asked for counts once a second. */
+  look(): void {
+    if (this.#end !== undefined) return;
+    this.#silentLooks = this.#asked.size === 0 ? 0 : this.#silentLooks + 1;
+    if (this.#silentLooks < silentLooksMax) return;
+    this.#hangs((silentLooksMax * lookMs) / 1000);
+  }
+
+  /** Resolves when it has stopped, or has ended, or is not waited for any more, which {@link terminate} ends. */
   async stop(deadlineMs: number): Promise<void> {
-    try {
-      await this.ask('stop', { deadlineMs });
-    } catch (error) {
-      if (this.#end === undefined) throw error;
-    }
+    const stopped = this.ask('stop', { deadlineMs });
+    stopped.catch(() => {});
+    // Answered in order: once this one is, the stop has begun.
+    const isSilent = performance.now() - this.#heardAtMs > silentMs;
+    const beginsMs = isSilent ? stopBeginsMs.ofSilent : stopBeginsMs.ofBusy;
+    const begins = endsWithin(beginsMs, this.ask('counts', {}));
+    const ends = endsWithin(deadlineMs + stopEndsMs, stopped);
+    if (await begins) await ends;
+    else this.#hangs(beginsMs / 1000);
   }
 
   async terminate(): Promise<void> {
     this.#isTerminated = true;
     await this.#worker.terminate();
+  }
+
+  #hangs(seconds: number): void {
+    this.#ended(hangsError(seconds));
+    void this.#worker.terminate();
   }
 
   #ended(error: unknown): void {
@@ -241,6 +283,13 @@ function endedError(exitCode: number): CodedError {
   return new CodedError(
     'WORKER_ENDED',
     `a thread that serves subscribers ended by itself, without an error and with exit code ${exitCode}: start the daemon again, and report it`,
+  );
+}
+
+function hangsError(seconds: number): CodedError {
+  return new CodedError(
+    'WORKER_HANGS',
+    `a thread that serves subscribers has not answered for ${seconds} s and was ended: start the daemon again, and report it`,
   );
 }
 

@@ -19,6 +19,8 @@ export interface DaemonOptions {
   readonly flags?: readonly string[];
   /** Files that the process may have open. Default: as many as this one. */
   readonly openFiles?: number | undefined;
+  /** For Node.js, beside those of this process. */
+  readonly nodeOptions?: string | undefined;
   /** Modules to load before the daemon, each with what it reads from the environment. */
   readonly preloads?: readonly Preload[];
 }
@@ -54,7 +56,7 @@ export class Daemon {
   endExpected = false;
   readonly #child: ChildProcess;
 
-  constructor({ dataDir, relayUrl, flags = [], openFiles, preloads = [] }: DaemonOptions) {
+  constructor({ dataDir, relayUrl, flags = [], openFiles, nodeOptions, preloads = [] }: DaemonOptions) {
     mkdirSync(compileCache, { recursive: true });
     const args = [
       ...preloads.flatMap(({ file }) => ['--import', file]),
@@ -69,6 +71,7 @@ export class Daemon {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: Object.assign(
         { ...process.env, NODE_COMPILE_CACHE: compileCache },
+        nodeOptions === undefined ? {} : { NODE_OPTIONS: nodeOptions },
         ...preloads.map(({ env }) => env),
       ),
     });

@@ -130,3 +130,19 @@ test('wanted DIDs and subjects', () => {
   }
   expect(threads.map(({ groups }) => groups.wantedDids)).toEqual([0, 0]);
 });
+
+test('for want of memory those go that are farthest behind, and no live one', async () => {
+  const fanout = new Fanout(logIn('store'), addressTable(), (error) => expect.unreachable(String(error)));
+  const clients = [lastTimeUs, 0, blocks[300].index.lastTimeUs, blocks[100].index.lastTimeUs].map(
+    (afterUs) => {
+      const client = new FakeClient(encodings.json);
+      client.subscription = fanout.subscribe(client, matchesNothing, afterUs);
+      return client;
+    },
+  );
+  expect(fanout.shedBehind(2)).toBe(2);
+  expect(clients.map(({ closed }) => closed)).toEqual([undefined, 'memory_short', undefined, 'memory_short']);
+  expect(fanout.stats().subscribers).toBe(2);
+  expect(fanout.shedBehind(8)).toBe(1);
+  expect(clients[0].closed).toBe(undefined);
+});

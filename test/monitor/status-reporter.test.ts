@@ -36,6 +36,8 @@ function started(overrides: Partial<StatusSources> = {}) {
     deliveredEvents: 0,
     deliveredBytes: 0,
     refusals: {},
+    heapUsedBytes: { main: 1, worker_1: 2 },
+    externalBytes: { main: 3, worker_1: 4 },
   } satisfies SubscriberCounts as { -readonly [Key in keyof SubscriberCounts]: SubscriberCounts[Key] };
   const ledger = new CoverageLedger();
   ledger.add([
@@ -52,6 +54,7 @@ function started(overrides: Partial<StatusSources> = {}) {
     totals: new IngestTotals(),
     published: new EventCounts(),
     log: {
+      databaseBytes: 8,
       positions: new Map([
         ['one.example', 41],
         ['two.example', 99],
@@ -138,6 +141,10 @@ test('a report a second, of what was there', async () => {
     },
   });
   expect(report.memoryBytes).toBeGreaterThan(1e6);
+  const { memory } = report;
+  expect(memory).toMatchObject({ heapBytes: 3, externalBytes: 7, databaseBytes: 8 });
+  expect(memory.residentBytes).toBe(report.memoryBytes);
+  expect(memory.totalBytes).toBe((memory.anonymousBytes ?? memory.residentBytes) + (memory.socketBytes ?? 0));
   await seconds(2);
   expect(reports).toHaveLength(3);
   reporter.stop();

@@ -12,8 +12,10 @@ export class Attacker {
   isClosed = false;
   #chunks: Buffer[] = [];
 
-  constructor(port: number, first?: string | Uint8Array) {
-    this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  /** @param from its address, of those that are this machine's. */
+  constructor(port: number, first?: string | Uint8Array, from?: string) {
+    const local = from === undefined ? {} : { localAddress: from };
+    this.socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, ...local });
     this.socket.on('data', (chunk: Buffer) => this.#chunks.push(chunk));
     this.socket.on('error', () => {});
     this.socket.on('end', () => this.socket.end());

@@ -7,7 +7,7 @@ import { Target } from './target.ts';
 
 it.each([256, 512])('with %d files, a crowd of one address ends nothing', async (openFiles) => {
   // A small log: LevelDB begins a new file every second or so.
-  await using target = await Target.start(['--workers', '1', '--retention-bytes', '64MiB'], openFiles);
+  await using target = await Target.start(['--workers', '1', '--retention-bytes', '64MiB'], { openFiles });
   expect(target.daemon.lines.join('\n')).toContain('raise ulimit -n');
   await target.under(256 * 2 ** 20, async () => {
     const crowd: Attacker[] = [];

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { Daemon } from '../crash/daemon.ts';
+import { Daemon, type DaemonOptions } from '../crash/daemon.ts';
 import type { Report } from './network-process.ts';
 
 /** Least events a second that the subscribers have to see meanwhile; the relay's frames make some 800. */
@@ -19,6 +19,9 @@ const lagMsMax = 10_000;
 export const handshakeMsMax = 10_000;
 /** Shortest time that is measured. */
 const measureMsMin = 300;
+
+/** What a daemon may have. */
+type Means = Pick<DaemonOptions, 'openFiles' | 'nodeOptions' | 'preloads'>;
 
 /** See the file comment. */
 export class Target implements AsyncDisposable {
@@ -34,12 +37,12 @@ export class Target implements AsyncDisposable {
     this.#dataDir = dataDir;
   }
 
-  /** @param openFiles that the daemon may have, if not as many as usual. */
-  static async start(flags: readonly string[], openFiles?: number): Promise<Target> {
+  /** @param means of the daemon, if it is to have less than usual. */
+  static async start(flags: readonly string[], means: Means = {}): Promise<Target> {
     const dataDir = await mkdtemp(join(tmpdir(), 'slipstream-safety-'));
     const network = fork(resolve(import.meta.dirname, 'network-process.ts'));
     const relayUrl = await answer<string>(network);
-    const daemon = new Daemon({ dataDir, relayUrl, flags, openFiles });
+    const daemon = new Daemon({ dataDir, relayUrl, flags, ...means });
     const address = await daemon.started;
     if (address === undefined) throw new Error(`the daemon did not start: ${daemon.lines.join('\n')}`);
     network.send({ subscribe: `${address}/subscribe` });

@@ -1,0 +1,59 @@
+// Loaded into the daemon before its own code (`node --import`), in every thread: makes one part of it fail, from outside, once
+// a file is there.
+//
+// FAILURE       what happens: `throws`, `memory` or `loops` in the first worker; `write-fails`, `write-fails-late` (after
+//               a second) or `write-hangs` in the log
+// FAILURE_FILE  begins it
+// FAILURE_LOOK_MS  the interval that worker-pool.ts looks in, for one that hangs
+
+import { existsSync } from 'node:fs';
+import { isMainThread, threadId } from 'node:worker_threads';
+import { ClassicLevel } from 'classic-level';
+
+const { FAILURE: failure, FAILURE_FILE: file = '' } = process.env;
+
+// biome-ignore lint/suspicious/noExplicitAny: methods of all shapes are wrapped alike.
+type Method = (this: any, ...args: any[]) => any;
+
+const inWorker: Readonly<Record<string, () => void>> = {
+  throws() {
+    throw new Error('a worker that throws');
+  },
+  memory() {
+    const kept: unknown[] = [];
+    while (true) kept.push({ at: kept.length, text: `${kept.length}` });
+  },
+  loops() {
+    for (let at = 0; at >= 0; ) at = (at + 1) % 1000;
+  },
+};
+
+const inLog: Readonly<Record<string, () => Promise<unknown>>> = {
+  'write-fails': () => Promise.reject(new Error('a write that fails')),
+  'write-fails-late': () =>
+    new Promise((_, reject) => setTimeout(reject, 1_000, new Error('a write that fails late'))),
+  'write-hangs': () => new Promise(() => {}),
+};
+
+const lookMs = 3_000;
+
+if (isMainThread) {
+  const { setInterval: original } = globalThis;
+  const shortened = (callback: () => void, ms?: number): NodeJS.Timeout =>
+    original(callback, ms === lookMs ? Number(process.env.FAILURE_LOOK_MS) : ms);
+  Object.assign(globalThis, { setInterval: shortened });
+  const fail = inLog[failure ?? ''];
+  const methods = ClassicLevel.prototype as unknown as Record<string, Method>;
+  for (const name of fail === undefined ? [] : ['put', 'batch']) {
+    const method = methods[name];
+    methods[name] = function (...args) {
+      return existsSync(file) ? fail() : method.apply(this, args);
+    };
+  }
+} else if (threadId === 1) {
+  const timer = setInterval(() => {
+    if (!existsSync(file)) return;
+    clearInterval(timer);
+    inWorker[failure ?? '']?.();
+  }, 20);
+}
