@@ -47,6 +47,8 @@ export class Daemon {
   readonly started: Promise<string | undefined>;
   /** The last lines of its log and of what it wrote to standard error. */
   readonly lines: string[] = [];
+  /** The first lines at level error, and of those on standard error. */
+  readonly errors: string[] = [];
   /** Names of what the relay told it beside events. */
   readonly notices = new Set<string>();
   exit: Exit | undefined;
@@ -87,10 +89,11 @@ export class Daemon {
         if (address !== undefined) done(`ws://${address}`);
         const notice = /"name":"(\w+)"/.exec(line)?.[1];
         if (notice !== undefined) this.notices.add(notice);
+        if (line.includes('"level":"error"')) this.#noteError(line);
       });
       void this.exited.then(() => done(undefined));
     });
-    this.#read(this.#child.stderr as NodeJS.ReadableStream, () => {});
+    this.#read(this.#child.stderr as NodeJS.ReadableStream, (line) => this.#noteError(line));
   }
 
   get pid(): number | undefined {
@@ -114,6 +117,10 @@ export class Daemon {
   /** Freezes it, or lets it go on. */
   freeze(frozen: boolean): void {
     this.#child.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
+  }
+
+  #noteError(line: string): void {
+    if (this.errors.length < logLinesMax) this.errors.push(line);
   }
 
   #read(stream: NodeJS.ReadableStream, take: (line: string) => void): void {
