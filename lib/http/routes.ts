@@ -92,8 +92,12 @@ export class Routes {
     route.upgrade({ request, socket, head, refuse });
   }
 
-  /** Whether a request has a body that is of interest. */
-  takesBody({ method, url }: IncomingMessage): boolean {
+  /**
+   * Whether a request has a body, or one that has still to be asked for: then an offer of another protocol is not looked at. Until a
+   * body is there node:http hands over something that is no socket, and it is no handshake on any route of ours.
+   */
+  takesBody({ method, url, headers }: IncomingMessage): boolean {
+    if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0) return true;
     return method === 'POST' && this.#find(pathOf(url ?? ''))?.allow.includes('POST') === true;
   }
 
