@@ -21,6 +21,8 @@ export interface DaemonOptions {
   readonly openFiles?: number | undefined;
   /** Modules to load before the daemon, each with what it reads from the environment. */
   readonly preloads?: readonly Preload[];
+  /** Variables that it has beside ours. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** How a process ended. */
@@ -56,7 +58,7 @@ export class Daemon {
   endExpected = false;
   readonly #child: ChildProcess;
 
-  constructor({ dataDir, relayUrl, flags = [], openFiles, preloads = [] }: DaemonOptions) {
+  constructor({ dataDir, relayUrl, flags = [], openFiles, preloads = [], env = {} }: DaemonOptions) {
     mkdirSync(compileCache, { recursive: true });
     const args = [
       ...preloads.flatMap(({ file }) => ['--import', file]),
@@ -71,7 +73,8 @@ export class Daemon {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: Object.assign(
         { ...process.env, NODE_COMPILE_CACHE: compileCache },
-        ...preloads.map(({ env }) => env),
+        ...preloads.map((preload) => preload.env),
+        env,
       ),
     });
     running.add(this.#child);

@@ -3,6 +3,7 @@
 // choose the run.
 
 import { expect, it } from 'vitest';
+import { mutantPreloads } from '../mutants/mutant-plugin.ts';
 import { Target } from '../safety/target.ts';
 import { Run, runOptions } from './run.ts';
 
@@ -17,7 +18,7 @@ it.concurrent.each(['1', '0'])(
   'a daemon with %s workers stands all that strangers send',
   { timeout: timeoutMs },
   async (workers) => {
-    await using target = await Target.start(['--workers', workers]);
+    await using target = await Target.start(['--workers', workers], undefined, mutantPreloads());
     const { daemon } = target;
     const run = new Run(options, target.port, () => daemon.exit !== undefined);
     try {

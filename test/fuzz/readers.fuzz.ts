@@ -247,6 +247,14 @@ const textReaders: Readonly<Record<string, (text: string) => unknown>> = {
 
 /** Characters of the shorter of two texts that are compared. */
 const pumpedChars = 20_000;
+/** What the longer one has to take to be measured. */
+const measuredMsMin = 5;
+
+function msOf(work: () => unknown): number {
+  const startMs = performance.now();
+  work();
+  return performance.now() - startMs;
+}
 
 test('pieces over and over take time in proportion', { timeout: timeoutMs }, () => {
   const { seed, from, count, seconds } = options;
@@ -267,13 +275,16 @@ test('pieces over and over take time in proportion', { timeout: timeoutMs }, () 
     for (const [name, read] of Object.entries(textReaders)) {
       const pumped = (chars: number): string => piece.repeat(Math.ceil(chars / piece.length));
       // Most are over at once: they are not measured.
-      const startMs = performance.now();
-      read(pumped(8 * pumpedChars));
-      if (performance.now() - startMs < 4) continue;
-      const grown = growth(pumpedChars, (chars) => {
-        const text = pumped(chars);
-        return () => read(text);
-      });
+      const longest = pumped(8 * pumpedChars);
+      if (Math.min(...[0, 1, 2].map(() => msOf(() => read(longest)))) < measuredMsMin) continue;
+      const measure = (): number =>
+        growth(pumpedChars, (chars) => {
+          const text = pumped(chars);
+          return () => read(text);
+        });
+      let grown = measure();
+      // Once may be chance.
+      for (let round = 0; round < 3 && grown >= linearGrowthMax; round++) grown = Math.min(grown, measure());
       const again = `FUZZ_SEED=${seed} FUZZ_FROM=${at} FUZZ_COUNT=1, ${name} of ${JSON.stringify(piece)}`;
       expect(grown, again).toBeLessThan(linearGrowthMax);
     }

@@ -14,11 +14,15 @@ export interface RunOptions {
   /** As many as there is time for, without. */
   readonly count: number | undefined;
   readonly seconds: number;
+  /** Whether what is wrong with an answer is noted; without, it is. */
+  readonly isJudged?: boolean;
 }
 
 const lanes = 32;
 /** A request that does not come is ended after this, looked at in an interval, on a machine that others use. */
 const silenceMsMax = publicHttpLimits.requestTimeoutMs + publicHttpLimits.checkIntervalMs + 15_000;
+/** Inputs that are through and are saved with those under way: the end of a process is seen late. */
+const recentMax = 64;
 /** Failures that are told. */
 const failuresMax = 5;
 
@@ -51,6 +55,8 @@ export class Run {
   readonly #silent = new Set<Exchange>();
   readonly #left = new Set<Promise<void>>();
   readonly #inFlight = new Map<number, FuzzInput>();
+  /** Of those, the numbers that are through. */
+  readonly #recent: number[] = [];
   readonly #endMs: number;
   #next: number;
 
@@ -68,7 +74,8 @@ export class Run {
     await Promise.all(Array.from({ length: lanes }, () => this.#lane()));
     for (const exchange of this.#silent) exchange.destroy();
     await Promise.all(this.#left);
-    if (this.failures.length > 0 || this.#isOver()) this.#save();
+    const { isJudged = true } = this.#options;
+    if (isJudged && (this.failures.length > 0 || this.#isOver())) this.#save();
   }
 
   get figures(): string {
@@ -94,8 +101,10 @@ export class Run {
       this.#inFlight.set(number, input);
       add(this.kinds, input.kind);
       await this.#one(number, input);
-      // What was in flight when the daemon ended is what ended it.
-      if (!this.#isOver()) this.#inFlight.delete(number);
+      this.#recent.push(number);
+      // What was in flight when the daemon ended, or shortly before, is what ended it.
+      if (this.#isOver()) continue;
+      for (const old of this.#recent.splice(0, this.#recent.length - recentMax)) this.#inFlight.delete(old);
     }
   }
 
@@ -131,8 +140,8 @@ export class Run {
   }
 
   #judge(number: number, input: FuzzInput, wrong: string | undefined): void {
-    if (wrong === undefined || this.#isOver()) return;
-    const { seed } = this.#options;
+    const { seed, isJudged = true } = this.#options;
+    if (wrong === undefined || !isJudged || this.#isOver()) return;
     this.failures.push(
       `input ${number}, ${input.kind}: ${wrong}\n  again: FUZZ_SEED=${seed} FUZZ_FROM=${number} FUZZ_COUNT=1 npm run test:fuzz\n  ${shown(input)}`,
     );

@@ -6,6 +6,7 @@ import { readClientMessage } from '../../lib/wire/options-update.ts';
 import { type End, type FrameLimits, readFrames } from './frame-model.ts';
 import { encoded, goodQuery, headerLines, isSubscription, query } from './http-inputs.ts';
 import { type Draft, type Due, lastPing } from './input.ts';
+import { plainPairs } from './plain-readers.ts';
 import { anyText, clientMessage, oddTexts } from './vocabulary.ts';
 
 /** Of lib/http/handshake.ts and lib/wire/wanted-filter.ts. */
@@ -67,7 +68,7 @@ function rightHandshake(random: SeededRandom, rawQuery: string): Buffer {
 export function handshakeInput(random: SeededRandom): Draft {
   const rawQuery = random.chance(0.4) ? goodQuery(random) : query(random);
   const isRight = random.chance(0.6);
-  const hasDictionary = rawQuery.includes('zstdDictionary');
+  const hasDictionary = plainPairs(rawQuery).some(([name]) => name === 'zstdDictionary');
   if (isRight) {
     const statuses = isSubscription(rawQuery) ? [101, 429] : [400];
     return {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { Daemon } from '../crash/daemon.ts';
+import { Daemon, type Preload } from '../crash/daemon.ts';
 import type { Report } from './network-process.ts';
 
 /** Least events a second that the subscribers have to see meanwhile; the relay's frames make some 800. */
@@ -35,11 +35,15 @@ export class Target implements AsyncDisposable {
   }
 
   /** @param openFiles that the daemon may have, if not as many as usual. */
-  static async start(flags: readonly string[], openFiles?: number): Promise<Target> {
+  static async start(
+    flags: readonly string[],
+    openFiles?: number,
+    preloads: readonly Preload[] = [],
+  ): Promise<Target> {
     const dataDir = await mkdtemp(join(tmpdir(), 'slipstream-safety-'));
     const network = fork(resolve(import.meta.dirname, 'network-process.ts'));
     const relayUrl = await answer<string>(network);
-    const daemon = new Daemon({ dataDir, relayUrl, flags, openFiles });
+    const daemon = new Daemon({ dataDir, relayUrl, flags, openFiles, preloads });
     const address = await daemon.started;
     if (address === undefined) throw new Error(`the daemon did not start: ${daemon.lines.join('\n')}`);
     network.send({ subscribe: `${address}/subscribe` });
