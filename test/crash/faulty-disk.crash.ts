@@ -13,9 +13,9 @@ import { CrashRun } from './crash-run.ts';
 import { buildFaultyFiles, faultEnvironment } from './faulty-files.ts';
 
 const seed = process.env.CRASH_SEED ?? '1';
-const seconds = Number(process.env.FAULT_SECONDS ?? 40);
+const seconds = Number(process.env.FAULT_SECONDS ?? 30);
 const framesPerSecond = 2500;
-const lifeMsMax = 2_500;
+const lifeMsMax = 4_000;
 const folder = await mkdtemp(join(tmpdir(), 'slipstream-faults-'));
 const library = buildFaultyFiles(folder);
 if (library === undefined) console.log('a faulty disk: skipped, there is no C compiler');
@@ -34,8 +34,8 @@ async function live(run: CrashRun, random: SeededRandom, ends: Ends): Promise<vo
   const faults = {
     dir: run.dataDir,
     seed: random.int(1e9),
-    free: random.pick([0, 40, 200, 1000]),
-    every: random.pick([20, 100, 400, 1500]),
+    free: random.pick([0, 20, 100, 300]),
+    every: random.pick([5, 30, 100, 300]),
   };
   run.moment = `life ${run.lives + 1} with ${JSON.stringify(faults)}`;
   const env = faultEnvironment(library as string, faults);

@@ -14,6 +14,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#undef fwrite_unlocked
+#undef fflush_unlocked
+
 #define FDS_MAX 65536
 
 static const char *dir;
