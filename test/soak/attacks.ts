@@ -91,10 +91,24 @@ function answer<T>(child: ChildProcess): Promise<T> {
   return new Promise((done) => child.once('message', (message) => done(message as T)));
 }
 
-function ask<T>(child: ChildProcess, request: HonestRequest): Promise<T> {
-  const answered = answer<T>(child);
-  child.send(request);
-  return answered;
+/** Asks, and waits for what has that member: a replay goes on while reports are made. */
+function ask<T>(child: ChildProcess, request: HonestRequest, member: keyof T & string): Promise<T> {
+  return new Promise((done) => {
+    const take = (message: unknown): void => {
+      if (!(member in (message as object))) return;
+      child.off('message', take);
+      done(message as T);
+    };
+    child.on('message', take);
+    child.send(request);
+  });
+}
+
+/** Has the honest ones replay, and notes what came of it. */
+async function replay(seconds: number): Promise<void> {
+  const report = await ask<ReplayReport>(honest, { kind: 'replay', seconds: replaySeconds }, 'tookMs');
+  soak.replays.push({ seconds, ...report });
+  if (report.problem !== undefined) soak.problems.push(`${seconds} s: ${report.problem}`);
 }
 
 /** Which attacks go on at a time. */
@@ -169,13 +183,14 @@ async function main(): Promise<void> {
   const startMs = performance.now();
   let [lastMs, lastCpu, replayDueMs] = [startMs, measured.cpuSeconds(), startMs + replayEveryMs];
   let going = '';
+  let replaying: Promise<void> | undefined;
   while (performance.now() - startMs < totalMs && daemon.exit === undefined) {
     const names = attacksAt(performance.now() - startMs);
     if (names.join() !== going) attackers.send({ port, seed: flags.seed, names } satisfies AttackRequest);
     going = names.join();
     await sleep(sampleMs);
     if (daemon.exit !== undefined) break;
-    const report = await ask<HonestReport>(honest, { kind: 'report' });
+    const report = await ask<HonestReport>(honest, { kind: 'report' }, 'maxMs');
     const [nowMs, cpu] = [performance.now(), measured.cpuSeconds()];
     const seconds = (nowMs - startMs) / 1000;
     soak.samples.push({
@@ -192,15 +207,15 @@ async function main(): Promise<void> {
       soak.problems.push(report.problem);
     if (nowMs > replayDueMs) {
       replayDueMs = nowMs + replayEveryMs;
-      const replay = await ask<ReplayReport>(honest, { kind: 'replay', seconds: replaySeconds });
-      soak.replays.push({ seconds, ...replay });
-      if (replay.problem !== undefined) soak.problems.push(`${seconds} s: ${replay.problem}`);
+      await replaying;
+      replaying = replay(seconds);
     }
     save();
   }
   attackers.kill('SIGKILL');
+  await replaying;
   if (daemon.exit !== undefined) throw new Error(`the daemon ended: ${daemon.lines.join('\n')}`);
-  const last = await ask<HonestReport>(honest, { kind: 'finish' });
+  const last = await ask<HonestReport>(honest, { kind: 'finish' }, 'maxMs');
   if (last.problem !== undefined && !soak.problems.includes(last.problem)) soak.problems.push(last.problem);
   const { code, signal } = await daemon.stop();
   if (code !== 0) soak.problems.push(`the stop ended with ${code ?? signal}`);
