@@ -13,7 +13,7 @@ import { CrashRun } from './crash-run.ts';
 import { buildFaultyFiles, faultEnvironment } from './faulty-files.ts';
 
 const seed = process.env.CRASH_SEED ?? '1';
-const seconds = Number(process.env.FAULT_SECONDS ?? 30);
+const seconds = Number(process.env.FAULT_SECONDS ?? 25);
 const framesPerSecond = 2500;
 const lifeMsMax = 4_000;
 const folder = await mkdtemp(join(tmpdir(), 'slipstream-faults-'));

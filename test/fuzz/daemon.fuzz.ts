@@ -7,8 +7,8 @@ import { mutantPreloads } from '../mutants/mutant-plugin.ts';
 import { Target } from '../safety/target.ts';
 import { Run, runOptions } from './run.ts';
 
-/** The rest is for readers.fuzz.ts. */
-const share = 0.75;
+/** The rest is for readers.fuzz.ts and clock.fuzz.ts. */
+const share = 0.6;
 /** What all inputs together may cost a daemon at any moment: heads, answers that are read slowly, what Node collects late. */
 const memoryBytesMax = 400 * 2 ** 20;
 const options = runOptions(share);

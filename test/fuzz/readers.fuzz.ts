@@ -42,7 +42,7 @@ import { socketReading } from './socket-reading.ts';
 import { anyText, clientMessage, collection, did, filterJson, json, number, subject } from './vocabulary.ts';
 import { endOfMessage, frameLimits, frames } from './websocket-inputs.ts';
 
-/** Of the whole, for all readers together; the rest is for daemon.fuzz.ts. */
+/** Of the whole, for all readers together; the rest is for daemons. */
 const share = 0.25;
 const nowUs = 1_790_000_000_000_000;
 
