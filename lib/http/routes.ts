@@ -55,7 +55,11 @@ export class Routes {
     const path = pathOf(request.url ?? '');
     const route = this.#find(path);
     allowAnyOrigin(request, response);
-    if (request.method === 'OPTIONS') {
+    if (request.httpVersionMajor < 1) {
+      // HTTP/0.9 knows no end but the connection's, and node:http leaves that open: a stream's session would stay for ever.
+      response.once('finish', () => request.socket.destroySoon());
+      respondError(response, 400, 'Bad Request');
+    } else if (request.method === 'OPTIONS') {
       answerOptions(request, response, route?.allow);
     } else if (route === undefined) {
       respondError(response, 404, 'Not Found');

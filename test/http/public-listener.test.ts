@@ -107,6 +107,15 @@ describe('an offer of another protocol with a body', () => {
   });
 });
 
+it('HTTP/0.9 is refused, and its connection ends', async () => {
+  const { port } = await listening();
+  for (const path of ['/events', '/', '/subscribe']) {
+    const { received, closed } = sent(port, `GET ${path}\r\nHost: test\r\n\r\n`);
+    await closed;
+    expect(received()).toMatch(/^HTTP\/1.1 400 /);
+  }
+});
+
 describe('OPTIONS', () => {
   const preflight = [
     anyOrigin,
