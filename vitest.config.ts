@@ -41,6 +41,8 @@ export default defineConfig({
       serial('browser', ['test/browser/**/*.browser.ts'], 60_000, 50),
       // Attacks on a running daemon.
       serial('safety', ['test/safety/**/*.safety.ts'], 30_000, 5),
+      // Inputs made from a grammar, to running daemons and to readers alone. FUZZ_SECONDS, FUZZ_SEED, FUZZ_FROM and FUZZ_COUNT choose the run.
+      serial('fuzz', ['test/fuzz/**/*.fuzz.ts'], 240_000, 5),
       // kill -9 and other ends of real processes, a soak of hundreds of subscribers, and bugs that tests have to find. CRASH_SEED, CRASH_KILLS, SOAK_SEED,
       // SOAK_SECONDS and SOAK_SUBSCRIBERS choose the run.
       serial('long', ['test/{crash,soak,mutants}/**/*.{crash,soak,mutants}.ts'], 15 * 60_000, 50),

@@ -55,7 +55,11 @@ export class Routes {
     const path = pathOf(request.url ?? '');
     const route = this.#find(path);
     allowAnyOrigin(request, response);
-    if (request.method === 'OPTIONS') {
+    if (request.httpVersionMajor < 1) {
+      // HTTP/0.9 knows no end but the connection's, and node:http leaves that open: a stream's session would stay for ever.
+      response.once('finish', () => request.socket.destroySoon());
+      respondError(response, 400, 'Bad Request');
+    } else if (request.method === 'OPTIONS') {
       answerOptions(request, response, route?.allow);
     } else if (route === undefined) {
       respondError(response, 404, 'Not Found');
@@ -92,8 +96,12 @@ export class Routes {
     route.upgrade({ request, socket, head, refuse });
   }
 
-  /** Whether a request has a body that is of interest. */
-  takesBody({ method, url }: IncomingMessage): boolean {
+  /**
+   * Whether a request has a body, or one that has still to be asked for: then an offer of another protocol is not looked at. Until a
+   * body is there node:http hands over something that is no socket, and it is no handshake on any route of ours.
+   */
+  takesBody({ method, url, headers }: IncomingMessage): boolean {
+    if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0) return true;
     return method === 'POST' && this.#find(pathOf(url ?? ''))?.allow.includes('POST') === true;
   }
 

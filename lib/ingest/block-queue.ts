@@ -94,8 +94,12 @@ export class BlockQueue {
     return this.#newestFrameTimeUs;
   }
 
-  /** @param frameTimeUs the time that its newest frame carries. */
+  /**
+   * Not behind a block that the log has refused: it would be stored with a hole before it, and with it the relay's place behind the
+   * hole. @param frameTimeUs the time that its newest frame carries.
+   */
   push(block: Block, frameTimeUs: number | undefined): void {
+    if (this.#isOver) return;
     this.#blocks.push({ block, frameTimeUs });
     this.#pendingBytes += blockBytesOf(block);
     if (!this.#paused && this.#pendingBytes > pendingBytesMax) this.#setPaused(true);

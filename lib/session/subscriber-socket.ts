@@ -21,6 +21,7 @@ const violationReasons: Readonly<Record<string, string>> = {
   WS_ERR_INVALID_CLOSE_CODE: 'bad close code',
   WS_ERR_INVALID_UTF8: 'invalid UTF-8',
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 'message too large',
+  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 'message too large',
   WS_ERR_TOO_MANY_BUFFERED_PARTS: 'message in too many pieces',
 };
 

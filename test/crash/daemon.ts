@@ -19,10 +19,10 @@ export interface DaemonOptions {
   readonly flags?: readonly string[];
   /** Files that the process may have open. Default: as many as this one. */
   readonly openFiles?: number | undefined;
-  /** For Node.js, beside those of this process. */
-  readonly nodeOptions?: string | undefined;
   /** Modules to load before the daemon, each with what it reads from the environment. */
   readonly preloads?: readonly Preload[];
+  /** Variables that it has beside ours. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** How a process ended. */
@@ -49,6 +49,8 @@ export class Daemon {
   readonly started: Promise<string | undefined>;
   /** The last lines of its log and of what it wrote to standard error. */
   readonly lines: string[] = [];
+  /** The first lines at level error, and of those on standard error. */
+  readonly errors: string[] = [];
   /** Names of what the relay told it beside events. */
   readonly notices = new Set<string>();
   exit: Exit | undefined;
@@ -56,7 +58,7 @@ export class Daemon {
   endExpected = false;
   readonly #child: ChildProcess;
 
-  constructor({ dataDir, relayUrl, flags = [], openFiles, nodeOptions, preloads = [] }: DaemonOptions) {
+  constructor({ dataDir, relayUrl, flags = [], openFiles, preloads = [], env = {} }: DaemonOptions) {
     mkdirSync(compileCache, { recursive: true });
     const args = [
       ...preloads.flatMap(({ file }) => ['--import', file]),
@@ -71,8 +73,8 @@ export class Daemon {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: Object.assign(
         { ...process.env, NODE_COMPILE_CACHE: compileCache },
-        nodeOptions === undefined ? {} : { NODE_OPTIONS: nodeOptions },
-        ...preloads.map(({ env }) => env),
+        ...preloads.map((preload) => preload.env),
+        env,
       ),
     });
     running.add(this.#child);
@@ -90,10 +92,11 @@ export class Daemon {
         if (address !== undefined) done(`ws://${address}`);
         const notice = /"name":"(\w+)"/.exec(line)?.[1];
         if (notice !== undefined) this.notices.add(notice);
+        if (line.includes('"level":"error"')) this.#noteError(line);
       });
       void this.exited.then(() => done(undefined));
     });
-    this.#read(this.#child.stderr as NodeJS.ReadableStream, () => {});
+    this.#read(this.#child.stderr as NodeJS.ReadableStream, (line) => this.#noteError(line));
   }
 
   get pid(): number | undefined {
@@ -117,6 +120,10 @@ export class Daemon {
   /** Freezes it, or lets it go on. */
   freeze(frozen: boolean): void {
     this.#child.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
+  }
+
+  #noteError(line: string): void {
+    if (this.errors.length < logLinesMax) this.errors.push(line);
   }
 
   #read(stream: NodeJS.ReadableStream, take: (line: string) => void): void {

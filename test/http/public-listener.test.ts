@@ -75,6 +75,47 @@ describe('plain requests', () => {
   });
 });
 
+describe('an offer of another protocol with a body', () => {
+  // node:http has no socket for it until the body is there.
+  const line = (method: string, path: string, lines: readonly string[]): string =>
+    `${method} ${path} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\n${lines.join('\r\n')}\r\n\r\n`;
+  it.each([
+    ['GET', '/', 200],
+    ['GET', '/none', 404],
+    ['PUT', '/events', 405],
+    ['POST', '/subscribe', 405],
+    ['GET', '/subscribe', 400],
+    ['HEAD', '/events.ndjson', 200],
+  ])('%s %s is answered as a plain request, before the body has come', async (method, path, status) => {
+    const { port } = await listening();
+    for (const length of ['Content-Length: 5', 'Transfer-Encoding: chunked']) {
+      const { received, closed } = sent(port, line(method, path, ['Upgrade: h2c', length]));
+      await expect.poll(received).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+      await closed;
+      expect(received().match(/HTTP\/1\.1 /g)).toHaveLength(1);
+    }
+  });
+
+  it('and a handshake with one is none', async () => {
+    const { port } = await listening();
+    for (const extra of [{ 'Content-Length': '5' }, { 'Transfer-Encoding': 'chunked' }]) {
+      const { received } = sent(port, handshake('/subscribe', extra));
+      await expect.poll(received).toMatch(/^HTTP\/1.1 400 /);
+    }
+    const { received } = sent(port, handshake('/subscribe', { 'Content-Length': '0' }));
+    await expect.poll(received).toMatch(/^HTTP\/1.1 101 /);
+  });
+});
+
+it('HTTP/0.9 is refused, and its connection ends', async () => {
+  const { port } = await listening();
+  for (const path of ['/events', '/', '/subscribe']) {
+    const { received, closed } = sent(port, `GET ${path}\r\nHost: test\r\n\r\n`);
+    await closed;
+    expect(received()).toMatch(/^HTTP\/1.1 400 /);
+  }
+});
+
 describe('OPTIONS', () => {
   const preflight = [
     anyOrigin,

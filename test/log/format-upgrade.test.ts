@@ -1,16 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { ClassicLevel } from 'classic-level';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DidHasher } from '../../lib/event/did-hash.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
-import { descriptionKey, parts, readBlockKey } from '../../lib/log/block-format.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
 import { segmentBlocks } from '../../lib/log/segment-index.ts';
 import { fakeCompressor, matches, payloadsOf, SampleLog, seededRandom } from '../support/events.ts';
 import { passAll } from '../support/pass-all.ts';
+import { makeFormat } from './older-formats.ts';
 
 let dataDir: string;
 
@@ -37,38 +36,6 @@ async function replay(log: BlockStore, selection: Selection): Promise<string[]> 
   return texts;
 }
 
-function withChecksum(value: Buffer): Buffer {
-  value.writeUInt32LE(crc32(value.subarray(4)), 0);
-  return value;
-}
-
-/** Takes from a log what version 1 did not have. */
-async function makeVersion1(): Promise<void> {
-  const db = new ClassicLevel<Buffer, Buffer>(join(dataDir, 'blocks'), {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-  });
-  for await (const [key, value] of db.iterator()) {
-    const part = readBlockKey(key)?.part;
-    if (part === parts.subjects || part === parts.subjectFilter) await db.del(key);
-    if (part === parts.head) {
-      value.writeUInt32LE(0, 52);
-      await db.put(key, withChecksum(value));
-    }
-    if (part === parts.segment) {
-      const count = value.readUInt32LE(4);
-      value.writeUInt32LE(0, 12);
-      const timesEnd = 24 + count * 8;
-      const old = Buffer.concat([value.subarray(0, timesEnd), value.subarray(timesEnd + count * 16)]);
-      await db.put(key, withChecksum(old));
-    }
-  }
-  const description = JSON.parse((await db.get(descriptionKey as Buffer))?.toString() ?? '');
-  expect(description.format).toBe(3);
-  await db.put(descriptionKey as Buffer, Buffer.from(JSON.stringify({ ...description, format: 1 })));
-  await db.close();
-}
-
 test('a log of version 1 goes on, and only what comes from then on is found by subjects', async () => {
   let log = await open();
   const random = seededRandom(61);
@@ -76,7 +43,7 @@ test('a log of version 1 goes on, and only what comes from then on is found by s
   const old = new SampleLog(random, options);
   for (let made = 0; made < 1.5 * segmentBlocks; made++) await log.append(old.block(5), false);
   await log.close();
-  await makeVersion1();
+  await makeFormat(dataDir, 1);
 
   log = await open();
   const hasher = new DidHasher(log.didHashKey);

@@ -11,6 +11,15 @@ export interface Mutant {
 }
 
 export const mutantVariable = 'SLIPSTREAM_MUTANT';
+
+/** Preloads that make the change of the environment in a process of its own; none when there is none. */
+export function mutantPreloads(): { file: string; env: Record<string, string> }[] {
+  const text = process.env[mutantVariable];
+  return text === undefined
+    ? []
+    : [{ file: `${root}test/mutants/mutant-preload.ts`, env: { [mutantVariable]: text } }];
+}
+
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A plugin for the mutant of the environment; none when there is none. */

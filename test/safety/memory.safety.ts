@@ -33,7 +33,9 @@ async function crowdOf(port: number, count: number, queryOf: (at: number) => str
 const shed = /^1013 this server is short of memory/;
 
 it('a heap of 64 MiB: a crowd with filters of its own is let go before the thread ends', async () => {
-  await using target = await Target.start(['--workers', '1'], { nodeOptions: '--max-old-space-size=64' });
+  await using target = await Target.start(['--workers', '1'], {
+    env: { NODE_OPTIONS: '--max-old-space-size=64' },
+  });
   await target.under(400 * MiB, async () => {
     const crowd = await crowdOf(target.port, 5_000, manyCollections);
     const refused = crowd.filter(({ status }) => status === 503);

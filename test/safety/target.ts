@@ -17,11 +17,13 @@ const eventsPerSecondMin = 250;
 const lagMsMax = 10_000;
 /** How long a new subscriber may wait to be let in meanwhile: the same. */
 export const handshakeMsMax = 10_000;
+/** The daemon cuts a stop off after ten seconds. */
+const stopMsMax = 40_000;
 /** Shortest time that is measured. */
 const measureMsMin = 300;
 
 /** What a daemon may have. */
-type Means = Pick<DaemonOptions, 'openFiles' | 'nodeOptions' | 'preloads'>;
+type Means = Pick<DaemonOptions, 'openFiles' | 'env' | 'preloads'>;
 
 /** See the file comment. */
 export class Target implements AsyncDisposable {
@@ -85,7 +87,8 @@ export class Target implements AsyncDisposable {
     const finished = answer<Report>(this.#network);
     this.#network.send('finish');
     expect((await finished).problem).toBeUndefined();
-    expect(await this.daemon.stop()).toEqual({ code: 0, signal: null });
+    const stopped = Promise.race([this.daemon.stop(), sleep(stopMsMax, 'does not end', { ref: false })]);
+    expect(await stopped, this.daemon.lines.join('\n')).toEqual({ code: 0, signal: null });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -238,6 +238,15 @@ describe('the end', () => {
     expect(server.subscription.ends).toBe(1);
   });
 
+  it('says that a frame of more than 2^53 bytes is too large', async () => {
+    const server = await oneSession();
+    const client = await server.raw();
+    client.socket.write(Buffer.from('81ff0020000000000000', 'hex'));
+    await expect.poll(() => client.closed).toBe(true);
+    expect(client.closeFrame).toEqual({ code: 1009, reason: 'message too large' });
+    await expect.poll(() => server.counts.ended.get('message_too_large')).toBe(1);
+  });
+
   it('answers text that is not UTF-8 with 1007', async () => {
     const server = await oneSession();
     const client = await server.raw();

@@ -1,10 +1,11 @@
 // Several dictionaries at once, through the whole daemon: each client gets frames of the one that it asks for, live and
 // from the log, whichever thread serves it.
 
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { afterAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -17,6 +18,7 @@ import { Daemon } from '../support/daemon.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'slipstream-dictionaries-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+const slipstream = resolve(import.meta.dirname, '../../cmd/slipstream.ts');
 const own = readFileSync(defaultDictionaryPath());
 const ownId = own.readUInt32LE(4);
 
@@ -85,6 +87,45 @@ test.each([...compressorPreferences.map((name) => [name, '0'] as const), ['auto'
       400,
       `unknown zstd dictionary: 7: give one of ${ownId}, 40001, 40002`,
     ]);
+    await relay.close();
+  },
+);
+
+test.each(['0', '1'])(
+  'one after the other, on one log: all events come in the newest, %s workers',
+  async (workers) => {
+    const pool = await FramePool.generate(new SyntheticNetwork({ seed: 'succession', accounts: 12 }), 600);
+    const relay = await RelayServer.listen({ source: pool });
+    const dictionaries = [50_001, 50_002, 50_003].map(withId);
+    // None of those before is known to the daemon any more.
+    const flags = (path: string) => ['--ws-url', relay.url, '--zstd-dictionary', path, '--workers', workers];
+    await using daemon = await Daemon.start(flags(dictionaries[0].path));
+    for (const [at, { id, path, bytes }] of dictionaries.entries()) {
+      if (at > 0) {
+        await daemon.service.stop();
+        await daemon.restart(flags(path));
+      }
+      await expect.poll(() => relay.connections).toBe(1);
+      const live = await subscriber(`${daemon.url}?compress=true`);
+      await relay.publish(600);
+      const expected = (at + 1) * pool.eventsPerRound;
+      const plain = await subscriber(`${daemon.url}?cursor=0`);
+      const stored = await subscriber(`${daemon.url}?cursor=0&compress=true`);
+      for (const { messages } of [plain, stored]) await expect.poll(() => messages.length).toBe(expected);
+      await expect.poll(() => live.messages.length).toBe(pool.eventsPerRound);
+      expect(new Set([...stored.messages, ...live.messages].map(idOf))).toEqual(new Set([id]));
+      const read = ({ messages }: typeof live) =>
+        messages.map((frame) => zstdDecompressSync(frame, { dictionary: bytes }).toString());
+      const texts = plain.messages.map(String);
+      expect(read(stored)).toEqual(texts);
+      expect(read(live)).toEqual(texts.slice(-pool.eventsPerRound));
+      for (const { socket } of [live, plain, stored]) socket.terminate();
+    }
+    await daemon.service.stop();
+    const flagsOfVerify = dictionaries.flatMap(({ path }) => ['--zstd-dictionary', path]);
+    const command = [slipstream, 'inspect', 'verify', '--data-dir', daemon.dataDir, ...flagsOfVerify];
+    const { status, stdout, stderr } = spawnSync(process.execPath, command, { encoding: 'utf8' });
+    expect(status, stdout + stderr).toBe(0);
     await relay.close();
   },
 );

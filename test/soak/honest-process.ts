@@ -1,0 +1,156 @@
+// A process of its own for the side that behaves: a relay at a steady rate, two live subscribers, and at times one who replays.
+// Each event of the live ones is judged and timed; a replay has to be what the first of them saw. Forked by attacks.ts, which
+// sends the daemon's address and then asks for reports.
+
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { zstdDecompressSync } from 'node:zlib';
+import { WebSocket } from 'ws';
+import { defaultDictionaryPath } from '../../lib/codec/dictionary.ts';
+import { FramePool } from '../../simulator/lib/frame-pool.ts';
+import { SyntheticNetwork } from '../../simulator/lib/network.ts';
+import { RelayServer } from '../../simulator/lib/relay-server.ts';
+import { timeUsOf } from '../crash/event-trail.ts';
+import { DeliveryLedger, type V1Message } from '../support/delivery-ledger.ts';
+
+/** What attacks.ts sends. */
+export type HonestRequest =
+  | { readonly kind: 'subscribe'; readonly url: string; readonly eventsPerSecond: number }
+  | { readonly kind: 'report' }
+  | { readonly kind: 'finish' }
+  | { readonly kind: 'replay'; readonly seconds: number };
+
+/** Latencies from the daemon's stamp on an event until it was here, in milliseconds, of both subscribers since the last report. */
+export interface HonestReport {
+  readonly events: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** The longest time without any event at one of them. */
+  readonly gapMs: number;
+  readonly problem: string | undefined;
+}
+
+/** One replay. */
+export interface ReplayReport {
+  readonly events: number;
+  readonly tookMs: number;
+  readonly problem: string | undefined;
+}
+
+const dictionary = readFileSync(defaultDictionaryPath());
+const settleMs = 30_000;
+const replayMsMax = 120_000;
+
+let latenciesMs: number[] = [];
+let gapMs = 0;
+let problem: string | undefined;
+
+class Witness {
+  readonly ledger: DeliveryLedger;
+  timesUs: number[] = [];
+  #lastMs = performance.now();
+
+  constructor(name: string, url: string, pool: FramePool) {
+    this.ledger = new DeliveryLedger(pool, pool.seqAt(0));
+    const socket = new WebSocket(url, { perMessageDeflate: false });
+    socket.on('message', (data: Buffer, isBinary) => {
+      const nowMs = performance.now();
+      const json = isBinary ? zstdDecompressSync(data, { dictionary }) : data;
+      const message = JSON.parse(json.toString()) as V1Message & { time_us: number };
+      const verdict = this.ledger.take(message);
+      if (verdict !== 'new') problem ??= `${name}: a ${verdict} event`;
+      if (message.time_us <= (this.timesUs.at(-1) ?? 0)) problem ??= `${name}: time_us does not rise`;
+      this.timesUs.push(message.time_us);
+      latenciesMs.push(Date.now() - message.time_us / 1000);
+      gapMs = Math.max(gapMs, nowMs - this.#lastMs);
+      this.#lastMs = nowMs;
+    });
+    socket.on('error', () => {});
+    socket.on('close', (code, reason) => {
+      problem ??= `${name}: closed with ${code} ${reason}`;
+    });
+  }
+}
+
+const pool = await FramePool.generate(new SyntheticNetwork({ seed: 'attacks', accounts: 60 }), 2000);
+const relay = await RelayServer.listen({ source: pool, framesPerSecond: 0 });
+const eventsPerFrame = (pool.firstEventOf(pool.seqAt(2000)) - pool.firstEventOf(pool.seqAt(0))) / 2000;
+let url = '';
+let witnesses: Witness[] = [];
+
+function report(): HonestReport {
+  const sorted = latenciesMs.sort((a, b) => a - b);
+  const at = (part: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
+  const result = {
+    events: sorted.length,
+    p50Ms: at(0.5),
+    p99Ms: at(0.99),
+    maxMs: sorted.at(-1) ?? 0,
+    gapMs,
+    problem,
+  };
+  latenciesMs = [];
+  gapMs = 0;
+  return result;
+}
+
+/** Reads the last seconds again, up to what the first subscriber had when it began. */
+async function replay(seconds: number): Promise<ReplayReport> {
+  const { timesUs } = witnesses[0];
+  const endUs = timesUs.at(-1) as number;
+  const from = timesUs.findIndex((timeUs) => timeUs > endUs - seconds * 1e6);
+  const expected = timesUs.slice(from);
+  const startMs = performance.now();
+  const socket = new WebSocket(`${url}?cursor=${expected[0]}`, { perMessageDeflate: false });
+  let events = 0;
+  const wrong = await new Promise<string | undefined>((done) => {
+    const timer = setTimeout(
+      () => done(`only ${events} of ${expected.length} events in ${replayMsMax} ms`),
+      replayMsMax,
+    );
+    const finish = (what: string | undefined): void => {
+      clearTimeout(timer);
+      done(what);
+    };
+    socket.on('message', (data: Buffer) => {
+      if (timeUsOf(data) !== expected[events++]) finish(`event ${events} of a replay is another`);
+      else if (events === expected.length) finish(undefined);
+    });
+    socket.on('error', () => {});
+    socket.on('close', (code, reason) => finish(`closed with ${code} ${reason}`));
+  });
+  socket.terminate();
+  return { events, tookMs: performance.now() - startMs, problem: wrong };
+}
+
+function missing(): number {
+  return Math.max(...witnesses.map(({ ledger }) => ledger.missing(pool.seqAt(0), relay.headSeq + 1).count));
+}
+
+/** The relay rests, and everything that it had sent has to be here. */
+async function finish(): Promise<HonestReport> {
+  relay.setRate(0);
+  for (const endMs = Date.now() + settleMs; missing() > 0 && Date.now() < endMs; ) await sleep(100);
+  const left = missing();
+  if (left > 0) problem ??= `${left} events are missing`;
+  return report();
+}
+
+process.on('message', async (request: HonestRequest) => {
+  if (request.kind === 'report') process.send?.(report());
+  else if (request.kind === 'finish') process.send?.(await finish());
+  else if (request.kind === 'replay') process.send?.(await replay(request.seconds));
+  else {
+    url = request.url;
+    witnesses = [
+      new Witness('plain', `${url}?cursor=0`, pool),
+      new Witness('compressed', `${url}?cursor=0&compress=true`, pool),
+    ];
+    while (relay.connections === 0) await sleep(5);
+    relay.setRate(request.eventsPerSecond / eventsPerFrame);
+  }
+});
+process.on('disconnect', () => process.exit());
+process.send?.(relay.url);
