@@ -21,6 +21,7 @@ import {
   lastPart,
   type Part,
   packBlock,
+  parseDescription,
   parts,
   readHead,
   storedSubjectsOf,
@@ -92,6 +93,7 @@ export class BlockStore {
   /**
    * @param compressor what compressed readers can decode: blocks of another dictionary are compressed again.
    * @param shared whether other threads of this process read it.
+   * @param isKnown as of {@link openDatabase}.
    * @throws CodedError `LOG_LOCKED`, `LOG_NEWER_FORMAT`, `LOG_CORRUPT` or `LOG_OPEN_FAILED`.
    */
   static async open(
@@ -99,9 +101,10 @@ export class BlockStore {
     compressor: EventCompressor,
     shared = false,
     limits: StoreLimits = limitsOf(0),
+    isKnown = false,
   ): Promise<BlockStore> {
     const { storeBufferBytes: writeBufferBytes, tableBytes, tablesMax } = limits;
-    const db = await openDatabase(location, { writeBufferBytes, tableBytes, tablesMax, shared });
+    const db = await openDatabase(location, { writeBufferBytes, tableBytes, tablesMax, shared, isKnown });
     try {
       return new BlockStore(db, location, limits, await readOpened(db, location, compressor));
     } catch (error) {
@@ -326,7 +329,7 @@ async function readDescription(
   const { format, didHashKey } =
     value === undefined
       ? { format: 0, didHashKey: randomBytes(didHashKeyBytes).toString('hex') }
-      : JSON.parse(Buffer.from(value).toString());
+      : parseDescription(value);
   if (!(format <= formatVersion)) {
     throw new CodedError(
       'LOG_NEWER_FORMAT',

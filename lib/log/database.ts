@@ -2,12 +2,13 @@
 // them again. What they hold is block-format.ts. The only importer of classic-level.
 
 import { existsSync, readdirSync } from 'node:fs';
-import { open, readdir, stat, unlink } from 'node:fs/promises';
+import { link, mkdtemp, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClassicLevel } from 'classic-level';
 import { CodedError } from '../errors.ts';
 import { damaged, databaseFailure } from './log-errors.ts';
+import { type DatabaseDamage, databaseDamages } from './table-check.ts';
 
 /** Folders of the databases within the data directory. */
 export const storeFolder = 'blocks';
@@ -46,6 +47,8 @@ export interface DatabaseOptions {
   readonly createIfMissing?: boolean;
   /** Whether several threads of this process have it open at a time; they all have to say so. Default false. */
   readonly shared?: boolean;
+  /** Whether this process has had it open before, so that its tables need not be looked at again. Default false. */
+  readonly isKnown?: boolean;
 }
 
 /**
@@ -55,7 +58,14 @@ export interface DatabaseOptions {
  */
 export async function openDatabase(
   location: string,
-  { writeBufferBytes, tableBytes, tablesMax, createIfMissing = true, shared = false }: DatabaseOptions,
+  {
+    writeBufferBytes,
+    tableBytes,
+    tablesMax,
+    createIfMissing = true,
+    shared = false,
+    isKnown = false,
+  }: DatabaseOptions,
 ): Promise<Database> {
   // LevelDB makes the directory and a lock in it before it looks for a database.
   if (!isDatabase(location)) {
@@ -63,6 +73,7 @@ export async function openDatabase(
     if (!createIfMissing)
       throw new CodedError('LOG_MISSING', `there is no log in ${location}: check --data-dir`);
   }
+  if (!isKnown) await refuseDamage(location);
   const db: Database = new ClassicLevel(location, {
     keyEncoding: 'view',
     valueEncoding: 'view',
@@ -78,11 +89,53 @@ export async function openDatabase(
     await db.open();
     return db;
   } catch (cause) {
-    if ((cause as { cause?: { code?: string } }).cause?.code === 'LEVEL_LOCKED') {
-      const what = `the log in ${location} is in use: stop the other process that has it open`;
-      throw databaseFailure('LOG_LOCKED', what, cause);
-    }
-    throw databaseFailure('LOG_OPEN_FAILED', `cannot open the log in ${location}`, cause);
+    throw openingFailure(location, cause);
+  }
+}
+
+function openingFailure(location: string, cause: unknown): CodedError {
+  if ((cause as { cause?: { code?: string } }).cause?.code === 'LEVEL_LOCKED') {
+    const what = `the log in ${location} is in use: stop the other process that has it open`;
+    return databaseFailure('LOG_LOCKED', what, cause);
+  }
+  return databaseFailure('LOG_OPEN_FAILED', `cannot open the log in ${location}`, cause);
+}
+
+/**
+ * LevelDB would end the process by what makes no sense in its files.
+ * @throws CodedError `LOG_CORRUPT`, `LOG_LOCKED`: what another process is writing looks damaged.
+ */
+async function refuseDamage(location: string): Promise<void> {
+  for await (const { path, offset, what, isFatal } of databaseDamages(location, false)) {
+    if (!isFatal) continue;
+    await refuseLocked(location);
+    throw damaged(`${path}, at offset ${offset}: ${what}`);
+  }
+}
+
+/** All that is wrong with the files of the log in `dataDir`, values included. */
+export async function* logDamages(dataDir: string): AsyncGenerator<DatabaseDamage> {
+  for (const folder of [storeFolder, journalFolder]) yield* databaseDamages(join(dataDir, folder), true);
+}
+
+/**
+ * Asks for the lock of a database without opening it: an empty one that has the same lock file is opened beside it.
+ * Must not be called where this process has it open: the system would take that lock away.
+ * @throws CodedError `LOG_LOCKED`.
+ */
+export async function refuseLocked(location: string): Promise<void> {
+  const lock = join(location, 'LOCK');
+  if (!existsSync(lock)) return;
+  const beside = await mkdtemp(join(location, 'lock-'));
+  try {
+    await link(lock, join(beside, 'LOCK'));
+    const db = new ClassicLevel(beside);
+    await db.open();
+    await db.close();
+  } catch (cause) {
+    throw openingFailure(location, cause);
+  } finally {
+    await rm(beside, { recursive: true, force: true });
   }
 }
 

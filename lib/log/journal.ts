@@ -30,10 +30,14 @@ export class Journal {
     this.#limits = limits;
   }
 
-  /** @throws CodedError `LOG_LOCKED`, `LOG_OPEN_FAILED`. */
-  static async open(location: string, limits: JournalLimits = limitsOf(0)): Promise<Journal> {
+  /** @throws CodedError `LOG_LOCKED`, `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
+  static async open(
+    location: string,
+    limits: JournalLimits = limitsOf(0),
+    isKnown = false,
+  ): Promise<Journal> {
     const { journalBufferBytes: writeBufferBytes, tableBytes, tablesMax } = limits;
-    const db = await openDatabase(location, { writeBufferBytes, tableBytes, tablesMax });
+    const db = await openDatabase(location, { writeBufferBytes, tableBytes, tablesMax, isKnown });
     return new Journal(db, location, limits);
   }
 

@@ -73,6 +73,9 @@ export class LevelLog implements EventLog {
       opened.coverage,
     );
     if (lostBlocks > 0) this.#coverageIntake.count('log_cut');
+    // A repair is done while no daemon runs: what it has left out is told at every start, as long as its rows are there.
+    for (const { reason } of opened.coverage.rows)
+      if (reason === 'log_damaged') this.#coverageIntake.count(reason);
     this.#finder = new RecordFinder(this.#view);
     this.#positions = positionsOf(opened) ?? new Map();
   }
@@ -273,7 +276,7 @@ export class LevelLog implements EventLog {
     await this.#options.follower?.suspend();
     await this.#journal.close();
     await this.#store.close();
-    const opened = await openParts(this.#options);
+    const opened = await openParts(this.#options, true);
     if (endOf(opened) < this.lastTimeUs) {
       throw new CodedError(
         'LOG_CORRUPT',

@@ -155,7 +155,12 @@ interface OpenStore {
 
 async function openStore(options: LogReplicaOptions, { trimmedToUs }: ReplicaStart): Promise<OpenStore> {
   const location = join(options.dataDir, storeFolder);
-  const db = await openDatabase(location, { writeBufferBytes, createIfMissing: false, shared: true });
+  const db = await openDatabase(location, {
+    writeBufferBytes,
+    createIfMissing: false,
+    shared: true,
+    isKnown: true,
+  });
   const stored = await StoredBlocks.load(db, location, await newestHead(db), options.compressor);
   stored.trimmedToUs = trimmedToUs;
   return { db, stored };

@@ -42,8 +42,8 @@ export interface Opened {
   readonly lostBlocks: number;
 }
 
-/** @throws CodedError as `LevelLog.open`. */
-export async function openParts(options: LevelLogOptions): Promise<Opened> {
+/** @param isKnown whether this process has had it open. @throws CodedError as `LevelLog.open`. */
+export async function openParts(options: LevelLogOptions, isKnown = false): Promise<Opened> {
   const { dataDir, compressor, follower } = options;
   const limits = { ...limitsOf(options.retentionBytes), tablesMax: options.tablesMax };
   try {
@@ -51,10 +51,11 @@ export async function openParts(options: LevelLogOptions): Promise<Opened> {
   } catch (cause) {
     throw databaseFailure('LOG_OPEN_FAILED', `cannot create the data directory ${dataDir}`, cause);
   }
-  const store = await BlockStore.open(join(dataDir, storeFolder), compressor, follower !== undefined, limits);
+  const isShared = follower !== undefined;
+  const store = await BlockStore.open(join(dataDir, storeFolder), compressor, isShared, limits, isKnown);
   let journal: Journal | undefined;
   try {
-    journal = await Journal.open(join(dataDir, journalFolder), limits);
+    journal = await Journal.open(join(dataDir, journalFolder), limits, isKnown);
     const { blocks, lostBlocks } = await journal.recover(store.lastTimeUs, (endUs, lostUs) =>
       store.noteCut(endUs, lostUs),
     );
