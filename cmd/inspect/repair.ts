@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { firstAfter } from '../../lib/binary-search.ts';
@@ -24,11 +24,20 @@ import {
 } from '../../lib/log/block-format.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
 import { coverageKey, coverageWrites, readCoverage, readCoverageKey } from '../../lib/log/coverage-format.ts';
-import { journalFolder, openDatabase, refuseLocked, storeFolder } from '../../lib/log/database.ts';
+import {
+  journalFolder,
+  openDatabase,
+  refuseLocked,
+  repairedFolder,
+  storeFolder,
+} from '../../lib/log/database.ts';
+import { forgetTables } from '../../lib/log/table-stamps.ts';
 import { Salvage } from './salvage.ts';
 
 /** Where a log is written while it is not whole, in the data directory. */
 const unfinishedFolder = 'repair-unfinished';
+/** In the finished folder, the name of the one for the damaged log. */
+const asideNote = 'aside';
 const writeBufferBytes = 16 * 1024 * 1024;
 /** What blocks are compressed with is not changed. */
 const noCompressor = { dictionaryId: 0, compress: () => {} };
@@ -51,9 +60,17 @@ interface WholeBlock {
   readonly isJournalled: boolean;
 }
 
-/** Repairs the log of a data directory. @throws CodedError `LOG_LOCKED`, `LOG_MISSING`, `LOG_NEWER_FORMAT`, `LOG_WRITE_FAILED`. */
-export async function repairLog(dataDir: string): Promise<RepairResult> {
+/**
+ * Repairs the log of a data directory; one that was cut off while it put the new log in its place is only ended.
+ * @throws CodedError `LOG_LOCKED`, `LOG_MISSING`, `LOG_NEWER_FORMAT`, `LOG_WRITE_FAILED`.
+ */
+export async function repairLog(dataDir: string): Promise<RepairResult | { readonly asideIn: string }> {
   const locations = [storeFolder, journalFolder].map((folder) => join(dataDir, folder));
+  const finished = join(dataDir, repairedFolder);
+  if (existsSync(finished)) {
+    for (const location of locations) await refuseLocked(location);
+    return { asideIn: await replaceLog(dataDir) };
+  }
   if (!existsSync(locations[0]))
     throw new CodedError('LOG_MISSING', `there is no log in ${locations[0]}: check --data-dir`);
   for (const location of locations) await refuseLocked(location);
@@ -64,18 +81,35 @@ export async function repairLog(dataDir: string): Promise<RepairResult> {
   try {
     const repair = new Repair(store, journal);
     const written = await repair.write(join(unfinished, storeFolder));
-    const asideIn = join(dataDir, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
-    await mkdir(asideIn);
-    for (const folder of [journalFolder, storeFolder]) {
-      if (existsSync(join(dataDir, folder))) await rename(join(dataDir, folder), join(asideIn, folder));
-    }
-    await rename(join(unfinished, storeFolder), join(dataDir, storeFolder));
-    await rm(unfinished, { recursive: true });
-    return { ...written, asideIn };
+    // From here on the new log is whole, and a run that is cut off is ended by the next one.
+    await rename(unfinished, finished);
+    return { ...written, asideIn: await replaceLog(dataDir) };
   } finally {
     store.close();
     journal.close();
   }
+}
+
+/** Sets the damaged log aside, as far as it is not yet, and puts the new one in its place. Returns where the damaged one is. */
+async function replaceLog(dataDir: string): Promise<string> {
+  const finished = join(dataDir, repairedFolder);
+  const note = join(finished, asideNote);
+  // The same folder in every run, so that both parts of the damaged log are in one.
+  if (!existsSync(note))
+    await writeFile(note, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`, { flush: true });
+  const asideIn = join(dataDir, (await readFile(note, 'utf8')) || 'damaged');
+  await mkdir(asideIn, { recursive: true });
+  // Until it has moved, what is in its place is the damaged one.
+  if (existsSync(join(finished, storeFolder))) {
+    for (const folder of [journalFolder, storeFolder]) {
+      const from = join(dataDir, folder);
+      if (existsSync(from)) await rename(from, join(asideIn, folder));
+      await forgetTables(from);
+    }
+    await rename(join(finished, storeFolder), join(dataDir, storeFolder));
+  }
+  await rm(finished, { recursive: true });
+  return asideIn;
 }
 
 class Repair {

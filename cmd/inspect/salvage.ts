@@ -5,7 +5,7 @@ import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:f
 import { join } from 'node:path';
 import { readRecords } from '../../lib/log/record-file.ts';
 import { readManifest, tableName } from '../../lib/log/table-check.ts';
-import { wholeEntries } from '../../lib/log/table-file.ts';
+import { wholeBlocks } from '../../lib/log/table-file.ts';
 import { VarintReader } from '../../lib/log/varints.ts';
 
 /** Of one key, the newest: where its value lies, or the value itself; neither when it was deleted. */
@@ -64,7 +64,7 @@ export class Salvage {
   }
 
   #takeTable(file: string, bytes: Buffer): void {
-    for (const { key, valueAt, valueBytes } of wholeEntries(bytes)) {
+    for (const { key, valueAt, valueBytes } of [...wholeBlocks(bytes)].flatMap(({ entries }) => entries)) {
       const tag = key.readBigUInt64LE(key.length - 8);
       const name = key.toString('latin1', 0, key.length - 8);
       const isDeleted = (tag & 0xffn) === 0n;

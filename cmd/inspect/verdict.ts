@@ -61,13 +61,15 @@ export function damageLine({ path, offset, what }: DatabaseDamage): string {
 }
 
 /** What a repair did, for people, without a newline at its end. */
-export function repairText({ blocks, events, lostBlocks, rows, asideIn }: RepairResult): string {
-  const lines = rows.map(({ fromUs, toUs }) => `missing: events after ${fromUs} and before ${toUs}`);
-  lines.push(
+export function repairText(result: RepairResult | { readonly asideIn: string }): string {
+  const lines = [`the damaged log is in ${result.asideIn}; delete it when nobody needs it`];
+  if (!('rows' in result)) return [...lines, 'a repair that was cut off has been ended'].join('\n');
+  const { blocks, events, lostBlocks, rows } = result;
+  return [
+    ...rows.map(({ fromUs, toUs }) => `missing: events after ${fromUs} and before ${toUs}`),
     `kept ${grouped(events)} events in ${grouped(blocks)} blocks; of ${grouped(lostBlocks)} blocks only parts were left`,
-    `the damaged log is in ${asideIn}; delete it when nobody needs it`,
-  );
-  return lines.join('\n');
+    ...lines,
+  ].join('\n');
 }
 
 /** How far a verification is; `totalEvents` is 0 when nobody knows. */

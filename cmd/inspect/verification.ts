@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { chooseCompressor } from '../../lib/codec/choose-compressor.ts';
 import { type Compressor, compressionLevels } from '../../lib/codec/compressor.ts';
 import { defaultDictionaryPath, readDictionary } from '../../lib/codec/dictionary.ts';
-import { logDamages, refuseLocked, storeFolder } from '../../lib/log/database.ts';
+import { logDamages, refuseLocked, refuseUnfinishedRepair, storeFolder } from '../../lib/log/database.ts';
 import type { DatabaseDamage } from '../../lib/log/table-check.ts';
 import { type CheckResult, checkLog } from './log-check.ts';
 import type { ClosedLog } from './reader.ts';
@@ -40,6 +40,7 @@ export async function verifyLog(log: ClosedLog, dictionaryPaths: readonly string
 
 /** What is wrong with the files of a log. @throws CodedError `LOG_LOCKED`: a daemon's are never quite written. */
 export async function verifyFiles(dataDir: string): Promise<DatabaseDamage[]> {
+  refuseUnfinishedRepair(dataDir);
   const damages: DatabaseDamage[] = [];
   for await (const damage of logDamages(dataDir)) damages.push(damage);
   if (damages.length > 0) await refuseLocked(join(dataDir, storeFolder));

@@ -11,7 +11,7 @@
  * - `frame_skipped`: a frame that ended every connection (too large, or broken) was stepped over
  * - `frame_dropped`: frames that could not be used, as a whole; `detail` says why
  * - `log_cut`: the end of the log was lost (a power failure): its events come again, with new times
- * - `log_damaged`: blocks of the log were damaged on the disk, and are left out since it was repaired
+ * - `log_damaged`: blocks of the log were damaged on the disk, and are left out
  * - `clock_step`: the machine's clock was set by a large step: times of the events around it are not those of the world
  */
 export const coverageReasons = [

@@ -37,9 +37,8 @@ export class BlockLoader {
     withSubjects: boolean,
   ): Promise<BlockSlice[]> {
     const wanted = [parts.head, parts[encoding], ...(withSubjects ? [parts.subjects] : [])];
-    const values = await this.#db.getMany(
-      times.flatMap((lastTimeUs) => wanted.map((part) => blockKey(lastTimeUs, part))),
-    );
+    const keys = times.flatMap((lastTimeUs) => wanted.map((part) => blockKey(lastTimeUs, part)));
+    const values = await this.#getMany(keys);
     const slices: BlockSlice[] = [];
     for (const [at, lastTimeUs] of times.entries()) {
       const [headValue, payload, subjects] = values.slice(at * wanted.length, (at + 1) * wanted.length);
@@ -52,7 +51,7 @@ export class BlockLoader {
 
   /** The columns of a block, with what its events point at. */
   async index(lastTimeUs: number): Promise<BlockIndex> {
-    const [headValue, subjects] = await this.#db.getMany(
+    const [headValue, subjects] = await this.#getMany(
       [parts.head, parts.subjects].map((part) => blockKey(lastTimeUs, part)),
     );
     const head = headOf(headValue, lastTimeUs);
@@ -61,7 +60,7 @@ export class BlockLoader {
 
   /** A whole block. */
   async block(lastTimeUs: number): Promise<Block> {
-    const [headValue, json, zstd, subjects] = await this.#db.getMany(
+    const [headValue, json, zstd, subjects] = await this.#getMany(
       [parts.head, parts.json, parts.zstd, parts.subjects].map((part) => blockKey(lastTimeUs, part)),
     );
     const head = headOf(headValue, lastTimeUs);
@@ -75,11 +74,16 @@ export class BlockLoader {
 
   /** The events without a collection of the segment that ends at `lastTimeUs`. */
   async withoutCollection(lastTimeUs: number): Promise<Block> {
-    const value = await this.#db.get(blockKey(lastTimeUs, parts.withoutCollection));
+    const [value] = await this.#getMany([blockKey(lastTimeUs, parts.withoutCollection)]);
     if (value === undefined)
       throw damaged(`segment ${lastTimeUs} has no events without a collection, and should`);
     const { head, json, zstd } = unpackBlock(value);
     return this.#whole(head, json, zstd);
+  }
+
+  async #getMany(keys: Buffer[]): Promise<(Uint8Array | undefined)[]> {
+    await this.#db.guard?.admitKeys(keys);
+    return this.#db.getMany(keys);
   }
 
   #whole(head: BlockHead, json: Uint8Array, zstd: Uint8Array): Block {
@@ -97,7 +101,8 @@ export class BlockLoader {
     if (encoding === 'zstd' && head.dictionaryId === this.#compressor.dictionaryId) {
       return { index, messages: checkPayload(head, parts.zstd, payload) };
     }
-    const stored = encoding === 'json' ? payload : await this.#db.get(blockKey(index.lastTimeUs, parts.json));
+    const stored =
+      encoding === 'json' ? payload : (await this.#getMany([blockKey(index.lastTimeUs, parts.json)]))[0];
     const json = decompressJson(checkPayload(head, parts.json, stored), index);
     if (encoding === 'json') return { index, messages: json };
     const { zstd, zstdEnd } = compressEvents(json, index.jsonEnd, this.#compressor, this.#scratch);
@@ -107,7 +112,10 @@ export class BlockLoader {
 
 function headOf(value: Uint8Array | undefined, lastTimeUs: number): BlockHead {
   if (value === undefined) throw damaged(`block ${lastTimeUs} is missing`);
-  return readHead(value);
+  const head = readHead(value);
+  if (head.index.lastTimeUs !== lastTimeUs)
+    throw damaged(`block ${lastTimeUs} has the head of ${head.index.lastTimeUs}`);
+  return head;
 }
 
 function withSubjectsOf(head: BlockHead, index: BlockIndex, value: Uint8Array | undefined): BlockIndex {

@@ -9,10 +9,15 @@ import { ClassicLevel } from 'classic-level';
 import { CodedError } from '../errors.ts';
 import { damaged, databaseFailure } from './log-errors.ts';
 import { type DatabaseDamage, databaseDamages } from './table-check.ts';
+import { damageError, TableGuard } from './table-guard.ts';
+import { readStamps } from './table-stamps.ts';
 
 /** Folders of the databases within the data directory. */
 export const storeFolder = 'blocks';
 export const journalFolder = 'journal';
+
+/** Where a repair has a whole log, while it puts it in the place of the damaged one. */
+export const repairedFolder = 'repair-finished';
 
 /** Bytes that must fit before the log goes on: LevelDB's recovery writes its logs and a table again. */
 const probeBytes = 32 * 1024 * 1024;
@@ -22,8 +27,8 @@ const probeIntervalMs = 1000;
 /** Before all keys of a log. */
 const noKey = Buffer.from([0]);
 
-/** A LevelDB database of bytes to bytes. */
-export type Database = ClassicLevel<Uint8Array, Uint8Array>;
+/** A LevelDB database of bytes to bytes. Whoever reads while a daemon runs asks `guard` before; what has none was checked as a whole. */
+export type Database = ClassicLevel<Uint8Array, Uint8Array> & { readonly guard?: TableGuard | undefined };
 
 /** Whether there is a database in `location`: every one has this file, which names its newest description. */
 export function isDatabase(location: string): boolean {
@@ -47,8 +52,8 @@ export interface DatabaseOptions {
   readonly createIfMissing?: boolean;
   /** Whether several threads of this process have it open at a time; they all have to say so. Default false. */
   readonly shared?: boolean;
-  /** Whether this process has had it open before, so that its tables need not be looked at again. Default false. */
-  readonly isKnown?: boolean;
+  /** Stands before reads; with it tables are not looked at here: who has it sees to that. */
+  readonly guard?: TableGuard | undefined;
 }
 
 /**
@@ -58,14 +63,7 @@ export interface DatabaseOptions {
  */
 export async function openDatabase(
   location: string,
-  {
-    writeBufferBytes,
-    tableBytes,
-    tablesMax,
-    createIfMissing = true,
-    shared = false,
-    isKnown = false,
-  }: DatabaseOptions,
+  { writeBufferBytes, tableBytes, tablesMax, createIfMissing = true, shared = false, guard }: DatabaseOptions,
 ): Promise<Database> {
   // LevelDB makes the directory and a lock in it before it looks for a database.
   if (!isDatabase(location)) {
@@ -73,8 +71,8 @@ export async function openDatabase(
     if (!createIfMissing)
       throw new CodedError('LOG_MISSING', `there is no log in ${location}: check --data-dir`);
   }
-  if (!isKnown) await refuseDamage(location);
-  const db: Database = new ClassicLevel(location, {
+  if (guard === undefined) await refuseDamage(location);
+  const level = new ClassicLevel<Uint8Array, Uint8Array>(location, {
     keyEncoding: 'view',
     valueEncoding: 'view',
     writeBufferSize: writeBufferBytes,
@@ -85,6 +83,7 @@ export async function openDatabase(
     createIfMissing,
     multithreading: shared,
   });
+  const db: Database = Object.assign(level, { guard });
   try {
     await db.open();
     return db;
@@ -98,7 +97,11 @@ function openingFailure(location: string, cause: unknown): CodedError {
     const what = `the log in ${location} is in use: stop the other process that has it open`;
     return databaseFailure('LOG_LOCKED', what, cause);
   }
-  return databaseFailure('LOG_OPEN_FAILED', `cannot open the log in ${location}`, cause);
+  const error = databaseFailure('LOG_OPEN_FAILED', `cannot open the log in ${location}`, cause);
+  // What LevelDB finds wrong by itself: its own notes, or files that are gone.
+  if (!/corruption|missing files/i.test(error.message)) return error;
+  const message = `${error.message}: stop the daemon, run "slipstream inspect repair", which sets aside what is damaged, and start it again`;
+  return new CodedError('LOG_OPEN_FAILED', message, { cause });
 }
 
 /**
@@ -106,16 +109,24 @@ function openingFailure(location: string, cause: unknown): CodedError {
  * @throws CodedError `LOG_CORRUPT`, `LOG_LOCKED`: what another process is writing looks damaged.
  */
 async function refuseDamage(location: string): Promise<void> {
-  for await (const { path, offset, what, isFatal } of databaseDamages(location, false)) {
-    if (!isFatal) continue;
-    await refuseLocked(location);
-    throw damaged(`${path}, at offset ${offset}: ${what}`);
-  }
+  const damage = await new TableGuard(location, await readStamps(location)).checkUnknown();
+  if (damage === undefined) return;
+  await refuseLocked(location);
+  throw damageError(damage);
+}
+
+/** A repair that was cut off has to be finished: what is in the data directory is not all of a log. @throws CodedError. */
+export function refuseUnfinishedRepair(dataDir: string): void {
+  if (!existsSync(join(dataDir, repairedFolder))) return;
+  throw new CodedError(
+    'LOG_OPEN_FAILED',
+    `a repair of the log in ${dataDir} was cut off: run "slipstream inspect repair" again, which ends it`,
+  );
 }
 
 /** All that is wrong with the files of the log in `dataDir`, values included. */
 export async function* logDamages(dataDir: string): AsyncGenerator<DatabaseDamage> {
-  for (const folder of [storeFolder, journalFolder]) yield* databaseDamages(join(dataDir, folder), true);
+  for (const folder of [storeFolder, journalFolder]) yield* databaseDamages(join(dataDir, folder));
 }
 
 /**

@@ -3,7 +3,7 @@
 
 import { maskedCrc32c } from './crc32c.ts';
 
-const pageBytes = 32_768;
+export const pageBytes = 32_768;
 const headerBytes = 7;
 const types = { full: 1, first: 2, middle: 3, last: 4 } as const;
 
@@ -13,16 +13,22 @@ export interface RecordFile {
   /** Offsets of pages' rests that are no records. */
   readonly damages: readonly number[];
   readonly isCutOff: boolean;
+  /** Behind the last whole record: where to go on when there is more. */
+  readonly end: number;
 }
 
-/** Reads a file as LevelDB does: behind what is no record it goes on with the next page. */
-export function readRecords(bytes: Uint8Array): RecordFile {
+/**
+ * Reads a file as LevelDB does: behind what is no record it goes on with the next page.
+ * @param bytes of the file from the beginning of a page on. @param from where in them a record begins.
+ */
+export function readRecords(bytes: Uint8Array, from = 0): RecordFile {
+  let readTo = from;
   const records: Uint8Array[] = [];
   const damages: number[] = [];
   const end = lastNonZero(bytes) + 1;
   let isCut = false;
   let pieces: Uint8Array[] = [];
-  for (let at = 0; at < end; ) {
+  for (let at = from; at < end; ) {
     const pageEnd = Math.min(bytes.length, at - (at % pageBytes) + pageBytes);
     const left = pageBytes - (at % pageBytes);
     if (left < headerBytes) {
@@ -43,10 +49,11 @@ export function readRecords(bytes: Uint8Array): RecordFile {
     pieces.push(piece.data);
     if (piece.type === types.full || piece.type === types.last) {
       records.push(pieces.length === 1 ? piece.data : Buffer.concat(pieces));
+      readTo = at;
       pieces = [];
     }
   }
-  return { records, damages, isCutOff: isCut };
+  return { records, damages, isCutOff: isCut, end: readTo };
 }
 
 function readPiece(

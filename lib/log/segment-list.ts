@@ -11,11 +11,14 @@ import { compactBlocks } from './compaction.ts';
 import type { Database } from './database.ts';
 import { damaged } from './log-errors.ts';
 import { type CreatedSearch, SegmentIndex } from './segment-index.ts';
-import { walkHeads } from './stored-heads.ts';
+import { segmentBefore, walkHeads } from './stored-heads.ts';
 import { SubjectFilter } from './subject-filter.ts';
 
 /** Segment indexes kept after use, and events without a collection, about 150 KB and 500 KB each: replays share them. */
 const cachedSegmentsMax = 16;
+
+/** A range of times that no search is near. */
+const never = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY] as const;
 
 /** What is known of a stored segment without reading it. */
 interface StoredSegment {
@@ -72,8 +75,14 @@ export class SegmentList {
     const open = new SegmentIndex(previousUs);
     while (previousUs !== 0) {
       const value = await db.get(blockKey(previousUs, parts.segment));
-      // Trimmed together with its blocks: the chain ends where retention has got to.
-      if (value === undefined) break;
+      if (value === undefined) {
+        // Trimmed together with its blocks: the chain ends where retention has got to. Or lost, when there are blocks.
+        const beforeUs = await segmentBefore(db, previousUs);
+        if (beforeUs === undefined || beforeUs >= previousUs) break;
+        stored.push({ lastTimeUs: previousUs, createdRange: never });
+        previousUs = beforeUs;
+        continue;
+      }
       const segment = SegmentIndex.read(value);
       stored.push({ lastTimeUs: previousUs, createdRange: segment.createdRange });
       previousUs = segment.previousUs;
@@ -152,7 +161,9 @@ export class SegmentList {
     if (segment === this.#open) return this.#openSubjects;
     const { lastTimeUs } = segment;
     return remember(this.#subjectsCache, lastTimeUs, async () => {
-      const value = await this.#db.get(blockKey(lastTimeUs, parts.subjectFilter));
+      const key = blockKey(lastTimeUs, parts.subjectFilter);
+      await this.#db.guard?.admitKeys([key]);
+      const value = await this.#db.get(key);
       return value === undefined ? undefined : SubjectFilter.read(value);
     });
   }
@@ -187,7 +198,9 @@ export class SegmentList {
   }
 
   async #read(lastTimeUs: number): Promise<SegmentIndex> {
-    const value = await this.#db.get(blockKey(lastTimeUs, parts.segment));
+    const key = blockKey(lastTimeUs, parts.segment);
+    await this.#db.guard?.admitKeys([key]);
+    const value = await this.#db.get(key);
     if (value === undefined) throw damaged(`segment index ${lastTimeUs} is missing`);
     return SegmentIndex.read(value);
   }

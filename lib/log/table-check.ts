@@ -3,6 +3,7 @@
 
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as immediately } from 'node:timers/promises';
 import { readRecords } from './record-file.ts';
 import { checkTable, type FileDamage, type TableRange } from './table-file.ts';
 import { VarintReader } from './varints.ts';
@@ -15,6 +16,7 @@ export interface DatabaseDamage extends FileDamage {
 /** What a MANIFEST says of a table. */
 export interface LiveTable extends TableRange {
   readonly number: number;
+  readonly level: number;
   readonly bytes: number;
 }
 
@@ -35,19 +37,14 @@ export function tableName(number: number): string {
   return `${String(number).padStart(6, '0')}.ldb`;
 }
 
-/**
- * The damages of the database in `location`, as they are found. Of values only `withValues`: that reads every byte.
- */
-export async function* databaseDamages(
-  location: string,
-  withValues: boolean,
-): AsyncGenerator<DatabaseDamage> {
+/** The damages of the database in `location`, as they are found: reads every byte of its tables. */
+export async function* databaseDamages(location: string): AsyncGenerator<DatabaseDamage> {
   const manifest = await readManifest(location);
   if (manifest === undefined) return;
   if (manifest.damages.length > 0) yield* manifest.damages;
   else {
     const memory = Buffer.allocUnsafeSlow(Math.max(0, ...manifest.tables.map(({ bytes }) => bytes)));
-    for (const table of manifest.tables) yield* tableDamages(location, table, withValues, memory);
+    for (const table of manifest.tables) yield* tableDamages(location, table, memory);
   }
 }
 
@@ -76,7 +73,7 @@ export async function readManifest(
 }
 
 /** Whether a record of a MANIFEST makes sense; changes `tables` as it says. */
-function applyEdit(record: Uint8Array, tables: Map<number, LiveTable>): boolean {
+export function applyEdit(record: Uint8Array, tables: Map<number, LiveTable>): boolean {
   const reader = new VarintReader(record);
   while (!reader.isAtEnd) {
     const tag = reader.number();
@@ -88,30 +85,41 @@ function applyEdit(record: Uint8Array, tables: Map<number, LiveTable>): boolean 
       reader.number();
       tables.delete(reader.number());
     } else if (tag === tags.newFile) {
-      reader.number();
-      const [number, bytes] = [reader.number(), reader.number()];
+      const [level, number, bytes] = [reader.number(), reader.number(), reader.number()];
       const [smallest, largest] = [reader.string(), reader.string()];
       if (smallest === undefined || largest === undefined) return false;
-      tables.set(number, { number, bytes, smallest, largest });
+      tables.set(number, { number, level, bytes, smallest, largest });
     } else if (tag >= tags.logNumber && tag <= tags.previousLog) reader.number();
     else return false;
   }
   return true;
 }
 
-async function* tableDamages(
+/** What is wrong with a table. @param memory for its bytes, as many as it has at least. */
+export async function* tableDamages(
   location: string,
   table: LiveTable,
-  withValues: boolean,
   memory: Buffer,
 ): AsyncGenerator<DatabaseDamage> {
   const path = join(location, tableName(table.number));
-  const bytes = await readStart(path, memory.subarray(0, table.bytes));
+  let bytes: Buffer | undefined;
+  try {
+    bytes = await readStart(path, memory.subarray(0, table.bytes));
+  } catch (error) {
+    // A bad sector: LevelDB has tables mapped into memory, where that is a signal.
+    yield { path, offset: 0, what: `it cannot be read: ${(error as Error).message}`, isFatal: true };
+    return;
+  }
   // LevelDB says so of a table that is missing.
   if (bytes === undefined) return;
   if (bytes.length < table.bytes)
     yield { path, offset: bytes.length, what: 'it is cut off here', isFatal: true };
-  else for (const damage of checkTable(bytes, table, withValues)) yield { path, ...damage };
+  else {
+    for (const damage of checkTable(bytes, table)) {
+      if (damage === undefined) await immediately();
+      else yield { path, ...damage };
+    }
+  }
 }
 
 /** The first bytes of a file, as many as `memory` has and it; undefined when it cannot be opened. */

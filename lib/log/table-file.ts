@@ -10,10 +10,13 @@ import { descriptionKey } from './block-format.ts';
 import { maskedCrc32c } from './crc32c.ts';
 import { VarintReader } from './varints.ts';
 
-const footerBytes = 48;
-const trailerBytes = 5;
+export const footerBytes = 48;
+export const trailerBytes = 5;
 const tagBytes = 8;
-const magic = Buffer.from('57fb808b247547db', 'hex');
+export const magic = Buffer.from('57fb808b247547db', 'hex');
+
+/** Bytes that are checked without a pause: a millisecond. */
+const bytesAtOnce = 2 ** 20;
 
 /** Something wrong in a file. */
 export interface FileDamage {
@@ -37,43 +40,75 @@ export interface TableRange {
 }
 
 /**
- * What is wrong with a table. @param bytes of the file, as many as the MANIFEST says.
- * @param withValues whether the checksums of blocks are compared, too: every byte is looked at then.
+ * What is wrong with a table. Now and then it yields nothing, so that its caller can let others have the thread.
+ * @param bytes of the file, as many as the MANIFEST says.
  */
-export function checkTable(bytes: Buffer, range: TableRange, withValues: boolean): FileDamage[] {
+export function checkTable(bytes: Buffer, range: TableRange): Iterable<FileDamage | undefined> {
   const fatal = (offset: number, what: string): FileDamage[] => [{ offset, what, isFatal: true }];
   const footerAt = bytes.length - footerBytes;
   if (footerAt < 0 || !bytes.subarray(-magic.length).equals(magic))
     return fatal(Math.max(0, footerAt), 'no footer');
   const footer = new VarintReader(bytes, footerAt, bytes.length - magic.length);
-  const [, , indexAt, indexBytes] = [footer.number(), footer.number(), footer.number(), footer.number()];
-  const index = isChecked(bytes, indexAt, indexBytes) ? readEntries(bytes, indexAt, indexBytes) : undefined;
+  const [metaAt, metaBytes, indexAt, indexBytes] = [
+    footer.number(),
+    footer.number(),
+    footer.number(),
+    footer.number(),
+  ];
+  if (!isChecked(bytes, indexAt, indexBytes)) return fatal(footerAt, 'the index is damaged');
+  const index = readEntries(bytes, indexAt, indexBytes);
   if (index === undefined) {
     // What another program has had LevelDB compress cannot be looked into; its checksum is right.
-    if (isCompressed(bytes, indexAt, indexBytes)) return [];
+    if (bytes[indexAt + indexBytes] === 1) return [];
     return fatal(footerAt, 'the index is damaged');
   }
-  const damages: FileDamage[] = [];
+  if (!areFiltersChecked(bytes, metaAt, metaBytes)) return fatal(footerAt, 'the filter is damaged');
+  return checkBlocks(bytes, index, range);
+}
+
+/** The blocks that an index names. */
+function* checkBlocks(
+  bytes: Buffer,
+  index: readonly TableEntry[],
+  { smallest, largest }: TableRange,
+): Generator<FileDamage | undefined> {
   let lastKey: Buffer | undefined;
+  let pausedAt = 0;
   for (const { key, valueAt, valueBytes } of index) {
-    const handle = new VarintReader(bytes, valueAt, valueAt + valueBytes);
-    const [at, size] = [handle.number(), handle.number()];
+    const [at, size] = handleAt(bytes, valueAt, valueBytes);
+    if (at - pausedAt > bytesAtOnce) {
+      pausedAt = at;
+      yield undefined;
+    }
     const entries = readEntries(bytes, at, size);
-    const isRight = entries !== undefined && isBetween(entries, lastKey, key);
     if (isCompressed(bytes, at, size)) {
       lastKey = undefined;
       continue;
     }
-    if (!isRight) damages.push(...fatal(at, 'a block has no right entries'));
-    else if ((withValues || at === 0) && !isChecked(bytes, at, size))
-      damages.push({ offset: at, what: 'a block has a wrong checksum', isFatal: hasDescription(entries) });
-    if (at === 0 && entries?.[0].key.equals(range.smallest) === false)
-      damages.push(...fatal(at, 'it begins with another key than the MANIFEST says'));
+    const isRight =
+      entries?.[0] !== undefined &&
+      isBetween(entries, lastKey, key) &&
+      compareKeys(entries[0].key, Buffer.from(smallest)) >= 0 &&
+      compareKeys((entries.at(-1) as TableEntry).key, Buffer.from(largest)) <= 0;
+    if (!isRight) yield { offset: at, what: 'a block has no right entries', isFatal: true };
+    else if (!isChecked(bytes, at, size))
+      yield { offset: at, what: 'a block has a wrong checksum', isFatal: hasDescription(entries) };
     lastKey = isRight ? entries.at(-1)?.key : key;
   }
-  if (damages.length === 0 && lastKey?.equals(range.largest) === false)
-    return fatal(footerAt, 'it ends with another key than the MANIFEST says');
-  return damages;
+}
+
+/** Offset and bytes of a block, as another has them. */
+function handleAt(bytes: Buffer, at: number, length: number): [number, number] {
+  const handle = new VarintReader(bytes, at, at + length);
+  return [handle.number(), handle.number()];
+}
+
+/** Whether the block that names filters is right, and so are they: by a wrong one LevelDB does not find what is there. */
+function areFiltersChecked(bytes: Buffer, at: number, size: number): boolean {
+  if (!isChecked(bytes, at, size)) return false;
+  return (readEntries(bytes, at, size) ?? []).every(({ valueAt, valueBytes }) =>
+    isChecked(bytes, ...handleAt(bytes, valueAt, valueBytes)),
+  );
 }
 
 /** Whether the log's description is in a block: the first key of all, and the one value without a checksum of ours. */
@@ -92,7 +127,7 @@ function isBetween(entries: readonly TableEntry[], after: Buffer | undefined, in
 }
 
 /** LevelDB's order: by user's key, the newest first. */
-function compareKeys(one: Buffer, other: Buffer): number {
+export function compareKeys(one: Buffer, other: Buffer): number {
   const ends = [one.length - tagBytes, other.length - tagBytes];
   const order = one.compare(other, 0, ends[1], 0, ends[0]);
   if (order !== 0) return order;
@@ -118,6 +153,8 @@ function readEntries(bytes: Buffer, at: number, size: number): TableEntry[] | un
   if (!(end + trailerBytes <= bytes.length) || size < 8 || bytes[end] !== 0) return undefined;
   const restarts = bytes.readUInt32LE(end - 4);
   const entriesEnd = end - 4 - 4 * restarts;
+  // Of a table that is mended nothing may be left.
+  if (restarts === 1 && entriesEnd === at) return [];
   if (restarts === 0 || entriesEnd <= at) return undefined;
   const entries: TableEntry[] = [];
   let restart = 0;
@@ -142,8 +179,20 @@ function readEntry(reader: VarintReader, before: Buffer | undefined): TableEntry
   return key.length < tagBytes ? undefined : { key, valueAt, valueBytes };
 }
 
-/** Blocks of a table that are whole, without its index: what is left of a damaged one. */
-export function* wholeEntries(bytes: Buffer): Generator<TableEntry> {
+/** The user's part of a key. */
+export function userKeyOf(key: Uint8Array): Uint8Array {
+  return key.subarray(0, key.length - tagBytes);
+}
+
+/** A block of a table that is whole. */
+export interface WholeBlock {
+  readonly at: number;
+  readonly size: number;
+  readonly entries: readonly TableEntry[];
+}
+
+/** Blocks of a table that are whole, found without its index: what is left of a damaged one. */
+export function* wholeBlocks(bytes: Buffer): Generator<WholeBlock> {
   for (let at = 0; at < bytes.length - trailerBytes; ) {
     const size = sizeOfBlock(bytes, at);
     if (size === undefined || !isChecked(bytes, at, size)) {
@@ -153,7 +202,7 @@ export function* wholeEntries(bytes: Buffer): Generator<TableEntry> {
       at = next;
       continue;
     }
-    yield* readEntries(bytes, at, size) ?? [];
+    yield { at, size, entries: readEntries(bytes, at, size) ?? [] };
     at += size + trailerBytes;
   }
 }

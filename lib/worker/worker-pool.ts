@@ -72,7 +72,7 @@ export class WorkerPool implements Delivery, LogFollower {
         takenBytes: this.#takenBytes,
         index,
       };
-      return new Member(start, writeLog, failed);
+      return new Member(start, writeLog, failed, (table) => log.tables.distrust(table));
     });
     await Promise.all(this.#members.map((member) => member.ready));
   }
@@ -168,6 +168,7 @@ class Member {
     start: WorkerStart,
     writeLog: (entry: ServerLogEntry) => void,
     failed: (error: unknown) => void,
+    damaged: (table: number) => void,
   ) {
     // The package holds compiled files, the repository their sources.
     const file = `./worker-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
@@ -180,6 +181,7 @@ class Member {
     this.#worker.on('message', (message: FromWorker) => {
       if (message.kind === 'ready') this.#ready.resolve();
       else if (message.kind === 'log') writeLog(message.entry);
+      else if (message.kind === 'damaged') damaged(message.table);
       else this.#answered(message);
     });
   }

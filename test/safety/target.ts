@@ -25,24 +25,30 @@ export class Target implements AsyncDisposable {
   readonly daemon: Daemon;
   readonly port: number;
   readonly #network: ChildProcess;
-  readonly #dataDir: string;
+  readonly dataDir: string;
 
   private constructor(daemon: Daemon, address: string, network: ChildProcess, dataDir: string) {
     this.daemon = daemon;
     this.port = Number(new URL(address).port);
     this.#network = network;
-    this.#dataDir = dataDir;
+    this.dataDir = dataDir;
   }
 
-  /** @param openFiles that the daemon may have, if not as many as usual. */
-  static async start(flags: readonly string[], openFiles?: number): Promise<Target> {
+  /** @param openFiles that the daemon may have, if not as many as usual. @param prepare makes a log for it to begin with. */
+  static async start(
+    flags: readonly string[],
+    openFiles?: number,
+    prepare?: (dataDir: string) => Promise<unknown>,
+  ): Promise<Target> {
     const dataDir = await mkdtemp(join(tmpdir(), 'slipstream-safety-'));
+    await prepare?.(dataDir);
     const network = fork(resolve(import.meta.dirname, 'network-process.ts'));
     const relayUrl = await answer<string>(network);
     const daemon = new Daemon({ dataDir, relayUrl, flags, openFiles });
     const address = await daemon.started;
     if (address === undefined) throw new Error(`the daemon did not start: ${daemon.lines.join('\n')}`);
-    network.send({ subscribe: `${address}/subscribe` });
+    // A log that is there already has what no relay had: who watches begins behind it.
+    network.send({ subscribe: `${address}/subscribe?${prepare === undefined ? 'cursor=0&' : ''}` });
     const target = new Target(daemon, address, network, dataDir);
     // Everything has run once before memory is measured.
     await sleep(500);
@@ -88,7 +94,7 @@ export class Target implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#network.kill('SIGKILL');
     await this.daemon.kill();
-    await rm(this.#dataDir, { recursive: true, force: true });
+    await rm(this.dataDir, { recursive: true, force: true });
   }
 
   #report(): Promise<Report> {

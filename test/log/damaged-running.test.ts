@@ -1,0 +1,91 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeLog } from '../cmd/inspect/sample-log.ts';
+import { seededRandom } from '../support/events.ts';
+import type { FileChange } from './damage-child.ts';
+import { digestOf } from './damaged-log.ts';
+import type { RunningOutcome } from './running-damage-child.ts';
+
+const seed = Number(process.env.SEED ?? Date.now() % 1e6);
+const damagesMax = Number(process.env.DAMAGES ?? 6);
+let dataDir: string;
+let honest: Set<string>;
+let last: string;
+beforeAll(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), 'slipstream-running-log-'));
+  const sizes = Array.from({ length: 30 }, (_, block) => (block % 3 === 0 ? 256 : 30));
+  const { sample } = await makeLog(dataDir, 5, sizes);
+  const digests = sample.events.map((event) => digestOf(JSON.stringify(event)));
+  honest = new Set(digests);
+  last = digests.at(-1) as string;
+});
+afterAll(() => rmSync(dataDir, { recursive: true }));
+
+function tables(): { file: string; size: number }[] {
+  return ['blocks', 'journal'].flatMap((folder) =>
+    readdirSync(join(dataDir, folder))
+      .filter((name) => name.endsWith('.ldb'))
+      .map((name) => `${folder}/${name}`)
+      .map((file) => ({ file, size: statSync(join(dataDir, file)).size })),
+  );
+}
+
+function tryAll(damages: readonly FileChange[]): RunningOutcome[] {
+  const child = join(import.meta.dirname, 'running-damage-child.ts');
+  const run = spawnSync(process.execPath, [child, dataDir, JSON.stringify(damages)], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  });
+  const outcomes = run.stdout.split('\n').filter(Boolean);
+  const unfinished = JSON.stringify(damages[outcomes.length]);
+  expect(run, `seed ${seed}, ${unfinished}: ${run.stderr}`).toMatchObject({ status: 0, signal: null });
+  return outcomes.map((line) => JSON.parse(line));
+}
+
+test('tables that are damaged while the log is open end no process and nothing but what they had', {
+  timeout: 600_000,
+}, () => {
+  const random = seededRandom(seed);
+  const files = tables();
+  const below = (end: number): number => Math.floor(random() * end);
+  const pages = files.flatMap(({ file, size }) =>
+    Array.from({ length: Math.ceil(size / 4096) }, (_, page) => ({
+      file,
+      kind: 'page' as const,
+      offset: page * 4096,
+    })),
+  );
+  const damages: FileChange[] = [pages[0], pages[Math.ceil(files[0].size / 4096) - 1]];
+  while (damages.length < damagesMax) {
+    const { file, size } = files[below(files.length)];
+    if (damages.length % 2 === 0) damages.push(pages[below(pages.length)]);
+    else
+      damages.push({
+        file,
+        kind: 'bit',
+        offset: 8 * (random() < 0.5 ? below(size) : size - 1 - below(Math.min(size, 1500))) + below(8),
+      });
+  }
+  if (process.env.DAMAGES === 'all') damages.splice(0, damages.length, ...pages);
+  for (const [at, outcome] of tryAll(damages).entries()) {
+    const told = `seed ${seed}, ${JSON.stringify(damages[at])}: ${outcome.errors.join('\n')}`;
+    const { errors, served, again, appended } = outcome;
+    for (const digest of [...served, ...again])
+      expect(honest.has(digest) || appended.includes(digest), told).toBe(true);
+    for (const error of errors) expect(error, told).toMatch(/the log is damaged|cannot read/);
+    expect(
+      errors.some((error) => error.startsWith('then') || error.startsWith('again')),
+      told,
+    ).toBe(false);
+    // What is new is all there, and so is most of the rest.
+    expect(
+      appended.slice(0, 279).every((digest) => served.includes(digest)),
+      told,
+    ).toBe(true);
+    expect(served.length, told).toBeGreaterThan(honest.size / 2);
+    expect(last, told).toBeDefined();
+  }
+});
