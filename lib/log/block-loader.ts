@@ -23,6 +23,8 @@ export class BlockLoader {
   readonly #db: Database;
   readonly #compressor: EventCompressor;
   readonly #scratch = new ByteWriter();
+  /** See `StoredBlocks.isLost`. */
+  isLost: (lastTimeUs: number) => boolean = () => false;
 
   /** @param compressor what compressed readers can decode: messages of another dictionary are compressed again. */
   constructor(db: Database, compressor: EventCompressor) {
@@ -30,21 +32,26 @@ export class BlockLoader {
     this.#compressor = compressor;
   }
 
-  /** One encoding of the blocks that end at `times`; with what their events point at only if that is asked for. */
+  /** One encoding of the blocks that end at `times`, undefined for a lost one; with what their events point at only if that is asked for. */
   async slices(
     times: readonly number[],
     encoding: SliceEncoding,
     withSubjects: boolean,
-  ): Promise<BlockSlice[]> {
+  ): Promise<(BlockSlice | undefined)[]> {
     const wanted = [parts.head, parts[encoding], ...(withSubjects ? [parts.subjects] : [])];
     const keys = times.flatMap((lastTimeUs) => wanted.map((part) => blockKey(lastTimeUs, part)));
     const values = await this.#getMany(keys);
-    const slices: BlockSlice[] = [];
+    const slices: (BlockSlice | undefined)[] = [];
     for (const [at, lastTimeUs] of times.entries()) {
       const [headValue, payload, subjects] = values.slice(at * wanted.length, (at + 1) * wanted.length);
-      const head = headOf(headValue, lastTimeUs);
-      const slice = await this.#slice(head, encoding, payload);
-      slices.push(withSubjects ? { ...slice, index: withSubjectsOf(head, slice.index, subjects) } : slice);
+      try {
+        const head = headOf(headValue, lastTimeUs);
+        const slice = await this.#slice(head, encoding, payload);
+        slices.push(withSubjects ? { ...slice, index: withSubjectsOf(head, slice.index, subjects) } : slice);
+      } catch (error) {
+        if (!this.isLost(lastTimeUs)) throw error;
+        slices.push(undefined);
+      }
     }
     return slices;
   }

@@ -273,8 +273,8 @@ export class LevelLog implements EventLog {
   async #renew(): Promise<void> {
     this.#isReopenDue = false;
     if (this.tables.isMendingDue) {
-      // Nothing may be in the journal alone when it is set aside; and LevelDB is asked for nothing more.
-      if (this.tables.journal.damages.size > 0) await this.#compactAll();
+      // All that the journal has goes to the store: it may be set aside, and what it follows may be lost.
+      await this.#compactAll();
       return this.#reopen();
     }
     if (!(await hasSpace(this.#options.dataDir))) return;

@@ -2,7 +2,15 @@
 // that have no head any more, which nobody could read or delete. Called when the store is opened, before anything reads it.
 
 import type { CoverageRow } from '../event/coverage.ts';
-import { blockKey, blockKeysEnd, lastPart, parts, readBlockKey, readHead } from './block-format.ts';
+import {
+  blockKey,
+  blockKeysEnd,
+  lastPart,
+  type Part,
+  parts,
+  readBlockKey,
+  readHead,
+} from './block-format.ts';
 import { coverageWrites } from './coverage-format.ts';
 import type { Database } from './database.ts';
 import type { LostKeys } from './table-mend.ts';
@@ -19,12 +27,12 @@ export async function noteDamage(db: Database, { fromKey, toKey }: LostKeys): Pr
   });
   const after = await timeOfOne(db, { gt: blockKey(to, lastPart), lt: blockKeysEnd });
   const range = { gte: blockKey(before ?? from, parts.head), lte: blockKey(after ?? to, lastPart) };
-  const found = new Map<number, Set<number>>();
+  const found = new Map<number, Set<Part>>();
   for (const key of await db.keys(range).all()) {
     const read = readBlockKey(key);
     if (read === undefined) continue;
-    const present = found.get(read.lastTimeUs) ?? new Set();
-    found.set(read.lastTimeUs, present.add(read.part));
+    const present = found.get(read.lastTimeUs) ?? new Set<Part>();
+    found.set(read.lastTimeUs, present.add(read.part as Part));
   }
   await noteMissing(db, found, before === undefined);
 }
@@ -32,31 +40,36 @@ export async function noteDamage(db: Database, { fromKey, toKey }: LostKeys): Pr
 /** @param isStart whether they are the first of the log. */
 async function noteMissing(
   db: Database,
-  found: ReadonlyMap<number, ReadonlySet<number>>,
+  found: ReadonlyMap<number, ReadonlySet<Part>>,
   isStart: boolean,
 ): Promise<void> {
   const rests: Buffer[] = [];
   const rows: CoverageRow[] = [];
   let endUs: number | undefined;
   for (const [lastTimeUs, present] of found) {
-    if (!present.has(parts.head)) {
-      for (const part of present) if (isOfBlock(part)) rests.push(blockKey(lastTimeUs, part as 0));
-      continue;
+    // Without one of them what a segment has is made again from its blocks: segment-rebuild.ts.
+    const hasSegment = present.has(parts.segment) && present.has(parts.subjectFilter);
+    for (const part of present) {
+      const isLeft = isOfSegment(part) ? hasSegment : present.has(parts.head);
+      if (!isLeft) rests.push(blockKey(lastTimeUs, part));
     }
-    const { previousUs } = readHead((await db.get(blockKey(lastTimeUs, parts.head))) as Uint8Array);
+    if (!present.has(parts.head)) continue;
+    const head = readHead((await db.get(blockKey(lastTimeUs, parts.head))) as Uint8Array);
+    const { previousUs } = head;
     if (endUs !== undefined && previousUs > endUs) rows.push(rowOf(endUs, previousUs));
     // What retention has taken has no rows: this one lies behind it.
     if (endUs === undefined && isStart && previousUs > 0) rows.push(rowOf(0, previousUs + 1));
-    if (!present.has(parts.json) || !present.has(parts.zstd)) rows.push(rowOf(previousUs, lastTimeUs));
+    const hasSubjects = head.subjectBytes === 0 || present.has(parts.subjects);
+    const isWhole = present.has(parts.json) && present.has(parts.zstd) && hasSubjects;
+    if (!isWhole) rows.push(rowOf(previousUs, lastTimeUs));
     endUs = lastTimeUs;
   }
   const deletions = rests.map((key) => ({ type: 'del' as const, key }));
   await db.batch([...deletions, ...coverageWrites(rows)], { sync: true });
 }
 
-/** Whether it goes when its block goes; the others are of a segment. */
-function isOfBlock(part: number): boolean {
-  return part === parts.json || part === parts.zstd || part === parts.subjects;
+function isOfSegment(part: Part): boolean {
+  return part === parts.segment || part === parts.withoutCollection || part === parts.subjectFilter;
 }
 
 /** Where rows lie: at the end of what is lost. Who cuts a log off behind a gap looks for it there. */

@@ -58,16 +58,12 @@ export async function oldestHead(db: Database): Promise<BlockHead | undefined> {
   return undefined;
 }
 
-/** The end of the segment before the one that ends at `lastTimeUs`, by the newest head up to there; undefined without one. */
-export async function segmentBefore(db: Database, lastTimeUs: number): Promise<number | undefined> {
-  const range = {
-    gte: blockKey(0, parts.head),
-    lte: blockKey(lastTimeUs, lastPart),
-    reverse: true,
-    limit: 1,
-  };
+/** The head of the newest block that ends at `throughUs` or before, if it has one. @throws CodedError `LOG_CORRUPT`. */
+export async function headAtOrBefore(db: Database, throughUs: number): Promise<BlockHead | undefined> {
+  const range = { gte: blockKey(0, parts.head), lte: blockKey(throughUs, lastPart), reverse: true, limit: 1 };
+  await db.guard?.admitRange(range.lte, range.lte);
   const [newest] = await db.keys(range).all();
   const endUs = newest === undefined ? undefined : readBlockKey(newest)?.lastTimeUs;
   const head = endUs === undefined ? undefined : await db.get(blockKey(endUs, parts.head));
-  return head === undefined ? undefined : readHead(head).segmentUs;
+  return head === undefined ? undefined : readHead(head);
 }

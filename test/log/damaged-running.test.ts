@@ -10,17 +10,15 @@ import { digestOf } from './damaged-log.ts';
 import type { RunningOutcome } from './running-damage-child.ts';
 
 const seed = Number(process.env.SEED ?? Date.now() % 1e6);
-const damagesMax = Number(process.env.DAMAGES ?? 6);
+const damagesMax = Number(process.env.DAMAGES ?? 4);
 let dataDir: string;
 let honest: Set<string>;
-let last: string;
 beforeAll(async () => {
   dataDir = mkdtempSync(join(tmpdir(), 'slipstream-running-log-'));
   const sizes = Array.from({ length: 30 }, (_, block) => (block % 3 === 0 ? 256 : 30));
   const { sample } = await makeLog(dataDir, 5, sizes);
   const digests = sample.events.map((event) => digestOf(JSON.stringify(event)));
   honest = new Set(digests);
-  last = digests.at(-1) as string;
 });
 afterAll(() => rmSync(dataDir, { recursive: true }));
 
@@ -61,13 +59,10 @@ test('tables that are damaged while the log is open end no process and nothing b
   const damages: FileChange[] = [pages[0], pages[Math.ceil(files[0].size / 4096) - 1]];
   while (damages.length < damagesMax) {
     const { file, size } = files[below(files.length)];
-    if (damages.length % 2 === 0) damages.push(pages[below(pages.length)]);
-    else
-      damages.push({
-        file,
-        kind: 'bit',
-        offset: 8 * (random() < 0.5 ? below(size) : size - 1 - below(Math.min(size, 1500))) + below(8),
-      });
+    const byte = random() < 0.5 ? below(size) : size - 1 - below(Math.min(size, 1500));
+    const kind = (['page', 'bit', 'cut'] as const)[below(3)];
+    if (kind === 'page') damages.push(pages[below(pages.length)]);
+    else damages.push({ file, kind, offset: kind === 'bit' ? 8 * byte + below(8) : byte });
   }
   if (process.env.DAMAGES === 'all') damages.splice(0, damages.length, ...pages);
   for (const [at, outcome] of tryAll(damages).entries()) {
@@ -80,12 +75,12 @@ test('tables that are damaged while the log is open end no process and nothing b
       errors.some((error) => error.startsWith('then') || error.startsWith('again')),
       told,
     ).toBe(false);
+    expect(outcome.errorsAfter, told).toEqual([]);
     // What is new is all there, and so is most of the rest.
     expect(
       appended.slice(0, 279).every((digest) => served.includes(digest)),
       told,
     ).toBe(true);
-    expect(served.length, told).toBeGreaterThan(honest.size / 2);
-    expect(last, told).toBeDefined();
+    if (damages[at].kind !== 'cut') expect(served.length, told).toBeGreaterThan(honest.size / 2);
   }
 });

@@ -1,7 +1,7 @@
 // A process that damages the tables of copies of a log while it has them open, one after the other, and says of each what became of it.
 // By itself, because LevelDB may end the process. damaged-running.test.ts starts it. Arguments: folder of the log, damages as JSON.
 
-import { closeSync, cpSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, cpSync, mkdtempSync, openSync, readSync, rmSync, truncateSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LevelLog } from '../../lib/log/level-log.ts';
@@ -15,6 +15,8 @@ import { digestOf } from './damaged-log.ts';
 export interface RunningOutcome {
   /** Errors of reads, in order; of appends and of what comes after, too. */
   readonly errors: readonly string[];
+  /** Of reads after the next append, by which what is damaged is mended. */
+  readonly errorsAfter: readonly string[];
   /** Digests of all that was read after the damage, in one run and after another start. */
   readonly served: readonly string[];
   readonly again: readonly string[];
@@ -27,6 +29,10 @@ export interface RunningOutcome {
 const [original, damagesText] = process.argv.slice(2);
 
 function damageInPlace(dataDir: string, { file, kind, offset }: FileChange): void {
+  if (kind === 'cut') {
+    truncateSync(join(dataDir, file), offset);
+    return;
+  }
   const handle = openSync(join(dataDir, file), 'r+');
   const bytes = Buffer.alloc(kind === 'page' ? 4096 : 1);
   const at = kind === 'page' ? offset : offset >> 3;
@@ -65,6 +71,7 @@ async function run(dataDir: string, change: FileChange): Promise<RunningOutcome>
     onDamage: ({ path, offset }) => told.push(`${path} ${offset}`),
   });
   const errors: string[] = [];
+  const errorsAfter: string[] = [];
   const blocks: number[] = [];
   for (let at = 0; at < log.lastTimeUs; ) {
     at = (await log.read(at, 'json', 1)).throughUs;
@@ -78,7 +85,7 @@ async function run(dataDir: string, change: FileChange): Promise<RunningOutcome>
   const served: string[] = [];
   try {
     for (const count of [3, 256, 20]) await append(count);
-    served.push(...(await readAll(log, blocks, errors)));
+    served.push(...(await readAll(log, blocks, errorsAfter)));
     await log.flush();
     await append(300);
     await log.trim((log.stats().firstTimeUs + log.lastTimeUs) / 2);
@@ -91,13 +98,13 @@ async function run(dataDir: string, change: FileChange): Promise<RunningOutcome>
   const again: string[] = [];
   try {
     const next = await LevelLog.open(options);
-    again.push(...(await readAll(next, blocks, errors)));
+    again.push(...(await readAll(next, blocks, errorsAfter)));
     await next.close();
   } catch (error) {
     errors.push(`again: ${(error as Error).message}`);
   }
   const appended = sample.events.map((event) => digestOf(JSON.stringify(event)));
-  return { errors, served, again, appended, told, rows };
+  return { errors, errorsAfter, served, again, appended, told, rows };
 }
 
 for (const [at, change] of (JSON.parse(damagesText) as FileChange[]).entries()) {
