@@ -77,7 +77,6 @@ export class LevelLog implements EventLog {
       opened.coverage,
     );
     if (lostBlocks > 0) this.#coverageIntake.count('log_cut');
-    // What a repair has left out is told at every start, as long as its rows are there.
     for (const { reason } of opened.coverage.rows)
       if (reason === 'log_damaged') this.#coverageIntake.count(reason);
     this.#finder = new RecordFinder(this.#view);
@@ -91,7 +90,9 @@ export class LevelLog implements EventLog {
   static async open(options: LevelLogOptions): Promise<LevelLog> {
     const watch = await TableWatch.begin(options.dataDir, options.onDamage);
     try {
-      return new LevelLog(options, watch, await openParts(options, watch));
+      const log = new LevelLog(options, watch, await openParts(options, watch));
+      if (watch.isMendingDue) await log.#renew();
+      return log;
     } catch (error) {
       await watch.end();
       throw error;
@@ -316,7 +317,6 @@ export class LevelLog implements EventLog {
     await this.#options.follower?.resume();
   }
 
-  /** Leaves nothing in the journal. @throws CodedError `LOG_WRITE_FAILED`. */
   async #compactAll(): Promise<void> {
     await this.#compaction;
     if (this.#view.uncompacted.length === 0) return;

@@ -15,6 +15,11 @@ export const lookedMsMax = 2;
 /** Tables have as much as LevelDB's memtable, or 2 MiB when it has rewritten them. */
 const memoryBytesUsual = 18 * 2 ** 20;
 
+/** Tables that are remembered without a look at which of them are left; later twice as many as were left, and these. */
+const prunedTablesMin = 1000;
+
+const noMemory = Buffer.alloc(0);
+
 /** That a table was right: its number, size, times and inode then, and when that was by the wall clock. */
 export type TableStamp = readonly [
   number: number,
@@ -39,11 +44,13 @@ export class TableGuard {
   readonly #known = new Map<number, TableStamp>();
   /** When each was looked at, by `performance.now()`. */
   readonly #lookedMs = new Map<number, number>();
+  #prunedAt = prunedTablesMin;
   #refreshedMs = Number.NEGATIVE_INFINITY;
   readonly #checks = new Map<number, Promise<void>>();
   #tables: LiveTables;
   #turn: Promise<void> = Promise.resolve();
-  #memory = Buffer.alloc(0);
+  /** As long as there is something to check. */
+  #memory = noMemory;
 
   /** @param stamps of tables that are known to be right. */
   constructor(location: string, stamps: readonly TableStamp[], report: DamageReport = () => {}) {
@@ -109,7 +116,12 @@ export class TableGuard {
   check(table: KeyedTable): Promise<void> {
     let check = this.#checks.get(table.number);
     if (check === undefined) {
-      check = this.#turn.then(() => this.#check(table)).finally(() => this.#checks.delete(table.number));
+      check = this.#turn
+        .then(() => this.#check(table))
+        .finally(() => {
+          this.#checks.delete(table.number);
+          if (this.#checks.size === 0) this.#memory = noMemory;
+        });
       this.#checks.set(table.number, check);
       this.#turn = check;
     }
@@ -128,6 +140,13 @@ export class TableGuard {
   /** Another thread has found it damaged. */
   distrust(number: number): void {
     this.#known.delete(number);
+  }
+
+  /** Forgets tables that LevelDB has deleted. */
+  prune(): void {
+    const live = new Set(this.tables().map(({ number }) => number));
+    for (const map of [this.#known, this.#lookedMs, this.damages])
+      for (const number of map.keys()) if (!live.has(number)) map.delete(number);
   }
 
   /** It has another file now. */
@@ -172,6 +191,10 @@ export class TableGuard {
       if (found === undefined || (damage.isFatal && !found.isFatal)) found = damage;
     }
     this.#known.set(number, file);
+    if (this.#known.size >= this.#prunedAt) {
+      this.prune();
+      this.#prunedAt = 2 * this.#known.size + prunedTablesMin;
+    }
     const isNew = !this.damages.has(number);
     if (found === undefined) this.damages.delete(number);
     else this.damages.set(number, found);

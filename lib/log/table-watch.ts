@@ -36,6 +36,8 @@ export class TableWatch {
   damages = 0;
   readonly #dataDir: string;
   readonly #timer: NodeJS.Timeout;
+  /** Tables of the store that have been mended since start. */
+  readonly #mended = new Set<number>();
   #next = 0;
   #rounds = 0;
   /** By `performance.now()`: no table is checked before. */
@@ -113,13 +115,22 @@ export class TableWatch {
     for (const guard of this.#guards) {
       guard.closed();
       const damage = await guard.checkUnknown();
-      if (damage !== undefined && guard.damages.size === 0) throw damageError(damage);
+      // Of the MANIFEST: there is nothing to go on with.
+      if (damage?.path.endsWith('.ldb') === false) throw damageError(damage);
+      guard.prune();
+    }
+    // A disk that does it again is not to be written to for ever.
+    for (const [number, damage] of this.store.damages) {
+      if (this.#mended.has(number)) throw damageError(damage);
     }
     const lost: LostKeys[] = [];
     const aside = join(this.#dataDir, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
     try {
-      for (const table of this.store.tables())
-        if (this.store.damages.has(table.number)) lost.push(...(await mendFile(this.store, table, aside)));
+      for (const table of this.store.tables()) {
+        if (!this.store.damages.has(table.number)) continue;
+        lost.push(...(await mendFile(this.store, table, aside)));
+        this.#mended.add(table.number);
+      }
       // All that it has is in the store.
       if (this.journal.damages.size > 0) await this.#setJournalAside(aside);
     } catch (cause) {

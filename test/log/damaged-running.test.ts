@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { makeLog } from '../cmd/inspect/sample-log.ts';
-import { seededRandom } from '../support/events.ts';
+import { LevelLog } from '../../lib/log/level-log.ts';
+import { compressor, makeLog } from '../cmd/inspect/sample-log.ts';
+import { payloadsOf, seededRandom } from '../support/events.ts';
 import type { FileChange } from './damage-child.ts';
 import { digestOf } from './damaged-log.ts';
 import type { RunningOutcome } from './running-damage-child.ts';
@@ -83,4 +84,32 @@ test('tables that are damaged while the log is open end no process and nothing b
     ).toBe(true);
     if (damages[at].kind !== 'cut') expect(served.length, told).toBeGreaterThan(honest.size / 2);
   }
+});
+
+test('a value that is wrong at start is set aside then, and the rest is served', async () => {
+  const copy = mkdtempSync(join(tmpdir(), 'slipstream-wrong-value-'));
+  cpSync(dataDir, copy, { recursive: true });
+  const [{ file, size }] = tables();
+  const bytes = readFileSync(join(copy, file));
+  bytes[size >> 1] ^= 1;
+  writeFileSync(join(copy, file), bytes);
+  const told: string[] = [];
+  const options = { dataDir: copy, retentionBytes: 0, tailBytesMax: 0, fsync: false, compressor };
+  const log = await LevelLog.open({
+    ...options,
+    onDamage: ({ path, offset }) => told.push(`${path} ${offset}`),
+  });
+  const served: string[] = [];
+  for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
+    const { slices, throughUs } = await log.read(timeUs, 'json', 1e6);
+    for (const { messages } of slices) served.push(...payloadsOf(messages, 0x81).map(digestOf));
+    timeUs = throughUs;
+  }
+  expect(told).toEqual([expect.stringContaining(file)]);
+  expect(served.every((digest) => honest.has(digest))).toBe(true);
+  expect(served.length).toBeGreaterThan(honest.size / 2);
+  expect(served.length).toBeLessThan(honest.size);
+  expect(log.coverage.newest(10).map(({ reason }) => reason)).toEqual(['log_damaged']);
+  await log.close();
+  rmSync(copy, { recursive: true });
 });
