@@ -109,10 +109,22 @@ function openingFailure(location: string, cause: unknown): CodedError {
  * @throws CodedError `LOG_CORRUPT`, `LOG_LOCKED`: what another process is writing looks damaged.
  */
 async function refuseDamage(location: string): Promise<void> {
-  const damage = await new TableGuard(location, await readStamps(location)).checkUnknown();
-  if (damage === undefined) return;
-  await refuseLocked(location);
-  throw damageError(damage);
+  const guard = new TableGuard(location, await readStamps(location));
+  await checkClosed(guard);
+  const damage = [...guard.damages.values()].find(({ isFatal }) => isFatal);
+  guard.closed();
+  if (damage !== undefined) throw damageError(damage);
+}
+
+/** Checks what has changed of a database that is not open here. @throws CodedError `LOG_CORRUPT` of its MANIFEST, `LOG_LOCKED`. */
+export async function checkClosed(guard: TableGuard): Promise<void> {
+  try {
+    await guard.checkUnknown();
+    if (guard.damages.size > 0) await refuseLocked(guard.location);
+  } catch (error) {
+    await refuseLocked(guard.location);
+    throw error;
+  }
 }
 
 /** A repair that was cut off has to be finished: what is in the data directory is not all of a log. @throws CodedError. */

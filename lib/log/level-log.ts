@@ -90,9 +90,7 @@ export class LevelLog implements EventLog {
   static async open(options: LevelLogOptions): Promise<LevelLog> {
     const watch = await TableWatch.begin(options.dataDir, options.onDamage);
     try {
-      const log = new LevelLog(options, watch, await openParts(options, watch));
-      if (watch.isMendingDue) await log.#renew();
-      return log;
+      return new LevelLog(options, watch, await openParts(options, watch));
     } catch (error) {
       await watch.end();
       throw error;

@@ -47,13 +47,13 @@ export interface Opened {
 }
 
 /**
- * @param watch of its tables, which have been checked. @param before when this process has had it open.
+ * @param watch of its tables, which have been checked. @param before what is known of the store.
  * @throws CodedError as `LevelLog.open`.
  */
 export async function openParts(
   options: LevelLogOptions,
   watch: TableWatch,
-  before?: EarlierOpening,
+  before: EarlierOpening = { lost: watch.lost },
 ): Promise<Opened> {
   const { dataDir, compressor, follower } = options;
   const limits = { ...limitsOf(options.retentionBytes), tablesMax: options.tablesMax };

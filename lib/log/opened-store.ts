@@ -16,7 +16,8 @@ import type { LostKeys } from './table-mend.ts';
 
 /** What is known of a store from before it was closed. */
 export interface EarlierOpening {
-  readonly didHashKey: Uint8Array;
+  /** When this process has had it open. */
+  readonly didHashKey?: Uint8Array | undefined;
   /** Where damaged tables have been mended since. */
   readonly lost: readonly LostKeys[];
 }
@@ -51,7 +52,7 @@ export async function readOpened(
 
 /** What is known of the store, when its description was in what is lost. */
 async function describeAgain(db: Database, before: EarlierOpening | undefined): Promise<Buffer | undefined> {
-  if (before === undefined) return undefined;
+  if (before?.didHashKey === undefined) return undefined;
   const didHashKey = Buffer.from(before.didHashKey).toString('hex');
   const description = Buffer.from(JSON.stringify({ format: formatVersion, didHashKey }));
   await db.put(descriptionKey, description, { sync: true });

@@ -38,14 +38,13 @@ export class TableGuard {
   readonly location: string;
   /** Of tables that are not right the worst, by their number. */
   readonly damages = new Map<number, DatabaseDamage>();
-  /** Whether nothing damaged is read; else only what LevelDB must not see is refused, so that a log can be opened. */
-  isStrict = true;
   readonly #report: DamageReport;
   readonly #known = new Map<number, TableStamp>();
   /** When each was looked at, by `performance.now()`. */
   readonly #lookedMs = new Map<number, number>();
   #prunedAt = prunedTablesMin;
   #refreshedMs = Number.NEGATIVE_INFINITY;
+  readonly #mended = new Set<number>();
   readonly #checks = new Map<number, Promise<void>>();
   #tables: LiveTables;
   #turn: Promise<void> = Promise.resolve();
@@ -128,18 +127,22 @@ export class TableGuard {
     return check;
   }
 
-  /** Checks the MANIFEST, and all tables that changed since they were. @returns what LevelDB must not see, the first of it. */
-  async checkUnknown(): Promise<DatabaseDamage | undefined> {
+  /** Checks all tables that changed since they were. @throws CodedError `LOG_CORRUPT` of the MANIFEST: nothing goes on without it. */
+  async checkUnknown(): Promise<void> {
     const manifest = await readManifest(this.location);
-    if (manifest !== undefined && manifest.damages.length > 0) return manifest.damages[0];
+    if (manifest !== undefined && manifest.damages.length > 0) throw damageError(manifest.damages[0]);
     for (const table of this.tables())
       if (!this.isKnown(table, Number.POSITIVE_INFINITY)) await this.check(table);
-    return [...this.damages.values()].find(({ isFatal }) => isFatal);
   }
 
   /** Another thread has found it damaged. */
   distrust(number: number): void {
     this.#known.delete(number);
+  }
+
+  /** Whether it has been mended since start. */
+  isMended({ number }: LiveTable): boolean {
+    return this.#mended.has(number);
   }
 
   /** Forgets tables that LevelDB has deleted. */
@@ -151,6 +154,7 @@ export class TableGuard {
 
   /** It has another file now. */
   mended(number: number): void {
+    this.#mended.add(number);
     this.damages.delete(number);
     this.#known.delete(number);
   }
@@ -176,7 +180,7 @@ export class TableGuard {
     if (this.damages.size === 0) return;
     for (const { number } of tables) {
       const damage = this.damages.get(number);
-      if (damage !== undefined && (this.isStrict || damage.isFatal)) throw damageError(damage);
+      if (damage !== undefined) throw damageError(damage);
     }
   }
 

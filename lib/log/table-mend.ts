@@ -20,11 +20,19 @@ export interface LostKeys {
   readonly toKey: Uint8Array;
 }
 
+/** See {@link mendTable}. */
+export interface MendedTable {
+  readonly bytes: Buffer;
+  readonly lost: readonly LostKeys[];
+  /** Whether its first key is still there. */
+  readonly hasFirst: boolean;
+}
+
 /** A block without entries: one restart at 0. */
 const emptyBlock = Buffer.from('0000000001000000', 'hex');
 
 /** What is left of a table. @param bytes as many as the MANIFEST says; what could not be read is zeros. */
-export function mendTable(bytes: Buffer, range: TableRange): { bytes: Buffer; lost: LostKeys[] } {
+export function mendTable(bytes: Buffer, range: TableRange): MendedTable {
   const mended = Buffer.alloc(bytes.length);
   const kept = keptBlocks(bytes, range);
   let index = indexOf(kept);
@@ -40,7 +48,8 @@ export function mendTable(bytes: Buffer, range: TableRange): { bytes: Buffer; lo
   const footer = Buffer.concat([metaAt, emptyBlock.length, at, index.length].map((number) => varint(number)));
   footer.copy(mended, bytes.length - footerBytes);
   magic.copy(mended, bytes.length - magic.length);
-  return { bytes: mended, lost: lostBetween(kept, range) };
+  const hasFirst = kept[0]?.entries[0].key.equals(range.smallest) === true;
+  return { bytes: mended, lost: lostBetween(kept, range), hasFirst };
 }
 
 /** Whole blocks in the order of keys, and within the table's. */

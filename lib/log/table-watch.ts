@@ -3,10 +3,10 @@
 // would meet it else. Who reads is stopped by table-guard.ts; level-log.ts says when to open again.
 
 import { existsSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { journalFolder, refuseLocked, refuseUnfinishedRepair, storeFolder } from './database.ts';
-import type { KeyedTable } from './live-tables.ts';
+import { descriptionKey } from './block-format.ts';
+import { checkClosed, journalFolder, refuseUnfinishedRepair, storeFolder } from './database.ts';
 import { writeFailure } from './log-errors.ts';
 import { type DatabaseDamage, tableName } from './table-check.ts';
 import { checkedMsMax, damageError, TableGuard } from './table-guard.ts';
@@ -32,19 +32,19 @@ export type DamageListener = (damage: DatabaseDamage) => void;
 export class TableWatch {
   readonly store: TableGuard;
   readonly journal: TableGuard;
+  /** What has been lost of the store before it was opened. */
+  lost: readonly LostKeys[] = [];
   /** Damages since start. */
   damages = 0;
   readonly #dataDir: string;
   readonly #timer: NodeJS.Timeout;
-  /** Tables of the store that have been mended since start. */
-  readonly #mended = new Set<number>();
   #next = 0;
   #rounds = 0;
   /** By `performance.now()`: no table is checked before. */
   #restsUntilMs = 0;
   #round: Promise<void> | undefined;
-  #hasBegun = false;
   #isOpen = false;
+  #wasOpen = false;
 
   private constructor(dataDir: string, guards: readonly TableGuard[]) {
     this.#dataDir = dataDir;
@@ -56,7 +56,7 @@ export class TableWatch {
   }
 
   /**
-   * Checks what is not known of the tables in `dataDir`, before they are opened.
+   * Checks what is not known of the tables in `dataDir`, before they are opened, and mends what is damaged.
    * @throws CodedError `LOG_CORRUPT`, `LOG_LOCKED`: what another process is writing looks damaged.
    */
   static async begin(dataDir: string, told: DamageListener = () => {}): Promise<TableWatch> {
@@ -66,16 +66,13 @@ export class TableWatch {
       const location = join(dataDir, folder);
       const guard = new TableGuard(location, await readStamps(location), (damage) => {
         watch.damages++;
-        // What keeps the log from being opened is told by the error.
-        if (watch.#hasBegun || !damage.isFatal) told(damage);
+        told(damage);
       });
-      guard.isStrict = false;
       guards.push(guard);
     }
     const watch = new TableWatch(dataDir, guards);
     try {
       await watch.#begin();
-      watch.#hasBegun = true;
       return watch;
     } catch (error) {
       clearInterval(watch.#timer);
@@ -100,12 +97,9 @@ export class TableWatch {
 
   /** The databases are open. */
   opened(): void {
-    for (const guard of this.#guards) {
-      guard.closed();
-      // What is damaged, and did not keep LevelDB from being opened, is mended by the next append.
-      guard.isStrict = true;
-    }
+    for (const guard of this.#guards) guard.closed();
     this.#isOpen = true;
+    this.#wasOpen = true;
   }
 
   /** They are closed, to be opened again: mends what is damaged, and says what is lost of the store. */
@@ -114,29 +108,12 @@ export class TableWatch {
     await this.#round;
     for (const guard of this.#guards) {
       guard.closed();
-      const damage = await guard.checkUnknown();
-      // Of the MANIFEST: there is nothing to go on with.
-      if (damage?.path.endsWith('.ldb') === false) throw damageError(damage);
+      await guard.checkUnknown();
       guard.prune();
     }
-    // A disk that does it again is not to be written to for ever.
-    for (const [number, damage] of this.store.damages) {
-      if (this.#mended.has(number)) throw damageError(damage);
-    }
-    const lost: LostKeys[] = [];
-    const aside = join(this.#dataDir, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
-    try {
-      for (const table of this.store.tables()) {
-        if (!this.store.damages.has(table.number)) continue;
-        lost.push(...(await mendFile(this.store, table, aside)));
-        this.#mended.add(table.number);
-      }
-      // All that it has is in the store.
-      if (this.journal.damages.size > 0) await this.#setJournalAside(aside);
-    } catch (cause) {
-      throw writeFailure(`cannot mend a table in ${this.#dataDir}`, cause);
-    }
-    return lost;
+    // All that the journal has is in the store.
+    if (this.journal.damages.size > 0) await this.#setJournalAside();
+    return this.#mendStore();
   }
 
   /** The databases are closed for good, and LevelDB has ended nothing. */
@@ -157,25 +134,58 @@ export class TableWatch {
       for (const guard of this.#guards) {
         const { location } = guard;
         if (!existsSync(location)) continue;
-        const damage = await guard.checkUnknown();
-        if (damage !== undefined) {
-          await refuseLocked(location);
-          throw damageError(damage);
-        }
+        await checkClosed(guard);
         await writeStamps(location, guard.stamps);
         if (await markOpening(location)) marked.push(location);
       }
+      this.lost = await this.#mendStore();
+      // What is behind a gap in the journal is cut off, and comes again.
+      await this.#mendAll(this.journal);
     } catch (error) {
       for (const location of marked) await unmarkOpening(location);
       throw error;
     }
   }
 
-  async #setJournalAside(aside: string): Promise<void> {
-    await mkdir(aside, { recursive: true });
-    await rename(this.journal.location, join(aside, journalFolder));
-    for (const number of [...this.journal.damages.keys()]) this.journal.mended(number);
+  #mendStore(): Promise<LostKeys[]> {
+    return this.#mendAll(this.store);
+  }
+
+  async #mendAll(guard: TableGuard): Promise<LostKeys[]> {
+    const lost: LostKeys[] = [];
+    const aside = this.#aside();
+    for (const table of guard.tables()) {
+      const damage = guard.damages.get(table.number);
+      if (damage === undefined) continue;
+      const mended = mendTable(await readReadable(damage.path, table.bytes), table);
+      // The log's description is known only to who had it open. And a disk that does it again is not to be written to for ever.
+      const isDescription = !mended.hasFirst && Buffer.compare(table.fromKey, descriptionKey) === 0;
+      if (guard.isMended(table) || (isDescription && !this.#wasOpen)) throw damageError(damage);
+      try {
+        await replaceFile(damage.path, mended.bytes, join(aside, basename(guard.location)));
+        guard.mended(table.number);
+        lost.push(...mended.lost);
+      } catch (cause) {
+        throw writeFailure(`cannot mend ${join(guard.location, tableName(table.number))}`, cause);
+      }
+    }
+    return lost;
+  }
+
+  #aside(): string {
+    return join(this.#dataDir, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
+  }
+
+  async #setJournalAside(): Promise<void> {
+    const aside = this.#aside();
+    try {
+      await mkdir(aside, { recursive: true });
+      await rename(this.journal.location, join(aside, journalFolder));
+    } catch (cause) {
+      throw writeFailure(`cannot set ${this.journal.location} aside`, cause);
+    }
     this.journal.closed();
+    this.journal.prune();
   }
 
   async #goRound(): Promise<void> {
@@ -194,23 +204,19 @@ export class TableWatch {
   }
 }
 
-/** Keeps the damaged file aside, and puts what is left of it in its place. */
-async function mendFile(guard: TableGuard, table: KeyedTable, aside: string): Promise<LostKeys[]> {
-  const path = join(guard.location, tableName(table.number));
-  const folder = join(aside, basename(guard.location));
-  await mkdir(folder, { recursive: true });
-  const bytes = await readReadable(path, table.bytes);
-  await writeDurably(join(folder, tableName(table.number)), bytes);
-  const mended = mendTable(bytes, table);
+/** Keeps a damaged file in the folder `aside`, and puts what is left of it in its place. */
+async function replaceFile(path: string, mended: Buffer, aside: string): Promise<void> {
+  await mkdir(aside, { recursive: true });
+  await copyFile(path, join(aside, basename(path))).catch(async () =>
+    writeDurably(join(aside, basename(path)), await readReadable(path, mended.length)),
+  );
   const unfinished = `${path}.mended`;
   try {
-    await writeDurably(unfinished, mended.bytes);
+    await writeDurably(unfinished, mended);
     await rename(unfinished, path);
   } finally {
     await rm(unfinished, { force: true });
   }
-  guard.mended(table.number);
-  return mended.lost;
 }
 
 /** The bytes of a file; zeros where a page cannot be read, or is not there. */

@@ -304,7 +304,7 @@ function logLostBlocks({ lostBlocks, lastTimeUs }: LevelLog, logger: Logger): vo
 function logDamage(logger: Logger, { path, offset, what }: DatabaseDamage): void {
   logger.error(
     { code: 'LOG_CORRUPT', path, offset },
-    `${path}, at offset ${offset}: ${what}: the log goes on without it, and keeps the file as it was aside; replays end there until "slipstream inspect repair" has been run`,
+    `${path}, at offset ${offset}: ${what}: the log is to go on without what is in there, and the file is kept aside; look after the disk`,
   );
 }
 

@@ -124,8 +124,6 @@ export class WorkerPool implements Delivery, LogFollower {
   }
 
   async resume(): Promise<void> {
-    // A log may be opened again before there is anybody who follows it.
-    if (this.#members.length === 0) return;
     await this.#askAll('resume', { log: (this.#log as LevelLog).replicaStart });
   }
 
