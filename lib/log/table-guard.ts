@@ -12,8 +12,8 @@ import { type DatabaseDamage, type LiveTable, readManifest, tableDamages, tableN
 export const checkedMsMax = 3_600_000;
 /** How long a look at files is believed: what was damaged in such a moment is met as if it had been a moment later. */
 export const lookedMsMax = 2;
-/** Tables have as much as LevelDB's memtable, or 2 MiB when it has rewritten them. */
-const memoryBytesUsual = 18 * 2 ** 20;
+/** Memory for a table's bytes that is kept between checks; larger ones come rarely. */
+const keptBytesMax = 4 * 2 ** 20;
 
 /** Tables that are remembered without a look at which of them are left; later twice as many as were left, and these. */
 const prunedTablesMin = 1000;
@@ -48,7 +48,6 @@ export class TableGuard {
   readonly #checks = new Map<number, Promise<void>>();
   #tables: LiveTables;
   #turn: Promise<void> = Promise.resolve();
-  /** As long as there is something to check. */
   #memory = noMemory;
 
   /** @param stamps of tables that are known to be right. */
@@ -119,7 +118,7 @@ export class TableGuard {
         .then(() => this.#check(table))
         .finally(() => {
           this.#checks.delete(table.number);
-          if (this.#checks.size === 0) this.#memory = noMemory;
+          if (this.#checks.size === 0 && this.#memory.length > keptBytesMax) this.#memory = noMemory;
         });
       this.#checks.set(table.number, check);
       this.#turn = check;
@@ -189,7 +188,7 @@ export class TableGuard {
     const file = this.#stampOf(number);
     // LevelDB says so of a table that is missing, and most are: it has replaced them.
     if (file === undefined) return;
-    if (this.#memory.length < bytes) this.#memory = Buffer.allocUnsafeSlow(Math.max(bytes, memoryBytesUsual));
+    if (this.#memory.length < bytes) this.#memory = Buffer.allocUnsafeSlow(bytes);
     let found: DatabaseDamage | undefined;
     for await (const damage of tableDamages(this.location, table, this.#memory)) {
       if (found === undefined || (damage.isFatal && !found.isFatal)) found = damage;

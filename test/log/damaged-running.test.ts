@@ -1,11 +1,23 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LevelLog } from '../../lib/log/level-log.ts';
-import { compressor, makeLog } from '../cmd/inspect/sample-log.ts';
-import { payloadsOf, seededRandom } from '../support/events.ts';
+import { lookedMsMax } from '../../lib/log/table-guard.ts';
+import { compressor, makeLog, withRealFrames } from '../cmd/inspect/sample-log.ts';
+import { payloadsOf, SampleLog, seededRandom } from '../support/events.ts';
 import type { FileChange } from './damage-child.ts';
 import { digestOf } from './damaged-log.ts';
 import type { RunningOutcome } from './running-damage-child.ts';
@@ -112,4 +124,29 @@ test('a value that is wrong at start is set aside then, and the rest is served',
   expect(log.coverage.newest(10).map(({ reason }) => reason)).toEqual(['log_damaged']);
   await log.close();
   rmSync(copy, { recursive: true });
+});
+
+test('a table that LevelDB has made since the log was opened is known, too', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'slipstream-new-table-'));
+  const options = { dataDir: folder, retentionBytes: 0, tailBytesMax: 0, fsync: false, compressor };
+  const log = await LevelLog.open(options);
+  const sample = new SampleLog(seededRandom(3), { didHashKey: log.didHashKey });
+  for (let block = 0; block < 20; block++) await log.append(withRealFrames(sample.block(256)));
+  await log.flush();
+  const [name] = readdirSync(join(folder, 'blocks')).filter((file) => file.endsWith('.ldb'));
+  const table = openSync(join(folder, 'blocks', name), 'r+');
+  writeSync(table, Buffer.alloc(4096), 0, 4096, 0);
+  closeSync(table);
+  for (const untilMs = performance.now() + 2 * lookedMsMax; performance.now() < untilMs; );
+  const offset = new RegExp(`${name}, at offset 0: .*run "slipstream inspect repair"`);
+  await expect(log.read(0, 'json', 1e6)).rejects.toThrow(offset);
+  // Its description was in there: it is known, and is written again.
+  await log.append(withRealFrames(sample.block(256)));
+  expect((await log.read(0, 'json', 1e6)).slices.length).toBeGreaterThan(0);
+  expect(log.tableDamages).toBe(1);
+  await log.close();
+  const again = await LevelLog.open(options);
+  expect(again.didHashKey).toEqual(log.didHashKey);
+  await again.close();
+  rmSync(folder, { recursive: true });
 });
