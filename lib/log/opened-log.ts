@@ -74,7 +74,7 @@ export async function openParts(
     const scratch = new ByteWriter();
     const uncompacted = blocks.map((block) => withDictionaryOf(block, compressor, scratch));
     const coverage = await store.loadCoverage();
-    watch.opened();
+    await watch.opened();
     return { journal, store, uncompacted, coverage, lostBlocks: store.lostBlocks + lostBlocks };
   } catch (error) {
     await journal?.close();

@@ -11,7 +11,15 @@ import { writeFailure } from './log-errors.ts';
 import { type DatabaseDamage, tableName } from './table-check.ts';
 import { checkedMsMax, damageError, TableGuard } from './table-guard.ts';
 import { type LostKeys, mendTable } from './table-mend.ts';
-import { markOpening, readStamps, unmarkOpening, writeStamps } from './table-stamps.ts';
+import {
+  forgetLost,
+  markOpening,
+  readLost,
+  readStamps,
+  unmarkOpening,
+  writeLost,
+  writeStamps,
+} from './table-stamps.ts';
 
 /** Every so often files are looked at, 4 µs each, and a table is checked: of so many bytes a second, a millisecond for each MiB. */
 const roundMs = 1000;
@@ -32,8 +40,8 @@ export type DamageListener = (damage: DatabaseDamage) => void;
 export class TableWatch {
   readonly store: TableGuard;
   readonly journal: TableGuard;
-  /** What has been lost of the store before it was opened. */
-  lost: readonly LostKeys[] = [];
+  /** What has been lost of the store by mending its tables, and is not in the coverage ledger yet. */
+  lost: LostKeys[] = [];
   /** Damages since start. */
   damages = 0;
   readonly #dataDir: string;
@@ -95,15 +103,17 @@ export class TableWatch {
     for (const table of this.store.tables()) if (table.number === number) void this.store.check(table);
   }
 
-  /** The databases are open. */
-  opened(): void {
+  /** The databases are open, and the coverage ledger has what is lost. */
+  async opened(): Promise<void> {
+    if (this.lost.length > 0) await forgetLost(this.store.location);
+    this.lost = [];
     for (const guard of this.#guards) guard.closed();
     this.#isOpen = true;
     this.#wasOpen = true;
   }
 
   /** They are closed, to be opened again: mends what is damaged, and says what is lost of the store. */
-  async mend(): Promise<LostKeys[]> {
+  async mend(): Promise<readonly LostKeys[]> {
     this.#isOpen = false;
     await this.#round;
     for (const guard of this.#guards) {
@@ -113,7 +123,8 @@ export class TableWatch {
     }
     // All that the journal has is in the store.
     if (this.journal.damages.size > 0) await this.#setJournalAside();
-    return this.#mendStore();
+    await this.#mendAll(this.store);
+    return this.lost;
   }
 
   /** The databases are closed for good, and LevelDB has ended nothing. */
@@ -138,7 +149,8 @@ export class TableWatch {
         await writeStamps(location, guard.stamps);
         if (await markOpening(location)) marked.push(location);
       }
-      this.lost = await this.#mendStore();
+      this.lost = await readLost(this.store.location);
+      await this.#mendAll(this.store);
       // What is behind a gap in the journal is cut off, and comes again.
       await this.#mendAll(this.journal);
     } catch (error) {
@@ -147,12 +159,7 @@ export class TableWatch {
     }
   }
 
-  #mendStore(): Promise<LostKeys[]> {
-    return this.#mendAll(this.store);
-  }
-
-  async #mendAll(guard: TableGuard): Promise<LostKeys[]> {
-    const lost: LostKeys[] = [];
+  async #mendAll(guard: TableGuard): Promise<void> {
     const aside = this.#aside();
     for (const table of guard.tables()) {
       const damage = guard.damages.get(table.number);
@@ -162,14 +169,16 @@ export class TableWatch {
       const isDescription = !mended.hasFirst && Buffer.compare(table.fromKey, descriptionKey) === 0;
       if (guard.isMended(table) || (isDescription && !this.#wasOpen)) throw damageError(damage);
       try {
+        if (guard === this.store) {
+          this.lost.push(...mended.lost);
+          await writeLost(guard.location, this.lost);
+        }
         await replaceFile(damage.path, mended.bytes, join(aside, basename(guard.location)));
         guard.mended(table.number);
-        lost.push(...mended.lost);
       } catch (cause) {
         throw writeFailure(`cannot mend ${join(guard.location, tableName(table.number))}`, cause);
       }
     }
-    return lost;
   }
 
   #aside(): string {

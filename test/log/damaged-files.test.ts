@@ -9,7 +9,7 @@ import type { FileChange } from './damage-child.ts';
 import { digestOf, type Outcome } from './damaged-log.ts';
 
 const seed = Number(process.env.SEED ?? Date.now() % 1e6);
-const damagesMax = Number(process.env.DAMAGES ?? 4);
+const damagesMax = Number(process.env.DAMAGES ?? 3);
 const tableEnd = 1500;
 let dataDir: string;
 let honest: Set<string>;

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { lookedMsMax } from '../../lib/log/table-guard.ts';
@@ -23,7 +24,7 @@ import { digestOf } from './damaged-log.ts';
 import type { RunningOutcome } from './running-damage-child.ts';
 
 const seed = Number(process.env.SEED ?? Date.now() % 1e6);
-const damagesMax = Number(process.env.DAMAGES ?? 4);
+const damagesMax = Number(process.env.DAMAGES ?? 3);
 let dataDir: string;
 let honest: Set<string>;
 beforeAll(async () => {
@@ -149,4 +150,46 @@ test('a table that LevelDB has made since the log was opened is known, too', asy
   expect(again.didHashKey).toEqual(log.didHashKey);
   await again.close();
   rmSync(folder, { recursive: true });
+});
+
+test('a start that is killed while it mends a table costs nothing more', async () => {
+  const [{ file, size }] = tables();
+  const source = pathToFileURL(join(import.meta.dirname, '../../lib/log/level-log.ts')).href;
+  const sample = pathToFileURL(join(import.meta.dirname, '../cmd/inspect/sample-log.ts')).href;
+  const killer = join(import.meta.dirname, '../cmd/inspect/kill-at-rename.ts');
+  const counts: number[] = [];
+  for (let renames = 1; ; renames++) {
+    const copy = mkdtempSync(join(tmpdir(), 'slipstream-killed-mending-'));
+    cpSync(dataDir, copy, { recursive: true });
+    const table = openSync(join(copy, file), 'r+');
+    writeSync(table, Buffer.alloc(8192), 0, 8192, size >> 1);
+    closeSync(table);
+    const options = { dataDir: copy, retentionBytes: 0, tailBytesMax: 0, fsync: false };
+    const code = `
+      import { LevelLog } from '${source}';
+      import { compressor } from '${sample}';
+      await LevelLog.open({ ...${JSON.stringify(options)}, compressor });
+      process.exit();`;
+    const { signal, stderr } = spawnSync(
+      process.execPath,
+      ['--import', killer, '--input-type=module', '-e', code],
+      { encoding: 'utf8', env: { ...process.env, KILL_AT_RENAME: String(renames) } },
+    );
+    expect(stderr).toBe('');
+    const log = await LevelLog.open({ ...options, compressor });
+    let count = 0;
+    for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
+      const { slices, throughUs } = await log.read(timeUs, 'json', 1e6);
+      for (const { index } of slices) count += index.count;
+      timeUs = throughUs;
+    }
+    counts.push(count);
+    expect(log.coverage.newest(10).every(({ reason }) => reason === 'log_damaged')).toBe(true);
+    await log.close();
+    rmSync(copy, { recursive: true });
+    if (signal === null) break;
+  }
+  expect(counts.length).toBeGreaterThan(3);
+  expect(new Set(counts).size, counts.join()).toBe(1);
+  expect(counts[0]).toBeGreaterThan(honest.size * 0.8);
 });
