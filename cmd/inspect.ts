@@ -11,12 +11,13 @@ import { coverageTable, readLogCoverage } from './inspect/coverage.ts';
 import { exportLines } from './inspect/export.ts';
 import { reasonOf } from './inspect/problem.ts';
 import { ClosedLog } from './inspect/reader.ts';
+import { repairLog } from './inspect/repair.ts';
 import { summarizeLog } from './inspect/summary.ts';
 import { summaryTable } from './inspect/table.ts';
-import { verdictJson, verdictText } from './inspect/verdict.ts';
-import { verifyLog } from './inspect/verification.ts';
+import { damageLine, repairText, verdictJson, verdictText } from './inspect/verdict.ts';
+import { verifyFiles, verifyLog } from './inspect/verification.ts';
 
-const description = `Looks into the log of a daemon that is not running, and changes nothing of what it holds.
+const description = `Looks into the log of a daemon that is not running, and changes nothing of what it holds, but for repair.
 
 Exit code: 0 in order, 1 damaged, 2 cannot be looked into (wrong flag, no log, a daemon has it open).`;
 
@@ -70,7 +71,17 @@ export function inspectCommand(): Command {
       repeated,
     )
     .option('--json', 'for programs')
-    .action(onLog(verify));
+    .action(async (flags: VerifyFlags) => {
+      process.exitCode = await verify(command.opts().dataDir ?? usualDataDir(process.env), flags);
+    });
+  const repairCommand = newCommand(
+    'repair',
+    'Writes the log again without what is damaged, and sets the damaged one aside, in a folder damaged-<time> of the data directory. Needs as much free room as the log takes.',
+  )
+    .usage(usage)
+    .action(async () => {
+      process.exitCode = await repair(command.opts().dataDir ?? usualDataDir(process.env));
+    });
   const coverageCommand = newCommand(
     'coverage',
     'Where events may be missing, or have come twice, and why: the coverage ledger, oldest first.',
@@ -91,6 +102,7 @@ export function inspectCommand(): Command {
   return command
     .addCommand(summaryCommand, { isDefault: true })
     .addCommand(verifyCommand)
+    .addCommand(repairCommand)
     .addCommand(coverageCommand)
     .addCommand(exportCommand);
 }
@@ -122,12 +134,31 @@ async function summary(log: ClosedLog, { top, json }: SummaryFlags): Promise<num
   return damagedBlocks > 0 || readError !== undefined || format === undefined ? 1 : 0;
 }
 
-async function verify(log: ClosedLog, { zstdDictionary = [], json }: VerifyFlags): Promise<number> {
+/** Checks the files, then, if LevelDB may have them, what is in them. */
+async function verify(dataDir: string, { zstdDictionary = [], json }: VerifyFlags): Promise<number> {
   const startMs = performance.now();
-  const result = await verifyLog(log, zstdDictionary);
-  const seconds = (performance.now() - startMs) / 1000;
-  await send([json ? verdictJson(result) : verdictText(result, seconds), '\n']);
-  return result.problems.total > 0 ? 1 : 0;
+  const damages = await verifyFiles(dataDir);
+  if (damages.length > 0 && json === undefined)
+    await send(damages.map((damage) => `${damageLine(damage)}\n`));
+  if (damages.some(({ isFatal }) => isFatal)) {
+    const clean = { clean: false, problems: damages.length, files: damages };
+    await send([
+      json ? JSON.stringify(clean, undefined, 2) : 'DAMAGED: run "slipstream inspect repair"',
+      '\n',
+    ]);
+    return 1;
+  }
+  return withLog(dataDir, async (log) => {
+    const result = await verifyLog(log, zstdDictionary);
+    const seconds = (performance.now() - startMs) / 1000;
+    await send([json ? verdictJson(result) : verdictText(result, seconds), '\n']);
+    return result.problems.total + damages.length > 0 ? 1 : 0;
+  });
+}
+
+async function repair(dataDir: string): Promise<number> {
+  await send([repairText(await repairLog(dataDir)), '\n']);
+  return 0;
 }
 
 async function coverage(log: ClosedLog, { json }: { readonly json?: true }): Promise<number> {

@@ -15,8 +15,8 @@ export async function checkCoverage(reader: ClosedLog, problems: ProblemList): P
       const { fromUs, reason } = readCoverage(toUs, value);
       if (fromUs >= toUs)
         problems.report('coverage_damaged', 'store', toUs, `it goes from ${fromUs} to ${toUs}`);
-      // Where the log was cut off, the row comes before the block.
-      if (toUs > endUs && reason !== 'log_cut')
+      // Where the log was cut off, or its end was damaged, the row comes before the block.
+      if (toUs > endUs && reason !== 'log_cut' && reason !== 'log_damaged')
         problems.report('coverage_excess', 'store', endUs, `the row ${toUs} is behind it`);
     } catch (error) {
       problems.report('coverage_damaged', 'store', toUs, reasonOf(error));

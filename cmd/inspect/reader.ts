@@ -22,6 +22,7 @@ import {
   isDatabase,
   journalFolder,
   openDatabase,
+  refuseUnfinishedRepair,
   storeFolder,
 } from '../../lib/log/database.ts';
 import { databaseFailure } from '../../lib/log/log-errors.ts';
@@ -104,6 +105,7 @@ export class ClosedLog {
    * @throws CodedError `LOG_MISSING`, `LOG_LOCKED` while a daemon runs, `LOG_OPEN_FAILED`, `LOG_NEWER_FORMAT`.
    */
   static async open(dataDir: string): Promise<ClosedLog> {
+    refuseUnfinishedRepair(dataDir);
     const store = await openDatabase(join(dataDir, storeFolder), {
       writeBufferBytes,
       createIfMissing: false,

@@ -1,8 +1,10 @@
 // What a verification found, as text and as JSON, and the line that shows how far it is. Pure; cmd/inspect.ts prints it.
 
+import type { DatabaseDamage } from '../../lib/log/table-check.ts';
 import { formatSpan, grouped } from '../command/text.ts';
 import type { CheckResult } from './log-check.ts';
 import { problemLine, problemMeanings } from './problem.ts';
+import type { RepairResult } from './repair.ts';
 
 /** The report for people, without a newline at its end: problems, what each name means, notes, the verdict. */
 export function verdictText(result: CheckResult, seconds: number): string {
@@ -51,6 +53,23 @@ export function verdictJson({ problems, unchecked, ...counts }: CheckResult): st
     ...counts,
   };
   return JSON.stringify(report, undefined, 2);
+}
+
+/** What is wrong with a file, in a line. */
+export function damageLine({ path, offset, what }: DatabaseDamage): string {
+  return `${path}: offset ${offset}: ${what}`;
+}
+
+/** What a repair did, for people, without a newline at its end. */
+export function repairText(result: RepairResult | { readonly asideIn: string }): string {
+  const lines = [`the damaged log is in ${result.asideIn}; delete it when nobody needs it`];
+  if (!('rows' in result)) return [...lines, 'a repair that was cut off has been ended'].join('\n');
+  const { blocks, events, lostBlocks, rows } = result;
+  return [
+    ...rows.map(({ fromUs, toUs }) => `missing: events after ${fromUs} and before ${toUs}`),
+    `kept ${grouped(events)} events in ${grouped(blocks)} blocks; of ${grouped(lostBlocks)} blocks only parts were left`,
+    ...lines,
+  ].join('\n');
 }
 
 /** How far a verification is; `totalEvents` is 0 when nobody knows. */

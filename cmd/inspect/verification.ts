@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path';
 import { chooseCompressor } from '../../lib/codec/choose-compressor.ts';
 import { type Compressor, compressionLevels } from '../../lib/codec/compressor.ts';
 import { defaultDictionaryPath, readDictionary } from '../../lib/codec/dictionary.ts';
+import { logDamages, refuseLocked, refuseUnfinishedRepair, storeFolder } from '../../lib/log/database.ts';
+import type { DatabaseDamage } from '../../lib/log/table-check.ts';
 import { type CheckResult, checkLog } from './log-check.ts';
 import type { ClosedLog } from './reader.ts';
 import { progressLine } from './verdict.ts';
@@ -34,6 +36,15 @@ export async function verifyLog(log: ClosedLog, dictionaryPaths: readonly string
     if (shownMs > 0) process.stderr.write('\r\x1b[K');
     for (const decompressor of decompressors.values()) decompressor.close();
   }
+}
+
+/** What is wrong with the files of a log. @throws CodedError `LOG_LOCKED`: a daemon's are never quite written. */
+export async function verifyFiles(dataDir: string): Promise<DatabaseDamage[]> {
+  refuseUnfinishedRepair(dataDir);
+  const damages: DatabaseDamage[] = [];
+  for await (const damage of logDamages(dataDir)) damages.push(damage);
+  if (damages.length > 0) await refuseLocked(join(dataDir, storeFolder));
+  return damages;
 }
 
 /** One for each dictionary, by its id: those that were named, then those of the package. */

@@ -11,6 +11,7 @@
  * - `frame_skipped`: a frame that ended every connection (too large, or broken) was stepped over
  * - `frame_dropped`: frames that could not be used, as a whole; `detail` says why
  * - `log_cut`: the end of the log was lost (a power failure): its events come again, with new times
+ * - `log_damaged`: blocks of the log were damaged on the disk, and are left out
  * - `clock_step`: the machine's clock was set by a large step: times of the events around it are not those of the world
  */
 export const coverageReasons = [
@@ -21,6 +22,7 @@ export const coverageReasons = [
   'frame_skipped',
   'frame_dropped',
   'log_cut',
+  'log_damaged',
   'clock_step',
 ] as const;
 export type CoverageReason = (typeof coverageReasons)[number];
@@ -64,6 +66,7 @@ export const coverageMeanings: Readonly<Record<CoverageReason, CoverageMeaning>>
   frame_skipped: { missing: true, repeated: false },
   frame_dropped: { missing: true, repeated: false },
   log_cut: { missing: false, repeated: true },
+  log_damaged: { missing: true, repeated: false },
   clock_step: { missing: false, repeated: false },
 };
 

@@ -31,6 +31,18 @@ const headVersion = 1;
 /** Key of the description value. */
 export const descriptionKey = Buffer.from('aformat');
 
+/** The description value; of a later format anything. @throws CodedError `LOG_CORRUPT` when it makes no sense. */
+export function parseDescription(value: Uint8Array): { format: number; didHashKey: string } {
+  try {
+    const description = JSON.parse(Buffer.from(value).toString());
+    if (description.format > formatVersion || /^[0-9a-f]{16}$/.test(description.didHashKey))
+      return description;
+  } catch {
+    // Said below.
+  }
+  throw damaged('the description of the log makes no sense');
+}
+
 export const parts = {
   head: 0,
   json: 1,

@@ -23,6 +23,8 @@ export class BlockLoader {
   readonly #db: Database;
   readonly #compressor: EventCompressor;
   readonly #scratch = new ByteWriter();
+  /** See `StoredBlocks.isLost`. */
+  isLost: (lastTimeUs: number) => boolean = () => false;
 
   /** @param compressor what compressed readers can decode: messages of another dictionary are compressed again. */
   constructor(db: Database, compressor: EventCompressor) {
@@ -30,29 +32,33 @@ export class BlockLoader {
     this.#compressor = compressor;
   }
 
-  /** One encoding of the blocks that end at `times`; with what their events point at only if that is asked for. */
+  /** One encoding of the blocks that end at `times`, undefined for a lost one; with what their events point at only if that is asked for. */
   async slices(
     times: readonly number[],
     encoding: SliceEncoding,
     withSubjects: boolean,
-  ): Promise<BlockSlice[]> {
+  ): Promise<(BlockSlice | undefined)[]> {
     const wanted = [parts.head, parts[encoding], ...(withSubjects ? [parts.subjects] : [])];
-    const values = await this.#db.getMany(
-      times.flatMap((lastTimeUs) => wanted.map((part) => blockKey(lastTimeUs, part))),
-    );
-    const slices: BlockSlice[] = [];
+    const keys = times.flatMap((lastTimeUs) => wanted.map((part) => blockKey(lastTimeUs, part)));
+    const values = await this.#getMany(keys);
+    const slices: (BlockSlice | undefined)[] = [];
     for (const [at, lastTimeUs] of times.entries()) {
       const [headValue, payload, subjects] = values.slice(at * wanted.length, (at + 1) * wanted.length);
-      const head = headOf(headValue, lastTimeUs);
-      const slice = await this.#slice(head, encoding, payload);
-      slices.push(withSubjects ? { ...slice, index: withSubjectsOf(head, slice.index, subjects) } : slice);
+      try {
+        const head = headOf(headValue, lastTimeUs);
+        const slice = await this.#slice(head, encoding, payload);
+        slices.push(withSubjects ? { ...slice, index: withSubjectsOf(head, slice.index, subjects) } : slice);
+      } catch (error) {
+        if (!this.isLost(lastTimeUs)) throw error;
+        slices.push(undefined);
+      }
     }
     return slices;
   }
 
   /** The columns of a block, with what its events point at. */
   async index(lastTimeUs: number): Promise<BlockIndex> {
-    const [headValue, subjects] = await this.#db.getMany(
+    const [headValue, subjects] = await this.#getMany(
       [parts.head, parts.subjects].map((part) => blockKey(lastTimeUs, part)),
     );
     const head = headOf(headValue, lastTimeUs);
@@ -61,7 +67,7 @@ export class BlockLoader {
 
   /** A whole block. */
   async block(lastTimeUs: number): Promise<Block> {
-    const [headValue, json, zstd, subjects] = await this.#db.getMany(
+    const [headValue, json, zstd, subjects] = await this.#getMany(
       [parts.head, parts.json, parts.zstd, parts.subjects].map((part) => blockKey(lastTimeUs, part)),
     );
     const head = headOf(headValue, lastTimeUs);
@@ -75,11 +81,16 @@ export class BlockLoader {
 
   /** The events without a collection of the segment that ends at `lastTimeUs`. */
   async withoutCollection(lastTimeUs: number): Promise<Block> {
-    const value = await this.#db.get(blockKey(lastTimeUs, parts.withoutCollection));
+    const [value] = await this.#getMany([blockKey(lastTimeUs, parts.withoutCollection)]);
     if (value === undefined)
       throw damaged(`segment ${lastTimeUs} has no events without a collection, and should`);
     const { head, json, zstd } = unpackBlock(value);
     return this.#whole(head, json, zstd);
+  }
+
+  async #getMany(keys: Buffer[]): Promise<(Uint8Array | undefined)[]> {
+    await this.#db.guard?.admitKeys(keys);
+    return this.#db.getMany(keys);
   }
 
   #whole(head: BlockHead, json: Uint8Array, zstd: Uint8Array): Block {
@@ -97,7 +108,8 @@ export class BlockLoader {
     if (encoding === 'zstd' && head.dictionaryId === this.#compressor.dictionaryId) {
       return { index, messages: checkPayload(head, parts.zstd, payload) };
     }
-    const stored = encoding === 'json' ? payload : await this.#db.get(blockKey(index.lastTimeUs, parts.json));
+    const stored =
+      encoding === 'json' ? payload : (await this.#getMany([blockKey(index.lastTimeUs, parts.json)]))[0];
     const json = decompressJson(checkPayload(head, parts.json, stored), index);
     if (encoding === 'json') return { index, messages: json };
     const { zstd, zstdEnd } = compressEvents(json, index.jsonEnd, this.#compressor, this.#scratch);
@@ -107,7 +119,10 @@ export class BlockLoader {
 
 function headOf(value: Uint8Array | undefined, lastTimeUs: number): BlockHead {
   if (value === undefined) throw damaged(`block ${lastTimeUs} is missing`);
-  return readHead(value);
+  const head = readHead(value);
+  if (head.index.lastTimeUs !== lastTimeUs)
+    throw damaged(`block ${lastTimeUs} has the head of ${head.index.lastTimeUs}`);
+  return head;
 }
 
 function withSubjectsOf(head: BlockHead, index: BlockIndex, value: Uint8Array | undefined): BlockIndex {

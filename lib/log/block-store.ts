@@ -2,21 +2,15 @@
 // seek, trims delete from the front. JSON messages are kept as one zstd frame per block, a sixth of their size; the
 // messages for compressed subscribers are kept as they are sent.
 
-import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
-import { CodedError } from '../errors.ts';
 import type { CoverageRow } from '../event/coverage.ts';
-import { didHashKeyBytes } from '../event/did-hash.ts';
 import type { Block } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
 import {
   type BlockHead,
   type BlockLink,
   blockKey,
-  blockKeysEnd,
-  descriptionKey,
-  formatVersion,
   type LogOffset,
   lastPart,
   type Part,
@@ -30,11 +24,13 @@ import { coverageKey, coverageWrites, loadCoverage } from './coverage-format.ts'
 import { coverageRowsMax } from './coverage-ledger.ts';
 import { bytesOf, type Database, type DatabaseOptions, flushDatabase, openDatabase } from './database.ts';
 import type { TrimResult } from './event-log.ts';
-import { deleteBehindGap, noteCut } from './log-cut.ts';
-import { asDamage, damaged, writeFailure } from './log-errors.ts';
+import { noteCut } from './log-cut.ts';
+import { asDamage, writeFailure } from './log-errors.ts';
 import { type LogLimits, limitsOf } from './log-limits.ts';
-import { StoredBlocks } from './stored-blocks.ts';
-import { newestHead, walkHeads } from './stored-heads.ts';
+import { type EarlierOpening, type OpenedStore, readOpened } from './opened-store.ts';
+import type { StoredBlocks } from './stored-blocks.ts';
+import { walkHeads } from './stored-heads.ts';
+import type { TableGuard } from './table-guard.ts';
 
 const compressJson = promisify(zstdCompress);
 const compressOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
@@ -74,7 +70,7 @@ export class BlockStore {
   #spaceRatio = 1;
   #closing: Promise<void> | undefined;
 
-  private constructor(db: Database, location: string, limits: StoreLimits, opened: Opened) {
+  private constructor(db: Database, location: string, limits: StoreLimits, opened: OpenedStore) {
     this.#db = db;
     this.#limits = limits;
     this.#location = location;
@@ -92,6 +88,7 @@ export class BlockStore {
   /**
    * @param compressor what compressed readers can decode: blocks of another dictionary are compressed again.
    * @param shared whether other threads of this process read it.
+   * @param before of a store that this process has had open.
    * @throws CodedError `LOG_LOCKED`, `LOG_NEWER_FORMAT`, `LOG_CORRUPT` or `LOG_OPEN_FAILED`.
    */
   static async open(
@@ -99,11 +96,13 @@ export class BlockStore {
     compressor: EventCompressor,
     shared = false,
     limits: StoreLimits = limitsOf(0),
+    guard?: TableGuard,
+    before?: EarlierOpening,
   ): Promise<BlockStore> {
     const { storeBufferBytes: writeBufferBytes, tableBytes, tablesMax } = limits;
-    const db = await openDatabase(location, { writeBufferBytes, tableBytes, tablesMax, shared });
+    const db = await openDatabase(location, { writeBufferBytes, tableBytes, tablesMax, shared, guard });
     try {
-      return new BlockStore(db, location, limits, await readOpened(db, location, compressor));
+      return new BlockStore(db, location, limits, await readOpened(db, location, compressor, before));
     } catch (error) {
       await db.close();
       throw asDamage(`the log in ${location} cannot be read`, error);
@@ -258,12 +257,14 @@ export class BlockStore {
 
   async #delete(keys: readonly Buffer[]): Promise<void> {
     this.#isCompacted = false;
+    const rows = { gte: coverageKey(0), lte: coverageKey(this.stored.trimmedToUs) };
+    await this.#db.guard?.admitRange(rows.gte, rows.lte);
     try {
       // Durable, or a power failure could take an early deletion and leave a later one: a gap that looks like damage.
       const deletions = keys.map((key) => ({ type: 'del' as const, key }));
       await this.#db.batch(deletions, { sync: true });
       // Rows go after their events: what a stop in between leaves is passed over at opening, and found by the next trim.
-      await this.#db.clear({ gte: coverageKey(0), lte: coverageKey(this.stored.trimmedToUs) });
+      await this.#db.clear(rows);
     } catch (cause) {
       throw writeFailure(`cannot delete from the log in ${this.#location}`, cause);
     }
@@ -272,7 +273,9 @@ export class BlockStore {
   /** LevelDB compaction of what was deleted: gives its space back to the file system, which LevelDB itself does much later. */
   async #compactDatabase(): Promise<void> {
     this.#deletedBytes = 0;
-    await this.#db.compactRange(blockKey(0, parts.head), blockKey(this.stored.trimmedToUs, lastPart));
+    const range = [blockKey(0, parts.head), blockKey(this.stored.trimmedToUs, lastPart)] as const;
+    await this.#db.guard?.admitRange(...range);
+    await this.#db.compactRange(...range);
     this.#isCompacted = true;
   }
 
@@ -294,49 +297,4 @@ export class BlockStore {
     }
     return heads;
   }
-}
-
-interface Opened {
-  readonly didHashKey: Uint8Array;
-  readonly first: BlockHead | undefined;
-  readonly last: BlockHead | undefined;
-  readonly stored: StoredBlocks;
-  readonly lostBlocks: number;
-}
-
-async function readOpened(db: Database, location: string, compressor: EventCompressor): Promise<Opened> {
-  const description = await db.get(descriptionKey);
-  const [oldest] = await db.values({ gte: blockKey(0, parts.head), lt: blockKeysEnd, limit: 1 }).all();
-  if (description === undefined && oldest !== undefined)
-    throw damaged(`${location} has blocks and no description`);
-  const didHashKey = await readDescription(db, description, location);
-  const lostBlocks = await deleteBehindGap(db, await newestHead(db));
-  const last = await newestHead(db);
-  const stored = await StoredBlocks.load(db, location, last, compressor);
-  const first = oldest === undefined ? undefined : readHead(oldest);
-  return { lostBlocks, didHashKey, last, first, stored };
-}
-
-/** The store's key for hashing DIDs; describes a store that is new, or of an earlier version. */
-async function readDescription(
-  db: Database,
-  value: Uint8Array | undefined,
-  location: string,
-): Promise<Uint8Array> {
-  const { format, didHashKey } =
-    value === undefined
-      ? { format: 0, didHashKey: randomBytes(didHashKeyBytes).toString('hex') }
-      : JSON.parse(Buffer.from(value).toString());
-  if (!(format <= formatVersion)) {
-    throw new CodedError(
-      'LOG_NEWER_FORMAT',
-      `the log in ${location} has format ${format}, this version reads those up to ${formatVersion}: ` +
-        'run the version that wrote it, or use another --data-dir',
-    );
-  }
-  if (format < formatVersion) {
-    const description = JSON.stringify({ format: formatVersion, didHashKey });
-    await db.put(descriptionKey, Buffer.from(description), { sync: true });
-  }
-  return Buffer.from(didHashKey, 'hex');
 }

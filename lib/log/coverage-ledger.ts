@@ -37,6 +37,12 @@ export class CoverageLedger implements Coverage {
   droppedUs = 0;
   #rows: CoverageRow[] = [];
 
+  /** Whether the block that ends at `timeUs` is known to be lost, or a part of it. */
+  isDamaged(timeUs: number): boolean {
+    const isIt = ({ reason, fromUs }: CoverageRow): boolean => reason === 'log_damaged' && fromUs < timeUs;
+    return timeUs <= this.lastUs && this.#rows.slice(this.#after(timeUs - 1)).some(isIt);
+  }
+
   /** Starts again from `rows`, oldest first. */
   reset(rows: readonly CoverageRow[], droppedUs: number): void {
     this.#rows = [];

@@ -2,16 +2,22 @@
 // them again. What they hold is block-format.ts. The only importer of classic-level.
 
 import { existsSync, readdirSync } from 'node:fs';
-import { open, readdir, stat, unlink } from 'node:fs/promises';
+import { link, mkdtemp, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClassicLevel } from 'classic-level';
 import { CodedError } from '../errors.ts';
 import { damaged, databaseFailure } from './log-errors.ts';
+import { type DatabaseDamage, databaseDamages } from './table-check.ts';
+import { damageError, TableGuard } from './table-guard.ts';
+import { readStamps } from './table-stamps.ts';
 
 /** Folders of the databases within the data directory. */
 export const storeFolder = 'blocks';
 export const journalFolder = 'journal';
+
+/** Where a repair has a whole log, while it puts it in the place of the damaged one. */
+export const repairedFolder = 'repair-finished';
 
 /** Bytes that must fit before the log goes on: LevelDB's recovery writes its logs and a table again. */
 const probeBytes = 32 * 1024 * 1024;
@@ -21,8 +27,8 @@ const probeIntervalMs = 1000;
 /** Before all keys of a log. */
 const noKey = Buffer.from([0]);
 
-/** A LevelDB database of bytes to bytes. */
-export type Database = ClassicLevel<Uint8Array, Uint8Array>;
+/** A LevelDB database of bytes to bytes. Whoever reads while a daemon runs asks `guard` before; what has none was checked as a whole. */
+export type Database = ClassicLevel<Uint8Array, Uint8Array> & { readonly guard?: TableGuard | undefined };
 
 /** Whether there is a database in `location`: every one has this file, which names its newest description. */
 export function isDatabase(location: string): boolean {
@@ -46,6 +52,8 @@ export interface DatabaseOptions {
   readonly createIfMissing?: boolean;
   /** Whether several threads of this process have it open at a time; they all have to say so. Default false. */
   readonly shared?: boolean;
+  /** Stands before reads; with it tables are not looked at here: who has it sees to that. */
+  readonly guard?: TableGuard | undefined;
 }
 
 /**
@@ -55,7 +63,7 @@ export interface DatabaseOptions {
  */
 export async function openDatabase(
   location: string,
-  { writeBufferBytes, tableBytes, tablesMax, createIfMissing = true, shared = false }: DatabaseOptions,
+  { writeBufferBytes, tableBytes, tablesMax, createIfMissing = true, shared = false, guard }: DatabaseOptions,
 ): Promise<Database> {
   // LevelDB makes the directory and a lock in it before it looks for a database.
   if (!isDatabase(location)) {
@@ -63,7 +71,8 @@ export async function openDatabase(
     if (!createIfMissing)
       throw new CodedError('LOG_MISSING', `there is no log in ${location}: check --data-dir`);
   }
-  const db: Database = new ClassicLevel(location, {
+  if (guard === undefined) await refuseDamage(location);
+  const level = new ClassicLevel<Uint8Array, Uint8Array>(location, {
     keyEncoding: 'view',
     valueEncoding: 'view',
     writeBufferSize: writeBufferBytes,
@@ -74,15 +83,82 @@ export async function openDatabase(
     createIfMissing,
     multithreading: shared,
   });
+  const db: Database = Object.assign(level, { guard });
   try {
     await db.open();
     return db;
   } catch (cause) {
-    if ((cause as { cause?: { code?: string } }).cause?.code === 'LEVEL_LOCKED') {
-      const what = `the log in ${location} is in use: stop the other process that has it open`;
-      throw databaseFailure('LOG_LOCKED', what, cause);
-    }
-    throw databaseFailure('LOG_OPEN_FAILED', `cannot open the log in ${location}`, cause);
+    throw openingFailure(location, cause);
+  }
+}
+
+function openingFailure(location: string, cause: unknown): CodedError {
+  if ((cause as { cause?: { code?: string } }).cause?.code === 'LEVEL_LOCKED') {
+    const what = `the log in ${location} is in use: stop the other process that has it open`;
+    return databaseFailure('LOG_LOCKED', what, cause);
+  }
+  const error = databaseFailure('LOG_OPEN_FAILED', `cannot open the log in ${location}`, cause);
+  // What LevelDB finds wrong by itself: its own notes, or files that are gone.
+  if (!/corruption|missing files/i.test(error.message)) return error;
+  const message = `${error.message}: stop the daemon, run "slipstream inspect repair", which sets aside what is damaged, and start it again`;
+  return new CodedError('LOG_OPEN_FAILED', message, { cause });
+}
+
+/**
+ * LevelDB would end the process by what makes no sense in its files.
+ * @throws CodedError `LOG_CORRUPT`, `LOG_LOCKED`: what another process is writing looks damaged.
+ */
+async function refuseDamage(location: string): Promise<void> {
+  const guard = new TableGuard(location, await readStamps(location));
+  await checkClosed(guard);
+  const damage = [...guard.damages.values()].find(({ isFatal }) => isFatal);
+  guard.closed();
+  if (damage !== undefined) throw damageError(damage);
+}
+
+/** Checks what has changed of a database that is not open here. @throws CodedError `LOG_CORRUPT` of its MANIFEST, `LOG_LOCKED`. */
+export async function checkClosed(guard: TableGuard): Promise<void> {
+  try {
+    await guard.checkUnknown();
+    if (guard.damages.size > 0) await refuseLocked(guard.location);
+  } catch (error) {
+    await refuseLocked(guard.location);
+    throw error;
+  }
+}
+
+/** A repair that was cut off has to be finished: what is in the data directory is not all of a log. @throws CodedError. */
+export function refuseUnfinishedRepair(dataDir: string): void {
+  if (!existsSync(join(dataDir, repairedFolder))) return;
+  throw new CodedError(
+    'LOG_OPEN_FAILED',
+    `a repair of the log in ${dataDir} was cut off: run "slipstream inspect repair" again, which ends it`,
+  );
+}
+
+/** All that is wrong with the files of the log in `dataDir`, values included. */
+export async function* logDamages(dataDir: string): AsyncGenerator<DatabaseDamage> {
+  for (const folder of [storeFolder, journalFolder]) yield* databaseDamages(join(dataDir, folder));
+}
+
+/**
+ * Asks for the lock of a database without opening it: an empty one that has the same lock file is opened beside it.
+ * Must not be called where this process has it open: the system would take that lock away.
+ * @throws CodedError `LOG_LOCKED`.
+ */
+export async function refuseLocked(location: string): Promise<void> {
+  const lock = join(location, 'LOCK');
+  if (!existsSync(lock)) return;
+  const beside = await mkdtemp(join(location, 'lock-'));
+  try {
+    await link(lock, join(beside, 'LOCK'));
+    const db = new ClassicLevel(beside);
+    await db.open();
+    await db.close();
+  } catch (cause) {
+    throw openingFailure(location, cause);
+  } finally {
+    await rm(beside, { recursive: true, force: true });
   }
 }
 

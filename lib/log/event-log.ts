@@ -57,6 +57,8 @@ export interface EventLog extends LogReader {
   recover(): Promise<void>;
   /** Deletes blocks whose last event is older than `olderThanUs`, and the oldest beyond the byte limit. */
   trim(olderThanUs: number): Promise<TrimResult>;
+  /** Damages of LevelDB's tables that were found since start. */
+  readonly tableDamages: number;
   readonly deletions: Readonly<DeletionTotals>;
   /** Memory of LevelDB: its caches of blocks and what it has not written to tables yet. */
   readonly databaseBytes: number;

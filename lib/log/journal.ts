@@ -12,6 +12,7 @@ import {
 } from './database.ts';
 import { asDamage, writeFailure } from './log-errors.ts';
 import { type LogLimits, limitsOf } from './log-limits.ts';
+import type { TableGuard } from './table-guard.ts';
 
 /** Offsets and segments are the store's. */
 const noLink = { before: { events: 0, bytes: 0 }, segmentUs: 0 };
@@ -36,10 +37,14 @@ export class Journal {
     this.#limits = limits;
   }
 
-  /** @throws CodedError `LOG_LOCKED`, `LOG_OPEN_FAILED`. */
-  static async open(location: string, limits: JournalLimits = limitsOf(0)): Promise<Journal> {
+  /** @throws CodedError `LOG_LOCKED`, `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
+  static async open(
+    location: string,
+    limits: JournalLimits = limitsOf(0),
+    guard?: TableGuard,
+  ): Promise<Journal> {
     const { journalBufferBytes: writeBufferBytes, tableBytes, tablesMax } = limits;
-    const db = await openDatabase(location, { writeBufferBytes, tableBytes, tablesMax });
+    const db = await openDatabase(location, { writeBufferBytes, tableBytes, tablesMax, guard });
     return new Journal(db, location, limits);
   }
 
@@ -101,11 +106,14 @@ export class Journal {
 
   /** Deletes every block up to the one that ends at `lastTimeUs`. @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`. */
   async removeTo(lastTimeUs: number): Promise<void> {
+    await this.#db.guard?.admitRange(blockKey(0, parts.head), blockKey(lastTimeUs, parts.head));
     await this.#clear({ lte: blockKey(lastTimeUs, parts.head) });
     if (!this.isLarge) return;
     // LevelDB moves tables of keys that only rise down its levels as they are, and would keep what is deleted for good.
     this.#tableBytes = 0;
-    await this.#db.compactRange(blockKey(0, parts.head), blockKey(lastTimeUs, parts.head));
+    const range = [blockKey(0, parts.head), blockKey(lastTimeUs, parts.head)] as const;
+    await this.#db.guard?.admitRange(...range);
+    await this.#db.compactRange(...range);
   }
 
   async #clear(range: { lte: Buffer } | { gt: Buffer }): Promise<void> {

@@ -26,6 +26,7 @@ import { ManifestWatch } from './manifest.ts';
 import { endOf, type LevelLogOptions, type Opened, openParts, positionsOf } from './opened-log.ts';
 import { RecordFinder } from './record-finder.ts';
 import type { ReadFilter } from './segment-index.ts';
+import { TableWatch } from './table-watch.ts';
 
 /** How often compaction makes the store durable without `fsync`, so that the journal can be emptied. */
 const storeSyncMs = 1000;
@@ -39,6 +40,8 @@ export class LevelLog implements EventLog {
    * events come again from the relay, since the upstream positions are those of the last block that is left.
    */
   readonly lostBlocks: number;
+  /** LevelDB's tables, as far as they are known. */
+  readonly tables: TableWatch;
   readonly #options: LevelLogOptions;
   readonly #limits: LogLimits;
   readonly #manifests: ManifestWatch;
@@ -57,9 +60,10 @@ export class LevelLog implements EventLog {
   #isReopenDue = false;
   #isClosed = false;
 
-  private constructor(options: LevelLogOptions, opened: Opened) {
+  private constructor(options: LevelLogOptions, watch: TableWatch, opened: Opened) {
     const { journal, store, uncompacted, lostBlocks } = opened;
     this.lostBlocks = lostBlocks;
+    this.tables = watch;
     this.#options = options;
     this.#limits = limitsOf(options.retentionBytes);
     this.#manifests = new ManifestWatch(options.dataDir, options.manifestBytesMax);
@@ -73,6 +77,8 @@ export class LevelLog implements EventLog {
       opened.coverage,
     );
     if (lostBlocks > 0) this.#coverageIntake.count('log_cut');
+    for (const { reason } of opened.coverage.rows)
+      if (reason === 'log_damaged') this.#coverageIntake.count(reason);
     this.#finder = new RecordFinder(this.#view);
     this.#positions = positionsOf(opened) ?? new Map();
   }
@@ -82,7 +88,13 @@ export class LevelLog implements EventLog {
    * @throws CodedError `LOG_LOCKED`, `LOG_NEWER_FORMAT`, `LOG_CORRUPT` or `LOG_OPEN_FAILED`.
    */
   static async open(options: LevelLogOptions): Promise<LevelLog> {
-    return new LevelLog(options, await openParts(options));
+    const watch = await TableWatch.begin(options.dataDir, options.onDamage);
+    try {
+      return new LevelLog(options, watch, await openParts(options, watch));
+    } catch (error) {
+      await watch.end();
+      throw error;
+    }
   }
 
   get didHashKey(): Uint8Array {
@@ -101,6 +113,7 @@ export class LevelLog implements EventLog {
       trimmedToUs: this.#store.stored.trimmedToUs,
       uncompacted,
       coverage: { rows: coverage.newest(Number.POSITIVE_INFINITY), droppedUs: coverage.droppedUs },
+      tables: this.tables.store.stamps,
     };
   }
 
@@ -122,6 +135,10 @@ export class LevelLog implements EventLog {
 
   get coverageTotals(): ReadonlyMap<CoverageReason, number> {
     return this.#coverageIntake.totals;
+  }
+
+  get tableDamages(): number {
+    return this.tables.damages;
   }
 
   get deletions(): Readonly<DeletionTotals> {
@@ -148,7 +165,7 @@ export class LevelLog implements EventLog {
     if (this.#store.spaceBytes > storedBytesMax) await this.#trimming;
     if (this.#isClosed) throw new CodedError('LOG_CLOSED', 'the log is closed');
     if (this.#broken !== undefined) throw this.#broken;
-    if (this.#isReopenDue) await this.#startAgain(() => this.#renew());
+    if (this.#isReopenDue || this.tables.isMendingDue) await this.#startAgain(() => this.#renew());
     const { fsync } = this.#options;
     if (isFull(block)) {
       await this.#compactAll();
@@ -217,6 +234,8 @@ export class LevelLog implements EventLog {
       return trimmed;
     } catch (error) {
       if (error instanceof CodedError && error.retryable) this.#broken = error;
+      // What is damaged is mended by the next append, and trims go on after it.
+      if (this.tables.isMendingDue) return { blocks: 0, events: 0, bytes: 0 };
       throw error;
     }
   }
@@ -243,6 +262,7 @@ export class LevelLog implements EventLog {
     await this.#compaction;
     await this.#journal.close();
     await this.#store.close();
+    await this.tables.end();
   }
 
   async #recover(): Promise<void> {
@@ -255,9 +275,13 @@ export class LevelLog implements EventLog {
   /** Opens the databases again because of what LevelDB has noted of its tables, if there is room for it. */
   async #renew(): Promise<void> {
     this.#isReopenDue = false;
+    if (this.tables.isMendingDue) {
+      // All that the journal has goes to the store: it may be set aside, and what it follows may be lost.
+      await this.#compactAll();
+      return this.#reopen();
+    }
     if (!(await hasSpace(this.#options.dataDir))) return;
-    // What is in memory would be written by the opening, while readers wait.
-    await this.flush();
+    await this.flush(); // Else the opening would write it, while readers wait.
     await this.#reopen();
   }
 
@@ -277,7 +301,9 @@ export class LevelLog implements EventLog {
     await this.#options.follower?.suspend();
     await this.#journal.close();
     await this.#store.close();
-    const opened = await openParts(this.#options);
+    const lost = await this.tables.mend();
+    const opened = await openParts(this.#options, this.tables, { didHashKey: this.didHashKey, lost });
+    this.#coverageIntake.count('log_damaged', lost.length);
     if (endOf(opened) < this.lastTimeUs) {
       throw new CodedError(
         'LOG_CORRUPT',
@@ -293,7 +319,6 @@ export class LevelLog implements EventLog {
     await this.#options.follower?.resume();
   }
 
-  /** Leaves nothing in the journal, before a block goes past it. @throws CodedError `LOG_WRITE_FAILED`. */
   async #compactAll(): Promise<void> {
     await this.#compaction;
     if (this.#view.uncompacted.length === 0) return;
@@ -316,10 +341,11 @@ export class LevelLog implements EventLog {
         // Entries that the disk may have must not go before what replaces them is there for certain.
         if (!sync) continue;
         this.#syncedAtMs = performance.now();
-        await this.#journal.removeTo(compacted.index.lastTimeUs);
+        if (this.tables.journal.damages.size === 0) await this.#journal.removeTo(compacted.index.lastTimeUs);
       }
     } catch (error) {
-      this.#broken = error;
+      // The journal cannot be read: it is mended before the next append.
+      if (!this.tables.isMendingDue) this.#broken = error;
     }
     this.#compaction = undefined;
   }

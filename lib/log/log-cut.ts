@@ -3,7 +3,7 @@
 
 import type { CoverageRow } from '../event/coverage.ts';
 import { type BlockHead, blockKey, blockKeysEnd, lastPart, parts } from './block-format.ts';
-import { coverageKey, coverageKeysEnd, writeCoverage } from './coverage-format.ts';
+import { coverageKey, coverageKeysEnd, readCoverage, writeCoverage } from './coverage-format.ts';
 import type { Database } from './database.ts';
 import { SegmentIndex } from './segment-index.ts';
 import { walkHeads } from './stored-heads.ts';
@@ -21,7 +21,8 @@ export async function deleteBehindGap(db: Database, newest: BlockHead | undefine
   let lostBlocks = 0;
   let endUs: number | undefined;
   for await (const { index, previousUs } of walkHeads(db, fromUs, newest.index.lastTimeUs)) {
-    if (lostBlocks > 0 || (endUs !== undefined && previousUs !== endUs)) lostBlocks++;
+    const isGap = endUs !== undefined && previousUs !== endUs && !(await isKnownGap(db, previousUs));
+    if (lostBlocks > 0 || isGap) lostBlocks++;
     else endUs = index.lastTimeUs;
   }
   if (lostBlocks > 0) {
@@ -29,6 +30,17 @@ export async function deleteBehindGap(db: Database, newest: BlockHead | undefine
     await db.clear({ gt: blockKey(endUs ?? 0, lastPart), lt: blockKeysEnd });
   }
   return lostBlocks;
+}
+
+/** Whether it is not a power failure's: a damaged table was mended, which is no reason to give up what is behind it. */
+async function isKnownGap(db: Database, previousUs: number): Promise<boolean> {
+  const row = await db.get(coverageKey(previousUs));
+  if (row === undefined) return false;
+  try {
+    return readCoverage(previousUs, row).reason === 'log_damaged';
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -7,7 +7,7 @@ import { CodedError } from '../errors.ts';
 export function damaged(what: string, cause?: unknown): CodedError {
   const detail = cause === undefined ? '' : `: ${detailOf(cause)}`;
   const advice =
-    'the log is damaged; run "slipstream inspect verify", then move the data directory away (or restore it) and start again';
+    'the log is damaged; if the daemon does not go on by itself, run "slipstream inspect repair", which sets aside what is damaged, and start it again';
   return new CodedError('LOG_CORRUPT', `${what}${detail}: ${advice}`, { cause });
 }
 

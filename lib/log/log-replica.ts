@@ -13,6 +13,7 @@ import { LogView, type StoredCoverage } from './log-view.ts';
 import type { ReadFilter } from './segment-index.ts';
 import { StoredBlocks } from './stored-blocks.ts';
 import { newestHead } from './stored-heads.ts';
+import { TableGuard, type TableStamp } from './table-guard.ts';
 
 /** A log as a reader in another thread has to know it. */
 export interface ReplicaStart {
@@ -23,6 +24,8 @@ export interface ReplicaStart {
   readonly uncompacted: readonly Block[];
   /** All rows in memory. */
   readonly coverage: StoredCoverage;
+  /** Of the store, those that are known to be right. */
+  readonly tables: readonly TableStamp[];
 }
 
 /** Calls come in the order of the changes, and between the appends that they lie between. */
@@ -46,6 +49,8 @@ export interface LogReplicaOptions {
   readonly compressor: EventCompressor;
   /** Applies at once what the writer has told and what still waits. */
   readonly catchUp: () => void;
+  /** A table of the store is damaged: the writer has to see to it. */
+  readonly damaged: (table: number) => void;
 }
 
 /** The writer does all writing, so LevelDB's own minimum will do. */
@@ -133,7 +138,7 @@ export class LogReplica implements LogReader {
   /** Closes the store; reads wait. */
   suspend(): Promise<void> {
     this.#view.suspend();
-    return this.#store.db.close();
+    return this.close();
   }
 
   /** Opens the store again and starts from what is in it. @throws CodedError `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
@@ -143,8 +148,9 @@ export class LogReplica implements LogReader {
   }
 
   /** Idempotent. */
-  close(): Promise<void> {
-    return this.#store.db.close();
+  async close(): Promise<void> {
+    await this.#store.db.close();
+    this.#store.db.guard?.closed();
   }
 }
 
@@ -153,9 +159,18 @@ interface OpenStore {
   readonly stored: StoredBlocks;
 }
 
-async function openStore(options: LogReplicaOptions, { trimmedToUs }: ReplicaStart): Promise<OpenStore> {
+async function openStore(
+  options: LogReplicaOptions,
+  { trimmedToUs, tables }: ReplicaStart,
+): Promise<OpenStore> {
   const location = join(options.dataDir, storeFolder);
-  const db = await openDatabase(location, { writeBufferBytes, createIfMissing: false, shared: true });
+  const guard = new TableGuard(location, tables, (_, { number }) => options.damaged(number));
+  const db = await openDatabase(location, {
+    writeBufferBytes,
+    createIfMissing: false,
+    shared: true,
+    guard,
+  });
   const stored = await StoredBlocks.load(db, location, await newestHead(db), options.compressor);
   stored.trimmedToUs = trimmedToUs;
   return { db, stored };

@@ -50,7 +50,7 @@ export class LogView implements LogReader {
     this.#firstUs = stored.lastTimeUs === 0 ? uncompacted[0]?.index.firstTimeUs : undefined;
     this.didHashKey = didHashKey;
     this.#tail = new MemoryTail(tailBytesMax, stored.lastTimeUs);
-    this.#stored = stored;
+    this.#stored = this.#withLedger(stored);
     this.lastTimeUs = stored.lastTimeUs;
     for (const block of uncompacted) this.journalled(block);
   }
@@ -111,7 +111,7 @@ export class LogView implements LogReader {
   reset(stored: StoredBlocks, uncompacted: readonly Block[], ledger: StoredCoverage): void {
     const before = this.lastTimeUs;
     this.coverage.reset(ledger.rows, ledger.droppedUs);
-    this.#stored = stored;
+    this.#stored = this.#withLedger(stored);
     this.#uncompacted = [];
     this.uncompactedEvents = 0;
     this.uncompactedBytes = 0;
@@ -121,6 +121,12 @@ export class LogView implements LogReader {
     if (this.lastTimeUs > before) this.#tail.reset(this.lastTimeUs);
     this.#suspension?.resolve();
     this.#suspension = undefined;
+  }
+
+  /** Readers are told of what is lost by the ledger, and go past it. */
+  #withLedger(stored: StoredBlocks): StoredBlocks {
+    stored.isLost = (lastTimeUs) => this.coverage.isDamaged(lastTimeUs);
+    return stored;
   }
 
   recentAfter(timeUs: number): Block | undefined {

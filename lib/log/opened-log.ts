@@ -13,6 +13,8 @@ import { databaseFailure } from './log-errors.ts';
 import { limitsOf } from './log-limits.ts';
 import type { LogFollower } from './log-replica.ts';
 import type { StoredCoverage } from './log-view.ts';
+import type { EarlierOpening } from './opened-store.ts';
+import type { DamageListener, TableWatch } from './table-watch.ts';
 
 export interface LevelLogOptions {
   /** Directory of the daemon; created when absent. */
@@ -29,6 +31,8 @@ export interface LevelLogOptions {
   readonly compressor: EventCompressor;
   /** Bytes of LevelDB's own notes from which on the databases are opened again; see manifest.ts. */
   readonly manifestBytesMax?: number | undefined;
+  /** Told of damaged tables. */
+  readonly onDamage?: DamageListener | undefined;
   /** Told of changes; the databases are opened so that other threads can read them. */
   readonly follower?: LogFollower | undefined;
 }
@@ -42,8 +46,15 @@ export interface Opened {
   readonly lostBlocks: number;
 }
 
-/** @throws CodedError as `LevelLog.open`. */
-export async function openParts(options: LevelLogOptions): Promise<Opened> {
+/**
+ * @param watch of its tables, which have been checked. @param before what is known of the store.
+ * @throws CodedError as `LevelLog.open`.
+ */
+export async function openParts(
+  options: LevelLogOptions,
+  watch: TableWatch,
+  before: EarlierOpening = { lost: watch.lost },
+): Promise<Opened> {
   const { dataDir, compressor, follower } = options;
   const limits = { ...limitsOf(options.retentionBytes), tablesMax: options.tablesMax };
   try {
@@ -51,16 +62,19 @@ export async function openParts(options: LevelLogOptions): Promise<Opened> {
   } catch (cause) {
     throw databaseFailure('LOG_OPEN_FAILED', `cannot create the data directory ${dataDir}`, cause);
   }
-  const store = await BlockStore.open(join(dataDir, storeFolder), compressor, follower !== undefined, limits);
+  const isShared = follower !== undefined;
+  const location = join(dataDir, storeFolder);
+  const store = await BlockStore.open(location, compressor, isShared, limits, watch.store, before);
   let journal: Journal | undefined;
   try {
-    journal = await Journal.open(join(dataDir, journalFolder), limits);
+    journal = await Journal.open(join(dataDir, journalFolder), limits, watch.journal);
     const { blocks, lostBlocks } = await journal.recover(store.lastTimeUs, (endUs, lostUs) =>
       store.noteCut(endUs, lostUs),
     );
     const scratch = new ByteWriter();
     const uncompacted = blocks.map((block) => withDictionaryOf(block, compressor, scratch));
     const coverage = await store.loadCoverage();
+    await watch.opened();
     return { journal, store, uncompacted, coverage, lostBlocks: store.lostBlocks + lostBlocks };
   } catch (error) {
     await journal?.close();

@@ -11,11 +11,15 @@ import { compactBlocks } from './compaction.ts';
 import type { Database } from './database.ts';
 import { damaged } from './log-errors.ts';
 import { type CreatedSearch, SegmentIndex } from './segment-index.ts';
-import { walkHeads } from './stored-heads.ts';
+import { type RebuiltSegment, rebuildSegment } from './segment-rebuild.ts';
+import { headAtOrBefore, walkHeads } from './stored-heads.ts';
 import { SubjectFilter } from './subject-filter.ts';
 
 /** Segment indexes kept after use, and events without a collection, about 150 KB and 500 KB each: replays share them. */
 const cachedSegmentsMax = 16;
+
+/** A range of times that no search is near. */
+const never = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY] as const;
 
 /** What is known of a stored segment without reading it. */
 interface StoredSegment {
@@ -38,6 +42,9 @@ export class SegmentList {
   /** A block of the open segment could not be read at opening, so that `#withoutCollection` is not all. */
   #hasDamage = false;
   readonly #loader: BlockLoader;
+  /** Segments whose index is not there. */
+  readonly #lost: ReadonlySet<number>;
+  readonly #rebuiltCache = new Map<number, Promise<RebuiltSegment>>();
   readonly #cache = new Map<number, Promise<SegmentIndex>>();
   readonly #withoutCollectionCache = new Map<number, Promise<Block>>();
   readonly #subjectsCache = new Map<number, Promise<SubjectFilter | undefined>>();
@@ -47,8 +54,10 @@ export class SegmentList {
     loader: BlockLoader,
     stored: readonly StoredSegment[],
     open: SegmentIndex,
+    lost: ReadonlySet<number>,
   ) {
     this.#db = db;
+    this.#lost = lost;
     this.#loader = loader;
     this.#times = stored.map(({ lastTimeUs }) => lastTimeUs);
     this.#createdRanges = stored.map(({ createdRange }) => createdRange);
@@ -66,20 +75,32 @@ export class SegmentList {
     loader: BlockLoader,
   ): Promise<SegmentList> {
     const stored: StoredSegment[] = [];
+    const lost = new Set<number>();
     // The newest block may itself be the last of a segment that its own head does not know.
     const closing = lastTimeUs === 0 ? undefined : await db.get(blockKey(lastTimeUs, parts.segment));
     let previousUs = closing === undefined ? segmentUs : lastTimeUs;
     const open = new SegmentIndex(previousUs);
     while (previousUs !== 0) {
       const value = await db.get(blockKey(previousUs, parts.segment));
-      // Trimmed together with its blocks: the chain ends where retention has got to.
-      if (value === undefined) break;
+      if (value === undefined) {
+        // Trimmed together with its blocks: the chain ends where retention has got to. Or lost, when there are blocks.
+        const last = await headAtOrBefore(db, previousUs);
+        if (last === undefined) break;
+        const { lastTimeUs: endUs } = last.index;
+        const isOther = endUs < previousUs && (await db.get(blockKey(endUs, parts.segment))) !== undefined;
+        if (!isOther) {
+          stored.push({ lastTimeUs: endUs, createdRange: never });
+          lost.add(endUs);
+        }
+        previousUs = isOther ? endUs : last.segmentUs;
+        continue;
+      }
       const segment = SegmentIndex.read(value);
       stored.push({ lastTimeUs: previousUs, createdRange: segment.createdRange });
       previousUs = segment.previousUs;
     }
     stored.reverse();
-    const list = new SegmentList(db, loader, stored, open);
+    const list = new SegmentList(db, loader, stored, open, lost);
     await list.#fillOpen(lastTimeUs, loader);
     return list;
   }
@@ -142,9 +163,13 @@ export class SegmentList {
         throw damaged(`a block of the open segment up to ${lastTimeUs} cannot be read`);
       return withoutCollection;
     }
-    return remember(this.#withoutCollectionCache, lastTimeUs, () =>
-      this.#loader.withoutCollection(lastTimeUs),
-    );
+    return remember(this.#withoutCollectionCache, lastTimeUs, async () => {
+      if (!this.#lost.has(lastTimeUs)) return this.#loader.withoutCollection(lastTimeUs);
+      const { withoutCollection } = await this.#rebuilt(lastTimeUs);
+      if (withoutCollection === undefined)
+        throw damaged(`the blocks of the segment ${lastTimeUs} cannot be read`);
+      return withoutCollection;
+    });
   }
 
   /** What the events of a segment's blocks point at; undefined for segments from before there was such a filter. */
@@ -152,7 +177,10 @@ export class SegmentList {
     if (segment === this.#open) return this.#openSubjects;
     const { lastTimeUs } = segment;
     return remember(this.#subjectsCache, lastTimeUs, async () => {
-      const value = await this.#db.get(blockKey(lastTimeUs, parts.subjectFilter));
+      if (this.#lost.has(lastTimeUs)) return (await this.#rebuilt(lastTimeUs)).subjects;
+      const key = blockKey(lastTimeUs, parts.subjectFilter);
+      await this.#db.guard?.admitKeys([key]);
+      const value = await this.#db.get(key);
       return value === undefined ? undefined : SubjectFilter.read(value);
     });
   }
@@ -179,6 +207,7 @@ export class SegmentList {
       this.#cache.delete(time);
       this.#withoutCollectionCache.delete(time);
       this.#subjectsCache.delete(time);
+      this.#rebuiltCache.delete(time);
     }
   }
 
@@ -186,8 +215,18 @@ export class SegmentList {
     return remember(this.#cache, lastTimeUs, () => this.#read(lastTimeUs));
   }
 
+  #rebuilt(lastTimeUs: number): Promise<RebuiltSegment> {
+    return remember(this.#rebuiltCache, lastTimeUs, async () => {
+      const last = await headAtOrBefore(this.#db, lastTimeUs);
+      return rebuildSegment(this.#db, this.#loader, last?.segmentUs ?? 0, lastTimeUs);
+    });
+  }
+
   async #read(lastTimeUs: number): Promise<SegmentIndex> {
-    const value = await this.#db.get(blockKey(lastTimeUs, parts.segment));
+    if (this.#lost.has(lastTimeUs)) return (await this.#rebuilt(lastTimeUs)).index;
+    const key = blockKey(lastTimeUs, parts.segment);
+    await this.#db.guard?.admitKeys([key]);
+    const value = await this.#db.get(key);
     if (value === undefined) throw damaged(`segment index ${lastTimeUs} is missing`);
     return SegmentIndex.read(value);
   }

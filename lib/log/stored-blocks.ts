@@ -63,6 +63,11 @@ export class StoredBlocks {
     return databaseBytesOf(this.#db);
   }
 
+  /** Whether a block that ends there is known to be lost: it is passed over then. */
+  set isLost(isLost: (lastTimeUs: number) => boolean) {
+    this.#loader.isLost = isLost;
+  }
+
   /** As `LogReader.read`, among stored blocks. `catchUp` is called before a failure is believed: see log-view.ts. */
   async read(
     timeUs: number,

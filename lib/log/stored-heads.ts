@@ -22,13 +22,19 @@ export async function* walkHeads(db: Database, fromUs: number, throughUs: number
     gte: blockKey(fromUs, parts.head),
     lte: blockKey(throughUs, lastPart),
   });
+  let at = blockKey(fromUs, parts.head);
+  const next = async (): Promise<[Uint8Array, Uint8Array] | undefined> => {
+    await db.guard?.admitRange(at, at);
+    return iterator.next();
+  };
   try {
-    for (let entry = await iterator.next(); entry !== undefined; entry = await iterator.next()) {
+    for (let entry = await next(); entry !== undefined; entry = await next()) {
       // The last block of a segment may be gone, and the segment's index not.
       if (readBlockKey(entry[0])?.part !== parts.head) continue;
       const head = readHead(entry[1]);
       yield head;
-      iterator.seek(blockKey(head.index.lastTimeUs + 1, parts.head));
+      at = blockKey(head.index.lastTimeUs + 1, parts.head);
+      iterator.seek(at);
     }
   } finally {
     await iterator.close();
@@ -44,4 +50,20 @@ export async function newestHead(db: Database): Promise<BlockHead | undefined> {
   const head = await db.get(blockKey(lastTimeUs, parts.head));
   if (head === undefined) throw damaged(`block ${lastTimeUs} has no head`);
   return readHead(head);
+}
+
+/** The head of the oldest block. @throws CodedError `LOG_CORRUPT`. */
+export async function oldestHead(db: Database): Promise<BlockHead | undefined> {
+  for await (const head of walkHeads(db, 0, Number.MAX_SAFE_INTEGER)) return head;
+  return undefined;
+}
+
+/** The head of the newest block that ends at `throughUs` or before, if it has one. @throws CodedError `LOG_CORRUPT`. */
+export async function headAtOrBefore(db: Database, throughUs: number): Promise<BlockHead | undefined> {
+  const range = { gte: blockKey(0, parts.head), lte: blockKey(throughUs, lastPart), reverse: true, limit: 1 };
+  await db.guard?.admitRange(range.lte, range.lte);
+  const [newest] = await db.keys(range).all();
+  const endUs = newest === undefined ? undefined : readBlockKey(newest)?.lastTimeUs;
+  const head = endUs === undefined ? undefined : await db.get(blockKey(endUs, parts.head));
+  return head === undefined ? undefined : readHead(head);
 }

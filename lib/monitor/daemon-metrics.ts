@@ -24,7 +24,10 @@ export interface DaemonSources {
   readonly relays: readonly Relay[];
   readonly totals: IngestTotals;
   readonly published: EventCounts;
-  readonly log: Pick<EventLog, 'stats' | 'positions' | 'deletions' | 'coverageTotals' | 'databaseBytes'>;
+  readonly log: Pick<
+    EventLog,
+    'stats' | 'positions' | 'deletions' | 'coverageTotals' | 'databaseBytes' | 'tableDamages'
+  >;
   readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs' | 'disconnects'>;
   readonly queue: Pick<QueueState, 'newestFrameTimeUs' | 'stalledBy' | 'pendingBytes' | 'isPaused'>;
   readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes'>;
@@ -152,6 +155,11 @@ function logMetrics({ log, disk }: DaemonSources): Metric[] {
       'Findings that events may be missing, or have come twice',
       ['reason'],
       () => byName(log.coverageTotals),
+    ),
+    counter(
+      'slipstream_log_damages_total',
+      'Tables of the log that were found damaged',
+      () => log.tableDamages,
     ),
     gauge('slipstream_disk_free_bytes', 'Free bytes where the log is', () => disk.freeBytes),
     gauge('slipstream_disk_bytes', 'Size of the file system that the log is on', () => disk.totalBytes),

@@ -16,6 +16,7 @@ import { IngestTotals } from '../ingest/ingest-totals.ts';
 import { type LinkTiming, RelayLink } from '../ingest/relay-link.ts';
 import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
 import { LevelLog } from '../log/level-log.ts';
+import type { DatabaseDamage } from '../log/table-check.ts';
 import type { Logger, ProcessLogger } from '../logger.ts';
 import { findMemoryLimit, heapUse } from '../memory.ts';
 import { Monitor } from '../monitor/monitor.ts';
@@ -282,6 +283,7 @@ async function openLog(
     compressor: codec.compressor,
     // With workers nobody reads in this thread.
     tailBytesMax: pool === undefined ? tailBytesMax : 0,
+    onDamage: (damage) => logDamage(logger, damage),
     follower: pool,
   });
   opened.push(() => log.close());
@@ -327,6 +329,13 @@ function logLostBlocks({ lostBlocks, lastTimeUs }: LevelLog, logger: Logger): vo
   logger.warn(
     { blocks: lostBlocks, lastTimeUs },
     'the end of the log was damaged, as by a power failure, and has been cut off: its events come again from the relay',
+  );
+}
+
+function logDamage(logger: Logger, { path, offset, what }: DatabaseDamage): void {
+  logger.error(
+    { code: 'LOG_CORRUPT', path, offset },
+    `${path}, at offset ${offset}: ${what}: the log is to go on without what is in there, and the file is kept aside; look after the disk`,
   );
 }
 

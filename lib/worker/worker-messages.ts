@@ -71,5 +71,7 @@ export type FromWorker =
       CodedError,
       'code' | 'message' | 'retryable' | 'exitCode'
     >)
+  /** A table of the block store is damaged. */
+  | { readonly kind: 'damaged'; readonly table: number }
   /** For the log file. */
   | { readonly kind: 'log'; readonly entry: ServerLogEntry };

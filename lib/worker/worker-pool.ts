@@ -89,7 +89,7 @@ export class WorkerPool implements Delivery, LogFollower {
         takenBytes: this.#takenBytes,
         index,
       };
-      return new Member(start, writeLog, failed);
+      return new Member(start, writeLog, failed, (table) => log.tables.distrust(table));
     });
     await Promise.all(this.#members.map((member) => member.ready));
     this.#looking = setInterval(() => {
@@ -192,6 +192,7 @@ class Member {
     start: WorkerStart,
     writeLog: (entry: ServerLogEntry) => void,
     failed: (error: unknown) => void,
+    damaged: (table: number) => void,
   ) {
     // The package holds compiled files, the repository their sources.
     const file = `./worker-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
@@ -206,6 +207,7 @@ class Member {
       this.#heardAtMs = performance.now();
       if (message.kind === 'ready') this.#ready.resolve();
       else if (message.kind === 'log') writeLog(message.entry);
+      else if (message.kind === 'damaged') damaged(message.table);
       else this.#answered(message);
     });
   }

@@ -116,7 +116,13 @@ async function run(port: MessagePort, start: WorkerStart): Promise<void> {
     openChosen(start.compressor, dictionary, config.zstdLevel),
   );
   const replica = await LogReplica.open(
-    { dataDir: config.dataDir, tailBytesMax, compressor: codec.compressor, catchUp: () => worker.take() },
+    {
+      dataDir: config.dataDir,
+      tailBytesMax,
+      compressor: codec.compressor,
+      catchUp: () => worker.take(),
+      damaged: (table) => send(port, { kind: 'damaged', table }),
+    },
     start.log,
   );
   const writeLog = (entry: ServerLogEntry): void => send(port, { kind: 'log', entry });

@@ -136,9 +136,9 @@ test('a log that a daemon has open, and a folder without one, are refused in a l
 });
 
 test.each([
-  [['bogus'], 'there is no command bogus: give one of summary, verify, coverage, export'],
-  [['export', 'more'], 'there is no command more: give one of summary, verify, coverage, export'],
-  [['__proto__'], 'there is no command __proto__: give one of summary, verify, coverage, export'],
+  [['bogus'], 'there is no command bogus: give one of summary, verify, repair, coverage, export'],
+  [['export', 'more'], 'there is no command more: give one of summary, verify, repair, coverage, export'],
+  [['__proto__'], 'there is no command __proto__: give one of summary, verify, repair, coverage, export'],
   [['--nonsense'], "unknown option '--nonsense'"],
   [['verify', '--top', '5'], "unknown option '--top'"],
   [['--from', '5'], "unknown option '--from'"],

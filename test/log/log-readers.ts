@@ -64,7 +64,10 @@ export async function openReplica(options: OpenOptions): Promise<ReplicatedLog> 
   };
   const full = withDefaults(options);
   const log = await LevelLog.open({ ...full, follower });
-  const replica = await LogReplica.open({ ...full, catchUp }, structuredClone(log.replicaStart));
+  const replica = await LogReplica.open(
+    { ...full, catchUp, damaged: (table) => log.tables.distrust(table) },
+    structuredClone(log.replicaStart),
+  );
   return {
     log,
     reader: replica,

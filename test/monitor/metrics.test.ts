@@ -24,6 +24,7 @@ function started() {
       positions: new Map([['one.example', 41]]),
       coverageTotals: new Map([['log_cut', 2] as const]),
       deletions: { found: 6, unknown: 7, skipped: 0 },
+      tableDamages: 0,
       stats: () => ({ firstTimeUs: 1e6, lastTimeUs: 2e6, storedBytes: 3, storedEvents: 4, memoryBytes: 5 }),
     },
     link: {

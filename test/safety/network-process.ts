@@ -2,6 +2,7 @@
 // feeds, plain and compressed, which judge every event. What attackers do to the test's own event loop does not reach it.
 // Forked by target.ts, which sends the daemon's address and then asks for reports.
 
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { zstdDecompressSync } from 'node:zlib';
@@ -31,11 +32,13 @@ class Witness {
   worstLagMs = 0;
   problem: string | undefined;
   readonly ledger: DeliveryLedger;
+  readonly opened: Promise<unknown>;
   #lastTimeUs = 0;
 
   constructor(name: string, url: string, pool: FramePool) {
     this.ledger = new DeliveryLedger(pool, pool.seqAt(0));
     const socket = new WebSocket(url, { perMessageDeflate: false });
+    this.opened = once(socket, 'open');
     socket.on('message', (data: Buffer, isBinary) => {
       const json = isBinary ? zstdDecompressSync(data, { dictionary }) : data;
       const message = JSON.parse(json.toString()) as V1Message & { time_us: number };
@@ -85,10 +88,11 @@ process.on('message', async (message: { subscribe: string } | 'report' | 'finish
   else {
     const { subscribe } = message;
     witnesses = [
-      new Witness('plain', `${subscribe}?cursor=0`, pool),
-      new Witness('compressed', `${subscribe}?cursor=0&compress=true`, pool),
+      new Witness('plain', subscribe, pool),
+      new Witness('compressed', `${subscribe}compress=true`, pool),
     ];
     // Who asks for no position gets what comes from then on.
+    await Promise.all(witnesses.map((witness) => witness.opened));
     while (relay.connections === 0) await sleep(5);
     relay.setRate(framesPerSecond);
   }

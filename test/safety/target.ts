@@ -23,31 +23,36 @@ const stopMsMax = 40_000;
 const measureMsMin = 300;
 
 /** What a daemon may have. */
-type Means = Pick<DaemonOptions, 'openFiles' | 'env' | 'preloads'>;
+interface Means extends Pick<DaemonOptions, 'openFiles' | 'env' | 'preloads'> {
+  /** Makes a log for it to begin with. */
+  readonly prepare?: (dataDir: string) => Promise<unknown>;
+}
 
 /** See the file comment. */
 export class Target implements AsyncDisposable {
   readonly daemon: Daemon;
   readonly port: number;
   readonly #network: ChildProcess;
-  readonly #dataDir: string;
+  readonly dataDir: string;
 
   private constructor(daemon: Daemon, address: string, network: ChildProcess, dataDir: string) {
     this.daemon = daemon;
     this.port = Number(new URL(address).port);
     this.#network = network;
-    this.#dataDir = dataDir;
+    this.dataDir = dataDir;
   }
 
-  /** @param means of the daemon, if it is to have less than usual. */
-  static async start(flags: readonly string[], means: Means = {}): Promise<Target> {
+  /** @param means of the daemon, if it is to have other than usual. */
+  static async start(flags: readonly string[], { prepare, ...means }: Means = {}): Promise<Target> {
     const dataDir = await mkdtemp(join(tmpdir(), 'slipstream-safety-'));
+    await prepare?.(dataDir);
     const network = fork(resolve(import.meta.dirname, 'network-process.ts'));
     const relayUrl = await answer<string>(network);
     const daemon = new Daemon({ dataDir, relayUrl, flags, ...means });
     const address = await daemon.started;
     if (address === undefined) throw new Error(`the daemon did not start: ${daemon.lines.join('\n')}`);
-    network.send({ subscribe: `${address}/subscribe` });
+    // A log that is there already has what no relay had: who watches begins behind it.
+    network.send({ subscribe: `${address}/subscribe?${prepare === undefined ? 'cursor=0&' : ''}` });
     const target = new Target(daemon, address, network, dataDir);
     // Everything has run once before memory is measured.
     await sleep(500);
@@ -94,7 +99,7 @@ export class Target implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#network.kill('SIGKILL');
     await this.daemon.kill();
-    await rm(this.#dataDir, { recursive: true, force: true });
+    await rm(this.dataDir, { recursive: true, force: true });
   }
 
   #report(): Promise<Report> {

@@ -193,6 +193,7 @@ const gapWords = new Map([
   ['frame_skipped', 'A frame that broke every connection was stepped over'],
   ['frame_dropped', 'Frames could not be used'],
   ['log_cut', 'The end of the log was lost'],
+  ['log_damaged', 'A part of the log was damaged'],
   ['clock_step', 'The clock of this server was set'],
 ]);
 

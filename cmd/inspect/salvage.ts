@@ -1,0 +1,116 @@
+// What is whole in the files of a LevelDB database, however damaged it is: read without LevelDB, from its tables and its logs. Values stay
+// on the disk until they are asked for. What a value means is for repair.ts.
+
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { readRecords } from '../../lib/log/record-file.ts';
+import { readManifest, tableName } from '../../lib/log/table-check.ts';
+import { wholeBlocks } from '../../lib/log/table-file.ts';
+import { VarintReader } from '../../lib/log/varints.ts';
+
+/** Of one key, the newest: where its value lies, or the value itself; neither when it was deleted. */
+interface Found {
+  readonly sequence: bigint;
+  readonly isDeleted: boolean;
+  readonly file: string;
+  readonly at: number;
+  readonly bytes: number;
+  readonly value?: Uint8Array;
+}
+
+/** Keys as text of one character for a byte, which sorts as LevelDB sorts. */
+export class Salvage {
+  readonly #found = new Map<string, Found>();
+  readonly #open = new Map<string, number>();
+  /** The last key of each table that counts, as the MANIFEST has it: nothing else may be left of what is lost. */
+  readonly lastKeys: Buffer[] = [];
+
+  /** Reads all files of the database in `location`, if it is there. */
+  static async read(location: string): Promise<Salvage> {
+    const salvage = new Salvage();
+    const names = await namesOf(location, salvage.lastKeys);
+    for (const name of names) {
+      const path = join(location, name);
+      const bytes = readFileSync(path);
+      if (name.endsWith('.log')) for (const record of readRecords(bytes).records) salvage.#takeBatch(record);
+      else salvage.#takeTable(path, bytes);
+    }
+    return salvage;
+  }
+
+  /** Those that are not deleted, in order. */
+  keys(): string[] {
+    return [...this.#found].flatMap(([key, { isDeleted }]) => (isDeleted ? [] : [key])).sort();
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    const found = this.#found.get(Buffer.from(key).toString('latin1'));
+    if (found === undefined || found.isDeleted) return undefined;
+    if (found.value !== undefined) return found.value;
+    let file = this.#open.get(found.file);
+    if (file === undefined) {
+      this.close();
+      file = openSync(found.file, 'r');
+      this.#open.set(found.file, file);
+    }
+    const bytes = Buffer.alloc(found.bytes);
+    readSync(file, bytes, 0, bytes.length, found.at);
+    return bytes;
+  }
+
+  close(): void {
+    for (const file of this.#open.values()) closeSync(file);
+    this.#open.clear();
+  }
+
+  #takeTable(file: string, bytes: Buffer): void {
+    for (const { key, valueAt, valueBytes } of [...wholeBlocks(bytes)].flatMap(({ entries }) => entries)) {
+      const tag = key.readBigUInt64LE(key.length - 8);
+      const name = key.toString('latin1', 0, key.length - 8);
+      const isDeleted = (tag & 0xffn) === 0n;
+      this.#take(name, { sequence: tag >> 8n, isDeleted, file, at: valueAt, bytes: valueBytes });
+    }
+  }
+
+  /** A record of a log: sequence, count, and so many changes. */
+  #takeBatch(record: Uint8Array): void {
+    const reader = new VarintReader(record, 12);
+    let sequence = new DataView(record.buffer, record.byteOffset).getBigUint64(0, true);
+    while (!reader.isAtEnd) {
+      const isDeleted = reader.number() === 0;
+      const key = reader.string();
+      const value = isDeleted ? new Uint8Array() : reader.string();
+      if (key === undefined || value === undefined) return;
+      const found = { sequence, isDeleted, file: '', at: 0, bytes: value.length, value };
+      this.#take(Buffer.from(key).toString('latin1'), found);
+      sequence++;
+    }
+  }
+
+  #take(key: string, found: Found): void {
+    const known = this.#found.get(key);
+    if (known === undefined || known.sequence < found.sequence) this.#found.set(key, found);
+  }
+}
+
+/** Tables and logs; of tables those that count, if that is known. */
+async function namesOf(location: string, lastKeys: Buffer[]): Promise<string[]> {
+  let names: string[];
+  try {
+    names = readdirSync(location).sort();
+  } catch {
+    return [];
+  }
+  const manifest = await readManifest(location);
+  const isKnown =
+    manifest !== undefined &&
+    manifest.damages.length === 0 &&
+    !manifest.isCutOff &&
+    manifest.tables.length > 0;
+  const live = new Set(isKnown ? manifest.tables.map(({ number }) => tableName(number)) : []);
+  for (const { largest } of isKnown ? manifest.tables : [])
+    lastKeys.push(Buffer.from(largest.subarray(0, -8)));
+  return names.filter(
+    (name) => /^\d+\.log$/.test(name) || (/^\d+\.ldb$/.test(name) && (!isKnown || live.has(name))),
+  );
+}

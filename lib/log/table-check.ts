@@ -1,0 +1,135 @@
+// Looks at the tables of a LevelDB database before LevelDB does, which would end the process by what is damaged: see table-file.ts.
+// Reads the MANIFEST for the tables that count: others are left from a stop, and LevelDB deletes them. Changes nothing.
+
+import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate as immediately } from 'node:timers/promises';
+import { readRecords } from './record-file.ts';
+import { checkTable, type FileDamage, type TableRange } from './table-file.ts';
+import { VarintReader } from './varints.ts';
+
+/** A damage, and the file that it is in. */
+export interface DatabaseDamage extends FileDamage {
+  readonly path: string;
+}
+
+/** What a MANIFEST says of a table. */
+export interface LiveTable extends TableRange {
+  readonly number: number;
+  readonly level: number;
+  readonly bytes: number;
+}
+
+/** Kinds of what a MANIFEST's record has. */
+const tags = {
+  comparator: 1,
+  logNumber: 2,
+  nextFile: 3,
+  lastSequence: 4,
+  compactPointer: 5,
+  deletedFile: 6,
+  newFile: 7,
+  previousLog: 9,
+} as const;
+
+/** The name of a table. */
+export function tableName(number: number): string {
+  return `${String(number).padStart(6, '0')}.ldb`;
+}
+
+/** The damages of the database in `location`, as they are found: reads every byte of its tables. */
+export async function* databaseDamages(location: string): AsyncGenerator<DatabaseDamage> {
+  const manifest = await readManifest(location);
+  if (manifest === undefined) return;
+  if (manifest.damages.length > 0) yield* manifest.damages;
+  else {
+    const memory = Buffer.allocUnsafeSlow(Math.max(0, ...manifest.tables.map(({ bytes }) => bytes)));
+    for (const table of manifest.tables) yield* tableDamages(location, table, memory);
+  }
+}
+
+/** The tables that count, and what is wrong with the MANIFEST; undefined when LevelDB itself says that it has none. */
+export async function readManifest(
+  location: string,
+): Promise<{ tables: LiveTable[]; damages: DatabaseDamage[]; isCutOff: boolean } | undefined> {
+  let path: string;
+  let bytes: Buffer;
+  try {
+    const name = (await readFile(join(location, 'CURRENT'), 'latin1')).trimEnd();
+    if (!/^MANIFEST-\d+$/.test(name)) return undefined;
+    path = join(location, name);
+    bytes = await readFile(path);
+  } catch {
+    return undefined;
+  }
+  const { records, damages, isCutOff } = readRecords(bytes);
+  const found = damages.map((offset) => ({ path, offset, what: 'a record is damaged', isFatal: true }));
+  const tables = new Map<number, LiveTable>();
+  for (const record of records) {
+    if (!applyEdit(record, tables))
+      found.push({ path, offset: 0, what: 'a record makes no sense', isFatal: true });
+  }
+  return { tables: [...tables.values()], damages: found, isCutOff };
+}
+
+/** Whether a record of a MANIFEST makes sense; changes `tables` as it says. */
+export function applyEdit(record: Uint8Array, tables: Map<number, LiveTable>): boolean {
+  const reader = new VarintReader(record);
+  while (!reader.isAtEnd) {
+    const tag = reader.number();
+    if (tag === tags.comparator) reader.string();
+    else if (tag === tags.compactPointer) {
+      reader.number();
+      reader.string();
+    } else if (tag === tags.deletedFile) {
+      reader.number();
+      tables.delete(reader.number());
+    } else if (tag === tags.newFile) {
+      const [level, number, bytes] = [reader.number(), reader.number(), reader.number()];
+      const [smallest, largest] = [reader.string(), reader.string()];
+      if (smallest === undefined || largest === undefined) return false;
+      tables.set(number, { number, level, bytes, smallest, largest });
+    } else if (tag >= tags.logNumber && tag <= tags.previousLog) reader.number();
+    else return false;
+  }
+  return true;
+}
+
+/** What is wrong with a table. @param memory for its bytes, as many as it has at least. */
+export async function* tableDamages(
+  location: string,
+  table: LiveTable,
+  memory: Buffer,
+): AsyncGenerator<DatabaseDamage> {
+  const path = join(location, tableName(table.number));
+  let bytes: Buffer | undefined;
+  try {
+    bytes = await readStart(path, memory.subarray(0, table.bytes));
+  } catch (error) {
+    // A bad sector: LevelDB has tables mapped into memory, where that is a signal.
+    yield { path, offset: 0, what: `it cannot be read: ${(error as Error).message}`, isFatal: true };
+    return;
+  }
+  // LevelDB says so of a table that is missing.
+  if (bytes === undefined) return;
+  if (bytes.length < table.bytes)
+    yield { path, offset: bytes.length, what: 'it is cut off here', isFatal: true };
+  else {
+    for (const damage of checkTable(bytes, table)) {
+      if (damage === undefined) await immediately();
+      else yield { path, ...damage };
+    }
+  }
+}
+
+/** The first bytes of a file, as many as `memory` has and it; undefined when it cannot be opened. */
+async function readStart(path: string, memory: Buffer): Promise<Buffer | undefined> {
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    const { bytesRead } = await file.read(memory, 0, memory.length, 0);
+    return memory.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}

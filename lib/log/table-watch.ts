@@ -1,0 +1,252 @@
+// The tables of both databases of a log, as its writer looks after them: those that changed are checked before LevelDB opens them, all
+// of them in turns meanwhile, and a damaged one is mended between a closing and an opening, since LevelDB's own compactions
+// would meet it else. Who reads is stopped by table-guard.ts; level-log.ts says when to open again.
+
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { descriptionKey } from './block-format.ts';
+import { checkClosed, journalFolder, refuseUnfinishedRepair, storeFolder } from './database.ts';
+import { writeFailure } from './log-errors.ts';
+import { type DatabaseDamage, tableName } from './table-check.ts';
+import { checkedMsMax, damageError, TableGuard } from './table-guard.ts';
+import { type LostKeys, mendTable } from './table-mend.ts';
+import {
+  forgetLost,
+  markOpening,
+  readLost,
+  readStamps,
+  unmarkOpening,
+  writeLost,
+  writeStamps,
+} from './table-stamps.ts';
+
+/** Every so often files are looked at, 4 µs each, and a table is checked: of so many bytes a second, a millisecond for each MiB. */
+const roundMs = 1000;
+const looksPerRound = 100;
+const bytesPerSecond = 2 * 2 ** 20;
+/** A check is renewed before readers would have to. */
+const renewedMs = checkedMsMax / 2;
+/** Rounds after which what is known is written down. */
+const roundsPerWriting = 300;
+/** Rounds after which an opening has not ended the process. */
+const roundsProven = 10;
+const pageBytes = 4096;
+
+/** Told of each damage once. */
+export type DamageListener = (damage: DatabaseDamage) => void;
+
+/** See the file comment. */
+export class TableWatch {
+  readonly store: TableGuard;
+  readonly journal: TableGuard;
+  /** What has been lost of the store by mending its tables, and is not in the coverage ledger yet. */
+  lost: LostKeys[] = [];
+  /** Damages since start. */
+  damages = 0;
+  readonly #dataDir: string;
+  readonly #timer: NodeJS.Timeout;
+  #next = 0;
+  #rounds = 0;
+  /** By `performance.now()`: no table is checked before. */
+  #restsUntilMs = 0;
+  #round: Promise<void> | undefined;
+  #isOpen = false;
+  #wasOpen = false;
+
+  private constructor(dataDir: string, guards: readonly TableGuard[]) {
+    this.#dataDir = dataDir;
+    [this.store, this.journal] = guards;
+    this.#timer = setInterval(() => {
+      if (this.#isOpen) this.#round ??= this.#goRound().finally(() => (this.#round = undefined));
+    }, roundMs);
+    this.#timer.unref();
+  }
+
+  /**
+   * Checks what is not known of the tables in `dataDir`, before they are opened, and mends what is damaged.
+   * @throws CodedError `LOG_CORRUPT`, `LOG_LOCKED`: what another process is writing looks damaged.
+   */
+  static async begin(dataDir: string, told: DamageListener = () => {}): Promise<TableWatch> {
+    refuseUnfinishedRepair(dataDir);
+    const guards: TableGuard[] = [];
+    for (const folder of [storeFolder, journalFolder]) {
+      const location = join(dataDir, folder);
+      const guard = new TableGuard(location, await readStamps(location), (damage) => {
+        watch.damages++;
+        told(damage);
+      });
+      guards.push(guard);
+    }
+    const watch = new TableWatch(dataDir, guards);
+    try {
+      await watch.#begin();
+      return watch;
+    } catch (error) {
+      clearInterval(watch.#timer);
+      throw error;
+    }
+  }
+
+  get #guards(): readonly TableGuard[] {
+    return [this.store, this.journal];
+  }
+
+  /** Whether LevelDB must not go on with what it has open. */
+  get isMendingDue(): boolean {
+    return this.#isOpen && this.#guards.some(({ damages }) => damages.size > 0);
+  }
+
+  /** Another thread has found a table of the store damaged: it is looked at here, too. */
+  distrust(number: number): void {
+    this.store.distrust(number);
+    for (const table of this.store.tables()) if (table.number === number) void this.store.check(table);
+  }
+
+  /** The databases are open, and the coverage ledger has what is lost. */
+  async opened(): Promise<void> {
+    if (this.lost.length > 0) await forgetLost(this.store.location);
+    this.lost = [];
+    for (const guard of this.#guards) guard.closed();
+    this.#isOpen = true;
+    this.#wasOpen = true;
+  }
+
+  /** They are closed, to be opened again: mends what is damaged, and says what is lost of the store. */
+  async mend(): Promise<readonly LostKeys[]> {
+    this.#isOpen = false;
+    await this.#round;
+    for (const guard of this.#guards) {
+      guard.closed();
+      await guard.checkUnknown();
+      guard.prune();
+    }
+    // All that the journal has is in the store.
+    if (this.journal.damages.size > 0) await this.#setJournalAside();
+    await this.#mendAll(this.store);
+    return this.lost;
+  }
+
+  /** The databases are closed for good, and LevelDB has ended nothing. */
+  async end(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#isOpen = false;
+    await this.#round;
+    for (const guard of this.#guards) {
+      await writeStamps(guard.location, guard.stamps);
+      guard.closed();
+      await unmarkOpening(guard.location);
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const marked: string[] = [];
+    try {
+      for (const guard of this.#guards) {
+        const { location } = guard;
+        if (!existsSync(location)) continue;
+        await checkClosed(guard);
+        await writeStamps(location, guard.stamps);
+        if (await markOpening(location)) marked.push(location);
+      }
+      this.lost = await readLost(this.store.location);
+      await this.#mendAll(this.store);
+      // What is behind a gap in the journal is cut off, and comes again.
+      await this.#mendAll(this.journal);
+    } catch (error) {
+      for (const location of marked) await unmarkOpening(location);
+      throw error;
+    }
+  }
+
+  async #mendAll(guard: TableGuard): Promise<void> {
+    const aside = this.#aside();
+    for (const table of guard.tables()) {
+      const damage = guard.damages.get(table.number);
+      if (damage === undefined) continue;
+      const mended = mendTable(await readReadable(damage.path, table.bytes), table);
+      // The log's description is known only to who had it open. And a disk that does it again is not to be written to for ever.
+      const isDescription = !mended.hasFirst && Buffer.compare(table.fromKey, descriptionKey) === 0;
+      if (guard.isMended(table) || (isDescription && !this.#wasOpen)) throw damageError(damage);
+      try {
+        if (guard === this.store) {
+          this.lost.push(...mended.lost);
+          await writeLost(guard.location, this.lost);
+        }
+        await replaceFile(damage.path, mended.bytes, join(aside, basename(guard.location)));
+        guard.mended(table.number);
+      } catch (cause) {
+        throw writeFailure(`cannot mend ${join(guard.location, tableName(table.number))}`, cause);
+      }
+    }
+  }
+
+  #aside(): string {
+    return join(this.#dataDir, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
+  }
+
+  async #setJournalAside(): Promise<void> {
+    const aside = this.#aside();
+    try {
+      await mkdir(aside, { recursive: true });
+      await rename(this.journal.location, join(aside, journalFolder));
+    } catch (cause) {
+      throw writeFailure(`cannot set ${this.journal.location} aside`, cause);
+    }
+    this.journal.closed();
+    this.journal.prune();
+  }
+
+  async #goRound(): Promise<void> {
+    this.#rounds++;
+    for (const guard of this.#guards) {
+      const tables = guard.tables();
+      for (let looks = 0; looks < Math.min(looksPerRound, tables.length); looks++) {
+        const table = tables[this.#next++ % tables.length];
+        if (guard.isKnown(table, renewedMs) || performance.now() < this.#restsUntilMs) continue;
+        await guard.check(table);
+        this.#restsUntilMs = performance.now() + (table.bytes / bytesPerSecond) * 1000;
+      }
+      if (this.#rounds === roundsProven) await unmarkOpening(guard.location);
+      if (this.#rounds % roundsPerWriting === 0) await writeStamps(guard.location, guard.stamps);
+    }
+  }
+}
+
+/** Keeps a damaged file in the folder `aside`, and puts what is left of it in its place. */
+async function replaceFile(path: string, mended: Buffer, aside: string): Promise<void> {
+  await mkdir(aside, { recursive: true });
+  await copyFile(path, join(aside, basename(path))).catch(async () =>
+    writeDurably(join(aside, basename(path)), await readReadable(path, mended.length)),
+  );
+  const unfinished = `${path}.mended`;
+  try {
+    await writeDurably(unfinished, mended);
+    await rename(unfinished, path);
+  } finally {
+    await rm(unfinished, { force: true });
+  }
+}
+
+/** The bytes of a file; zeros where a page cannot be read, or is not there. */
+async function readReadable(path: string, length: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(length);
+  const file = await open(path);
+  try {
+    for (let at = 0; at < length; at += pageBytes)
+      await file.read(bytes, at, Math.min(pageBytes, length - at), at).catch(() => undefined);
+    return bytes;
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeDurably(path: string, bytes: Buffer): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
