@@ -36,7 +36,7 @@ export interface ConnectionLimits {
 
 /** See the file comment. */
 export class ConnectionSet {
-  /** Connections dropped because those that are no subscribers were too many, or sent too many requests at once. */
+  /** Connections dropped because those that are no subscribers were too many, or held too much. */
   refused = 0;
   readonly #held: HeldBytes;
   readonly #limits: ConnectionLimits;
@@ -95,9 +95,11 @@ export class ConnectionSet {
   }
 
   /** A handshake is there, and waits for its turn. */
-  arrived(socket: Socket): void {
+  upgrade(socket: Socket): void {
     const connection = this.#all.get(socket);
-    if (connection !== undefined) this.#waiting.delete(connection);
+    if (connection === undefined) return;
+    connection.upgrades();
+    this.#waiting.delete(connection);
   }
 
   /** A request is there, and is being answered until `response` has come to its end. Called for each response that is made. */
@@ -105,10 +107,7 @@ export class ConnectionSet {
     const connection = this.#all.get(socket);
     if (connection === undefined) return;
     this.#waiting.delete(connection);
-    if (!connection.answers()) {
-      this.#drop(connection);
-      return;
-    }
+    connection.answers(response.req);
     response.once('close', () => {
       if (connection.answered()) this.#wait(connection);
     });

@@ -1,13 +1,13 @@
 // One connection of a listener: whether it is waited for, being answered or a subscriber's, and what it makes this thread hold
 // of requests and answers. Which connections have to go is connection-set.ts's and lib/session/held-bytes.ts's.
 
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Holding } from '../session/held-bytes.ts';
+import { RequestFeed } from './request-feed.ts';
 
 /** What a request counts for that waits behind an answer, beside its bytes: what node:http makes of it. */
 const requestBytes = 4 * 1024;
-/** Requests that may wait for answers to begin with. Browsers and proxies send none before they have read the last answer. */
-const unansweredMax = 64;
 
 /** See the file comment. */
 export class Connection {
@@ -22,6 +22,9 @@ export class Connection {
   #answers = 0;
   /** Those of them that are not written yet. */
   #unwritten = 0;
+  /** The newest request. */
+  #request: IncomingMessage | undefined;
+  readonly #feed: RequestFeed;
   /** A posted filter is on its way, and counted by who gathers it. */
   #takesBody = false;
   /** What had been read when the first of them, or the wait, began. */
@@ -30,6 +33,9 @@ export class Connection {
   constructor(socket: Socket, holding: Holding) {
     this.socket = socket;
     this.holding = holding;
+    // The rest of a request that is not whole is wanted, whatever is owed.
+    const isOwing = (): boolean => this.#unwritten > 0 && this.#request?.complete === true;
+    this.#feed = new RequestFeed(socket, isOwing, () => this.note());
   }
 
   get isAnswering(): boolean {
@@ -44,19 +50,26 @@ export class Connection {
     this.#bytesBefore = this.socket.bytesRead;
   }
 
-  /** One more answer begins; false when so many wait that the client cannot mean it. */
-  answers(): boolean {
+  /** A request is there, and its answer begins. */
+  answers(request: IncomingMessage): void {
+    this.#request = request;
     this.waitsSinceMs = undefined;
     this.#answers++;
     this.#unwritten++;
     if (this.#answers > 1) this.note();
     else this.#bytesBefore = this.socket.bytesRead;
-    return this.#unwritten <= unansweredMax;
   }
 
   /** An answer is written, and on its way. */
   written(): void {
     this.#unwritten--;
+    if (this.#unwritten === 0) this.#feed.goOn();
+  }
+
+  /** A handshake is there: what comes behind it is the WebSocket's. */
+  upgrades(): void {
+    this.waitsSinceMs = undefined;
+    this.#feed.end();
   }
 
   /** An answer has come to its end; whether it was the last one. */
@@ -71,13 +84,6 @@ export class Connection {
     this.#takesBody = false;
     this.#bytesBefore = this.socket.bytesRead;
     this.note();
-  }
-
-  /** Notes what has come behind a request; returns how many bytes. @param isWhole whether the request itself is read. */
-  behind(isWhole: boolean): number {
-    if (!isWhole) this.#bytesBefore = this.socket.bytesRead;
-    this.note();
-    return this.socket.bytesRead - this.#bytesBefore;
   }
 
   /** Looks at it between two rounds of reading. Called often enough that nobody can send much meanwhile. */

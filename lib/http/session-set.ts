@@ -85,10 +85,6 @@ export class SessionSet {
     if (this.members.size === 0) this.#allGone();
   };
 
-  /** Of a session over plain HTTP: notes what has come behind its request. */
-  readonly behind = (socket: Socket, isWhole: boolean): number =>
-    this.#connections.of(socket)?.behind(isWhole) ?? 0;
-
   /** Answers a request that is refused, and counts it. */
   refuse(response: ServerResponse, refusal: Refusal): void {
     const { reason } = refusal;

@@ -66,7 +66,6 @@ class TextRoute implements Route {
       timing,
       counts: sessions.counts,
       gone: sessions.gone,
-      behind: sessions.behind,
       fail: (response, { status, text }) =>
         respondError(response, status, `${STATUS_CODES[status]}: ${text}`),
     };

@@ -31,8 +31,6 @@ import { TableWatch } from './table-watch.ts';
 /** How often compaction makes the store durable without `fsync`, so that the journal can be emptied. */
 const storeSyncMs = 1000;
 
-export type { LevelLogOptions };
-
 /** An {@link EventLog} in LevelDB. Create it with {@link LevelLog.open}. */
 export class LevelLog implements EventLog {
   /**

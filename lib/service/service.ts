@@ -1,7 +1,6 @@
 // The composition root: builds every stage from a configuration, starts them from the log outwards to the relay, and
 // stops them in the opposite order. The only file that knows all stages; it holds no logic of any of them.
 
-import { availableParallelism } from 'node:os';
 import { chooseCompressor } from '../codec/choose-compressor.ts';
 import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
@@ -35,13 +34,10 @@ import {
 import { WorkerPool } from '../worker/worker-pool.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { AgeCut, Retention } from './retention.ts';
+import { usualWorkers } from './usual-workers.ts';
 
 /** Newest blocks kept in memory: a minute of the network at 1,000 events a second, both encodings. */
 const tailBytesMax = 48 * 1024 * 1024;
-/** Workers that are started unless it is set: one core is for ingest, and more than these have not been needed. */
-const workersMax = 4;
-/** Systems that spread the connections of one port over several listeners; elsewhere one worker is all there can be. */
-const portSharers: readonly NodeJS.Platform[] = ['linux', 'freebsd', 'sunos', 'aix'];
 /**
  * How long each part of a stop is waited for, whatever has failed; the whole stays under 10 s. What is not stored by then comes again
  * from the relay, and a log that is not closed loses nothing. Clients get less than their part to answer the close frame.
@@ -297,11 +293,6 @@ async function openLog(
   opened.push(() => pool.terminate());
   await pool.start(log, time.memory);
   return { log, delivery: pool, workers, time };
-}
-
-function usualWorkers(): number {
-  const most = portSharers.includes(process.platform) ? workersMax : 1;
-  return Math.min(most, availableParallelism() - 1);
 }
 
 function logStart(parts: Parts, addresses: ServiceAddresses): void {

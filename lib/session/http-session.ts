@@ -19,8 +19,6 @@ import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
 export interface HttpSessionHost extends SessionHost<HttpSession> {
   /** Answers that there is no room, in place of events. */
   fail(response: ServerResponse, close: DeliveryClose): void;
-  /** Notes what has come behind a request; returns how many bytes. @param isWhole whether the request itself has been read. */
-  behind(socket: Socket, isWhole: boolean): number;
 }
 
 /** What a session is made from. */
@@ -35,9 +33,6 @@ export interface HttpSessionOptions {
   /** The client's address, as limits count it. */
   readonly remoteAddress: string;
 }
-
-/** What may come behind a request whose answer does not end, in bytes. */
-const behindBytesMax = 64 * 1024;
 
 /** Puts on what describes an answer with that body. */
 export function describeText(
@@ -91,8 +86,6 @@ export class HttpSession implements Transport {
     host.counts.opened++;
     // From here on `stallTimeoutMs` says how long may be quiet; node:http puts its own timeout back for the next request.
     this.socket.setTimeout(0);
-    // Not of a pull, behind which requests may wait: with a listener node:http never reads again what it has paused.
-    if (!asked.body.keepsConnection) this.socket.on('data', this.#received);
     this.socket.on('drain', this.#drained);
     this.socket.on('end', this.#shut);
     this.socket.on('close', this.#gone);
@@ -147,7 +140,6 @@ export class HttpSession implements Transport {
     const { stallTimeoutMs } = this.#host.timing;
     const taken = bytesTaken(this.socket);
     this.#holding.set('answer', this.#response.writableLength);
-    this.#host.behind(this.socket, this.#response.req.complete);
     const isStalled = this.#liveness.stalledFor(stallTimeoutMs, nowMs, taken, this.#response.writableLength);
     if (isStalled && stallTimeoutMs > 0) this.#end('stalled', undefined);
     if (nowMs >= this.#dueMs) this.#breakOff();
@@ -178,13 +170,6 @@ export class HttpSession implements Transport {
   }
 
   readonly #letGo = (): void => this.#end('no_room_for_answer', undefined);
-
-  /** Behind an answer that does not end nothing can be meant. */
-  readonly #received = (): void => {
-    // A body that came with a GET is read and forgotten.
-    const bytes = this.#host.behind(this.socket, this.#response.req.complete);
-    if (bytes > behindBytesMax) this.#end('sent_behind', undefined);
-  };
 
   readonly #drained = (): void => {
     this.#holding.set('answer', this.#response.writableLength);
@@ -223,7 +208,6 @@ export class HttpSession implements Transport {
     if (this.#isGone) return;
     this.#isGone = true;
     this.#begin('client_gone');
-    this.socket.off('data', this.#received);
     this.socket.off('drain', this.#drained);
     this.socket.off('end', this.#shut);
     this.socket.off('close', this.#gone);

@@ -39,8 +39,6 @@ export const sessionEnds = [
   /** The delivery loop closed it: for want of room for its filter, in all or of its address, or because the log could not be read. */
   /** What it had been sent and had not taken was too much, with what others had not. */
   'no_room_for_answer',
-  /** It sent more behind a request for server-sent events than can be meant. */
-  'sent_behind',
   'no_room',
   'no_room_of_address',
   'delivery_failed',

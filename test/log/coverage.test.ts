@@ -19,7 +19,8 @@ import {
   rowKindsMax,
   singleRowsMax,
 } from '../../lib/log/coverage-ledger.ts';
-import { LevelLog, type LevelLogOptions } from '../../lib/log/level-log.ts';
+import { LevelLog } from '../../lib/log/level-log.ts';
+import type { LevelLogOptions } from '../../lib/log/opened-log.ts';
 import { fakeCompressor, SampleLog, seededRandom } from '../support/events.ts';
 import { openReplica, type ReadLog } from './log-readers.ts';
 

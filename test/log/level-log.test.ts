@@ -5,7 +5,8 @@ import { ClassicLevel } from 'classic-level';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { blockKey } from '../../lib/log/block-format.ts';
 import { Journal } from '../../lib/log/journal.ts';
-import { LevelLog, type LevelLogOptions } from '../../lib/log/level-log.ts';
+import { LevelLog } from '../../lib/log/level-log.ts';
+import type { LevelLogOptions } from '../../lib/log/opened-log.ts';
 import { fakeCompressor, SampleLog, seededRandom } from '../support/events.ts';
 import { textsAfter } from './log-readers.ts';
 

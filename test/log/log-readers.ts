@@ -3,8 +3,9 @@
 
 import type { Block } from '../../lib/log/block.ts';
 import type { LogReader } from '../../lib/log/event-log.ts';
-import { LevelLog, type LevelLogOptions } from '../../lib/log/level-log.ts';
+import { LevelLog } from '../../lib/log/level-log.ts';
 import { type LogFollower, LogReplica } from '../../lib/log/log-replica.ts';
+import type { LevelLogOptions } from '../../lib/log/opened-log.ts';
 import { fakeCompressor, payloadsOf, unfake } from '../support/events.ts';
 
 export type OpenOptions = Partial<LevelLogOptions> & { readonly dataDir: string };

@@ -2,7 +2,7 @@
 // and two subscribers see every event meanwhile.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import { Attacker, handshake, reset } from './attackers.ts';
 import { Target } from './target.ts';
 
@@ -41,10 +41,9 @@ describe.each([
   ['server-sent events', '/events?wantedKinds=identity'],
   ['a pull that is not read', '/events.ndjson?cursor=0&limit=1000000'],
 ])('requests behind %s', (_name, path) => {
-  // What is parsed and dropped at once is garbage all the same, and what is not read is 128 MiB at most on a large machine. It was
-  // 1,500 MiB and stayed.
+  // It was 1,500 MiB of one connection, and stayed; of short ones 5 MiB for each of 100.
   it('that are long', () =>
-    target.under(600 * mebibyte, async () => {
+    target.under(200 * mebibyte, async () => {
       const attackers = Array.from({ length: 5 }, () => new Attacker(target.port, get(path)));
       await Promise.all(attackers.map((attacker) => attacker.receives(/^HTTP\/1\.1 200/)));
       if (path.includes('ndjson')) for (const { socket } of attackers) socket.pause();
@@ -54,7 +53,7 @@ describe.each([
     }));
 
   it('that are short, and many', () =>
-    target.under(400 * mebibyte, async () => {
+    target.under(150 * mebibyte, async () => {
       const attackers = Array.from({ length: 100 }, () => new Attacker(target.port, get(path)));
       await Promise.all(attackers.map((attacker) => attacker.receives(/^HTTP\/1\.1 200/)));
       if (path.includes('ndjson')) for (const { socket } of attackers) socket.pause();
@@ -73,7 +72,6 @@ it('heads without an end, behind a stream, are no way around it', () =>
     await Promise.all(attackers.map((attacker) => attacker.receives(/^HTTP\/1\.1 200/)));
     const head = `GET /?${'a'.repeat(900_000)}`;
     await Promise.all(attackers.map((attacker) => flood(attacker, head, head.length)));
-    await expect.poll(() => attackers.filter(({ isClosed }) => !isClosed).length).toBe(0);
     reset(attackers);
   }));
 
