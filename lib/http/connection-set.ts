@@ -107,7 +107,7 @@ export class ConnectionSet {
     const connection = this.#all.get(socket);
     if (connection === undefined) return;
     this.#waiting.delete(connection);
-    connection.answers(response.req);
+    connection.answers(response);
     response.once('close', () => {
       if (connection.answered()) this.#wait(connection);
     });
@@ -125,7 +125,7 @@ export class ConnectionSet {
   /** While a request's body comes, its connection is one that waits for a request. */
   waitForBody(socket: Socket): void {
     const connection = this.#all.get(socket);
-    if (connection !== undefined) this.#wait(connection, true);
+    if (connection !== undefined) this.#wait(connection);
   }
 
   /** It is a subscriber's from now on. */
@@ -141,15 +141,14 @@ export class ConnectionSet {
   unsubscribe(socket: Socket): void {
     const connection = this.#all.get(socket);
     if (connection === undefined) return;
-    connection.isSubscriber = false;
-    connection.holding.letGo = () => this.#drop(connection);
+    connection.leaves(() => this.#drop(connection));
     this.#plain.add(connection);
     if (!connection.isAnswering) this.#wait(connection);
   }
 
-  #wait(connection: Connection, forBody = false): void {
+  #wait(connection: Connection): void {
     if (connection.isSubscriber) return;
-    connection.waits(performance.now(), forBody);
+    connection.waits(performance.now());
     // Behind those that wait already.
     this.#waiting.delete(connection);
     this.#waiting.add(connection);

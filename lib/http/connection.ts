@@ -1,16 +1,16 @@
 // One connection of a listener: whether it is waited for, being answered or a subscriber's, and what it makes this thread hold
 // of requests and answers. Which connections have to go is connection-set.ts's and lib/session/held-bytes.ts's.
 
-import type { IncomingMessage } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Holding } from '../session/held-bytes.ts';
-import { RequestFeed } from './request-feed.ts';
+import { type FeedOwner, type Next, RequestFeed } from './request-feed.ts';
 
-/** What a request counts for that waits behind an answer, beside its bytes: what node:http makes of it. */
+/** What a request counts for that waits behind an answer: what node:http makes of it, and its head. */
 const requestBytes = 4 * 1024;
 
 /** See the file comment. */
-export class Connection {
+export class Connection implements FeedOwner {
   readonly socket: Socket;
   readonly holding: Holding;
   isSubscriber = false;
@@ -18,75 +18,102 @@ export class Connection {
   waitsSinceMs: number | undefined;
   /** How often it has been looked at since then. */
   looks = 0;
+  readonly #feed: RequestFeed;
+  /** The peer's address, or none of a proxy: requests behind it are of anybody. */
+  readonly #address: string | undefined;
   /** Answers that have not come to their end. */
   #answers = 0;
-  /** Those of them that are not written yet. */
+  /** Those of them that are not written yet, and the first of them. */
   #unwritten = 0;
-  /** The newest request. */
-  #request: IncomingMessage | undefined;
-  readonly #feed: RequestFeed;
-  /** A posted filter is on its way, and counted by who gathers it. */
-  #takesBody = false;
-  /** What had been read when the first of them, or the wait, began. */
-  #bytesBefore = 0;
+  #owed: ServerResponse | undefined;
+  /** Of a head that has not come to its end. */
+  #headBytes = 0;
+  /** Of the newest request, and whether that has come in what is being parsed. */
+  #newest: ServerResponse | undefined;
+  #isNew = false;
 
   constructor(socket: Socket, holding: Holding) {
     this.socket = socket;
     this.holding = holding;
-    // The rest of a request that is not whole is wanted, whatever is owed.
-    const isOwing = (): boolean => this.#unwritten > 0 && this.#request?.complete === true;
-    this.#feed = new RequestFeed(socket, isOwing, () => this.note());
+    this.#address = holding.sum.address;
+    this.#feed = new RequestFeed(socket, this);
   }
 
   get isAnswering(): boolean {
     return this.#answers > 0;
   }
 
+  get next(): Next {
+    // The rest of a request that is not whole is wanted, whatever is owed.
+    if (this.#owed === undefined || !this.#isWhole) return 'parse';
+    return this.#owed.shouldKeepAlive ? 'hold' : 'forget';
+  }
+
+  parsed(bytes: number): void {
+    // A body is nobody's, or counted by who gathers it.
+    this.#headBytes = this.#isNew || !this.#isWhole ? 0 : this.#headBytes + bytes;
+    this.#isNew = false;
+    this.note();
+  }
+
+  held(): void {
+    this.note();
+  }
+
   /** A request is to come, or the body of one. */
-  waits(nowMs: number, forBody: boolean): void {
+  waits(nowMs: number): void {
     this.waitsSinceMs = nowMs;
     this.looks = 0;
-    this.#takesBody = forBody;
-    this.#bytesBefore = this.socket.bytesRead;
   }
 
   /** A request is there, and its answer begins. */
-  answers(request: IncomingMessage): void {
-    this.#request = request;
+  answers(response: ServerResponse): void {
     this.waitsSinceMs = undefined;
+    this.#isNew = true;
     this.#answers++;
     this.#unwritten++;
-    if (this.#answers > 1) this.note();
-    else this.#bytesBefore = this.socket.bytesRead;
+    this.#owed ??= response;
+    this.#newest = response;
   }
 
   /** An answer is written, and on its way. */
   written(): void {
     this.#unwritten--;
-    if (this.#unwritten === 0) this.#feed.goOn();
+    if (this.#unwritten > 0) return;
+    this.#owed = undefined;
+    this.#feed.goOn();
+  }
+
+  /** An answer has come to its end; whether it was the last one. */
+  answered(): boolean {
+    this.#answers--;
+    if (this.#answers === 0 && !this.isSubscriber) this.holding.move(this.#address);
+    return this.#answers === 0;
   }
 
   /** A handshake is there: what comes behind it is the WebSocket's. */
   upgrades(): void {
     this.waitsSinceMs = undefined;
+    this.#headBytes = 0;
+    this.note();
     this.#feed.end();
   }
 
-  /** An answer has come to its end; whether it was the last one. */
-  answered(): boolean {
-    return --this.#answers === 0;
-  }
-
-  /** It is a subscriber's from now on; its request has been read. */
+  /** It is a subscriber's from now on. */
   subscribes(): void {
     this.isSubscriber = true;
     this.waitsSinceMs = undefined;
-    this.#takesBody = false;
-    this.#bytesBefore = this.socket.bytesRead;
     this.note();
   }
 
-  /** Looks at it between two rounds of reading. Called often enough that nobody can send much meanwhile. */
+  /** It is no subscriber's any more. @param letGo called when there is no room for it. */
+  leaves(letGo: () => void): void {
+    this.isSubscriber = false;
+    this.holding.letGo = letGo;
+    if (this.#answers === 0) this.holding.move(this.#address);
+  }
+
+  /** Looks at it between two rounds of reading. */
   look(): void {
     this.looks++;
     this.note();
@@ -95,9 +122,13 @@ export class Connection {
   /** Notes what it holds. */
   note(): void {
     const { socket, holding } = this;
-    const waiting = Math.max(0, this.#answers - 1);
-    const sent = this.#takesBody ? 0 : socket.bytesRead - this.#bytesBefore;
-    holding.set('request', sent + waiting * requestBytes);
+    const waiting = Math.max(0, this.#answers - 1) * requestBytes;
+    holding.set('request', this.#headBytes + socket.readableLength + waiting);
     if (!this.isSubscriber) holding.set('answer', socket.writableLength);
+  }
+
+  /** Whether the newest request has come to its end. */
+  get #isWhole(): boolean {
+    return this.#newest?.req.complete !== false;
   }
 }

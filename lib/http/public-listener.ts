@@ -84,8 +84,10 @@ export class PublicListener {
   readonly sessions: SessionSet;
   /** What clients make this thread hold. */
   readonly held: HeldBytes;
-  /** At what keeps this thread busy: handshakes, long messages, filters in bodies. */
+  /** At what keeps this thread busy: long messages, and filters in bodies. */
   readonly turns = new Turns();
+  /** At what is short and comes in crowds, so that it does not wait for the former: requests to subscribe. */
+  readonly #requestTurns = new Turns();
   /** Connections that the system could not hand over, for want of file descriptors mostly. */
   acceptsFailed = 0;
   readonly #routes: Routes;
@@ -106,7 +108,8 @@ export class PublicListener {
     });
     const sessions = new SessionSet(admission, connections, timing);
     const { turns } = this;
-    const shared = { source, sessions, turns, addresses: clientAddresses, nowUs, timing };
+    const requestTurns = this.#requestTurns;
+    const shared = { source, sessions, turns, requestTurns, addresses: clientAddresses, nowUs, timing };
     const postedFilters = new PostedFilters(connections, clientAddresses, turns);
     this.connections = connections;
     this.sessions = sessions;

@@ -11,22 +11,35 @@ const headEnd = '\r\n\r\n';
  */
 const pieceBytesMin = 512;
 
+/** What is to be done with what comes next. */
+export type Next =
+  | 'parse'
+  /** An answer is owed. */
+  | 'hold'
+  /** The answer that is owed is the last one of its connection: nothing behind it is ever answered. */
+  | 'forget';
+
+/** Who says what is owed, and is told what has been handed over. */
+export interface FeedOwner {
+  readonly next: Next;
+  /** So many bytes have been parsed. */
+  parsed(bytes: number): void;
+  held(): void;
+}
+
 /** See the file comment. */
 export class RequestFeed {
   readonly #socket: Socket;
-  /** Whether an answer is owed to what has been handed over. */
-  readonly #isOwing: () => boolean;
-  readonly #onHold: () => void;
+  readonly #owner: FeedOwner;
   /** Of node:http. */
   readonly #parse: (bytes: Buffer) => void;
   #isHeld = false;
   #isOver = false;
 
-  /** @param socket that node:http has just got, and from which nothing has been read. @param onHold told when something is not handed over. */
-  constructor(socket: Socket, isOwing: () => boolean, onHold: () => void) {
+  /** @param socket that node:http has just got, and from which nothing has been read. */
+  constructor(socket: Socket, owner: FeedOwner) {
     this.#socket = socket;
-    this.#isOwing = isOwing;
-    this.#onHold = onHold;
+    this.#owner = owner;
     const [parse] = socket.listeners('data') as ((bytes: Buffer) => void)[];
     this.#parse = parse;
     // With a listener of another's node:http parses what it is given, not what its parser reads by itself.
@@ -50,24 +63,28 @@ export class RequestFeed {
   readonly #feed = (bytes: Buffer): void => {
     const socket = this.#socket;
     for (let at = 0; at < bytes.length && !socket.destroyed; ) {
+      const next = this.#isOver ? 'hold' : this.#owner.next;
+      // Read on and forgotten, so that the client's end is seen.
+      if (next === 'forget') return;
       // node:http stops, too, when a client reads no answers.
-      if (this.#isOver || this.#isOwing() || socket.isPaused()) {
+      if (next === 'hold' || socket.isPaused()) {
         this.#hold(bytes.subarray(at));
         return;
       }
-      const end = bytes.indexOf(headEnd, at + pieceBytesMin - headEnd.length);
-      const next = end === -1 ? bytes.length : end + headEnd.length;
-      this.#parse(bytes.subarray(at, next));
-      at = next;
+      const headEndsAt = bytes.indexOf(headEnd, at + pieceBytesMin - headEnd.length);
+      const end = headEndsAt === -1 ? bytes.length : headEndsAt + headEnd.length;
+      this.#parse(bytes.subarray(at, end));
+      if (!this.#isOver) this.#owner.parsed(end - at);
+      at = end;
     }
   };
 
   #hold(rest: Buffer): void {
-    if (!this.#isOver && this.#isOwing()) {
+    if (!this.#isOver && this.#owner.next === 'hold') {
       this.#isHeld = true;
       this.#socket.pause();
     }
     this.#socket.unshift(rest);
-    this.#onHold();
+    this.#owner.held();
   }
 }

@@ -18,6 +18,8 @@ export interface Session extends Visited {
   readonly socket: Socket;
   /** Ends it, and says why. */
   close(reason: CloseReason): void;
+  /** Its end has begun. */
+  readonly isEnding: boolean;
   /** Ends it because the server stops. */
   stop(): void;
 }
@@ -94,7 +96,8 @@ export class SessionSet {
 
   /** Ends so many for want of memory: see {@link newestOfMost}. Returns how many. */
   shedNewest(count: number): number {
-    const going = newestOfMost(this.members, count);
+    const staying = Array.from(this.members).filter(({ isEnding }) => !isEnding);
+    const going = newestOfMost(staying, count);
     for (const session of going) session.close('memory_short');
     return going.length;
   }

@@ -26,8 +26,9 @@ import type { SessionSet } from './session-set.ts';
 export interface SubscribeRouteOptions {
   readonly source: SubscriptionSource;
   readonly sessions: SessionSet;
-  /** For reading what is long, handshakes of a crowd among it. */
+  /** For reading what is long, and for handshakes. */
   readonly turns: Turns;
+  readonly requestTurns: Turns;
   readonly addresses: ClientAddresses;
   /** What compressed subscribers can ask for, by the id of the dictionary. */
   readonly zstdEncodings: ReadonlyMap<number, Encoding>;
@@ -58,8 +59,8 @@ export class SubscribeRoute implements Route {
 
   /** Starts a session if the request is a good one and there is room. */
   upgrade(upgrade: Upgrade): void {
-    const { sessions, turns, addresses } = this.#options;
-    turns.take(addresses.of(upgrade.request), () => {
+    const { sessions, requestTurns, addresses } = this.#options;
+    requestTurns.take(addresses.of(upgrade.request), () => {
       const refusal = this.#open(upgrade);
       if (refusal !== undefined) sessions.refuse(upgrade.refuse(), refusal);
     });

@@ -27,8 +27,8 @@ export interface TextRoutesOptions {
   readonly source: SubscriptionSource;
   readonly sessions: SessionSet;
   readonly postedFilters: PostedFilters;
-  /** For reading what is long. */
-  readonly turns: Turns;
+  /** For requests to subscribe. */
+  readonly requestTurns: Turns;
   readonly addresses: ClientAddresses;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
@@ -80,8 +80,8 @@ class TextRoute implements Route {
   }
 
   #take(request: IncomingMessage, work: () => void): void {
-    const { turns, addresses } = this.#options;
-    turns.take(addresses.of(request), work);
+    const { requestTurns, addresses } = this.#options;
+    requestTurns.take(addresses.of(request), work);
   }
 
   #get(request: IncomingMessage, response: ServerResponse): Refusal | undefined {

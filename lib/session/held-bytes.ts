@@ -168,8 +168,8 @@ export class Holding {
     this.#all.add(this, kind, more);
   }
 
-  /** Counts it for an address from now on. */
-  move(address: string): void {
+  /** Counts it for an address from now on; undefined is one whose clients are not known. */
+  move(address: string | undefined): void {
     if (this.sum.address === address || this.#isOver) return;
     this.sum.bytes -= this.bytes;
     this.#all.leave(this, this.sum);

@@ -107,6 +107,10 @@ export class HttpSession implements Transport {
     return !this.#isFull();
   }
 
+  get isEnding(): boolean {
+    return this.#ending !== undefined;
+  }
+
   gap(row: CoverageRow): boolean {
     if (this.#ending !== undefined || this.socket.destroyed) return false;
     this.#send(this.#body.gapOf(row));

@@ -124,6 +124,10 @@ export class WebSocketSession implements Transport {
     return !this.#full;
   }
 
+  get isEnding(): boolean {
+    return this.#ending !== undefined;
+  }
+
   progress(report: Progress): void {
     if (this.#ws.readyState === open) this.socket.write(progressMessage(report));
   }
@@ -143,7 +147,6 @@ export class WebSocketSession implements Transport {
     this.#close('server_stopping', closeGoingAway, 'server shutting down');
   }
 
-  /** Destroys the socket now. */
   destroy(): void {
     this.#ws.terminate();
   }

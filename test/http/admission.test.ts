@@ -141,6 +141,7 @@ it('lets a place go again when the client is gone before it is answered', () => 
     source,
     sessions,
     turns: new Turns(),
+    requestTurns: new Turns(),
     addresses: clientAddresses,
     zstdEncodings: new Map(),
     nowUs: () => nowUs,

@@ -155,3 +155,27 @@ it('a long filter posted behind a pull waits for its end, and is read then', asy
   source.subscriptions[1].transport.progress({ positionUs: 1, newestUs: 1, live: true });
   await vi.waitFor(() => expect(received().match(/HTTP\/1\.1 200/g)).toHaveLength(2));
 });
+
+it('a client that sends something behind an endless answer and goes is gone', async () => {
+  const { listener, port, source } = await listening();
+  const { socket } = sent(port, kept('GET /events') + kept('GET /').repeat(10));
+  await vi.waitFor(() => expect(source.subscriptions).toHaveLength(1));
+  socket.write(kept('GET /').repeat(5_000));
+  socket.end();
+  await vi.waitFor(() => expect(listener.sessions.members.size).toBe(0));
+  expect(listener.sessions.counts.ended.get('client_gone')).toBe(1);
+});
+
+it('what a proxy sends after the request of a client is not that client’s', async () => {
+  const { listener, port } = await listening(options);
+  const { socket, received } = sent(
+    port,
+    kept('POST /events', [...of('192.0.2.66'), 'Content-Length: 1']) + 'x',
+  );
+  await vi.waitFor(() => expect(received()).toContain('HTTP/1.1 400'));
+  const many = Array.from({ length: 4 }, () => sent(port, `GET /?${'x'.repeat(300_000)}`));
+  socket.write(`GET /?${'x'.repeat(300_000)}`);
+  await vi.waitFor(() => expect(listener.held.bytes.request).toBeGreaterThan(1_500_000));
+  expect(listener.held.shed.address).toBe(0);
+  for (const one of many) one.socket.destroy();
+});

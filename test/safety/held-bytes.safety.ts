@@ -8,7 +8,7 @@ import { Target } from './target.ts';
 
 const mebibyte = 2 ** 20;
 /** Of requests, 990 KB each. */
-const floodBytesMax = 300 * mebibyte;
+const floodBytesMax = 100 * mebibyte;
 
 let target: Target;
 beforeAll(async () => {
