@@ -17,6 +17,11 @@ export function asDamage(what: string, error: unknown): unknown {
   return isLevel ? damaged(what, error) : error;
 }
 
+/** For a `catch`: throws what is no {@link damaged}, which somebody else sees to. */
+export function passDamage(error: unknown): void {
+  if (!(error instanceof CodedError) || error.code !== 'LOG_CORRUPT') throw error;
+}
+
 /** What the database said, which Level wraps in an error of its own. */
 function detailOf(error: unknown): string {
   const inner = (error as { cause?: unknown }).cause ?? error;

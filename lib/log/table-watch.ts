@@ -112,7 +112,7 @@ export class TableWatch {
     this.#wasOpen = true;
   }
 
-  /** They are closed, to be opened again: mends what is damaged, and says what is lost of the store. */
+  /** They are closed, to be opened again: mends what is damaged of the store, and says what is lost. Of the journal memory has all. */
   async mend(): Promise<readonly LostKeys[]> {
     this.#isOpen = false;
     await this.#round;
@@ -121,8 +121,6 @@ export class TableWatch {
       await guard.checkUnknown();
       guard.prune();
     }
-    // All that the journal has is in the store.
-    if (this.journal.damages.size > 0) await this.#setJournalAside();
     await this.#mendAll(this.store);
     return this.lost;
   }
@@ -185,7 +183,8 @@ export class TableWatch {
     return join(this.#dataDir, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
   }
 
-  async #setJournalAside(): Promise<void> {
+  /** The store has all that the journal had, and the journal is damaged and closed. */
+  async setJournalAside(): Promise<void> {
     const aside = this.#aside();
     try {
       await mkdir(aside, { recursive: true });
