@@ -58,7 +58,11 @@ export class TableWatch {
     this.#dataDir = dataDir;
     [this.store, this.journal] = guards;
     this.#timer = setInterval(() => {
-      if (this.#isOpen) this.#round ??= this.#goRound().finally(() => (this.#round = undefined));
+      // What cannot be looked at now is in the next round; whoever reads it is told why.
+      if (this.#isOpen)
+        this.#round ??= this.#goRound()
+          .catch(() => undefined)
+          .finally(() => (this.#round = undefined));
     }, roundMs);
     this.#timer.unref();
   }
@@ -100,7 +104,11 @@ export class TableWatch {
   /** Another thread has found a table of the store damaged: it is looked at here, too. */
   distrust(number: number): void {
     this.store.distrust(number);
-    for (const table of this.store.tables()) if (table.number === number) void this.store.check(table);
+    try {
+      for (const table of this.store.tables()) if (table.number === number) void this.store.check(table);
+    } catch {
+      // It is not known any more: a round comes to it.
+    }
   }
 
   /** The databases are open, and the coverage ledger has what is lost. */

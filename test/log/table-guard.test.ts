@@ -1,0 +1,138 @@
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { BlockStore } from '../../lib/log/block-store.ts';
+import { TableGuard } from '../../lib/log/table-guard.ts';
+import { TableWatch } from '../../lib/log/table-watch.ts';
+import { compressor, makeLogOfBlocks } from '../cmd/inspect/sample-log.ts';
+
+/** Codes of errors that calls on files end with, by the call: `stat`, `open`, `read`. */
+const failing = vi.hoisted(() => new Map<string, string>());
+vi.mock('node:fs', async (importOriginal) => {
+  const fs = await importOriginal<typeof import('node:fs')>();
+  const statSync = (...args: Parameters<typeof fs.statSync>) => fail('stat', args[0]) ?? fs.statSync(...args);
+  const openSync = (...args: Parameters<typeof fs.openSync>) =>
+    fail('openManifest', args[0]) ?? fs.openSync(...args);
+  return { ...fs, statSync, openSync };
+});
+vi.mock('node:fs/promises', async (importOriginal) => {
+  const fs = await importOriginal<typeof import('node:fs/promises')>();
+  return {
+    ...fs,
+    readFile: async (...args: Parameters<typeof fs.readFile>) => {
+      fail('readFile', args[0]);
+      return fs.readFile(...args);
+    },
+    open: async (...args: Parameters<typeof fs.open>) => {
+      fail('open', args[0]);
+      const file = await fs.open(...args);
+      if (!failing.has('read')) return file;
+      return { read: async () => fail('read', args[0]), close: () => file.close() };
+    },
+  };
+});
+function fail(call: string, path: unknown): undefined {
+  const code = failing.get(call);
+  if (code !== undefined && /\.ldb$|CURRENT|MANIFEST/.test(String(path)))
+    throw Object.assign(new Error(`${code}: ${call}`), { code });
+  return undefined;
+}
+
+let dataDir: string;
+let location: string;
+beforeEach(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), 'slipstream-table-guard-'));
+  location = join(dataDir, 'blocks');
+  await makeLogOfBlocks(dataDir, 3, 30, 0);
+  const store = await BlockStore.open(location, compressor);
+  await store.flush();
+  await store.close();
+});
+afterEach(() => {
+  failing.clear();
+  rmSync(dataDir, { recursive: true });
+});
+
+function damageTable(): void {
+  const [name] = readdirSync(location).filter((file) => file.endsWith('.ldb'));
+  const table = openSync(join(location, name), 'r+');
+  writeSync(table, Buffer.alloc(4096), 0, 4096, 0);
+  closeSync(table);
+}
+
+const everything = [Buffer.from([0]), Buffer.from([255])] as const;
+
+test.each([
+  ['open', 'EMFILE', 'LOG_FILES_EXHAUSTED'],
+  ['read', 'ENOMEM', 'LOG_READ_FAILED'],
+  ['stat', 'EIO', 'LOG_READ_FAILED'],
+])('a table is not taken for right when a check cannot %s it: %s', async (call, code, expected) => {
+  damageTable();
+  const reported: string[] = [];
+  const guard = new TableGuard(location, [], ({ what }) => reported.push(what));
+  failing.set(call, code);
+  const [table] = guard.tables();
+  await guard.check(table);
+  expect(guard.isKnown(table)).toBe(false);
+  expect(guard.stamps).toEqual([]);
+  await expect(guard.admitRange(...everything)).rejects.toMatchObject({ code: expected });
+  await expect(guard.checkUnknown()).rejects.toMatchObject({ code: expected });
+  expect(reported).toEqual([]);
+  // As soon as it can be read it is known for what it is.
+  failing.clear();
+  await expect(guard.admitRange(...everything)).rejects.toMatchObject({ code: 'LOG_CORRUPT' });
+  expect(reported.length).toBe(1);
+  guard.closed();
+});
+
+test('a known table that cannot be looked at is checked again', async () => {
+  const guard = new TableGuard(location, []);
+  await guard.admitRange(...everything);
+  guard.closed();
+  failing.set('stat', 'EIO');
+  await expect(guard.admitRange(...everything)).rejects.toMatchObject({ code: 'LOG_READ_FAILED' });
+  failing.clear();
+  await guard.admitRange(...everything);
+  expect(guard.stamps.length).toBe(1);
+  guard.closed();
+});
+
+test.each([
+  ['openManifest', 'EMFILE', 'LOG_FILES_EXHAUSTED'],
+  ['readFile', 'EMFILE', 'LOG_FILES_EXHAUSTED'],
+  ['readFile', 'EIO', 'LOG_CORRUPT'],
+])('a MANIFEST that cannot be read is no database without tables: %s, %s', async (call, code, expected) => {
+  failing.set(call, code);
+  const guard = new TableGuard(location, []);
+  await expect(guard.checkUnknown()).rejects.toMatchObject({ code: expected });
+  failing.clear();
+  await guard.checkUnknown();
+  expect(guard.stamps.length).toBe(1);
+  guard.closed();
+});
+
+test('rounds, and what another thread distrusts, end nothing when files cannot be looked at', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const watch = await TableWatch.begin(dataDir);
+  await watch.opened();
+  const [{ number }] = watch.store.tables();
+  await watch.opened();
+  const check = vi.spyOn(watch.store, 'check');
+  for (const [call, code] of [
+    ['openManifest', 'EMFILE'],
+    ['stat', 'EIO'],
+  ]) {
+    failing.set(call, code);
+    watch.distrust(number);
+    vi.advanceTimersByTime(1000);
+    // A round ends in between.
+    await new Promise((resolve) => setImmediate(resolve));
+    failing.clear();
+  }
+  expect(check).toHaveBeenCalled();
+  await check.mock.results[0].value;
+  await watch.store.admitRange(...everything);
+  await watch.end();
+  vi.useRealTimers();
+});
