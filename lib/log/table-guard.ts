@@ -11,6 +11,8 @@ import { type DatabaseDamage, type LiveTable, readManifest, tableDamages, tableN
 
 /** How long a check is believed of a file that has not changed: bits rot without a trace. */
 export const checkedMsMax = 3_600_000;
+/** And of one that is damaged: a disk that could not read it once may do so again. */
+export const damagedMsMax = 1000;
 /** How long a look at files is believed: what was damaged in such a moment is met as if it had been a moment later. */
 export const lookedMsMax = 2;
 /** Memory for a table's bytes that is kept between checks; larger ones come rarely. */
@@ -119,7 +121,8 @@ export class TableGuard {
       this.#lookedMs.set(number, nowMs);
     }
     // A clock that was set makes no check younger.
-    return Math.abs(Date.now() - known[5]) <= ageMsMax;
+    const believedMs = this.damages.has(number) ? damagedMsMax : ageMsMax;
+    return Math.abs(Date.now() - known[5]) <= believedMs;
   }
 
   /** Checks a table, whatever is known of it. Never rejects: what cannot be checked is not known, and is refused. */
@@ -147,11 +150,13 @@ export class TableGuard {
     const manifest = await readManifest(this.location);
     if (manifest !== undefined && manifest.damages.length > 0) throw damageError(manifest.damages[0]);
     for (const table of this.tables())
-      if (!this.isKnown(table, Number.POSITIVE_INFINITY)) {
-        await this.check(table);
-        const failure = this.#failures.get(table.number);
-        if (failure !== undefined) throw failure;
-      }
+      if (!this.isKnown(table, Number.POSITIVE_INFINITY)) await this.#checkOrThrow(table);
+  }
+
+  /** Checks those that are damaged once more, before anything is done about it. @throws CodedError as {@link checkUnknown}. */
+  async checkDamaged(): Promise<void> {
+    if (this.damages.size === 0) return;
+    for (const table of this.tables()) if (this.damages.has(table.number)) await this.#checkOrThrow(table);
   }
 
   /** Another thread has found it damaged. */
@@ -203,6 +208,12 @@ export class TableGuard {
       const damage = this.damages.get(number);
       if (damage !== undefined) throw damageError(damage);
     }
+  }
+
+  async #checkOrThrow(table: KeyedTable): Promise<void> {
+    await this.check(table);
+    const failure = this.#failures.get(table.number);
+    if (failure !== undefined) throw failure;
   }
 
   async #check(table: KeyedTable): Promise<void> {

@@ -46,7 +46,8 @@ export class TableWatch {
   damages = 0;
   readonly #dataDir: string;
   readonly #timer: NodeJS.Timeout;
-  #next = 0;
+  /** Of each guard, where its next round begins. */
+  readonly #next = new Map<TableGuard, number>();
   #rounds = 0;
   /** By `performance.now()`: no table is checked before. */
   #restsUntilMs = 0;
@@ -128,6 +129,7 @@ export class TableWatch {
       guard.closed();
       await guard.checkUnknown();
       guard.prune();
+      await guard.checkDamaged();
     }
     await this.#mendAll(this.store);
     return this.lost;
@@ -152,6 +154,7 @@ export class TableWatch {
         const { location } = guard;
         if (!existsSync(location)) continue;
         await checkClosed(guard);
+        await guard.checkDamaged();
         await writeStamps(location, guard.stamps);
         if (await markOpening(location)) marked.push(location);
       }
@@ -208,8 +211,11 @@ export class TableWatch {
     this.#rounds++;
     for (const guard of this.#guards) {
       const tables = guard.tables();
-      for (let looks = 0; looks < Math.min(looksPerRound, tables.length); looks++) {
-        const table = tables[this.#next++ % tables.length];
+      const first = this.#next.get(guard) ?? 0;
+      const end = first + Math.min(looksPerRound, tables.length);
+      this.#next.set(guard, end);
+      for (let at = first; at < end; at++) {
+        const table = tables[at % tables.length];
         if (guard.isKnown(table, renewedMs) || performance.now() < this.#restsUntilMs) continue;
         await guard.check(table);
         this.#restsUntilMs = performance.now() + (table.bytes / bytesPerSecond) * 1000;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BlockStore } from '../../lib/log/block-store.ts';
-import { TableGuard } from '../../lib/log/table-guard.ts';
+import { damagedMsMax, TableGuard } from '../../lib/log/table-guard.ts';
 import { TableWatch } from '../../lib/log/table-watch.ts';
 import { compressor, makeLogOfBlocks } from '../cmd/inspect/sample-log.ts';
 
@@ -51,6 +51,7 @@ beforeEach(async () => {
 });
 afterEach(() => {
   failing.clear();
+  vi.restoreAllMocks();
   rmSync(dataDir, { recursive: true });
 });
 
@@ -133,6 +134,57 @@ test('rounds, and what another thread distrusts, end nothing when files cannot b
   expect(check).toHaveBeenCalled();
   await check.mock.results[0].value;
   await watch.store.admitRange(...everything);
+  await watch.end();
+  vi.useRealTimers();
+});
+
+test('what could not be read once and can be read again is no damage', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  const guard = new TableGuard(location, []);
+  failing.set('read', 'EIO');
+  await expect(guard.admitRange(...everything)).rejects.toMatchObject({ code: 'LOG_CORRUPT' });
+  failing.clear();
+  vi.setSystemTime(Date.now() + damagedMsMax + 1);
+  await guard.admitRange(...everything);
+  expect(guard.damages.size).toBe(0);
+  guard.closed();
+  vi.useRealTimers();
+});
+
+test('a table that is right when it is looked at once more is not mended', async () => {
+  const watch = await TableWatch.begin(dataDir);
+  await watch.opened();
+  failing.set('read', 'EIO');
+  for (const guard of [watch.store, watch.journal])
+    for (const table of guard.tables()) await guard.check(table);
+  failing.clear();
+  expect(watch.isMendingDue).toBe(true);
+  expect(await watch.mend()).toEqual([]);
+  expect(watch.store.damages.size + watch.journal.damages.size).toBe(0);
+  expect(readdirSync(dataDir).filter((name) => name.startsWith('damaged-'))).toEqual([]);
+  await watch.end();
+});
+
+test('rounds leave no table out, whatever each database has', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const watch = await TableWatch.begin(dataDir);
+  await watch.opened();
+  const looked = new Set<number>();
+  const keys = { fromKey: Buffer.of(1), toKey: Buffer.of(2), smallest: Buffer.of(1), largest: Buffer.of(2) };
+  const manyTables = (count: number) =>
+    Array.from({ length: count }, (_, number) => ({ number, level: 1, bytes: 1, ...keys }));
+  vi.spyOn(watch.store, 'tables').mockReturnValue(manyTables(200));
+  vi.spyOn(watch.journal, 'tables').mockReturnValue(manyTables(100));
+  vi.spyOn(watch.journal, 'isKnown').mockReturnValue(true);
+  vi.spyOn(watch.store, 'isKnown').mockImplementation(({ number }) => {
+    looked.add(number);
+    return true;
+  });
+  for (let round = 0; round < 2; round++) {
+    vi.advanceTimersByTime(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(looked.size).toBe(200);
   await watch.end();
   vi.useRealTimers();
 });
