@@ -12,6 +12,9 @@ import { damaged } from './log-errors.ts';
 const keyPrefix = 0x63;
 const keyBytes = 9;
 
+/** Of a row `log_damaged` that stands for rows which are lost themselves. */
+export const lostRowsDetail = 'coverage rows';
+
 /** Key of the row whose place is `toUs`. Ends of ranges may use any integer >= 0. */
 export function coverageKey(toUs: number): Buffer {
   const key = Buffer.allocUnsafe(keyBytes);
@@ -78,7 +81,9 @@ export async function loadCoverage(
   for (const [key, value] of entries.slice(0, rowsMax).reverse()) {
     const toUs = readCoverageKey(key) ?? 0;
     try {
-      rows.push(readCoverage(toUs, value));
+      const row = readCoverage(toUs, value);
+      rows.push(row);
+      if (row.detail === lostRowsDetail && row.reason === 'log_damaged') droppedUs = toUs;
     } catch {
       droppedUs = toUs;
     }
