@@ -87,7 +87,7 @@ export class LevelLog implements EventLog {
    * @throws CodedError `LOG_LOCKED`, `LOG_NEWER_FORMAT`, `LOG_CORRUPT` or `LOG_OPEN_FAILED`.
    */
   static async open(options: LevelLogOptions): Promise<LevelLog> {
-    const watch = await TableWatch.begin(options.dataDir, options.onDamage);
+    const watch = await TableWatch.begin(options.dataDir, options.onDamage, options.onLongCheck);
     try {
       return new LevelLog(options, watch, await openParts(options, watch));
     } catch (error) {

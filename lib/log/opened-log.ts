@@ -35,6 +35,8 @@ export interface LevelLogOptions {
   readonly manifestBytesMax?: number | undefined;
   /** Told of damaged tables. */
   readonly onDamage?: DamageListener | undefined;
+  /** Told before opening, when it takes long because many bytes of tables are not known from the last stop. */
+  readonly onLongCheck?: ((bytes: number) => void) | undefined;
   /** Told of changes; the databases are opened so that other threads can read them. */
   readonly follower?: LogFollower | undefined;
 }

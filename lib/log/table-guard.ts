@@ -145,12 +145,20 @@ export class TableGuard {
    * Checks all tables that changed since they were.
    * @throws CodedError `LOG_CORRUPT` of the MANIFEST: nothing goes on without it. Else what {@link admitKeys} throws of a table that
    * cannot be checked.
+   * @param checked waited for after each of them.
    */
-  async checkUnknown(): Promise<void> {
+  async checkUnknown(checked?: () => Promise<void>): Promise<void> {
     const manifest = await readManifest(this.location);
     if (manifest !== undefined && manifest.damages.length > 0) throw damageError(manifest.damages[0]);
-    for (const table of this.tables())
-      if (!this.isKnown(table, Number.POSITIVE_INFINITY)) await this.#checkOrThrow(table);
+    for (const table of this.#unknown()) {
+      await this.#checkOrThrow(table);
+      await checked?.();
+    }
+  }
+
+  /** Of the tables that {@link checkUnknown} would check. */
+  get unknownBytes(): number {
+    return this.#unknown().reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** Checks those that are damaged once more, before anything is done about it. @throws CodedError as {@link checkUnknown}. */
@@ -208,6 +216,10 @@ export class TableGuard {
       const damage = this.damages.get(number);
       if (damage !== undefined) throw damageError(damage);
     }
+  }
+
+  #unknown(): KeyedTable[] {
+    return this.tables().filter((table) => !this.isKnown(table, Number.POSITIVE_INFINITY));
   }
 
   async #checkOrThrow(table: KeyedTable): Promise<void> {

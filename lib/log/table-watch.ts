@@ -32,6 +32,10 @@ const roundsPerWriting = 300;
 /** Rounds after which an opening has not ended the process. */
 const roundsProven = 10;
 const pageBytes = 4096;
+/** How often a start writes down what it has checked: it may be killed for taking long. */
+const stampedMs = 3000;
+/** A start that has more to check says so before: seconds, on a fast disk. */
+const muchBytes = 2 ** 30;
 
 /** Told of each damage once. */
 export type DamageListener = (damage: DatabaseDamage) => void;
@@ -70,9 +74,15 @@ export class TableWatch {
 
   /**
    * Checks what is not known of the tables in `dataDir`, before they are opened, and mends what is damaged.
+   * @param checking told of bytes to check when they are `muchBytesMin` or more.
    * @throws CodedError `LOG_CORRUPT`, `LOG_LOCKED`: what another process is writing looks damaged.
    */
-  static async begin(dataDir: string, told: DamageListener = () => {}): Promise<TableWatch> {
+  static async begin(
+    dataDir: string,
+    told: DamageListener = () => {},
+    checking: (bytes: number) => void = () => {},
+    muchBytesMin = muchBytes,
+  ): Promise<TableWatch> {
     refuseUnfinishedRepair(dataDir);
     const guards: TableGuard[] = [];
     for (const folder of [storeFolder, journalFolder]) {
@@ -85,10 +95,15 @@ export class TableWatch {
     }
     const watch = new TableWatch(dataDir, guards);
     try {
+      for (const guard of guards) {
+        const bytes = guard.unknownBytes;
+        if (bytes >= muchBytesMin) checking(bytes);
+      }
       await watch.#begin();
       return watch;
     } catch (error) {
       clearInterval(watch.#timer);
+      for (const guard of guards) guard.closed();
       throw error;
     }
   }
@@ -153,7 +168,7 @@ export class TableWatch {
       for (const guard of this.#guards) {
         const { location } = guard;
         if (!existsSync(location)) continue;
-        await checkClosed(guard);
+        await this.#checkAll(guard);
         await guard.checkDamaged();
         await writeStamps(location, guard.stamps);
         if (await markOpening(location)) marked.push(location);
@@ -166,6 +181,15 @@ export class TableWatch {
       for (const location of marked) await unmarkOpening(location);
       throw error;
     }
+  }
+
+  async #checkAll(guard: TableGuard): Promise<void> {
+    let writtenMs = performance.now();
+    await checkClosed(guard, async () => {
+      if (performance.now() - writtenMs < stampedMs) return;
+      await writeStamps(guard.location, guard.stamps);
+      writtenMs = performance.now();
+    });
   }
 
   async #mendAll(guard: TableGuard): Promise<void> {

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BlockStore } from '../../lib/log/block-store.ts';
 import { damagedMsMax, TableGuard } from '../../lib/log/table-guard.ts';
+import { readStamps } from '../../lib/log/table-stamps.ts';
 import { TableWatch } from '../../lib/log/table-watch.ts';
-import { compressor, makeLogOfBlocks } from '../cmd/inspect/sample-log.ts';
+import { compressor, makeLogOfBlocks, withRealFrames } from '../cmd/inspect/sample-log.ts';
+import { SampleLog, seededRandom } from '../support/events.ts';
 
 /** Codes of errors that calls on files end with, by the call: `stat`, `open`, `read`. */
 const failing = vi.hoisted(() => new Map<string, string>());
@@ -187,4 +189,30 @@ test('rounds leave no table out, whatever each database has', async () => {
   expect(looked.size).toBe(200);
   await watch.end();
   vi.useRealTimers();
+});
+
+test('a start that has much to check says so, and when it is killed what it has checked is known', async () => {
+  const store = await BlockStore.open(location, compressor);
+  const sample = new SampleLog(seededRandom(4), {
+    didHashKey: store.didHashKey,
+    lastTimeUs: store.lastTimeUs,
+  });
+  for (let block = 0; block < 20; block++) await store.append(withRealFrames(sample.block(200)), false);
+  await store.flush();
+  await store.close();
+  rmSync(`${location}.checked`, { force: true });
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const known: number[] = [];
+  const { check } = TableGuard.prototype;
+  vi.spyOn(TableGuard.prototype, 'check').mockImplementation(async function (this: TableGuard, table) {
+    known.push((await readStamps(location)).length);
+    vi.advanceTimersByTime(10_000);
+    await check.call(this, table);
+  });
+  const told: number[] = [];
+  const watch = await TableWatch.begin(dataDir, undefined, (bytes) => told.push(bytes), 1);
+  vi.useRealTimers();
+  expect(known.slice(0, 2)).toEqual([0, 1]);
+  expect(told[0]).toBeGreaterThan(1000);
+  await watch.end();
 });
