@@ -87,3 +87,12 @@ test('a single row that is lost is told of, too', async () => {
   await noteDamage(db, { fromKey: key, toKey: key });
   expect((await loadCoverage(db, 0, 100)).rows.length).toBe(1);
 });
+
+test('rows of damages are loaded from behind the bound, others are not', async () => {
+  const damage = { ...rowAt(100), reason: 'log_damaged' as const };
+  await db.batch(coverageWrites([damage, rowAt(200), rowAt(300), rowAt(400)]));
+  const { rows, droppedUs } = await loadCoverage(db, 0, 2);
+  expect(droppedUs).toBe(200);
+  expect(rows.map(({ toUs }) => toUs)).toEqual([100, 300, 400]);
+  expect((await loadCoverage(db, 100, 2)).rows.map(({ toUs }) => toUs)).toEqual([300, 400]);
+});
