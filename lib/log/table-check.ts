@@ -88,7 +88,7 @@ const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).cod
 
 /** Whether there is no such file; any other error says nothing of that. */
 export function isMissing(error: unknown): boolean {
-  return codeOf(error) === 'ENOENT';
+  return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
 }
 
 /** A bad sector: LevelDB has tables mapped into memory, where that is a signal. */
