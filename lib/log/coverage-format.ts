@@ -6,11 +6,17 @@
 
 import { crc32 } from 'node:zlib';
 import { type CoverageRow, isCoverageRow } from '../event/coverage.ts';
+import { damagedRowsMax } from './coverage-ledger.ts';
 import type { Database } from './database.ts';
 import { damaged } from './log-errors.ts';
 
 const keyPrefix = 0x63;
 const keyBytes = 9;
+/** Rows behind those in memory that are looked through for damages: a second at an opening. */
+const olderRowsMax = 262_144;
+
+/** Of a row `log_damaged` that stands for rows which are lost themselves. */
+export const lostRowsDetail = 'coverage rows';
 
 /** Key of the row whose place is `toUs`. Ends of ranges may use any integer >= 0. */
 export function coverageKey(toUs: number): Buffer {
@@ -62,8 +68,25 @@ export function coverageWrites(rows: readonly CoverageRow[] = []): Write[] {
   });
 }
 
+/** Rows of the reason `log_damaged` up to the one that `throughKey` is of, oldest first, as many as a ledger keeps. */
+async function olderDamages(db: Database, fromUs: number, throughKey: Uint8Array): Promise<CoverageRow[]> {
+  const rows: CoverageRow[] = [];
+  const range = { gt: coverageKey(fromUs), lte: throughKey, reverse: true, limit: olderRowsMax };
+  for await (const [key, value] of db.iterator(range)) {
+    // Most are not, and need not be parsed.
+    if (!Buffer.from(value.buffer, value.byteOffset, value.length).includes('log_damaged')) continue;
+    try {
+      const row = readCoverage(readCoverageKey(key) ?? 0, value);
+      if (row.reason === 'log_damaged' && rows.push(row) === damagedRowsMax) break;
+    } catch {
+      // The ledger is not complete there anyway.
+    }
+  }
+  return rows.reverse();
+}
+
 /**
- * The newest `rowsMax` rows after `fromUs`, oldest first, and the place of the newest that is left out, 0 when none is. A damaged
+ * The newest `rowsMax` rows after `fromUs`, oldest first and behind the older ones of damages, and the place of the newest that is left out, 0 when none is. A damaged
  * one is left out, and the ledger is not complete up to there: that is no reason to give up the events.
  */
 export async function loadCoverage(
@@ -73,12 +96,14 @@ export async function loadCoverage(
 ): Promise<{ rows: CoverageRow[]; droppedUs: number }> {
   const range = { gt: coverageKey(fromUs), lt: coverageKeysEnd, reverse: true, limit: rowsMax + 1 };
   const entries = await db.iterator(range).all();
-  const rows: CoverageRow[] = [];
+  const rows = entries.length > rowsMax ? await olderDamages(db, fromUs, entries[rowsMax][0]) : [];
   let droppedUs = entries.length > rowsMax ? (readCoverageKey(entries[rowsMax][0]) ?? 0) : 0;
   for (const [key, value] of entries.slice(0, rowsMax).reverse()) {
     const toUs = readCoverageKey(key) ?? 0;
     try {
-      rows.push(readCoverage(toUs, value));
+      const row = readCoverage(toUs, value);
+      rows.push(row);
+      if (row.detail === lostRowsDetail && row.reason === 'log_damaged') droppedUs = toUs;
     } catch {
       droppedUs = toUs;
     }

@@ -7,6 +7,8 @@ import { type CoverageReason, type CoverageRow, coverageReasons, isNoticed } fro
 
 /** Newest rows in memory, 4 MB at most; older ones stay in the store until retention takes them. */
 export const coverageRowsMax = 16_384;
+/** Older ones of the reason `log_damaged`, which stay: readers go past what is damaged only where a row says so. */
+export const damagedRowsMax = 512;
 /** Rows of one reason and relay in a minute; findings beyond become part of the last of them. */
 export const singleRowsMax = 8;
 /** Kinds (reason, relay, detail) that are told apart in a minute; beyond, rows are of a reason alone. */
@@ -63,6 +65,7 @@ export class CoverageLedger implements Coverage {
     if (this.#rows.length < coverageRowsMax + droppedAtOnce) return;
     const dropped = this.#rows.splice(0, this.#rows.length - coverageRowsMax);
     this.droppedUs = (dropped.at(-1) as CoverageRow).toUs;
+    this.#rows.unshift(...dropped.filter(({ reason }) => reason === 'log_damaged').slice(-damagedRowsMax));
   }
 
   /** Retention has taken the events up to `throughUs`, and their rows. */

@@ -116,10 +116,13 @@ async function refuseDamage(location: string): Promise<void> {
   if (damage !== undefined) throw damageError(damage);
 }
 
-/** Checks what has changed of a database that is not open here. @throws CodedError `LOG_CORRUPT` of its MANIFEST, `LOG_LOCKED`. */
-export async function checkClosed(guard: TableGuard): Promise<void> {
+/**
+ * Checks what has changed of a database that is not open here.
+ * @param checked as of `TableGuard.checkUnknown`. @throws CodedError `LOG_CORRUPT` of its MANIFEST, `LOG_LOCKED`.
+ */
+export async function checkClosed(guard: TableGuard, checked?: () => Promise<void>): Promise<void> {
   try {
-    await guard.checkUnknown();
+    await guard.checkUnknown(checked);
     if (guard.damages.size > 0) await refuseLocked(guard.location);
   } catch (error) {
     await refuseLocked(guard.location);

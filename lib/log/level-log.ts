@@ -19,11 +19,12 @@ import type {
   TrimResult,
 } from './event-log.ts';
 import type { Journal } from './journal.ts';
+import { passDamage } from './log-errors.ts';
 import { type LogLimits, limitsOf } from './log-limits.ts';
 import type { ReplicaStart } from './log-replica.ts';
 import { LogView } from './log-view.ts';
 import { ManifestWatch } from './manifest.ts';
-import { endOf, type LevelLogOptions, type Opened, openParts, positionsOf } from './opened-log.ts';
+import { type LevelLogOptions, type Opened, openParts, positionsOf } from './opened-log.ts';
 import { RecordFinder } from './record-finder.ts';
 import type { ReadFilter } from './segment-index.ts';
 import { TableWatch } from './table-watch.ts';
@@ -86,7 +87,7 @@ export class LevelLog implements EventLog {
    * @throws CodedError `LOG_LOCKED`, `LOG_NEWER_FORMAT`, `LOG_CORRUPT` or `LOG_OPEN_FAILED`.
    */
   static async open(options: LevelLogOptions): Promise<LevelLog> {
-    const watch = await TableWatch.begin(options.dataDir, options.onDamage);
+    const watch = await TableWatch.begin(options.dataDir, options.onDamage, options.onLongCheck);
     try {
       return new LevelLog(options, watch, await openParts(options, watch));
     } catch (error) {
@@ -274,7 +275,7 @@ export class LevelLog implements EventLog {
   async #renew(): Promise<void> {
     this.#isReopenDue = false;
     if (this.tables.isMendingDue) {
-      // All that the journal has goes to the store: it may be set aside, and what it follows may be lost.
+      // All that the journal has goes to the store, as far as that can be: what it follows may be lost.
       await this.#compactAll();
       return this.#reopen();
     }
@@ -300,14 +301,11 @@ export class LevelLog implements EventLog {
     await this.#journal.close();
     await this.#store.close();
     const lost = await this.tables.mend();
-    const opened = await openParts(this.#options, this.tables, { didHashKey: this.didHashKey, lost });
+    const { didHashKey, lastTimeUs } = this;
+    const { uncompacted } = this.#view;
+    const memory = { storedUs: this.#store.lastTimeUs, lastTimeUs, uncompacted };
+    const opened = await openParts(this.#options, this.tables, { didHashKey, lost, memory });
     this.#coverageIntake.count('log_damaged', lost.length);
-    if (endOf(opened) < this.lastTimeUs) {
-      throw new CodedError(
-        'LOG_CORRUPT',
-        `the log in ${this.#options.dataDir} ends at ${endOf(opened)} when it is opened again, before ${this.lastTimeUs} that was stored: stop and check the disk`,
-      );
-    }
     this.#journal = opened.journal;
     this.#store = opened.store;
     this.#view.reset(opened.store.stored, opened.uncompacted, opened.coverage);
@@ -339,11 +337,12 @@ export class LevelLog implements EventLog {
         // Entries that the disk may have must not go before what replaces them is there for certain.
         if (!sync) continue;
         this.#syncedAtMs = performance.now();
-        if (this.tables.journal.damages.size === 0) await this.#journal.removeTo(compacted.index.lastTimeUs);
+        // A journal that cannot be read is set aside before the next append.
+        if (this.tables.journal.damages.size === 0)
+          await this.#journal.removeTo(compacted.index.lastTimeUs).catch(passDamage);
       }
     } catch (error) {
-      // The journal cannot be read: it is mended before the next append.
-      if (!this.tables.isMendingDue) this.#broken = error;
+      this.#broken = error;
     }
     this.#compaction = undefined;
   }

@@ -3,8 +3,9 @@
 
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { readFailure } from './log-errors.ts';
 import { pageBytes, readRecords } from './record-file.ts';
-import { applyEdit, type LiveTable } from './table-check.ts';
+import { applyEdit, isMissing, type LiveTable, manifestName } from './table-check.ts';
 import { userKeyOf } from './table-file.ts';
 
 /** A table, with the keys as users of LevelDB know them. */
@@ -32,20 +33,16 @@ export class LiveTables {
     return this.#levels.flat();
   }
 
-  /** Reads what LevelDB has added. Synchronous: it is a look at a file's length but for every compaction of LevelDB's. */
+  /**
+   * Reads what LevelDB has added. Synchronous: it is a look at a file's length but for every compaction of LevelDB's.
+   * @throws CodedError `LOG_READ_FAILED`, `LOG_FILES_EXHAUSTED`.
+   */
   refresh(): void {
-    this.#file ??= openManifest(this.#location);
-    if (this.#file === undefined) return;
-    const { size } = fstatSync(this.#file);
-    if (size === this.#bytes) return;
-    this.#bytes = size;
-    const base = this.#readTo - (this.#readTo % pageBytes);
-    const bytes = Buffer.alloc(size - base);
-    const length = readSync(this.#file, bytes, 0, bytes.length, base);
-    const { records, end } = readRecords(bytes.subarray(0, length), this.#readTo - base);
-    this.#readTo = base + end;
-    for (const record of records) applyEdit(record, this.#tables);
-    if (records.length > 0) this.#sort();
+    try {
+      this.#refresh();
+    } catch (error) {
+      throw readFailure(`cannot read what ${this.#location} has of tables`, error);
+    }
   }
 
   /** Adds those that a look for one key reads. */
@@ -82,6 +79,22 @@ export class LiveTables {
     this.#file = undefined;
   }
 
+  #refresh(): void {
+    this.#file ??= openManifest(this.#location);
+    const file = this.#file;
+    if (file === undefined) return;
+    const { size } = fstatSync(file);
+    if (size === this.#bytes) return;
+    const base = this.#readTo - (this.#readTo % pageBytes);
+    const bytes = Buffer.alloc(size - base);
+    const length = readSync(file, bytes, 0, bytes.length, base);
+    this.#bytes = size;
+    const { records, end } = readRecords(bytes.subarray(0, length), this.#readTo - base);
+    this.#readTo = base + end;
+    for (const record of records) applyEdit(record, this.#tables);
+    if (records.length > 0) this.#sort();
+  }
+
   #sort(): void {
     this.#levels = [];
     for (const table of this.#tables.values()) {
@@ -95,10 +108,12 @@ export class LiveTables {
 
 function openManifest(location: string): number | undefined {
   try {
-    return openSync(join(location, readFileSync(join(location, 'CURRENT'), 'latin1').trimEnd()), 'r');
-  } catch {
-    // A new database: it is looked at again by the next read.
-    return undefined;
+    const name = manifestName(readFileSync(join(location, 'CURRENT'), 'latin1'));
+    return name === undefined ? undefined : openSync(join(location, name), 'r');
+  } catch (error) {
+    // A new database: it is looked at again by the next read. Any other error must not pass for one without tables.
+    if (isMissing(error)) return undefined;
+    throw error;
   }
 }
 

@@ -11,14 +11,36 @@ import {
   readBlockKey,
   readHead,
 } from './block-format.ts';
-import { coverageWrites } from './coverage-format.ts';
+import { coverageKey, coverageWrites, lostRowsDetail, readCoverageKey } from './coverage-format.ts';
 import type { Database } from './database.ts';
 import type { LostKeys } from './table-mend.ts';
 
-/** Notes, durably, what is missing between keys. */
-export async function noteDamage(db: Database, { fromKey, toKey }: LostKeys): Promise<void> {
-  const from = readBlockKey(fromKey)?.lastTimeUs ?? 0;
-  const to = readBlockKey(toKey)?.lastTimeUs ?? Number.MAX_SAFE_INTEGER;
+/** Blocks that are looked at before what is missing of them is written down. */
+const blocksAtOnce = 1000;
+
+/** Notes, durably, what is missing between keys: of blocks, and of rows, which lie behind all of them. */
+export async function noteDamage(db: Database, lost: LostKeys, blocksMax = blocksAtOnce): Promise<void> {
+  const { fromKey, toKey } = lost;
+  const firstBlock = blockKey(0, parts.head);
+  if (Buffer.compare(fromKey, blockKeysEnd) < 0 && Buffer.compare(toKey, firstBlock) >= 0) {
+    const from = readBlockKey(fromKey)?.lastTimeUs ?? 0;
+    const to = readBlockKey(toKey)?.lastTimeUs ?? Number.MAX_SAFE_INTEGER;
+    await noteBlocks(db, from, to, blocksMax);
+  }
+  const toUs = readCoverageKey(toKey);
+  if (toUs !== undefined) await noteRows(db, readCoverageKey(fromKey) ?? 0, toUs);
+}
+
+/** What they said is not known: the ledger is not complete up to there. A row in their place says so, and is of no block. */
+async function noteRows(db: Database, fromUs: number, toUs: number): Promise<void> {
+  const isThere = (await db.get(coverageKey(toUs))) !== undefined;
+  const atUs = isThere ? toUs - 1 : toUs;
+  if (atUs < fromUs || (await db.get(coverageKey(atUs))) !== undefined) return;
+  const row = { ...rowOf(atUs, atUs), detail: lostRowsDetail };
+  await db.batch(coverageWrites([row]), { sync: true });
+}
+
+async function noteBlocks(db: Database, from: number, to: number, blocksMax: number): Promise<void> {
   // One block further on each side: a head names the end of the block before it.
   const before = await timeOfOne(db, {
     gte: blockKey(0, parts.head),
@@ -27,25 +49,38 @@ export async function noteDamage(db: Database, { fromKey, toKey }: LostKeys): Pr
   });
   const after = await timeOfOne(db, { gt: blockKey(to, lastPart), lt: blockKeysEnd });
   const range = { gte: blockKey(before ?? from, parts.head), lte: blockKey(after ?? to, lastPart) };
-  const found = new Map<number, Set<Part>>();
-  for (const key of await db.keys(range).all()) {
+  let found = new Map<number, Set<Part>>();
+  let end: LookedAt = { endUs: undefined, isStart: before === undefined };
+  for await (const key of db.keys(range)) {
     const read = readBlockKey(key);
     if (read === undefined) continue;
-    const present = found.get(read.lastTimeUs) ?? new Set<Part>();
-    found.set(read.lastTimeUs, present.add(read.part as Part));
+    const { lastTimeUs } = read;
+    if (found.size >= blocksMax && !found.has(lastTimeUs)) {
+      end = await noteMissing(db, found, end);
+      found = new Map();
+    }
+    const present = found.get(lastTimeUs) ?? new Set<Part>();
+    found.set(lastTimeUs, present.add(read.part as Part));
   }
-  await noteMissing(db, found, before === undefined);
+  await noteMissing(db, found, end);
 }
 
-/** @param isStart whether they are the first of the log. */
+/** How far blocks have been looked at. */
+interface LookedAt {
+  /** End of the last one that has a head. */
+  readonly endUs: number | undefined;
+  /** Whether the first of them is the first of the log. */
+  readonly isStart: boolean;
+}
+
 async function noteMissing(
   db: Database,
   found: ReadonlyMap<number, ReadonlySet<Part>>,
-  isStart: boolean,
-): Promise<void> {
+  { endUs: lastUs, isStart }: LookedAt,
+): Promise<LookedAt> {
   const rests: Buffer[] = [];
   const rows: CoverageRow[] = [];
-  let endUs: number | undefined;
+  let endUs = lastUs;
   for (const [lastTimeUs, present] of found) {
     // Without one of them what a segment has is made again from its blocks: segment-rebuild.ts.
     const hasSegment = present.has(parts.segment) && present.has(parts.subjectFilter);
@@ -66,6 +101,7 @@ async function noteMissing(
   }
   const deletions = rests.map((key) => ({ type: 'del' as const, key }));
   await db.batch([...deletions, ...coverageWrites(rows)], { sync: true });
+  return { endUs, isStart };
 }
 
 function isOfSegment(part: Part): boolean {

@@ -17,6 +17,11 @@ export function asDamage(what: string, error: unknown): unknown {
   return isLevel ? damaged(what, error) : error;
 }
 
+/** For a `catch`: throws what is no {@link damaged}, which somebody else sees to. */
+export function passDamage(error: unknown): void {
+  if (!(error instanceof CodedError) || error.code !== 'LOG_CORRUPT') throw error;
+}
+
 /** What the database said, which Level wraps in an error of its own. */
 function detailOf(error: unknown): string {
   const inner = (error as { cause?: unknown }).cause ?? error;
@@ -34,14 +39,23 @@ const outOfFiles = /too many open files|EMFILE|ENFILE/i;
  * been reopened: LevelDB leaves half a record behind, so nothing more may be written before.
  */
 export function writeFailure(what: string, cause: unknown): CodedError {
-  const error = databaseFailure('LOG_WRITE_FAILED', what, cause);
-  if (outOfFiles.test(error.message)) {
-    const message = `${error.message}: raise ulimit -n, or lower --max-subscribers; the daemon goes on by itself`;
-    return new CodedError('LOG_FILES_EXHAUSTED', message, { cause, retryable: true });
-  }
+  const error = failureOf('LOG_WRITE_FAILED', what, cause);
   if (!outOfSpace.test(error.message)) return error;
   const message = `${error.message}: free some space, or lower --retention-bytes; the daemon goes on by itself`;
   return new CodedError('LOG_DISK_FULL', message, { cause, retryable: true });
+}
+
+/** The error of a failed look at files: `LOG_FILES_EXHAUSTED`, else `LOG_READ_FAILED`. It says nothing of what they hold. */
+export function readFailure(what: string, cause: unknown): CodedError {
+  return failureOf('LOG_READ_FAILED', what, cause);
+}
+
+/** Of files that run out it says so. */
+function failureOf(code: string, what: string, cause: unknown): CodedError {
+  const error = databaseFailure(code, what, cause);
+  if (!outOfFiles.test(error.message)) return error;
+  const message = `${error.message}: raise ulimit -n, or lower --max-subscribers; the daemon goes on by itself`;
+  return new CodedError('LOG_FILES_EXHAUSTED', message, { cause, retryable: true });
 }
 
 /** A coded error that ends with what the database said, which `cause` alone would hide from a log line. */

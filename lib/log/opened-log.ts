@@ -4,16 +4,18 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ByteWriter } from '../byte-writer.ts';
+import { CodedError } from '../errors.ts';
 import type { Block, UpstreamPositions } from './block.ts';
 import { type EventCompressor, withDictionaryOf } from './block-builder.ts';
 import { BlockStore } from './block-store.ts';
+import { compactBlocks, oldestForOne } from './compaction.ts';
 import { journalFolder, storeFolder } from './database.ts';
 import { Journal } from './journal.ts';
 import { databaseFailure } from './log-errors.ts';
 import { limitsOf } from './log-limits.ts';
 import type { LogFollower } from './log-replica.ts';
 import type { StoredCoverage } from './log-view.ts';
-import type { EarlierOpening } from './opened-store.ts';
+import type { EarlierMemory, EarlierOpening } from './opened-store.ts';
 import type { DamageListener, TableWatch } from './table-watch.ts';
 
 export interface LevelLogOptions {
@@ -33,6 +35,8 @@ export interface LevelLogOptions {
   readonly manifestBytesMax?: number | undefined;
   /** Told of damaged tables. */
   readonly onDamage?: DamageListener | undefined;
+  /** Told before opening, when it takes long because many bytes of tables are not known from the last stop. */
+  readonly onLongCheck?: ((bytes: number) => void) | undefined;
   /** Told of changes; the databases are opened so that other threads can read them. */
   readonly follower?: LogFollower | undefined;
 }
@@ -67,6 +71,11 @@ export async function openParts(
   const store = await BlockStore.open(location, compressor, isShared, limits, watch.store, before);
   let journal: Journal | undefined;
   try {
+    const isJournalDamaged = watch.journal.damages.size > 0;
+    // The journal's blocks are in the store before it goes: what they followed may be lost, or they in it.
+    if (before.memory !== undefined && (isJournalDamaged || store.lastTimeUs < before.memory.storedUs))
+      await storeFromMemory(store, before.memory);
+    if (isJournalDamaged) await watch.setJournalAside();
     journal = await Journal.open(join(dataDir, journalFolder), limits, watch.journal);
     const { blocks, lostBlocks } = await journal.recover(store.lastTimeUs, (endUs, lostUs) =>
       store.noteCut(endUs, lostUs),
@@ -74,8 +83,10 @@ export async function openParts(
     const scratch = new ByteWriter();
     const uncompacted = blocks.map((block) => withDictionaryOf(block, compressor, scratch));
     const coverage = await store.loadCoverage();
+    const opened = { journal, store, uncompacted, coverage, lostBlocks: store.lostBlocks + lostBlocks };
+    refuseEarlierEnd(dataDir, endOf(opened), before.memory?.lastTimeUs);
     await watch.opened();
-    return { journal, store, uncompacted, coverage, lostBlocks: store.lostBlocks + lostBlocks };
+    return opened;
   } catch (error) {
     await journal?.close();
     await store.close();
@@ -83,8 +94,33 @@ export async function openParts(
   }
 }
 
+/** Stores what only memory has for certain. */
+async function storeFromMemory(store: BlockStore, { storedUs, uncompacted }: EarlierMemory): Promise<void> {
+  const lostFromUs = store.lastTimeUs;
+  let left = uncompacted.filter(({ index }) => index.lastTimeUs > lostFromUs);
+  if (lostFromUs < storedUs && left.length > 0) {
+    const [first] = left;
+    const lost = { reason: 'log_damaged', relay: '', fromUs: lostFromUs, toUs: storedUs, count: 1 } as const;
+    left = [{ ...first, coverage: [lost, ...(first.coverage ?? [])] }, ...left.slice(1)];
+  }
+  while (left.length > 0) {
+    const small = oldestForOne(left);
+    await store.append(small.length === 1 ? small[0] : compactBlocks(small), true);
+    left = left.slice(small.length);
+  }
+}
+
+/** @throws CodedError `LOG_CORRUPT`. */
+function refuseEarlierEnd(dataDir: string, endUs: number, lastTimeUs = 0): void {
+  if (endUs >= lastTimeUs) return;
+  throw new CodedError(
+    'LOG_CORRUPT',
+    `the log in ${dataDir} ends at ${endUs} when it is opened again, before ${lastTimeUs} that was stored: stop and check the disk`,
+  );
+}
+
 /** `time_us` of the last block. */
-export function endOf({ store, uncompacted }: Opened): number {
+function endOf({ store, uncompacted }: Opened): number {
   return uncompacted.at(-1)?.index.lastTimeUs ?? store.lastTimeUs;
 }
 

@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { CodedError } from '../errors.ts';
 import { didHashKeyBytes } from '../event/did-hash.ts';
+import type { Block } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
 import { type BlockHead, descriptionKey, formatVersion, parseDescription } from './block-format.ts';
 import type { Database } from './database.ts';
@@ -20,6 +21,17 @@ export interface EarlierOpening {
   readonly didHashKey?: Uint8Array | undefined;
   /** Where damaged tables have been mended since. */
   readonly lost: readonly LostKeys[];
+  /** When this process has had the log open. */
+  readonly memory?: EarlierMemory | undefined;
+}
+
+/** What memory has of a log that is opened again. */
+export interface EarlierMemory {
+  /** End of the store, and of the log. */
+  readonly storedUs: number;
+  readonly lastTimeUs: number;
+  /** What lies between them. */
+  readonly uncompacted: readonly Block[];
 }
 
 /** What {@link readOpened} finds. */

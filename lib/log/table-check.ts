@@ -4,6 +4,7 @@
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as immediately } from 'node:timers/promises';
+import { readFailure } from './log-errors.ts';
 import { readRecords } from './record-file.ts';
 import { checkTable, type FileDamage, type TableRange } from './table-file.ts';
 import { VarintReader } from './varints.ts';
@@ -48,19 +49,24 @@ export async function* databaseDamages(location: string): AsyncGenerator<Databas
   }
 }
 
-/** The tables that count, and what is wrong with the MANIFEST; undefined when LevelDB itself says that it has none. */
+/**
+ * The tables that count, and what is wrong with the MANIFEST; undefined when LevelDB itself says that it has none.
+ * @throws CodedError `LOG_READ_FAILED`, `LOG_FILES_EXHAUSTED`: nothing is known.
+ */
 export async function readManifest(
   location: string,
 ): Promise<{ tables: LiveTable[]; damages: DatabaseDamage[]; isCutOff: boolean } | undefined> {
-  let path: string;
+  let path = join(location, 'CURRENT');
   let bytes: Buffer;
   try {
-    const name = (await readFile(join(location, 'CURRENT'), 'latin1')).trimEnd();
-    if (!/^MANIFEST-\d+$/.test(name)) return undefined;
+    const name = manifestName(await readFile(path, 'latin1'));
+    if (name === undefined) return undefined;
     path = join(location, name);
     bytes = await readFile(path);
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    if (!isUnreadable(error)) throw readFailure(`cannot read ${path}`, error);
+    return { tables: [], damages: [unreadable(path, error)], isCutOff: false };
   }
   const { records, damages, isCutOff } = readRecords(bytes);
   const found = damages.map((offset) => ({ path, offset, what: 'a record is damaged', isFatal: true }));
@@ -70,6 +76,28 @@ export async function readManifest(
       found.push({ path, offset: 0, what: 'a record makes no sense', isFatal: true });
   }
   return { tables: [...tables.values()], damages: found, isCutOff };
+}
+
+/** What CURRENT has; undefined when it makes no sense. */
+export function manifestName(current: string): string | undefined {
+  const name = current.trimEnd();
+  return /^MANIFEST-\d+$/.test(name) ? name : undefined;
+}
+
+const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;
+
+/** Whether there is no such file; any other error says nothing of that. */
+export function isMissing(error: unknown): boolean {
+  return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
+}
+
+/** A bad sector: LevelDB has tables mapped into memory, where that is a signal. */
+function isUnreadable(error: unknown): boolean {
+  return codeOf(error) === 'EIO';
+}
+
+function unreadable(path: string, error: unknown): DatabaseDamage {
+  return { path, offset: 0, what: `it cannot be read: ${(error as Error).message}`, isFatal: true };
 }
 
 /** Whether a record of a MANIFEST makes sense; changes `tables` as it says. */
@@ -95,7 +123,10 @@ export function applyEdit(record: Uint8Array, tables: Map<number, LiveTable>): b
   return true;
 }
 
-/** What is wrong with a table. @param memory for its bytes, as many as it has at least. */
+/**
+ * What is wrong with a table. @param memory for its bytes, as many as it has at least.
+ * @throws CodedError `LOG_READ_FAILED`, `LOG_FILES_EXHAUSTED`: nothing is known.
+ */
 export async function* tableDamages(
   location: string,
   table: LiveTable,
@@ -106,8 +137,8 @@ export async function* tableDamages(
   try {
     bytes = await readStart(path, memory.subarray(0, table.bytes));
   } catch (error) {
-    // A bad sector: LevelDB has tables mapped into memory, where that is a signal.
-    yield { path, offset: 0, what: `it cannot be read: ${(error as Error).message}`, isFatal: true };
+    if (!isUnreadable(error)) throw readFailure(`cannot read ${path}`, error);
+    yield unreadable(path, error);
     return;
   }
   // LevelDB says so of a table that is missing.
@@ -122,9 +153,11 @@ export async function* tableDamages(
   }
 }
 
-/** The first bytes of a file, as many as `memory` has and it; undefined when it cannot be opened. */
+/** The first bytes of a file, as many as `memory` has and it; undefined when it is not there. */
 async function readStart(path: string, memory: Buffer): Promise<Buffer | undefined> {
-  const file = await open(path).catch(() => undefined);
+  const file = await open(path).catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+  });
   if (file === undefined) return undefined;
   try {
     const { bytesRead } = await file.read(memory, 0, memory.length, 0);

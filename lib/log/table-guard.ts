@@ -4,12 +4,15 @@
 
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CodedError } from '../errors.ts';
 import { type KeyedTable, LiveTables } from './live-tables.ts';
-import { damaged } from './log-errors.ts';
+import { damaged, readFailure } from './log-errors.ts';
 import { type DatabaseDamage, type LiveTable, readManifest, tableDamages, tableName } from './table-check.ts';
 
 /** How long a check is believed of a file that has not changed: bits rot without a trace. */
 export const checkedMsMax = 3_600_000;
+/** And of one that is damaged: a disk that could not read it once may do so again. */
+export const damagedMsMax = 1000;
 /** How long a look at files is believed: what was damaged in such a moment is met as if it had been a moment later. */
 export const lookedMsMax = 2;
 /** Memory for a table's bytes that is kept between checks; larger ones come rarely. */
@@ -44,6 +47,8 @@ export class TableGuard {
   readonly #lookedMs = new Map<number, number>();
   #prunedAt = prunedTablesMin;
   #refreshedMs = Number.NEGATIVE_INFINITY;
+  /** Why the last check of a table came to nothing: nothing is known of it, and it is not read. */
+  readonly #failures = new Map<number, CodedError>();
   readonly #mended = new Set<number>();
   readonly #checks = new Map<number, Promise<void>>();
   #tables: LiveTables;
@@ -58,9 +63,15 @@ export class TableGuard {
     for (const stamp of stamps) this.#known.set(stamp[0], stamp);
   }
 
-  /** Of the tables that are right, as far as they are known and still there. */
+  /** Of the tables that are right, as far as they are known and still there; none when that cannot be looked at. */
   get stamps(): TableStamp[] {
-    return this.tables().flatMap(({ number }) => {
+    let tables: readonly KeyedTable[];
+    try {
+      tables = this.tables();
+    } catch {
+      return [];
+    }
+    return tables.flatMap(({ number }) => {
       const known = this.#known.get(number);
       return known === undefined || this.damages.has(number) ? [] : [known];
     });
@@ -80,7 +91,10 @@ export class TableGuard {
     this.#tables = new LiveTables(this.location);
   }
 
-  /** Before values are read: a promise only when something has to be checked. @throws CodedError `LOG_CORRUPT`. */
+  /**
+   * Before values are read: a promise only when something has to be checked.
+   * @throws CodedError `LOG_CORRUPT`; `LOG_READ_FAILED`, `LOG_FILES_EXHAUSTED` when that cannot be done now.
+   */
   admitKeys(keys: readonly Uint8Array[]): Promise<void> | undefined {
     this.#refresh();
     const touched = new Set<KeyedTable>();
@@ -88,7 +102,7 @@ export class TableGuard {
     return this.#admit(touched);
   }
 
-  /** Before an iterator goes over a range, or LevelDB compacts it. @throws CodedError `LOG_CORRUPT`. */
+  /** Before an iterator goes over a range, or LevelDB compacts it. @throws CodedError as {@link admitKeys}. */
   admitRange(fromKey: Uint8Array, toKey: Uint8Array): Promise<void> | undefined {
     this.#refresh();
     return this.#admit(new Set(this.#tables.ofRange(fromKey, toKey)));
@@ -107,10 +121,11 @@ export class TableGuard {
       this.#lookedMs.set(number, nowMs);
     }
     // A clock that was set makes no check younger.
-    return Math.abs(Date.now() - known[5]) <= ageMsMax;
+    const believedMs = this.damages.has(number) ? damagedMsMax : ageMsMax;
+    return Math.abs(Date.now() - known[5]) <= believedMs;
   }
 
-  /** Checks a table, whatever is known of it. Never rejects. */
+  /** Checks a table, whatever is known of it. Never rejects: what cannot be checked is not known, and is refused. */
   check(table: KeyedTable): Promise<void> {
     let check = this.#checks.get(table.number);
     if (check === undefined) {
@@ -126,12 +141,30 @@ export class TableGuard {
     return check;
   }
 
-  /** Checks all tables that changed since they were. @throws CodedError `LOG_CORRUPT` of the MANIFEST: nothing goes on without it. */
-  async checkUnknown(): Promise<void> {
+  /**
+   * Checks all tables that changed since they were.
+   * @throws CodedError `LOG_CORRUPT` of the MANIFEST: nothing goes on without it. Else what {@link admitKeys} throws of a table that
+   * cannot be checked.
+   * @param checked waited for after each of them.
+   */
+  async checkUnknown(checked?: () => Promise<void>): Promise<void> {
     const manifest = await readManifest(this.location);
     if (manifest !== undefined && manifest.damages.length > 0) throw damageError(manifest.damages[0]);
-    for (const table of this.tables())
-      if (!this.isKnown(table, Number.POSITIVE_INFINITY)) await this.check(table);
+    for (const table of this.#unknown()) {
+      await this.#checkOrThrow(table);
+      await checked?.();
+    }
+  }
+
+  /** Of the tables that {@link checkUnknown} would check. */
+  get unknownBytes(): number {
+    return this.#unknown().reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Checks those that are damaged once more, before anything is done about it. @throws CodedError as {@link checkUnknown}. */
+  async checkDamaged(): Promise<void> {
+    if (this.damages.size === 0) return;
+    for (const table of this.tables()) if (this.damages.has(table.number)) await this.#checkOrThrow(table);
   }
 
   /** Another thread has found it damaged. */
@@ -147,7 +180,7 @@ export class TableGuard {
   /** Forgets tables that LevelDB has deleted. */
   prune(): void {
     const live = new Set(this.tables().map(({ number }) => number));
-    for (const map of [this.#known, this.#lookedMs, this.damages])
+    for (const map of [this.#known, this.#lookedMs, this.#failures, this.damages])
       for (const number of map.keys()) if (!live.has(number)) map.delete(number);
   }
 
@@ -161,8 +194,8 @@ export class TableGuard {
   #refresh(): void {
     const nowMs = performance.now();
     if (nowMs - this.#refreshedMs <= lookedMsMax) return;
-    this.#refreshedMs = nowMs;
     this.#tables.refresh();
+    this.#refreshedMs = nowMs;
   }
 
   #admit(tables: ReadonlySet<KeyedTable>): Promise<void> | undefined {
@@ -176,14 +209,40 @@ export class TableGuard {
   }
 
   #refuse(tables: Iterable<KeyedTable>): void {
-    if (this.damages.size === 0) return;
+    if (this.damages.size === 0 && this.#failures.size === 0) return;
     for (const { number } of tables) {
+      const failure = this.#failures.get(number);
+      if (failure !== undefined) throw failure;
       const damage = this.damages.get(number);
       if (damage !== undefined) throw damageError(damage);
     }
   }
 
+  #unknown(): KeyedTable[] {
+    return this.tables().filter((table) => !this.isKnown(table, Number.POSITIVE_INFINITY));
+  }
+
+  async #checkOrThrow(table: KeyedTable): Promise<void> {
+    await this.check(table);
+    const failure = this.#failures.get(table.number);
+    if (failure !== undefined) throw failure;
+  }
+
   async #check(table: KeyedTable): Promise<void> {
+    const { number } = table;
+    this.#failures.delete(number);
+    try {
+      await this.#checkFile(table);
+    } catch (error) {
+      this.#known.delete(number);
+      this.#failures.set(
+        number,
+        readFailure(`cannot check ${join(this.location, tableName(number))}`, error),
+      );
+    }
+  }
+
+  async #checkFile(table: KeyedTable): Promise<void> {
     const { number, bytes } = table;
     const file = this.#stampOf(number);
     // LevelDB says so of a table that is missing, and most are: it has replaced them.
@@ -206,8 +265,13 @@ export class TableGuard {
   }
 
   #isUnchanged(stamp: TableStamp): boolean {
-    const now = this.#stampOf(stamp[0]);
-    return now === undefined || this.#isSame(stamp, now);
+    try {
+      const now = this.#stampOf(stamp[0]);
+      return now === undefined || this.#isSame(stamp, now);
+    } catch {
+      // The check that follows says why.
+      return false;
+    }
   }
 
   #isSame(one: TableStamp, other: TableStamp): boolean {

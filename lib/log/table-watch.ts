@@ -32,6 +32,10 @@ const roundsPerWriting = 300;
 /** Rounds after which an opening has not ended the process. */
 const roundsProven = 10;
 const pageBytes = 4096;
+/** How often a start writes down what it has checked: it may be killed for taking long. */
+const stampedMs = 3000;
+/** A start that has more to check says so before: seconds, on a fast disk. */
+const muchBytes = 2 ** 30;
 
 /** Told of each damage once. */
 export type DamageListener = (damage: DatabaseDamage) => void;
@@ -46,7 +50,8 @@ export class TableWatch {
   damages = 0;
   readonly #dataDir: string;
   readonly #timer: NodeJS.Timeout;
-  #next = 0;
+  /** Of each guard, where its next round begins. */
+  readonly #next = new Map<TableGuard, number>();
   #rounds = 0;
   /** By `performance.now()`: no table is checked before. */
   #restsUntilMs = 0;
@@ -58,16 +63,26 @@ export class TableWatch {
     this.#dataDir = dataDir;
     [this.store, this.journal] = guards;
     this.#timer = setInterval(() => {
-      if (this.#isOpen) this.#round ??= this.#goRound().finally(() => (this.#round = undefined));
+      // What cannot be looked at now is in the next round; whoever reads it is told why.
+      if (this.#isOpen)
+        this.#round ??= this.#goRound()
+          .catch(() => undefined)
+          .finally(() => (this.#round = undefined));
     }, roundMs);
     this.#timer.unref();
   }
 
   /**
    * Checks what is not known of the tables in `dataDir`, before they are opened, and mends what is damaged.
+   * @param checking told of bytes to check when they are `muchBytesMin` or more.
    * @throws CodedError `LOG_CORRUPT`, `LOG_LOCKED`: what another process is writing looks damaged.
    */
-  static async begin(dataDir: string, told: DamageListener = () => {}): Promise<TableWatch> {
+  static async begin(
+    dataDir: string,
+    told: DamageListener = () => {},
+    checking: (bytes: number) => void = () => {},
+    muchBytesMin = muchBytes,
+  ): Promise<TableWatch> {
     refuseUnfinishedRepair(dataDir);
     const guards: TableGuard[] = [];
     for (const folder of [storeFolder, journalFolder]) {
@@ -80,10 +95,15 @@ export class TableWatch {
     }
     const watch = new TableWatch(dataDir, guards);
     try {
+      for (const guard of guards) {
+        const bytes = guard.unknownBytes;
+        if (bytes >= muchBytesMin) checking(bytes);
+      }
       await watch.#begin();
       return watch;
     } catch (error) {
       clearInterval(watch.#timer);
+      for (const guard of guards) guard.closed();
       throw error;
     }
   }
@@ -100,7 +120,11 @@ export class TableWatch {
   /** Another thread has found a table of the store damaged: it is looked at here, too. */
   distrust(number: number): void {
     this.store.distrust(number);
-    for (const table of this.store.tables()) if (table.number === number) void this.store.check(table);
+    try {
+      for (const table of this.store.tables()) if (table.number === number) void this.store.check(table);
+    } catch {
+      // It is not known any more: a round comes to it.
+    }
   }
 
   /** The databases are open, and the coverage ledger has what is lost. */
@@ -112,7 +136,7 @@ export class TableWatch {
     this.#wasOpen = true;
   }
 
-  /** They are closed, to be opened again: mends what is damaged, and says what is lost of the store. */
+  /** They are closed, to be opened again: mends what is damaged of the store, and says what is lost. Of the journal memory has all. */
   async mend(): Promise<readonly LostKeys[]> {
     this.#isOpen = false;
     await this.#round;
@@ -120,9 +144,8 @@ export class TableWatch {
       guard.closed();
       await guard.checkUnknown();
       guard.prune();
+      await guard.checkDamaged();
     }
-    // All that the journal has is in the store.
-    if (this.journal.damages.size > 0) await this.#setJournalAside();
     await this.#mendAll(this.store);
     return this.lost;
   }
@@ -145,7 +168,8 @@ export class TableWatch {
       for (const guard of this.#guards) {
         const { location } = guard;
         if (!existsSync(location)) continue;
-        await checkClosed(guard);
+        await this.#checkAll(guard);
+        await guard.checkDamaged();
         await writeStamps(location, guard.stamps);
         if (await markOpening(location)) marked.push(location);
       }
@@ -157,6 +181,15 @@ export class TableWatch {
       for (const location of marked) await unmarkOpening(location);
       throw error;
     }
+  }
+
+  async #checkAll(guard: TableGuard): Promise<void> {
+    let writtenMs = performance.now();
+    await checkClosed(guard, async () => {
+      if (performance.now() - writtenMs < stampedMs) return;
+      await writeStamps(guard.location, guard.stamps);
+      writtenMs = performance.now();
+    });
   }
 
   async #mendAll(guard: TableGuard): Promise<void> {
@@ -185,7 +218,8 @@ export class TableWatch {
     return join(this.#dataDir, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
   }
 
-  async #setJournalAside(): Promise<void> {
+  /** The store has all that the journal had, and the journal is damaged and closed. */
+  async setJournalAside(): Promise<void> {
     const aside = this.#aside();
     try {
       await mkdir(aside, { recursive: true });
@@ -201,8 +235,11 @@ export class TableWatch {
     this.#rounds++;
     for (const guard of this.#guards) {
       const tables = guard.tables();
-      for (let looks = 0; looks < Math.min(looksPerRound, tables.length); looks++) {
-        const table = tables[this.#next++ % tables.length];
+      const first = this.#next.get(guard) ?? 0;
+      const end = first + Math.min(looksPerRound, tables.length);
+      this.#next.set(guard, end);
+      for (let at = first; at < end; at++) {
+        const table = tables[at % tables.length];
         if (guard.isKnown(table, renewedMs) || performance.now() < this.#restsUntilMs) continue;
         await guard.check(table);
         this.#restsUntilMs = performance.now() + (table.bytes / bytesPerSecond) * 1000;

@@ -280,6 +280,11 @@ async function openLog(
     // With workers nobody reads in this thread.
     tailBytesMax: pool === undefined ? tailBytesMax : 0,
     onDamage: (damage) => logDamage(logger, damage),
+    onLongCheck: (bytes) =>
+      logger.info(
+        { bytes },
+        'the log is checked before it is opened: this takes a second or more for each GB',
+      ),
     follower: pool,
   });
   opened.push(() => log.close());
