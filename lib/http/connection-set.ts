@@ -90,6 +90,11 @@ export class ConnectionSet {
     this.#dropOldest();
   }
 
+  /** Connections that are there, and those of them that are waited for. */
+  get sizes(): { readonly all: number; readonly waiting: number } {
+    return { all: this.#all.size, waiting: this.#waiting.size };
+  }
+
   of(socket: Socket): Connection | undefined {
     return this.#all.get(socket);
   }
@@ -109,7 +114,8 @@ export class ConnectionSet {
     this.#waiting.delete(connection);
     connection.answers(response);
     response.once('close', () => {
-      if (connection.answered()) this.#wait(connection);
+      // It may be that its connection ended first.
+      if (connection.answered() && this.#all.has(socket)) this.#wait(connection);
     });
   }
 

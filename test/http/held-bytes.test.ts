@@ -179,3 +179,23 @@ it('what a proxy sends after the request of a client is not that client’s', as
   expect(listener.held.shed.address).toBe(0);
   for (const one of many) one.socket.destroy();
 });
+
+it('nothing is left of connections that are gone, however they end', async () => {
+  const { listener, port, source } = await listening({ heldLimits });
+  const requests = [
+    head('GET /'),
+    kept('GET /'),
+    kept('GET /events'),
+    kept('GET /events.ndjson'),
+    handshake('/subscribe'),
+  ];
+  for (const request of requests) {
+    const { socket, closed } = sent(port, request + kept('GET /').repeat(5));
+    await vi.waitFor(() => expect(socket.bytesRead).toBeGreaterThan(0));
+    socket.destroy();
+    await closed;
+  }
+  expect(source.subscriptions.length).toBeGreaterThan(0);
+  await vi.waitFor(() => expect(listener.connections.sizes).toEqual({ all: 0, waiting: 0 }));
+  expect(listener.held.bytes).toEqual({ request: 0, message: 0, answer: 0 });
+});
