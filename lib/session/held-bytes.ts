@@ -31,16 +31,17 @@ const connectionBytesMax = 20 * 1024 * 1024;
 const memoryShare = 1 / 4;
 const bytesLeast = 128 * 1024 * 1024;
 const bytesMost = 2 * 1024 * 1024 * 1024;
-/** Of that, what one address may have; at least a body of the longest kind. */
+/** Of that, what one address may have: at least a body of the longest kind, and never more than six of the longest messages. */
 const addressShare = 1 / 16;
 const addressBytesLeast = 32 * 1024 * 1024;
+const addressBytesMost = 64 * 1024 * 1024;
 /** How far below the bound room is made: else each further byte would cost a search for who holds most. */
 const roomShare = 1 / 16;
 
 /** The bounds of one of `threads` that listen, on a machine (or in a container) with so much memory. */
 export function heldLimitsOf(memoryBytes: number, threads: number): HeldLimits {
   const bytesMax = Math.min(bytesMost, Math.max(bytesLeast, memoryBytes * memoryShare)) / threads;
-  const addressBytesMax = Math.max(addressBytesLeast, bytesMax * addressShare);
+  const addressBytesMax = Math.min(addressBytesMost, Math.max(addressBytesLeast, bytesMax * addressShare));
   return { connectionBytesMax, addressBytesMax, bytesMax };
 }
 

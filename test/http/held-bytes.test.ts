@@ -1,7 +1,9 @@
 // What clients make a listener hold, over raw sockets: each kind is counted, and an address at its limit loses what is its own.
 
+import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, vi } from 'vitest';
+import { respondText } from '../../lib/http/respond.ts';
 import { textFrame } from './fake-source.ts';
 import { listening } from './listening.ts';
 import { exchange, handshake, head, sent } from './raw-client.ts';
@@ -198,4 +200,24 @@ it('nothing is left of connections that are gone, however they end', async () =>
   expect(source.subscriptions.length).toBeGreaterThan(0);
   await vi.waitFor(() => expect(listener.connections.sizes).toEqual({ all: 0, waiting: 0 }));
   expect(listener.held.bytes).toEqual({ request: 0, message: 0, answer: 0 });
+});
+
+it('a client that sends hundreds of requests and reads later gets all answers', async () => {
+  const big = 'x'.repeat(100_000);
+  const route = {
+    path: '/big',
+    allow: 'GET',
+    handle: (_request: unknown, response: ServerResponse) => respondText(response, 200, big),
+  };
+  const { port, listener } = await listening({ routes: [route] });
+  const { socket } = sent(port, kept('GET /big').repeat(300));
+  let bytes = 0;
+  socket.pause();
+  await sleep(200);
+  expect(listener.held.bytes.answer + listener.held.bytes.request).toBeLessThan(4_000_000);
+  socket.on('data', (chunk: Buffer | string) => {
+    bytes += chunk.length;
+  });
+  socket.resume();
+  await vi.waitFor(() => expect(bytes).toBeGreaterThan(300 * 100_000), 10_000);
 });

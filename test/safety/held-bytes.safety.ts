@@ -53,7 +53,7 @@ describe.each([
     }));
 
   it('that are short, and many', () =>
-    target.under(150 * mebibyte, async () => {
+    target.under(300 * mebibyte, async () => {
       const attackers = Array.from({ length: 100 }, () => new Attacker(target.port, get(path)));
       await Promise.all(attackers.map((attacker) => attacker.receives(/^HTTP\/1\.1 200/)));
       if (path.includes('ndjson')) for (const { socket } of attackers) socket.pause();

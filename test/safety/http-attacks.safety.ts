@@ -74,7 +74,7 @@ describe('slow clients', () => {
     target.under(400 * mebibyte, async () => {
       const head = `GET /subscribe?${'wantedDids=did:web:a&'.repeat(47_000)}`;
       const attackers = Array.from({ length: 300 }, () => new Attacker(target.port, head));
-      await expect.poll(() => attackers.filter(({ isClosed }) => isClosed).length).toBeGreaterThan(150);
+      await expect.poll(() => attackers.filter(({ isClosed }) => isClosed).length).toBeGreaterThan(200);
       expect(await handshakeMs()).toBeLessThan(handshakeMsMax);
       reset(attackers);
     }));
