@@ -99,12 +99,12 @@ export class ConnectionSet {
     return this.#all.get(socket);
   }
 
-  /** A handshake is there, and waits for its turn. */
-  upgrade(socket: Socket): void {
+  /** A handshake is there, and waits for its turn. @param head what came behind it; returns all of that. */
+  upgrade(socket: Socket, head: Buffer): Buffer {
     const connection = this.#all.get(socket);
-    if (connection === undefined) return;
-    connection.upgrades();
+    if (connection === undefined) return head;
     this.#waiting.delete(connection);
+    return Buffer.concat([head, connection.upgrades()]);
   }
 
   /** A request is there, and is being answered until `response` has come to its end. Called for each response that is made. */

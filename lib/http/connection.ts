@@ -91,12 +91,12 @@ export class Connection implements FeedOwner {
     return this.#answers === 0;
   }
 
-  /** A handshake is there: what comes behind it is the WebSocket's. */
-  upgrades(): void {
+  /** A handshake is there: what comes behind it is the WebSocket's. Returns what of that has been read. */
+  upgrades(): Buffer {
     this.waitsSinceMs = undefined;
     this.#headBytes = 0;
     this.note();
-    this.#feed.end();
+    return this.#feed.end();
   }
 
   /** It is a subscriber's from now on. */

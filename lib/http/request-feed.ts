@@ -16,6 +16,8 @@ const pieceBytesMin = 512;
  */
 const piecesMax = 4;
 
+const nothing = Buffer.alloc(0);
+
 /** What is to be done with what comes next. */
 export type Next =
   | 'parse'
@@ -40,6 +42,8 @@ export class RequestFeed {
   readonly #parse: (bytes: Buffer) => void;
   #isHeld = false;
   #isOver = false;
+  /** What has been read and not handed over, while a piece is being parsed. */
+  #rest: Buffer = nothing;
 
   /** @param socket that node:http has just got, and from which nothing has been read. */
   constructor(socket: Socket, owner: FeedOwner) {
@@ -59,17 +63,18 @@ export class RequestFeed {
     this.#resume();
   }
 
-  /** The socket is somebody else's. */
-  end(): void {
+  /** The socket is somebody else's. Returns what has been read and not handed over: it comes next. */
+  end(): Buffer {
     this.#isOver = true;
     this.#socket.off('data', this.#feed);
+    return this.#rest;
   }
 
   readonly #feed = (bytes: Buffer): void => {
     const socket = this.#socket;
     let pieces = 0;
-    for (let at = 0; at < bytes.length && !socket.destroyed; pieces++) {
-      const next = this.#isOver ? 'hold' : this.#owner.next;
+    for (let at = 0; at < bytes.length && !socket.destroyed && !this.#isOver; pieces++) {
+      const { next } = this.#owner;
       // Read on and forgotten, so that the client's end is seen.
       if (next === 'forget') return;
       if (next === 'hold' || this.#isBraked || socket.isPaused() || pieces === piecesMax) {
@@ -78,17 +83,17 @@ export class RequestFeed {
       }
       const headEndsAt = bytes.indexOf(headEnd, at + pieceBytesMin - headEnd.length);
       const end = headEndsAt === -1 ? bytes.length : headEndsAt + headEnd.length;
+      this.#rest = bytes.subarray(end);
       this.#parse(bytes.subarray(at, end));
+      this.#rest = nothing;
       if (!this.#isOver) this.#owner.parsed(end - at);
       at = end;
     }
   };
 
   #hold(rest: Buffer, next: Next): void {
-    if (!this.#isOver) {
-      this.#isHeld = next === 'hold';
-      this.#socket.pause();
-    }
+    this.#isHeld = next === 'hold';
+    this.#socket.pause();
     this.#socket.unshift(rest);
     this.#owner.held();
     if (next === 'parse') setImmediate(this.#resume);

@@ -6,7 +6,7 @@ import { expect, it, vi } from 'vitest';
 import { respondText } from '../../lib/http/respond.ts';
 import { textFrame } from './fake-source.ts';
 import { listening } from './listening.ts';
-import { exchange, handshake, head, sent } from './raw-client.ts';
+import { clientFrame, exchange, handshake, head, sent } from './raw-client.ts';
 
 const kibibyte = 1024;
 const heldLimits = {
@@ -220,4 +220,19 @@ it('a client that sends hundreds of requests and reads later gets all answers', 
   });
   socket.resume();
   await vi.waitFor(() => expect(bytes).toBeGreaterThan(300 * 100_000), 10_000);
+});
+
+it('messages that come with a handshake come in their order, whatever is in them', async () => {
+  const { listener, port } = await listening();
+  const updates = Array.from({ length: 20 }, (_, at) =>
+    clientFrame(
+      0x81,
+      JSON.stringify(
+        { type: 'options_update', payload: { wantedDids: [`did:web:a${at}`] } },
+        undefined,
+      ).replace(':', ':\r\n\r\n'),
+    ),
+  );
+  sent(port, handshake('/subscribe') + Buffer.concat(updates).toString('latin1'));
+  await vi.waitFor(() => expect(listener.sessions.counts.messages.get('update')).toBe(20));
 });

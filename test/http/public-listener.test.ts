@@ -212,7 +212,7 @@ describe('bounds', () => {
   it('keeps a connection between requests for longer than balancers do', async () => {
     // A balancer that has kept a connection for 60 s may send a request on it just as we end it, and answers 502.
     expect(publicHttpLimits.keepAliveMs).toBeGreaterThan(60_000);
-    const limits = { ...publicHttpLimits, requestTimeoutMs: 50, idleTimeoutMs: 60, checkIntervalMs: 10 };
+    const limits = { ...publicHttpLimits, requestTimeoutMs: 50, idleTimeoutMs: 300, checkIntervalMs: 10 };
     const { port } = await listening({ limits });
     const { socket, received } = sent(port, 'GET / HTTP/1.1\r\nHost: test\r\n\r\n');
     await vi.waitFor(() => expect(received()).toContain('Welcome'));
