@@ -45,7 +45,14 @@ export default defineConfig({
       serial('fuzz', ['test/fuzz/**/*.fuzz.ts'], 240_000, 5),
       // kill -9 and other ends of real processes, a soak of hundreds of subscribers, and bugs that tests have to find. CRASH_SEED, CRASH_KILLS, SOAK_SEED,
       // SOAK_SECONDS and SOAK_SUBSCRIBERS choose the run.
-      serial('long', ['test/{crash,soak,mutants}/**/*.{crash,soak,mutants}.ts'], 15 * 60_000, 50),
+      serial(
+        'long',
+        ['test/{crash,soak}/**/*.{crash,soak}.ts', 'test/mutants/relay-position.mutants.ts'],
+        15 * 60_000,
+        50,
+      ),
+      // Bugs that the fuzzer has to find. By hand.
+      serial('fuzz-mutants', ['test/mutants/fuzz.mutants.ts'], 15 * 60_000, 50),
       // The three packages, packed and installed into empty projects.
       serial('packages', ['test/packages/**/*.packages.ts'], 10 * 60_000, 50),
     ].map((test) => ({ test, plugins: mutantPlugins() })),
