@@ -51,6 +51,8 @@ export default defineConfig({
         15 * 60_000,
         50,
       ),
+      // A disk that fails at random, by hand: CRASH_SEED.
+      serial('disk', ['test/crash/faulty-disk.disk.ts'], 15 * 60_000, 50),
       // Bugs that the fuzzer has to find. By hand.
       serial('fuzz-mutants', ['test/mutants/fuzz.mutants.ts'], 15 * 60_000, 50),
       // The three packages, packed and installed into empty projects.
