@@ -149,6 +149,14 @@ const filesOf = {
   },
 } as const;
 
+let ownLimit: MemoryLimit | undefined;
+
+/** {@link findMemoryLimit} of this process, which is looked for once in each thread. */
+export function memoryLimit(): MemoryLimit {
+  ownLimit ??= findMemoryLimit();
+  return ownLimit;
+}
+
 /**
  * The limit that counts: of the cgroups of this process, up to the outermost, all that have one. @param procDirectory of the process.
  */

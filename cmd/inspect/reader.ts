@@ -15,6 +15,7 @@ import {
   parts,
   readBlockKey,
   readHead,
+  segmentParts,
 } from '../../lib/log/block-format.ts';
 import { coverageKey, coverageKeysEnd, readCoverageKey } from '../../lib/log/coverage-format.ts';
 import {
@@ -137,10 +138,7 @@ export class ClosedLog {
 
   /** What is stored of the segment that ends with a block of the store, its index first. @throws CodedError `LOG_READ_FAILED`. */
   segmentOf(lastTimeUs: number): Promise<(Uint8Array | undefined)[]> {
-    const keys = [parts.segment, parts.withoutCollection, parts.subjectFilter].map((part) =>
-      blockKey(lastTimeUs, part),
-    );
-    return this.#guard(this.#store.getMany(keys));
+    return this.#guard(this.#store.getMany(segmentParts.map((part) => blockKey(lastTimeUs, part))));
   }
 
   /**

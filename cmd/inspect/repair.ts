@@ -16,15 +16,18 @@ import {
   checkPayload,
   descriptionKey,
   formatVersion,
+  type Part,
   parts,
   readBlockKey,
   readHead,
   readSubjectsOf,
+  segmentParts,
   unpackBlock,
 } from '../../lib/log/block-format.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
 import { coverageKey, coverageWrites, readCoverage, readCoverageKey } from '../../lib/log/coverage-format.ts';
 import {
+  asideName,
   journalFolder,
   openDatabase,
   refuseLocked,
@@ -95,8 +98,7 @@ async function replaceLog(dataDir: string): Promise<string> {
   const finished = join(dataDir, repairedFolder);
   const note = join(finished, asideNote);
   // The same folder in every run, so that both parts of the damaged log are in one.
-  if (!existsSync(note))
-    await writeFile(note, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`, { flush: true });
+  if (!existsSync(note)) await writeFile(note, asideName(), { flush: true });
   const asideIn = join(dataDir, (await readFile(note, 'utf8')) || 'damaged');
   await mkdir(asideIn, { recursive: true });
   // Until it has moved, what is in its place is the damaged one.
@@ -135,11 +137,7 @@ class Repair {
       const key = Buffer.from(text, 'latin1');
       const read = readBlockKey(key);
       // What is stored of a segment may be left when its last block has been deleted.
-      const isOfSegment =
-        read?.part === parts.segment ||
-        read?.part === parts.withoutCollection ||
-        read?.part === parts.subjectFilter;
-      if (read !== undefined && !isOfSegment) {
+      if (read !== undefined && !segmentParts.includes(read.part as Part)) {
         times.add(read.lastTimeUs);
         if (store.get(key) !== undefined) stored.add(read.lastTimeUs);
       }

@@ -6,13 +6,8 @@ import type { Socket } from 'node:net';
 import type { HeldBytes } from '../session/held-bytes.ts';
 import { Connection } from './connection.ts';
 
-/**
- * How often connections that are no subscribers are looked at, in milliseconds: few can hold little until then; many could send
- * half a gigabyte in half a second.
- */
-const lookMs = { few: 500, many: 50 };
-/** How many are few: those hold a megabyte each at most, and the kernel's buffers. */
-const fewMax = 64;
+/** How often connections that are no subscribers are looked at, in milliseconds. */
+const lookMs = 500;
 
 /**
  * How long a connection may say nothing before it has to make room, in milliseconds. A process that opens 6,000 at once on a busy
@@ -61,17 +56,15 @@ export class ConnectionSet {
 
   /** Keeps the bounds from now on. */
   start(): void {
-    const ms = this.#plain.size > fewMax ? lookMs.many : lookMs.few;
-    this.#looking = setTimeout(() => {
+    this.#looking = setInterval(() => {
       for (const connection of this.#plain) connection.look();
       this.#dropSilent();
-      this.start();
-    }, ms).unref();
+    }, lookMs).unref();
   }
 
   /** Keeps them no longer. */
   stop(): void {
-    clearTimeout(this.#looking);
+    clearInterval(this.#looking);
   }
 
   /** Destroys all that are left. */

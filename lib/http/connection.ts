@@ -56,10 +56,6 @@ export class Connection implements FeedOwner {
     this.note();
   }
 
-  held(): void {
-    this.note();
-  }
-
   /** A request is to come, or the body of one. */
   waits(nowMs: number): void {
     this.waitsSinceMs = nowMs;
@@ -78,6 +74,7 @@ export class Connection implements FeedOwner {
 
   /** An answer is written, and on its way. */
   written(): void {
+    this.note();
     this.#unwritten--;
     if (this.#unwritten > 0) return;
     this.#owed = undefined;
@@ -87,6 +84,7 @@ export class Connection implements FeedOwner {
   /** An answer has come to its end; whether it was the last one. */
   answered(): boolean {
     this.#answers--;
+    this.note();
     if (this.#answers === 0 && !this.isSubscriber) this.holding.move(this.#address);
     return this.#answers === 0;
   }
@@ -113,7 +111,7 @@ export class Connection implements FeedOwner {
     if (this.#answers === 0) this.holding.move(this.#address);
   }
 
-  /** Looks at it between two rounds of reading. */
+  /** Looks at it between two rounds of reading: what it has been sent may be taken by now. */
   look(): void {
     this.looks++;
     this.note();

@@ -8,7 +8,7 @@ import type { AddressTable } from '../fanout/address-table.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { ListenAddress } from '../listen-address.ts';
-import { findMemoryLimit } from '../memory.ts';
+import { memoryLimit } from '../memory.ts';
 import { HeldBytes, type HeldLimits, heldLimitsOf } from '../session/held-bytes.ts';
 import { defaultSessionTiming, type SessionTiming } from '../session/session-timer.ts';
 import { Turns } from '../session/turns.ts';
@@ -66,8 +66,11 @@ function countedResponse(connections: ConnectionSet): typeof ServerResponse {
     }
 
     override end(...data: readonly unknown[]): this {
-      if (!this.writableEnded) connections.written(this.req.socket);
-      return super.end(...(data as []));
+      const isFirst = !this.writableEnded;
+      super.end(...(data as []));
+      // Behind it: what it has to send is counted then.
+      if (isFirst) connections.written(this.req.socket);
+      return this;
     }
   }
   return CountedResponse as unknown as typeof ServerResponse;
@@ -100,7 +103,7 @@ export class PublicListener {
     const timing = { ...defaultSessionTiming, ...options.timing };
     const clientAddresses = new ClientAddresses(trustedProxies);
     const admission = new Admission(addresses, clientAddresses, onAddressFull);
-    this.held = new HeldBytes(options.heldLimits ?? heldLimitsOf(findMemoryLimit().limitBytes, listeners));
+    this.held = new HeldBytes(options.heldLimits ?? heldLimitsOf(memoryLimit().limitBytes, listeners));
     const connections = new ConnectionSet(this.held, {
       socketsMax: limits.socketsMax,
       crowdMax: () => Math.min(crowdMax, addresses.placesFree / listeners),

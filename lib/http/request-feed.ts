@@ -31,7 +31,8 @@ export interface FeedOwner {
   readonly next: Next;
   /** So many bytes have been parsed. */
   parsed(bytes: number): void;
-  held(): void;
+  /** Something stays in the socket. */
+  note(): void;
 }
 
 /** See the file comment. */
@@ -95,7 +96,7 @@ export class RequestFeed {
     this.#isHeld = next === 'hold';
     this.#socket.pause();
     this.#socket.unshift(rest);
-    this.#owner.held();
+    this.#owner.note();
     if (next === 'parse') setImmediate(this.#resume);
   }
 

@@ -55,6 +55,8 @@ export const parts = {
 /** The highest of them. */
 export const lastPart = parts.subjectFilter;
 export type Part = (typeof parts)[keyof typeof parts];
+/** Those that a segment has, at the key of its last block; its index first. */
+export const segmentParts: readonly Part[] = [parts.segment, parts.withoutCollection, parts.subjectFilter];
 
 const keyPrefix = 0x62;
 const keyBytes = 10;

@@ -17,6 +17,7 @@ import {
   packBlock,
   parts,
   readHead,
+  segmentParts,
   storedSubjectsOf,
   writeHead,
 } from './block-format.ts';
@@ -42,7 +43,6 @@ const measuredBytesMin = 16 * 1024 * 1024;
 /** No blocks take more than this: beyond it something else is in the directory. */
 const spaceRatioMax = 1.5;
 const blockParts = [parts.head, parts.json, parts.zstd, parts.subjects];
-const segmentParts = [parts.segment, parts.withoutCollection, parts.subjectFilter];
 const nothingStored: LogOffset = { events: 0, bytes: 0 };
 
 type StoreLimits = Pick<LogLimits, 'storeBufferBytes' | 'tableBytes' | 'deletedBytesMax'> &

@@ -19,6 +19,11 @@ export const journalFolder = 'journal';
 /** Where a repair has a whole log, while it puts it in the place of the damaged one. */
 export const repairedFolder = 'repair-finished';
 
+/** The name of a folder, in the data directory, for what is damaged and set aside now. */
+export function asideName(): string {
+  return `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`;
+}
+
 /** Bytes that must fit before the log goes on: LevelDB's recovery writes its logs and a table again. */
 const probeBytes = 32 * 1024 * 1024;
 const probeName = 'space-probe';

@@ -3,6 +3,7 @@
 
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { firstPast } from '../binary-search.ts';
 import { readFailure } from './log-errors.ts';
 import { pageBytes, readRecords } from './record-file.ts';
 import { applyEdit, isMissing, type LiveTable, manifestName } from './table-check.ts';
@@ -123,12 +124,12 @@ function isIn(key: Uint8Array, { fromKey, toKey }: KeyedTable): boolean {
 
 /** Index of the first table of a level that ends at `key` or behind it. */
 function firstEndingAt(tables: readonly KeyedTable[], key: Uint8Array): number {
-  let low = 0;
-  let high = tables.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (Buffer.compare(tables[middle].toKey, key) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return firstPast({ tables, key }, 0, tables.length, endsAt, 0);
+}
+
+function endsAt(
+  { tables, key }: { readonly tables: readonly KeyedTable[]; readonly key: Uint8Array },
+  index: number,
+): boolean {
+  return Buffer.compare(tables[index].toKey, key) >= 0;
 }

@@ -10,6 +10,7 @@ import {
   parts,
   readBlockKey,
   readHead,
+  segmentParts,
 } from './block-format.ts';
 import { coverageKey, coverageWrites, lostRowsDetail, readCoverageKey } from './coverage-format.ts';
 import type { Database } from './database.ts';
@@ -85,7 +86,7 @@ async function noteMissing(
     // Without one of them what a segment has is made again from its blocks: segment-rebuild.ts.
     const hasSegment = present.has(parts.segment) && present.has(parts.subjectFilter);
     for (const part of present) {
-      const isLeft = isOfSegment(part) ? hasSegment : present.has(parts.head);
+      const isLeft = segmentParts.includes(part) ? hasSegment : present.has(parts.head);
       if (!isLeft) rests.push(blockKey(lastTimeUs, part));
     }
     if (!present.has(parts.head)) continue;
@@ -102,10 +103,6 @@ async function noteMissing(
   const deletions = rests.map((key) => ({ type: 'del' as const, key }));
   await db.batch([...deletions, ...coverageWrites(rows)], { sync: true });
   return { endUs, isStart };
-}
-
-function isOfSegment(part: Part): boolean {
-  return part === parts.segment || part === parts.withoutCollection || part === parts.subjectFilter;
 }
 
 /** Where rows lie: at the end of what is lost. Who cuts a log off behind a gap looks for it there. */

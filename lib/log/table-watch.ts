@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { descriptionKey } from './block-format.ts';
-import { checkClosed, journalFolder, refuseUnfinishedRepair, storeFolder } from './database.ts';
+import { asideName, checkClosed, journalFolder, refuseUnfinishedRepair, storeFolder } from './database.ts';
 import { writeFailure } from './log-errors.ts';
 import { type DatabaseDamage, tableName } from './table-check.ts';
 import { checkedMsMax, damageError, TableGuard } from './table-guard.ts';
@@ -215,7 +215,7 @@ export class TableWatch {
   }
 
   #aside(): string {
-    return join(this.#dataDir, `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
+    return join(this.#dataDir, asideName());
   }
 
   /** The store has all that the journal had, and the journal is damaged and closed. */

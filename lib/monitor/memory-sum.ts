@@ -2,18 +2,16 @@
 // sum of what has to be given back for good. What each number is lib/memory.ts and the log know; here they come together.
 
 import type { EventLog } from '../log/event-log.ts';
-import { findMemoryLimit, type MemoryLimit, processMemory, socketMemory } from '../memory.ts';
+import { memoryLimit, processMemory, socketMemory } from '../memory.ts';
 import type { MemoryReport } from '../status/status-report.ts';
 import type { Counts, DeliveryCounts } from '../worker/delivery-counts.ts';
 
 /** What is told of the threads. */
 export type HeapCounts = Pick<DeliveryCounts, 'heapUsedBytes' | 'externalBytes'>;
 
-let limit: MemoryLimit | undefined;
-
 /** Reads, when it is asked for: some 0.1 ms. */
 export function readMemory(heaps: HeapCounts, log: Pick<EventLog, 'databaseBytes'>): MemoryReport {
-  limit ??= findMemoryLimit();
+  const limit = memoryLimit();
   const { residentBytes, anonymousBytes } = processMemory();
   const sockets = socketMemory();
   return {

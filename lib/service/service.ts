@@ -17,7 +17,7 @@ import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
 import { LevelLog } from '../log/level-log.ts';
 import type { DatabaseDamage } from '../log/table-check.ts';
 import type { Logger, ProcessLogger } from '../logger.ts';
-import { findMemoryLimit, heapUse } from '../memory.ts';
+import { heapUse, memoryLimit } from '../memory.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { openFilesMax, shareOpenFiles } from '../open-files.ts';
 import { packageVersion } from '../package-version.ts';
@@ -302,7 +302,7 @@ async function openLog(
 
 function logStart(parts: Parts, addresses: ServiceAddresses): void {
   const { logger, relays, workers, compressor, log } = parts;
-  const limit = findMemoryLimit();
+  const limit = memoryLimit();
   logger.info(
     {
       listen: formatListenAddress(addresses.public),

@@ -11,7 +11,7 @@ import { PublicListener } from '../http/public-listener.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import type { Block } from '../log/block.ts';
 import type { LogReader } from '../log/event-log.ts';
-import { collectGarbage, findMemoryLimit, heapUse } from '../memory.ts';
+import { collectGarbage, heapUse, memoryLimit } from '../memory.ts';
 import type { StatusReport } from '../status/status-report.ts';
 import { statusRoutes } from '../status/status-routes.ts';
 import type { Codec } from './codec.ts';
@@ -130,11 +130,10 @@ function watchMemory(
   { sessions }: PublicListener,
   writeLog: (entry: ServerLogEntry) => void,
 ): MemoryWatch {
-  const limit = findMemoryLimit();
   return new MemoryWatch(
     {
       heap: heapUse,
-      container: () => limit.use(),
+      container: () => memoryLimit().use(),
       collect: collectGarbage,
       nowMs: () => performance.now(),
     },

@@ -2,20 +2,14 @@
 // feeds, plain and compressed, which judge every event. What attackers do to the test's own event loop does not reach it.
 // Forked by target.ts, which sends the daemon's address and then asks for reports.
 
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { zstdDecompressSync } from 'node:zlib';
-import { WebSocket } from 'ws';
-import { defaultDictionaryPath } from '../../lib/codec/dictionary.ts';
 import { FramePool } from '../../simulator/lib/frame-pool.ts';
 import { SyntheticNetwork } from '../../simulator/lib/network.ts';
 import { RelayServer } from '../../simulator/lib/relay-server.ts';
-import { DeliveryLedger, type V1Message } from '../support/delivery-ledger.ts';
+import { missingOf, Witness } from '../support/witness.ts';
 
 const framesPerSecond = 750;
 const settleMs = 5_000;
-const dictionary = readFileSync(defaultDictionaryPath());
 
 /** What the subscribers have seen since the last report. */
 export interface Report {
@@ -27,38 +21,21 @@ export interface Report {
   readonly problem: string | undefined;
 }
 
-class Witness {
+class Counted extends Witness {
   events = 0;
   worstLagMs = 0;
-  problem: string | undefined;
-  readonly ledger: DeliveryLedger;
-  readonly opened: Promise<unknown>;
-  #lastTimeUs = 0;
 
   constructor(name: string, url: string, pool: FramePool) {
-    this.ledger = new DeliveryLedger(pool, pool.seqAt(0));
-    const socket = new WebSocket(url, { perMessageDeflate: false });
-    this.opened = once(socket, 'open');
-    socket.on('message', (data: Buffer, isBinary) => {
-      const json = isBinary ? zstdDecompressSync(data, { dictionary }) : data;
-      const message = JSON.parse(json.toString()) as V1Message & { time_us: number };
-      const verdict = this.ledger.take(message);
-      if (verdict !== 'new') this.problem ??= `${name}: a ${verdict} event`;
-      if (message.time_us <= this.#lastTimeUs) this.problem ??= `${name}: time_us does not rise`;
-      this.#lastTimeUs = message.time_us;
+    super(name, url, pool, (timeUs) => {
       this.events++;
-      this.worstLagMs = Math.max(this.worstLagMs, Date.now() - message.time_us / 1000);
-    });
-    socket.on('error', () => {});
-    socket.on('close', (code, reason) => {
-      this.problem ??= `${name}: closed with ${code} ${reason}`;
+      this.worstLagMs = Math.max(this.worstLagMs, Date.now() - timeUs / 1000);
     });
   }
 }
 
 const pool = await FramePool.generate(new SyntheticNetwork({ seed: 'safety', accounts: 40 }), 400);
 const relay = await RelayServer.listen({ source: pool, framesPerSecond: 0 });
-let witnesses: Witness[] = [];
+let witnesses: Counted[] = [];
 
 function report(): Report {
   const { events } = witnesses.reduce((one, other) => (one.events <= other.events ? one : other));
@@ -68,10 +45,7 @@ function report(): Report {
   return { events, worstLagMs, problem };
 }
 
-function missing(): number {
-  const counts = witnesses.map(({ ledger }) => ledger.missing(pool.seqAt(0), relay.headSeq + 1).count);
-  return Math.max(...counts);
-}
+const missing = (): number => missingOf(witnesses, pool, relay.headSeq + 1);
 
 /** The relay rests, and everything that it had sent has to be here. */
 async function finish(): Promise<Report> {
@@ -88,8 +62,8 @@ process.on('message', async (message: { subscribe: string } | 'report' | 'finish
   else {
     const { subscribe } = message;
     witnesses = [
-      new Witness('plain', subscribe, pool),
-      new Witness('compressed', `${subscribe}compress=true`, pool),
+      new Counted('plain', subscribe, pool),
+      new Counted('compressed', `${subscribe}compress=true`, pool),
     ];
     // Who asks for no position gets what comes from then on.
     await Promise.all(witnesses.map((witness) => witness.opened));

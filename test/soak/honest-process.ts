@@ -2,16 +2,13 @@
 // Each event of the live ones is judged and timed; a replay has to be what the first of them saw. Forked by attacks.ts, which
 // sends the daemon's address and then asks for reports.
 
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { zstdDecompressSync } from 'node:zlib';
 import { WebSocket } from 'ws';
-import { defaultDictionaryPath } from '../../lib/codec/dictionary.ts';
 import { FramePool } from '../../simulator/lib/frame-pool.ts';
 import { SyntheticNetwork } from '../../simulator/lib/network.ts';
 import { RelayServer } from '../../simulator/lib/relay-server.ts';
 import { timeUsOf } from '../crash/event-trail.ts';
-import { DeliveryLedger, type V1Message } from '../support/delivery-ledger.ts';
+import { missingOf, Witness } from '../support/witness.ts';
 
 /** What attacks.ts sends. */
 export type HonestRequest =
@@ -38,37 +35,23 @@ export interface ReplayReport {
   readonly problem: string | undefined;
 }
 
-const dictionary = readFileSync(defaultDictionaryPath());
 const settleMs = 30_000;
 const replayMsMax = 120_000;
 
 let latenciesMs: number[] = [];
 let gapMs = 0;
-let problem: string | undefined;
 
-class Witness {
-  readonly ledger: DeliveryLedger;
-  timesUs: number[] = [];
+class Timed extends Witness {
+  readonly timesUs: number[] = [];
   #lastMs = performance.now();
 
   constructor(name: string, url: string, pool: FramePool) {
-    this.ledger = new DeliveryLedger(pool, pool.seqAt(0));
-    const socket = new WebSocket(url, { perMessageDeflate: false });
-    socket.on('message', (data: Buffer, isBinary) => {
+    super(name, url, pool, (timeUs) => {
       const nowMs = performance.now();
-      const json = isBinary ? zstdDecompressSync(data, { dictionary }) : data;
-      const message = JSON.parse(json.toString()) as V1Message & { time_us: number };
-      const verdict = this.ledger.take(message);
-      if (verdict !== 'new') problem ??= `${name}: a ${verdict} event`;
-      if (message.time_us <= (this.timesUs.at(-1) ?? 0)) problem ??= `${name}: time_us does not rise`;
-      this.timesUs.push(message.time_us);
-      latenciesMs.push(Date.now() - message.time_us / 1000);
+      this.timesUs.push(timeUs);
+      latenciesMs.push(Date.now() - timeUs / 1000);
       gapMs = Math.max(gapMs, nowMs - this.#lastMs);
       this.#lastMs = nowMs;
-    });
-    socket.on('error', () => {});
-    socket.on('close', (code, reason) => {
-      problem ??= `${name}: closed with ${code} ${reason}`;
     });
   }
 }
@@ -77,7 +60,7 @@ const pool = await FramePool.generate(new SyntheticNetwork({ seed: 'attacks', ac
 const relay = await RelayServer.listen({ source: pool, framesPerSecond: 0 });
 const eventsPerFrame = (pool.firstEventOf(pool.seqAt(2000)) - pool.firstEventOf(pool.seqAt(0))) / 2000;
 let url = '';
-let witnesses: Witness[] = [];
+let witnesses: Timed[] = [];
 
 function report(): HonestReport {
   const sorted = latenciesMs.sort((a, b) => a - b);
@@ -89,7 +72,7 @@ function report(): HonestReport {
     p99Ms: at(0.99),
     maxMs: sorted.at(-1) ?? 0,
     gapMs,
-    problem,
+    problem: witnesses.find(({ problem }) => problem !== undefined)?.problem,
   };
   latenciesMs = [];
   gapMs = 0;
@@ -125,17 +108,15 @@ async function replay(seconds: number): Promise<ReplayReport> {
   return { events, tookMs: performance.now() - startMs, problem: wrong };
 }
 
-function missing(): number {
-  return Math.max(...witnesses.map(({ ledger }) => ledger.missing(pool.seqAt(0), relay.headSeq + 1).count));
-}
+const missing = (): number => missingOf(witnesses, pool, relay.headSeq + 1);
 
 /** The relay rests, and everything that it had sent has to be here. */
 async function finish(): Promise<HonestReport> {
   relay.setRate(0);
   for (const endMs = Date.now() + settleMs; missing() > 0 && Date.now() < endMs; ) await sleep(100);
   const left = missing();
-  if (left > 0) problem ??= `${left} events are missing`;
-  return report();
+  const last = report();
+  return left === 0 ? last : { ...last, problem: last.problem ?? `${left} events are missing` };
 }
 
 process.on('message', async (request: HonestRequest) => {
@@ -145,8 +126,8 @@ process.on('message', async (request: HonestRequest) => {
   else {
     url = request.url;
     witnesses = [
-      new Witness('plain', `${url}?cursor=0`, pool),
-      new Witness('compressed', `${url}?cursor=0&compress=true`, pool),
+      new Timed('plain', `${url}?cursor=0`, pool),
+      new Timed('compressed', `${url}?cursor=0&compress=true`, pool),
     ];
     while (relay.connections === 0) await sleep(5);
     relay.setRate(request.eventsPerSecond / eventsPerFrame);
