@@ -150,8 +150,10 @@ export class RelayWorld implements AsyncDisposable {
       }
       const end = times.findIndex((time, index) => index > at && time !== undefined);
       if (end < 0) break;
-      const before = lastOf(times.slice(0, at), orderSlack);
       const after = firstOf(times.slice(end), orderSlack);
+      // What a relay sent again filled an earlier hole later than this one: it says nothing of this one's place.
+      const inOrder = times.slice(0, at).filter((time) => time !== undefined && time <= after);
+      const before = lastOf(inOrder, orderSlack);
       if (!holes.some((row) => row.from_us <= after && row.to_us >= before))
         uncovered.push(`${at} to ${end} of ${times.length}, stored between ${before} and ${after}`);
       at = end;
