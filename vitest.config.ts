@@ -1,10 +1,15 @@
 // The suites, a project each. `npm test` runs `unit`; the others have an npm script each, because they want programs, both
 // cores or minutes of their own. One file by hand: `npx vitest run test/log/block-cut.test.ts`.
 
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { mutantPlugins } from './test/mutants/mutant-plugin.ts';
 
 type ProjectTest = NonNullable<TestProjectInlineConfiguration['test']>;
+
+/** Compiled sources of the processes that tests start: each takes a third of a second without. */
+const compileCache = join(tmpdir(), 'slipstream-test-compile-cache');
 
 /** A project whose files run one at a time, because each measures or restarts whole processes. */
 function serial(name: string, include: readonly string[], timeoutMs: number, pollMs: number): ProjectTest {
@@ -23,6 +28,7 @@ function serial(name: string, include: readonly string[], timeoutMs: number, pol
 
 const unit: ProjectTest = {
   name: 'unit',
+  env: { NODE_COMPILE_CACHE: compileCache },
   include: ['{test,client/test,simulator/test}/**/*.test.ts'],
   // Not what a test may take, which is seconds at most: a machine with other work is slow, and no test of ours hangs.
   testTimeout: 60_000,
@@ -43,11 +49,15 @@ export default defineConfig({
       serial('safety', ['test/safety/**/*.safety.ts'], 30_000, 5),
       // Inputs made from a grammar, to running daemons and to readers alone. FUZZ_SECONDS, FUZZ_SEED, FUZZ_FROM and FUZZ_COUNT choose the run.
       serial('fuzz', ['test/fuzz/**/*.fuzz.ts'], 240_000, 5),
-      // kill -9 and other ends of real processes, a soak of hundreds of subscribers, and bugs that tests have to find. CRASH_SEED, CRASH_KILLS, SOAK_SEED,
+      // Tests of the suite `unit` in all but time, kill -9 and other ends of real processes, a soak of hundreds of subscribers, and bugs that tests have to find. CRASH_SEED, CRASH_KILLS, SOAK_SEED,
       // SOAK_SECONDS and SOAK_SUBSCRIBERS choose the run.
       serial(
         'long',
-        ['test/{crash,soak}/**/*.{crash,soak}.ts', 'test/mutants/relay-position.mutants.ts'],
+        [
+          'test/{crash,soak}/**/*.{crash,soak}.ts',
+          'test/**/*.long.ts',
+          'test/mutants/relay-position.mutants.ts',
+        ],
         15 * 60_000,
         50,
       ),

@@ -1,6 +1,6 @@
 // How large the parts of a log may become, so that the directory as a whole keeps to what its operator has set. Blocks are
 // most of it; LevelDB adds its logs, tables with what is deleted and not compacted yet, tables that are being rewritten,
-// and the journal. Pure. Measured by test/log/directory-size.test.ts.
+// and the journal. Pure. Measured by test/log/directory-size.long.ts.
 
 /** Bytes, and where each is applied. */
 export interface LogLimits {

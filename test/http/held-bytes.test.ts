@@ -172,7 +172,7 @@ it('what a proxy sends after the request of a client is not that client’s', as
   const { listener, port } = await listening(options);
   const { socket, received } = sent(
     port,
-    kept('POST /events', [...of('192.0.2.66'), 'Content-Length: 1']) + 'x',
+    `${kept('POST /events', [...of('192.0.2.66'), 'Content-Length: 1'])}x`,
   );
   await vi.waitFor(() => expect(received()).toContain('HTTP/1.1 400'));
   const many = Array.from({ length: 4 }, () => sent(port, `GET /?${'x'.repeat(300_000)}`));

@@ -7,7 +7,7 @@ import { SeededRandom } from '../../lib/seeded-random.ts';
 import { PositionSeat, type TestFrame } from './position-seat.ts';
 
 const seed = process.env.RELAY_SEED ?? String(Date.now() % 1_000_000);
-const runs = Number(process.env.RELAY_RUNS ?? 60);
+const runs = Number(process.env.RELAY_RUNS ?? 20);
 const stepsPerRun = 120;
 /** What a new process reads back. */
 const storedMax = 20_000;

@@ -1,5 +1,5 @@
 // A process that damages copies of a log, one after the other, and says of each what the log, its check and its repair make of it. By itself,
-// because LevelDB may end the process. damaged-files.test.ts starts it. Arguments: folder of the log, damages as JSON, first of them.
+// because LevelDB may end the process. damaged-files.long.ts starts it. Arguments: folder of the log, damages as JSON, first of them.
 
 import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

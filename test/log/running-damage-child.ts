@@ -1,5 +1,5 @@
 // A process that damages the tables of copies of a log while it has them open, one after the other, and says of each what became of it.
-// By itself, because LevelDB may end the process. damaged-running.test.ts starts it. Arguments: folder of the log, damages as JSON.
+// By itself, because LevelDB may end the process. damaged-running.long.ts starts it. Arguments: folder of the log, damages as JSON.
 
 import { closeSync, cpSync, mkdtempSync, openSync, readSync, rmSync, truncateSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';

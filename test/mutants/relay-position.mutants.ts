@@ -87,14 +87,24 @@ const mutants: Readonly<Record<string, Mutant>> = {
 };
 
 /** The tests that need no daemon, and for what they cannot see those that do. */
-const pure = ['relay-position', 'relay-position-random', 'place-search'];
-const whole = ['relay-change'];
+const pure = ['relay-position.test.ts', 'relay-position-random.test.ts', 'place-search.test.ts'];
+const whole = ['relay-change.long.ts'];
 
 function run(mutant: Mutant | undefined, names: readonly string[]): number | null {
-  const suite = names.map((name) => `test/ingest/${name}.test.ts`);
-  const env = { ...process.env, RELAY_SEED: '4', RELAY_RUNS: '20' };
+  const suite = names.map((name) => `test/ingest/${name}`);
+  const env = { ...process.env, RELAY_SEED: '4' };
   if (mutant !== undefined) Object.assign(env, { [mutantVariable]: JSON.stringify(mutant) });
-  const command = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'unit', '--bail', '1', ...suite];
+  const command = [
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    '--project',
+    'unit',
+    '--project',
+    'long',
+    '--bail',
+    '1',
+    ...suite,
+  ];
   return spawnSync(process.execPath, command, { cwd: root, env, stdio: 'ignore' }).status;
 }
 

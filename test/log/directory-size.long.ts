@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { settings } from '../../lib/config/settings.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
-import { limitsOf } from '../../lib/log/log-limits.ts';
 import { fakeCompressor } from '../support/events.ts';
 import { ShiftedBlocks } from '../support/shifted-blocks.ts';
 
@@ -54,15 +53,4 @@ test.each([
   expect(log.stats().storedBytes / limit).toBeGreaterThan(0.5);
   await log.close();
   await rm(dataDir, { recursive: true });
-});
-
-test('limits grow with the directory up to what LevelDB is quick with, and there is none for none', () => {
-  const least = limitsOf(leastBytes);
-  const large = limitsOf(10 * 2 ** 30);
-  for (const name of Object.keys(least) as (keyof typeof least)[]) {
-    expect(least[name], name).toBeGreaterThan(0);
-    expect(large[name], name).toBeGreaterThan(least[name]);
-  }
-  const none = limitsOf(0);
-  expect(none).toEqual({ ...large, keptBytesMax: 0, trimmedAboveBytes: Infinity, storedBytesMax: Infinity });
 });
