@@ -116,7 +116,7 @@ class TextRoute implements Route {
     return this.#options.sessions.open(request, asked.afterTimeUs !== undefined, (remoteAddress, holding) => {
       // A socket that is gone would never tell its session, nor one whose client has shut its half, which is what those do that go.
       if (request.socket.readableEnded) request.socket.destroy();
-      if (request.socket.destroyed) return undefined;
+      if (!request.socket.writable) return undefined;
       return new HttpSession({ host, request, response, asked, holding, remoteAddress });
     });
   }
