@@ -4,7 +4,7 @@
 import { setFlagsFromString } from 'node:v8';
 import type { Config } from '../lib/config/config.ts';
 import { CodedError } from '../lib/errors.ts';
-import { createLogger, type Logger } from '../lib/logger.ts';
+import { createLogger, type ProcessLogger } from '../lib/logger.ts';
 import { Service } from '../lib/service/service.ts';
 
 /** From the signal to the exit; a stop that hangs is cut off here. */
@@ -48,18 +48,33 @@ export async function runDaemon(config: Config): Promise<void> {
 }
 
 /** Ends the process. */
-async function stop(service: Service, logger: Logger): Promise<void> {
+async function stop(service: Service, logger: ProcessLogger): Promise<void> {
   setTimeout(() => {
     logger.error({}, 'the stop took too long: cut off');
-    process.exit(1);
+    exitAtOnce(1, logger);
   }, stopMsMax).unref();
   try {
-    await service.stop();
+    const isWhole = await service.stop();
     logger.info({}, 'stopped');
+    if (!isWhole) exitAtOnce(Number(process.exitCode ?? 0), logger);
     process.exit();
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     logger.error({ error }, `the stop failed: ${message}`);
-    process.exit(1);
+    exitAtOnce(1, logger);
   }
+}
+
+/**
+ * Ends the process though a part of it goes on: `process.exit` would wait for its threads. A program that does nothing takes its
+ * place, which ends all of them, and has the exit code. Where there is no such call (Windows) it is killed.
+ */
+function exitAtOnce(exitCode: number, logger: ProcessLogger): void {
+  logger.flush();
+  try {
+    process.execve?.(process.execPath, [process.execPath, '-e', `process.exit(${exitCode})`], {});
+  } catch {
+    // The program file is gone, as by an update.
+  }
+  process.kill(process.pid, 'SIGKILL');
 }

@@ -42,6 +42,8 @@ export class ConnectionSet {
   readonly #waiting = new Set<Connection>();
   /** Listens to every socket's close: one function for all costs a socket nothing. */
   readonly #forget: (this: Socket) => void;
+  /** What node:http calls when a socket's last answer is written. */
+  readonly #end: (this: Socket) => void;
   #looking: NodeJS.Timeout | undefined;
 
   constructor(held: HeldBytes, limits: ConnectionLimits) {
@@ -52,9 +54,12 @@ export class ConnectionSet {
       const connection = set.#all.get(this);
       if (connection !== undefined) set.#remove(connection);
     };
+    this.#end = function () {
+      set.#all.get(this)?.ends();
+    };
   }
 
-  /** Keeps the bounds from now on. */
+  /** Keeps the bounds from now on, and looks at connections that linger. */
   start(): void {
     this.#looking = setInterval(() => {
       for (const connection of this.#plain) connection.look();
@@ -62,7 +67,7 @@ export class ConnectionSet {
     }, lookMs).unref();
   }
 
-  /** Keeps them no longer. */
+  /** Does so no longer. */
   stop(): void {
     clearInterval(this.#looking);
   }
@@ -80,6 +85,7 @@ export class ConnectionSet {
     this.#plain.add(connection);
     this.#wait(connection);
     socket.on('close', this.#forget);
+    socket.destroySoon = this.#end;
     this.#dropOldest();
   }
 
@@ -115,6 +121,17 @@ export class ConnectionSet {
   /** A response that is on its way, and was not before. */
   written(socket: Socket): void {
     this.#all.get(socket)?.written();
+  }
+
+  /** Answers what cannot be parsed, or has not come in time, if that is still possible, and ends the connection. */
+  fail(socket: Socket, answer: string): void {
+    const connection = this.#all.get(socket);
+    if (connection?.takesError !== true) {
+      socket.destroy();
+    } else {
+      socket.write(answer);
+      connection.ends();
+    }
   }
 
   isAnswering(socket: Socket): boolean {

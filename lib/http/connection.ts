@@ -4,6 +4,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Holding } from '../session/held-bytes.ts';
+import { LingeringClose } from './lingering-close.ts';
 import { type FeedOwner, type Next, RequestFeed } from './request-feed.ts';
 
 /** What a request counts for that waits behind an answer: what node:http makes of it, and its head. */
@@ -19,6 +20,7 @@ export class Connection implements FeedOwner {
   /** How often it has been looked at since then. */
   looks = 0;
   readonly #feed: RequestFeed;
+  #lingering: LingeringClose | undefined;
   /** The peer's address, or none of a proxy: requests behind it are of anybody. */
   readonly #address: string | undefined;
   /** Answers that have not come to their end. */
@@ -111,9 +113,23 @@ export class Connection implements FeedOwner {
     if (this.#answers === 0) this.holding.move(this.#address);
   }
 
+  /** Whether an error can still be answered: nothing of an answer has been sent that it would be taken for a part of. */
+  get takesError(): boolean {
+    const isClean = this.#answers === this.#unwritten && this.#owed?.headersSent !== true;
+    return isClean && this.#lingering === undefined && this.socket.writable;
+  }
+
+  /** Its last answer is written: ends it, so that the client can read that. */
+  ends(): void {
+    this.#headBytes = 0;
+    this.#feed.end();
+    this.#lingering ??= new LingeringClose(this.socket);
+  }
+
   /** Looks at it between two rounds of reading: what it has been sent may be taken by now. */
   look(): void {
     this.looks++;
+    this.#lingering?.look();
     this.note();
   }
 

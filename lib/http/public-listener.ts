@@ -21,6 +21,7 @@ import { type DictionarySource, dictionaryRoutes } from './dictionary-routes.ts'
 import { type HttpLimits, publicHttpLimits, serverWithin } from './http-limits.ts';
 import { bind } from './listen.ts';
 import { PostedFilters } from './posted-filters.ts';
+import { errorAnswer } from './respond.ts';
 import { type Route, Routes, welcome } from './routes.ts';
 import { SessionSet } from './session-set.ts';
 import { SubscribeRoute } from './subscribe-route.ts';
@@ -133,6 +134,8 @@ export class PublicListener {
         !connections.isAnswering(request.socket) && !this.#routes.takesBody(request),
     });
     this.#server.on('connection', (socket: Socket) => connections.open(socket));
+    // As without a listener, but for the end of the connection.
+    this.#server.on('clientError', (error, socket) => connections.fail(socket as Socket, errorAnswer(error)));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));
   }
 
@@ -154,13 +157,13 @@ export class PublicListener {
   }
 
   async #stop(deadlineMs: number): Promise<void> {
-    this.connections.stop();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const sessionsGone = this.sessions.stop();
     const deadline = setTimeout(() => this.connections.destroy(), deadlineMs);
     await closed;
     await sessionsGone;
     clearTimeout(deadline);
+    this.connections.stop();
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {

@@ -1,6 +1,6 @@
 // The ways a plain HTTP answer begins and ends. HEAD gets the headers alone. Used by every route.
 
-import { type IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
@@ -15,7 +15,7 @@ export function whenItsTurn(response: ServerResponse, answer: () => void): void 
 
 /**
  * The answer to a request that asked for an upgrade: node:http has taken its parser off the socket by then, so that the
- * answer has to be put on by hand. It ends the connection with its end; the server's idle timeout still bounds it.
+ * answer has to be put on by hand. It ends the connection with its end, and the server's idle timeout bounds it.
  */
 export function upgradeResponse(request: IncomingMessage, socket: Socket): ServerResponse {
   const response = new ServerResponse(request);
@@ -25,9 +25,23 @@ export function upgradeResponse(request: IncomingMessage, socket: Socket): Serve
     response.detachSocket(socket);
     socket.destroySoon();
   });
+  // With its parser node:http has taken off what it does then.
+  socket.on('timeout', socket.destroy);
   // What the client goes on to send is read and dropped: unread bytes would turn the end into a reset.
   socket.resume();
   return response;
+}
+
+const errorStatuses: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+/** What node:http answers, as bytes, where there is no request: it could not be parsed, or has not come in time. */
+export function errorAnswer({ code = '' }: NodeJS.ErrnoException): string {
+  const status = errorStatuses[code] ?? 400;
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n\r\n`;
 }
 
 /** Answers with text or bytes; `bytes` are shared and not written to. */

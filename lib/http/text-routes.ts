@@ -114,8 +114,9 @@ class TextRoute implements Route {
   #open(request: IncomingMessage, response: ServerResponse, asked: TextRequest): Refusal | undefined {
     const host = this.#host;
     return this.#options.sessions.open(request, asked.afterTimeUs !== undefined, (remoteAddress, holding) => {
-      // A socket that is gone would never tell its session.
-      if (request.socket.destroyed) return undefined;
+      // A socket that is gone would never tell its session, nor one whose client has shut its half, which is what those do that go.
+      if (request.socket.readableEnded) request.socket.destroy();
+      if (!request.socket.writable) return undefined;
       return new HttpSession({ host, request, response, asked, holding, remoteAddress });
     });
   }

@@ -57,7 +57,7 @@ export class Service {
   /** Resolves with the error when the service can no longer do its work: stop it and exit. */
   readonly failed: Promise<unknown>;
   readonly #parts: Parts;
-  #stopped: Promise<void> | undefined;
+  #stopped: Promise<boolean> | undefined;
 
   private constructor(parts: Parts, addresses: ServiceAddresses) {
     this.#parts = parts;
@@ -79,7 +79,7 @@ export class Service {
       const parts = await assemble(config, logger, opened, timing);
       const { delivery, monitor, link } = parts;
       const publicAddress = await delivery.listen(config.listen);
-      opened.push(() => delivery.stop(0));
+      opened.push(async () => void (await delivery.stop(0)));
       const metricsAddress = await monitor.listener.listen(config.metricsListen);
       monitor.readiness.isListening = true;
       link.upstream.start();
@@ -95,25 +95,27 @@ export class Service {
 
   /**
    * Graceful shutdown: stores what was taken, closes all subscribers, then the log. Idempotent.
-   * What hangs is not waited for, and named in the log.
+   * What hangs is not waited for, and named in the log. Whether nothing does: else it goes on in the background.
    * @throws the error of a part that could not be ended; all others are ended.
    */
-  stop(): Promise<void> {
+  stop(): Promise<boolean> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
 
-  async #stop(): Promise<void> {
+  async #stop(): Promise<boolean> {
     const { link, delivery, retention, monitor, log, compressor, logger } = this.#parts;
     const failures: unknown[] = [];
+    let isWhole = true;
     const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
       work.catch((error: unknown) => failures.push(error));
-      if (!(await endsWithin(stopMs[what], work))) logIncomplete(logger, what);
+      if ((await endsWithin(stopMs[what], work)) && (await work.catch(() => true)) !== false) return;
+      isWhole = false;
+      logIncomplete(logger, what);
     };
-    // Load balancers see it at once, while the operator's listener still answers.
+    // Load balancers see it at once, while the operator's listener still answers. What came is stored and sent.
     monitor.readiness.isListening = false;
     monitor.stop();
-    // Nothing comes in any more, and what came is stored and sent.
     await end('intake', endIntake(link, retention));
     await end('sessions', delivery.stop(sessionsStopMs));
     await monitor.listener.stop();
@@ -121,6 +123,7 @@ export class Service {
     compressor.close();
     logger.flush();
     if (failures.length > 0) throw failures[0];
+    return isWhole;
   }
 }
 
@@ -131,9 +134,8 @@ async function endIntake(link: RelayLink, retention: Retention): Promise<void> {
 }
 
 function logIncomplete(logger: Logger, what: keyof typeof stopMs): void {
-  const hanging = { intake: 'a write of the log', sessions: 'a thread', log: 'the log' };
-  const seconds = stopMs[what] / 1000;
-  const message = `${hanging[what]} has not come to its end within ${seconds} s, and is not waited for: nothing is lost`;
+  const hanging = { intake: 'a write of the log', sessions: 'a thread', log: 'the log' }[what];
+  const message = `${hanging} does not come to its end, and is not waited for: nothing is lost`;
   logger.warn({ code: 'SERVICE_STOP_INCOMPLETE' }, message);
 }
 

@@ -87,7 +87,8 @@ export class HttpSession implements Transport {
     // From here on `stallTimeoutMs` says how long may be quiet; node:http puts its own timeout back for the next request.
     this.socket.setTimeout(0);
     this.socket.on('drain', this.#drained);
-    this.socket.on('end', this.#shut);
+    // Before node:http shuts our half for it: see #breakOff.
+    this.socket.prependListener('end', this.#shut);
     this.socket.on('close', this.#gone);
     response.on('finish', this.#gone);
     // A body that came with the request is of no use, and would hide the client's end.
@@ -192,9 +193,12 @@ export class HttpSession implements Transport {
     else if (!this.#response.writableEnded) this.#response.end(last);
   }
 
-  /** Ends the connection so that the answer is not taken for whole: it lacks its last chunk, and without chunks it is reset. */
+  /**
+   * Ends the connection so that the answer is not taken for whole: it lacks its last chunk, and without chunks it is reset. Not
+   * while our half is being shut: that cannot be reset, and Node would keep such a socket, and a thread that has one, for ever.
+   */
   #breakOff(): void {
-    if (this.#response.chunkedEncoding) this.socket.destroy();
+    if (this.#response.chunkedEncoding || this.socket.writableEnded) this.socket.destroy();
     else this.socket.resetAndDestroy();
   }
 

@@ -55,8 +55,11 @@ export interface Delivery {
   /** The last report on the daemon, for its status page. */
   report(report: StatusReport): void;
   counts(): Promise<DeliveryCounts>;
-  /** Graceful shutdown: closes all sessions; resolves when they have ended, after `deadlineMs` at the latest. */
-  stop(deadlineMs: number): Promise<void>;
+  /**
+   * Graceful shutdown: closes all sessions; resolves when they have ended, after `deadlineMs` at the latest. False when a thread
+   * does not end.
+   */
+  stop(deadlineMs: number): Promise<boolean>;
 }
 
 /** See the file comment. */
@@ -120,8 +123,9 @@ export class SubscriberServer implements Delivery {
     return readCounts(this.#fanout, this.#listener, this.#memory);
   }
 
-  stop(deadlineMs: number): Promise<void> {
-    return this.#listener.stop(deadlineMs);
+  async stop(deadlineMs: number): Promise<boolean> {
+    await this.#listener.stop(deadlineMs);
+    return true;
   }
 }
 

@@ -36,6 +36,8 @@ const lookMs = 3_000;
 const stopBeginsMs = { ofBusy: 3_000, ofSilent: 1_000 };
 const silentMs = 2_000;
 const stopEndsMs = 500;
+/** How long threads that have stopped may take to end, on a machine that has other work. */
+const threadEndsMs = 1_000;
 
 /** What the pool needs. */
 export interface WorkerPoolOptions {
@@ -120,9 +122,9 @@ export class WorkerPool implements Delivery, LogFollower {
     return sumOf(await this.#askAll('counts', {}));
   }
 
-  async stop(deadlineMs: number): Promise<void> {
+  async stop(deadlineMs: number): Promise<boolean> {
     await Promise.all(this.#members.map((member) => member.stop(deadlineMs)));
-    await this.terminate();
+    return endsWithin(threadEndsMs, this.terminate());
   }
 
   /** Ends the workers at once. */

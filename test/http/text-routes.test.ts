@@ -378,6 +378,46 @@ describe('places', () => {
     await vi.waitFor(() => expect(counted(listener.sessions.counts.ended)).toEqual([['client_gone', 1]]));
   });
 
+  it.each(['/events', '/events.ndjson'])(
+    'and the connection of a client of HTTP/1.0 end when it shuts its half, by a reset: %s',
+    async (path) => {
+      const { port, source, listener } = await listening();
+      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+      const error = new Promise<NodeJS.ErrnoException>((resolve) => socket.once('error', resolve));
+      socket.resume().end(`GET ${path} HTTP/1.0\r\n\r\n`);
+      await subscribed(source);
+      expect((await error).code).toBe('ECONNRESET');
+      await vi.waitFor(() => expect(listener.connections.sizes.all).toBe(0));
+      expect(counted(listener.sessions.counts.ended)).toEqual([['client_gone', 1]]);
+    },
+  );
+
+  it.each(['', 'Connection: Upgrade\r\nUpgrade: h2c\r\n'])(
+    'are not given to a client that has shut its half while it waited for its turn; %j',
+    async (headers) => {
+      const busyMs = 50;
+      const begun = Promise.withResolvers<void>();
+      const { port, listener } = await listening({
+        source: {
+          subscribe() {
+            // Requests behind this one have to wait as long.
+            for (const endMs = performance.now() + busyMs; performance.now() < endMs; );
+            begun.resolve();
+            return { setFilter() {}, drained() {}, end() {} };
+          },
+        },
+      });
+      sent(port, get('/events'));
+      await begun.promise;
+      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      socket.on('end', () => socket.end()).on('error', () => {});
+      socket.resume().end(`GET /events HTTP/1.1\r\nHost: test\r\n${headers}\r\n`);
+      await closed;
+      await vi.waitFor(() => expect(listener.connections.sizes.all).toBe(1));
+    },
+  );
+
   it('are not those of plain connections, until an answer has ended', async () => {
     const limits = { ...publicHttpLimits, socketsMax: 2 };
     const addresses = addressTable({ subscribersMax: 5 });

@@ -1,12 +1,13 @@
 // Loaded into the daemon before its own code (`node --import`), in every thread: makes one part of it fail, from outside, once
 // a file is there.
 //
-// FAILURE       what happens: `throws`, `memory` or `loops` in the first worker; `write-fails`, `write-fails-late` (after
+// FAILURE       what happens: `throws`, `memory`, `loops` or `stays` (it cannot be ended) in the first worker; `write-fails`, `write-fails-late` (after
 //               a second) or `write-hangs` in the log
 // FAILURE_FILE  begins it
 // FAILURE_LOOK_MS  the interval that worker-pool.ts looks in, for one that hangs
 
 import { existsSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { isMainThread, threadId } from 'node:worker_threads';
 import { ClassicLevel } from 'classic-level';
 
@@ -25,6 +26,16 @@ const inWorker: Readonly<Record<string, () => void>> = {
   },
   loops() {
     for (let at = 0; at >= 0; ) at = (at + 1) % 1000;
+  },
+  stays() {
+    // A socket that is reset while its half is being shut is never closed (Node 26 and before), and no thread ends that has one.
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', () => {});
+      socket.on('end', () => socket.end().resetAndDestroy()).resume();
+    });
+    server.listen(0, '127.0.0.1', () =>
+      connect((server.address() as AddressInfo).port, '127.0.0.1').end('x'),
+    );
   },
 };
 

@@ -71,6 +71,7 @@ test.each([
   ['a worker has no memory left', 'memory', [], 1, 'reaching memory limit'],
   ['a worker hangs', 'loops', [], 1, 'WORKER_HANGS'],
   ['a worker hangs, and it is to stop', 'loops', both, 1, 'WORKER_HANGS'],
+  ['a worker does not end when it is to stop', 'stays', ['SIGTERM'], 0, 'SERVICE_STOP_INCOMPLETE'],
   ['a write fails', 'write-fails', [], 1, 'LOG_WRITE_FAILED'],
   ['a write fails, and it is to stop', 'write-fails-late', both, 1, 'LOG_WRITE_FAILED'],
   ['a write hangs, and it is to stop', 'write-hangs', both, 0, 'SERVICE_STOP_INCOMPLETE'],
