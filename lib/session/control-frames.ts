@@ -1,5 +1,6 @@
 // The pings and pongs that a WebSocket session sends: at once or, to a client that takes nothing, one of each when it does, so
-// that they cannot pile up. When a ping is due and what a silence means is the session's and subscriber-liveness.ts's.
+// that they cannot pile up. Of pings that come together the newest is answered, as RFC 6455 lets a server (section 5.5.3): a pong
+// for each costs a write of its own, and a piece of 64 KiB can have 9,000 pings. When a ping is due and what a silence means is the session's and subscriber-liveness.ts's.
 
 import type { Socket } from 'node:net';
 import type { SubscriberSocket } from './subscriber-socket.ts';
@@ -22,17 +23,27 @@ export class ControlFrames {
     else this.#ws.ping();
   }
 
-  /** @param payload copied if it is kept: it shares memory with what was read. */
+  /** Answers a ping once {@link read} is called. @param payload shares memory with what is read; copied if it is kept. */
   pong(payload: Buffer): void {
-    if (this.#socket.writableNeedDrain) this.#owedPong = Buffer.from(payload);
-    else this.#ws.pong(payload);
+    this.#owedPong = payload;
+  }
+
+  /** To be called when all that has come is read. */
+  read(): void {
+    if (this.#owedPong === undefined) return;
+    if (this.#socket.writableNeedDrain) this.#owedPong = Buffer.from(this.#owedPong);
+    else this.#sendPong();
   }
 
   /** To be called when the socket takes bytes again. */
   drained(): void {
-    if (this.#owedPong !== undefined) this.#ws.pong(this.#owedPong);
+    if (this.#owedPong !== undefined) this.#sendPong();
     if (this.#owesPing) this.#ws.ping();
-    this.#owedPong = undefined;
     this.#owesPing = false;
+  }
+
+  #sendPong(): void {
+    this.#ws.pong(this.#owedPong);
+    this.#owedPong = undefined;
   }
 }

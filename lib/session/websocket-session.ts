@@ -285,6 +285,7 @@ export class WebSocketSession implements Transport {
     else if (this.#messageSinceMs === Infinity) this.#messageSinceMs = performance.now();
     for (const { length } of this.#waiting) bytes += length;
     this.#holding.set('message', bytes);
+    this.#control.read();
   }
 
   /** Counts a message or ping; false when the client sends too much, which ends it. */
@@ -305,9 +306,8 @@ export class WebSocketSession implements Transport {
   }
 
   #ping(): void {
-    const socket = this.socket;
-    const { bytesRead, writableLength } = socket;
-    if (this.#liveness.silentAtPing(bytesRead, bytesTaken(socket), writableLength)) {
+    const { bytesRead, writableLength } = this.socket;
+    if (this.#liveness.silentAtPing(bytesRead, bytesTaken(this.socket), writableLength)) {
       this.#begin('client_silent');
       this.destroy();
     } else {

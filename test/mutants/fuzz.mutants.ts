@@ -107,9 +107,9 @@ const ofDaemon: Readonly<Record<string, Mutant>> = {
     to: "counts.message('update');\n        for (const endMs = Date.now() + 1500; Date.now() < endMs; );",
   },
   'sends no pong': {
-    file: 'lib/session/websocket-session.ts',
-    from: 'else this.#ws.pong(payload);',
-    to: 'else void payload;',
+    file: 'lib/session/control-frames.ts',
+    from: 'this.#ws.pong(this.#owedPong);',
+    to: '',
   },
   'drops a batch': {
     file: 'lib/session/websocket-session.ts',

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultSessionTiming } from '../../lib/session/session-timer.ts';
 import { textFrame } from '../http/fake-source.ts';
 import { closeOf } from '../http/listening.ts';
+import { clientFrame } from '../http/raw-client.ts';
 import { passAll } from '../support/pass-all.ts';
 import { fill, frames, oneSession, ping, pong, text, update } from './one-session.ts';
 
@@ -11,10 +12,21 @@ describe('control frames', () => {
   it('answers a ping with its payload', async () => {
     const server = await oneSession();
     const client = await server.raw();
-    client.send(ping, 'hello');
-    client.send(ping, '');
-    client.send(ping, 'x'.repeat(125));
-    await expect.poll(() => frames(client, pong)).toEqual(['hello', '', 'x'.repeat(125)]);
+    const payloads = ['hello', '', 'x'.repeat(125)];
+    for (const [index, payload] of payloads.entries()) {
+      client.send(ping, payload);
+      await expect.poll(() => frames(client, pong)).toEqual(payloads.slice(0, index + 1));
+    }
+  });
+
+  it('answers the newest of pings that come together', async () => {
+    const server = await oneSession();
+    const client = await server.raw();
+    client.socket.write(Buffer.concat(['a', 'b', 'c'].map((payload) => clientFrame(ping, payload))));
+    await expect.poll(() => frames(client, pong)).toContain('c');
+    client.send(ping, 'd');
+    await expect.poll(() => frames(client, pong)).toContain('d');
+    expect(frames(client, pong)).toEqual(['c', 'd']);
   });
 
   it('pings with an empty payload every 30 s', async () => {
