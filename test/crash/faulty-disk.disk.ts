@@ -47,7 +47,7 @@ async function live(run: CrashRun, random: SeededRandom, ends: Ends): Promise<vo
   ]);
   if (name === 'ended') {
     const { code, signal } = daemon.exit as NonNullable<typeof daemon.exit>;
-    const lines = daemon.lines.slice(-12).join('\n');
+    const lines = daemon.lines.slice(-60).join('\n');
     if (signal !== null || code !== 1) run.fail(`the daemon ended with ${signal ?? code}\n${lines}`);
     const [, error] =
       /"code":"(LOG_\w+)"|\((LOG_\w+)\)/.exec(lines)?.filter((part) => part !== undefined) ?? [];
