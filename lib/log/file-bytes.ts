@@ -16,13 +16,18 @@ const unsyncableCodes: readonly unknown[] = ['EISDIR', 'EPERM', 'EINVAL'];
 const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;
 
 /** The bytes of a file; rejects with what the system said last. */
-export async function readSteadily(path: string): Promise<Buffer> {
+export function readSteadily(path: string): Promise<Buffer> {
+  return steadily(() => readFile(path));
+}
+
+/** Reads, and again if that fails for a reason that may pass. @param waitMs between. */
+export async function steadily<T>(read: () => Promise<T>, waitMs = retryMs): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
-      return await readFile(path);
+      return await read();
     } catch (error) {
       if (tries === triesMax || !passingCodes.includes(codeOf(error))) throw error;
-      await delay(retryMs);
+      await delay(waitMs);
     }
   }
 }
@@ -30,10 +35,12 @@ export async function readSteadily(path: string): Promise<Buffer> {
 /** The bytes of a file; zeros where a page cannot be read, or is not there. */
 export async function readReadable(path: string, length: number): Promise<Buffer> {
   const bytes = Buffer.alloc(length);
-  const file = await open(path);
+  const file = await steadily(() => open(path));
   try {
-    for (let at = 0; at < length; at += pageBytes)
-      await file.read(bytes, at, Math.min(pageBytes, length - at), at).catch(() => undefined);
+    for (let at = 0; at < length; at += pageBytes) {
+      const read = () => file.read(bytes, at, Math.min(pageBytes, length - at), at);
+      await steadily(read, 0).catch(() => undefined);
+    }
     return bytes;
   } finally {
     await file.close();

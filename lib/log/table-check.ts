@@ -4,7 +4,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as immediately } from 'node:timers/promises';
-import { readSteadily } from './file-bytes.ts';
+import { readSteadily, steadily } from './file-bytes.ts';
 import { readFailure } from './log-errors.ts';
 import { readRecords } from './record-file.ts';
 import { checkTable, type FileDamage, type TableRange } from './table-file.ts';
@@ -152,7 +152,7 @@ export async function* tableDamages(
   const path = join(location, tableName(table.number));
   let bytes: Buffer | undefined;
   try {
-    bytes = await readStart(path, memory.subarray(0, table.bytes));
+    bytes = await steadily(() => readStart(path, memory.subarray(0, table.bytes)));
   } catch (error) {
     if (!isUnreadable(error)) throw readFailure(`cannot read ${path}`, error);
     yield unreadable(path, error);

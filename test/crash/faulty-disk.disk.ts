@@ -14,8 +14,8 @@ import { buildFaultyFiles, faultEnvironment } from './faulty-files.ts';
 
 const seed = process.env.CRASH_SEED ?? '1';
 const seconds = Number(process.env.FAULT_SECONDS ?? 25);
-const framesPerSecond = 2500;
-const lifeMsMax = 4_000;
+const framesPerSecond = 1000;
+const lifeMsMax = 3_000;
 const folder = await mkdtemp(join(tmpdir(), 'slipstream-faults-'));
 const library = buildFaultyFiles(folder);
 if (library === undefined) console.log('a faulty disk: skipped, there is no C compiler');
