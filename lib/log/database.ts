@@ -13,6 +13,7 @@ import { type DatabaseDamage, databaseDamages } from './table-check.ts';
 import { damageError, TableGuard } from './table-guard.ts';
 import { readStamps } from './table-stamps.ts';
 import { type WriteAhead, writeAheadDamages } from './write-ahead-log.ts';
+import { orderWrites } from './write-order.ts';
 
 /** Folders of the databases within the data directory. */
 export const storeFolder = 'blocks';
@@ -101,6 +102,7 @@ export async function openDatabase(
     multithreading: shared,
   });
   const db: Database = Object.assign(level, { guard });
+  orderWrites(db);
   try {
     await db.open();
   } catch (cause) {
