@@ -61,7 +61,7 @@ export default defineConfig({
         15 * 60_000,
         50,
       ),
-      // A disk that fails at random, by hand: CRASH_SEED.
+      // A disk that fails at random. CRASH_SEED and FAULT_SECONDS choose the run. Wants a C compiler.
       serial('disk', ['test/crash/faulty-disk.disk.ts'], 15 * 60_000, 50),
       // Bugs that the fuzzer has to find. By hand.
       serial('fuzz-mutants', ['test/mutants/fuzz.mutants.ts'], 15 * 60_000, 50),

@@ -1,12 +1,17 @@
 // What is whole in the files of a LevelDB database, however damaged it is: read without LevelDB, from its tables and its logs. Values stay
 // on the disk until they are asked for. What a value means is for repair.ts.
 
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { readReadable, readSteadily } from '../../lib/log/file-bytes.ts';
 import { readRecords } from '../../lib/log/record-file.ts';
 import { readManifest, tableName } from '../../lib/log/table-check.ts';
 import { wholeBlocks } from '../../lib/log/table-file.ts';
-import { VarintReader } from '../../lib/log/varints.ts';
+import { writeAheadPaths } from '../../lib/log/write-ahead-log.ts';
+import { readBatch } from '../../lib/log/write-batch.ts';
+
+/** The logs of an opening that is not done are newer than what it had put into tables already, whatever their numbers. */
+const redoSequences = 2n ** 60n;
 
 /** Of one key, the newest: where its value lies, or the value itself; neither when it was deleted. */
 interface Found {
@@ -15,7 +20,7 @@ interface Found {
   readonly file: string;
   readonly at: number;
   readonly bytes: number;
-  readonly value?: Uint8Array;
+  readonly value?: Uint8Array | undefined;
 }
 
 /** Keys as text of one character for a byte, which sorts as LevelDB sorts. */
@@ -28,12 +33,13 @@ export class Salvage {
   /** Reads all files of the database in `location`, if it is there. */
   static async read(location: string): Promise<Salvage> {
     const salvage = new Salvage();
-    const names = await namesOf(location, salvage.lastKeys);
-    for (const name of names) {
+    for (const name of await tablesOf(location, salvage.lastKeys)) {
       const path = join(location, name);
-      const bytes = readFileSync(path);
-      if (name.endsWith('.log')) for (const record of readRecords(bytes).records) salvage.#takeBatch(record);
-      else salvage.#takeTable(path, bytes);
+      salvage.#takeTable(path, await readAll(path));
+    }
+    for (const path of await writeAheadPaths(location)) {
+      const sequences = dirname(path) === location ? 0n : redoSequences;
+      for (const record of readRecords(await readAll(path)).records) salvage.#takeBatch(record, sequences);
     }
     return salvage;
   }
@@ -72,17 +78,13 @@ export class Salvage {
     }
   }
 
-  /** A record of a log: sequence, count, and so many changes. */
-  #takeBatch(record: Uint8Array): void {
-    const reader = new VarintReader(record, 12);
-    let sequence = new DataView(record.buffer, record.byteOffset).getBigUint64(0, true);
-    while (!reader.isAtEnd) {
-      const isDeleted = reader.number() === 0;
-      const key = reader.string();
-      const value = isDeleted ? new Uint8Array() : reader.string();
-      if (key === undefined || value === undefined) return;
-      const found = { sequence, isDeleted, file: '', at: 0, bytes: value.length, value };
-      this.#take(Buffer.from(key).toString('latin1'), found);
+  #takeBatch(record: Uint8Array, sequences: bigint): void {
+    const batch = readBatch(record);
+    let sequence = sequences + (batch?.sequence ?? 0n);
+    for (const change of batch?.changes ?? []) {
+      const value = change.type === 'put' ? change.value : undefined;
+      const found = { sequence, isDeleted: value === undefined, file: '', at: 0, bytes: 0, value };
+      this.#take(Buffer.from(change.key).toString('latin1'), found);
       sequence++;
     }
   }
@@ -93,8 +95,17 @@ export class Salvage {
   }
 }
 
-/** Tables and logs; of tables those that count, if that is known. */
-async function namesOf(location: string, lastKeys: Buffer[]): Promise<string[]> {
+/** All bytes that the disk gives back, and zeros in place of the others. */
+async function readAll(path: string): Promise<Buffer> {
+  try {
+    return await readSteadily(path);
+  } catch {
+    return readReadable(path, statSync(path).size);
+  }
+}
+
+/** Those that count, if that is known; else all. */
+async function tablesOf(location: string, lastKeys: Buffer[]): Promise<string[]> {
   let names: string[];
   try {
     names = readdirSync(location).sort();
@@ -110,7 +121,5 @@ async function namesOf(location: string, lastKeys: Buffer[]): Promise<string[]> 
   const live = new Set(isKnown ? manifest.tables.map(({ number }) => tableName(number)) : []);
   for (const { largest } of isKnown ? manifest.tables : [])
     lastKeys.push(Buffer.from(largest.subarray(0, -8)));
-  return names.filter(
-    (name) => /^\d+\.log$/.test(name) || (/^\d+\.ldb$/.test(name) && (!isKnown || live.has(name))),
-  );
+  return names.filter((name) => /^\d+\.ldb$/.test(name) && (!isKnown || live.has(name)));
 }

@@ -1,16 +1,19 @@
 // The two LevelDB databases of a log as files: opens them, says where they are, and waits until the disk has room for
 // them again. What they hold is block-format.ts. The only importer of classic-level.
 
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { link, mkdtemp, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClassicLevel } from 'classic-level';
 import { CodedError } from '../errors.ts';
-import { damaged, databaseFailure } from './log-errors.ts';
+import { damaged, databaseFailure, readFailure } from './log-errors.ts';
+import { Redo } from './redo.ts';
 import { type DatabaseDamage, databaseDamages } from './table-check.ts';
 import { damageError, TableGuard } from './table-guard.ts';
 import { readStamps } from './table-stamps.ts';
+import { type WriteAhead, writeAheadDamages } from './write-ahead-log.ts';
+import { orderWrites } from './write-order.ts';
 
 /** Folders of the databases within the data directory. */
 export const storeFolder = 'blocks';
@@ -35,9 +38,17 @@ const noKey = Buffer.from([0]);
 /** A LevelDB database of bytes to bytes. Whoever reads while a daemon runs asks `guard` before; what has none was checked as a whole. */
 export type Database = ClassicLevel<Uint8Array, Uint8Array> & { readonly guard?: TableGuard | undefined };
 
-/** Whether there is a database in `location`: every one has this file, which names its newest description. */
+/**
+ * Whether there is a database in `location`: every one has this file, which names its newest description.
+ * @throws CodedError `LOG_READ_FAILED`: what cannot be looked at must not pass for none.
+ */
 export function isDatabase(location: string): boolean {
-  return existsSync(join(location, 'CURRENT'));
+  const path = join(location, 'CURRENT');
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw readFailure(`cannot look at ${path}`, error);
+  }
 }
 
 /** Whether there are remains of a database, which LevelDB would delete if it were to start a new one there. */
@@ -70,13 +81,15 @@ export async function openDatabase(
   location: string,
   { writeBufferBytes, tableBytes, tablesMax, createIfMissing = true, shared = false, guard }: DatabaseOptions,
 ): Promise<Database> {
-  // LevelDB makes the directory and a lock in it before it looks for a database.
-  if (!isDatabase(location)) {
+  // LevelDB makes the directory and a lock in it before it looks for a database. And a new one in its place, if its file cannot be
+  // looked at: so it is told that there is one.
+  const isNew = !isDatabase(location);
+  if (isNew) {
     if (hasTables(location)) throw damaged(`${location} has tables and no CURRENT file`);
     if (!createIfMissing)
       throw new CodedError('LOG_MISSING', `there is no log in ${location}: check --data-dir`);
   }
-  if (guard === undefined) await refuseDamage(location);
+  const redo = guard === undefined ? await refuseDamage(location) : guard.redo;
   const level = new ClassicLevel<Uint8Array, Uint8Array>(location, {
     keyEncoding: 'view',
     valueEncoding: 'view',
@@ -85,16 +98,24 @@ export async function openDatabase(
     ...(tablesMax === undefined ? {} : { maxOpenFiles: tablesMax }),
     // Payloads are zstd already, or are about to be rewritten: snappy would only cost time.
     compression: false,
-    createIfMissing,
+    createIfMissing: createIfMissing && isNew,
     multithreading: shared,
   });
   const db: Database = Object.assign(level, { guard });
+  orderWrites(db);
   try {
     await db.open();
-    return db;
   } catch (cause) {
     throw openingFailure(location, cause);
   }
+  try {
+    await redo?.writeTo(db);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+  if (guard !== undefined) guard.redo = undefined;
+  return db;
 }
 
 function openingFailure(location: string, cause: unknown): CodedError {
@@ -113,12 +134,32 @@ function openingFailure(location: string, cause: unknown): CodedError {
  * LevelDB would end the process by what makes no sense in its files.
  * @throws CodedError `LOG_CORRUPT`, `LOG_LOCKED`: what another process is writing looks damaged.
  */
-async function refuseDamage(location: string): Promise<void> {
+async function refuseDamage(location: string): Promise<Redo | undefined> {
   const guard = new TableGuard(location, await readStamps(location));
   await checkClosed(guard);
   const damage = [...guard.damages.values()].find(({ isFatal }) => isFatal);
   guard.closed();
   if (damage !== undefined) throw damageError(damage);
+  return takeRedo(location, async ({ damages: [damage] }) => {
+    if (damage !== undefined) throw damageError(damage);
+  });
+}
+
+/**
+ * {@link Redo.take}, of a database that may be there and may be open elsewhere.
+ * @throws CodedError `LOG_LOCKED`; as {@link Redo.take}.
+ */
+export async function takeRedo(
+  location: string,
+  found: (writeAhead: WriteAhead) => Promise<void>,
+): Promise<Redo | undefined> {
+  if (!isDatabase(location)) return undefined;
+  // By this process, too, of which the system does not know: LevelDB asks for the lock before it refuses to open what is there.
+  await new ClassicLevel(location, { createIfMissing: false, errorIfExists: true }).open().catch((cause) => {
+    const failure = openingFailure(location, cause);
+    if (failure.code === 'LOG_LOCKED') throw failure;
+  });
+  return whileLocked(location, () => Redo.take(location, found));
 }
 
 /**
@@ -146,27 +187,41 @@ export function refuseUnfinishedRepair(dataDir: string): void {
 
 /** All that is wrong with the files of the log in `dataDir`, values included. */
 export async function* logDamages(dataDir: string): AsyncGenerator<DatabaseDamage> {
-  for (const folder of [storeFolder, journalFolder]) yield* databaseDamages(join(dataDir, folder));
+  for (const folder of [storeFolder, journalFolder]) {
+    const location = join(dataDir, folder);
+    yield* databaseDamages(location);
+    yield* await writeAheadDamages(location);
+  }
 }
 
 /**
- * Asks for the lock of a database without opening it: an empty one that has the same lock file is opened beside it.
- * Must not be called where this process has it open: the system would take that lock away.
+ * Asks for the lock of a database without opening it. Must not be called where this process has it open: the system would take that
+ * lock away.
  * @throws CodedError `LOG_LOCKED`.
  */
-export async function refuseLocked(location: string): Promise<void> {
+export function refuseLocked(location: string): Promise<void> {
+  return whileLocked(location, async () => {});
+}
+
+/** Holds the lock of a database without opening it: an empty one that has the same lock file is opened beside it. */
+async function whileLocked<T>(location: string, work: () => Promise<T>): Promise<T> {
   const lock = join(location, 'LOCK');
-  if (!existsSync(lock)) return;
-  const beside = await mkdtemp(join(location, 'lock-'));
+  if (!existsSync(lock)) return work();
+  let beside: string | undefined;
+  let db: ClassicLevel | undefined;
   try {
-    await link(lock, join(beside, 'LOCK'));
-    const db = new ClassicLevel(beside);
-    await db.open();
-    await db.close();
-  } catch (cause) {
-    throw openingFailure(location, cause);
+    try {
+      beside = await mkdtemp(join(location, 'lock-'));
+      await link(lock, join(beside, 'LOCK'));
+      db = new ClassicLevel(beside);
+      await db.open();
+    } catch (cause) {
+      throw openingFailure(location, cause);
+    }
+    return await work();
   } finally {
-    await rm(beside, { recursive: true, force: true });
+    await db?.close();
+    if (beside !== undefined) await rm(beside, { recursive: true, force: true }).catch(() => {});
   }
 }
 

@@ -9,6 +9,7 @@ import { type EventCompressor, isFull } from './block-builder.ts';
 import type { Coverage } from './coverage-ledger.ts';
 import { type Database, openDatabase, storeFolder } from './database.ts';
 import type { LogReader, ReadResult, SliceEncoding } from './event-log.ts';
+import { asDamage } from './log-errors.ts';
 import { LogView, type StoredCoverage } from './log-view.ts';
 import type { ReadFilter } from './segment-index.ts';
 import { StoredBlocks } from './stored-blocks.ts';
@@ -171,7 +172,13 @@ async function openStore(
     shared: true,
     guard,
   });
-  const stored = await StoredBlocks.load(db, location, await newestHead(db), options.compressor);
-  stored.trimmedToUs = trimmedToUs;
-  return { db, stored };
+  try {
+    const stored = await StoredBlocks.load(db, location, await newestHead(db), options.compressor);
+    stored.trimmedToUs = trimmedToUs;
+    return { db, stored };
+  } catch (error) {
+    await db.close();
+    guard.closed();
+    throw asDamage(`the log in ${location} cannot be read`, error);
+  }
 }

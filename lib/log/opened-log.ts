@@ -71,7 +71,8 @@ export async function openParts(
   const store = await BlockStore.open(location, compressor, isShared, limits, watch.store, before);
   let journal: Journal | undefined;
   try {
-    const isJournalDamaged = watch.journal.damages.size > 0;
+    // At the first opening only the disk has it, damaged or not.
+    const isJournalDamaged = before.memory !== undefined && watch.isJournalDamaged;
     // The journal's blocks are in the store before it goes: what they followed may be lost, or they in it.
     if (before.memory !== undefined && (isJournalDamaged || store.lastTimeUs < before.memory.storedUs))
       await storeFromMemory(store, before.memory);

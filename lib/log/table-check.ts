@@ -1,9 +1,10 @@
 // Looks at the tables of a LevelDB database before LevelDB does, which would end the process by what is damaged: see table-file.ts.
 // Reads the MANIFEST for the tables that count: others are left from a stop, and LevelDB deletes them. Changes nothing.
 
-import { open, readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as immediately } from 'node:timers/promises';
+import { readSteadily, steadily } from './file-bytes.ts';
 import { readFailure } from './log-errors.ts';
 import { readRecords } from './record-file.ts';
 import { checkTable, type FileDamage, type TableRange } from './table-file.ts';
@@ -49,33 +50,46 @@ export async function* databaseDamages(location: string): AsyncGenerator<Databas
   }
 }
 
+/** Which write-ahead logs hold what no table does: those of `log` and above, and `previous`. */
+export interface LogNumbers {
+  log: number;
+  previous: number;
+}
+
+/** What {@link readManifest} finds. */
+export interface Manifest {
+  readonly tables: readonly LiveTable[];
+  readonly logs: Readonly<LogNumbers>;
+  readonly damages: readonly DatabaseDamage[];
+  readonly isCutOff: boolean;
+}
+
 /**
- * The tables that count, and what is wrong with the MANIFEST; undefined when LevelDB itself says that it has none.
+ * The tables and logs that count, and what is wrong with the MANIFEST; undefined when LevelDB itself says that it has none.
  * @throws CodedError `LOG_READ_FAILED`, `LOG_FILES_EXHAUSTED`: nothing is known.
  */
-export async function readManifest(
-  location: string,
-): Promise<{ tables: LiveTable[]; damages: DatabaseDamage[]; isCutOff: boolean } | undefined> {
+export async function readManifest(location: string): Promise<Manifest | undefined> {
   let path = join(location, 'CURRENT');
   let bytes: Buffer;
   try {
-    const name = manifestName(await readFile(path, 'latin1'));
+    const name = manifestName((await readSteadily(path)).toString('latin1'));
     if (name === undefined) return undefined;
     path = join(location, name);
-    bytes = await readFile(path);
+    bytes = await readSteadily(path);
   } catch (error) {
     if (isMissing(error)) return undefined;
     if (!isUnreadable(error)) throw readFailure(`cannot read ${path}`, error);
-    return { tables: [], damages: [unreadable(path, error)], isCutOff: false };
+    return { tables: [], logs: { log: 0, previous: 0 }, damages: [unreadable(path, error)], isCutOff: false };
   }
-  const { records, damages, isCutOff } = readRecords(bytes);
-  const found = damages.map((offset) => ({ path, offset, what: 'a record is damaged', isFatal: true }));
+  const { records, offsets, damages, isCutOff } = readRecords(bytes);
+  const found = damages.map(({ offset }) => ({ path, offset, what: 'a record is damaged', isFatal: true }));
   const tables = new Map<number, LiveTable>();
-  for (const record of records) {
-    if (!applyEdit(record, tables))
-      found.push({ path, offset: 0, what: 'a record makes no sense', isFatal: true });
+  const logs: LogNumbers = { log: 0, previous: 0 };
+  for (const [at, record] of records.entries()) {
+    if (!applyEdit(record, tables, logs))
+      found.push({ path, offset: offsets[at], what: 'a record makes no sense', isFatal: true });
   }
-  return { tables: [...tables.values()], damages: found, isCutOff };
+  return { tables: [...tables.values()], logs, damages: found, isCutOff };
 }
 
 /** What CURRENT has; undefined when it makes no sense. */
@@ -100,8 +114,8 @@ function unreadable(path: string, error: unknown): DatabaseDamage {
   return { path, offset: 0, what: `it cannot be read: ${(error as Error).message}`, isFatal: true };
 }
 
-/** Whether a record of a MANIFEST makes sense; changes `tables` as it says. */
-export function applyEdit(record: Uint8Array, tables: Map<number, LiveTable>): boolean {
+/** Whether a record of a MANIFEST makes sense; changes `tables` and `logs` as it says. */
+export function applyEdit(record: Uint8Array, tables: Map<number, LiveTable>, logs?: LogNumbers): boolean {
   const reader = new VarintReader(record);
   while (!reader.isAtEnd) {
     const tag = reader.number();
@@ -117,8 +131,11 @@ export function applyEdit(record: Uint8Array, tables: Map<number, LiveTable>): b
       const [smallest, largest] = [reader.string(), reader.string()];
       if (smallest === undefined || largest === undefined) return false;
       tables.set(number, { number, level, bytes, smallest, largest });
-    } else if (tag >= tags.logNumber && tag <= tags.previousLog) reader.number();
-    else return false;
+    } else if (tag >= tags.logNumber && tag <= tags.previousLog) {
+      const number = reader.number();
+      if (logs !== undefined && tag === tags.logNumber) logs.log = number;
+      if (logs !== undefined && tag === tags.previousLog) logs.previous = number;
+    } else return false;
   }
   return true;
 }
@@ -135,7 +152,7 @@ export async function* tableDamages(
   const path = join(location, tableName(table.number));
   let bytes: Buffer | undefined;
   try {
-    bytes = await readStart(path, memory.subarray(0, table.bytes));
+    bytes = await steadily(() => readStart(path, memory.subarray(0, table.bytes)));
   } catch (error) {
     if (!isUnreadable(error)) throw readFailure(`cannot read ${path}`, error);
     yield unreadable(path, error);

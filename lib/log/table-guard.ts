@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { CodedError } from '../errors.ts';
 import { type KeyedTable, LiveTables } from './live-tables.ts';
 import { damaged, readFailure } from './log-errors.ts';
+import type { Redo } from './redo.ts';
 import { type DatabaseDamage, type LiveTable, readManifest, tableDamages, tableName } from './table-check.ts';
 
 /** How long a check is believed of a file that has not changed: bits rot without a trace. */
@@ -41,6 +42,8 @@ export class TableGuard {
   readonly location: string;
   /** Of tables that are not right the worst, by their number. */
   readonly damages = new Map<number, DatabaseDamage>();
+  /** What has to be written again when the database is opened. */
+  redo: Redo | undefined;
   readonly #report: DamageReport;
   readonly #known = new Map<number, TableStamp>();
   /** When each was looked at, by `performance.now()`. */

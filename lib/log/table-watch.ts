@@ -3,10 +3,18 @@
 // would meet it else. Who reads is stopped by table-guard.ts; level-log.ts says when to open again.
 
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { descriptionKey } from './block-format.ts';
-import { asideName, checkClosed, journalFolder, refuseUnfinishedRepair, storeFolder } from './database.ts';
+import {
+  asideName,
+  checkClosed,
+  journalFolder,
+  refuseUnfinishedRepair,
+  storeFolder,
+  takeRedo,
+} from './database.ts';
+import { readReadable, writeDurably } from './file-bytes.ts';
 import { writeFailure } from './log-errors.ts';
 import { type DatabaseDamage, tableName } from './table-check.ts';
 import { checkedMsMax, damageError, TableGuard } from './table-guard.ts';
@@ -20,6 +28,7 @@ import {
   writeLost,
   writeStamps,
 } from './table-stamps.ts';
+import type { WriteAhead } from './write-ahead-log.ts';
 
 /** Every so often files are looked at, 4 µs each, and a table is checked: of so many bytes a second, a millisecond for each MiB. */
 const roundMs = 1000;
@@ -31,7 +40,6 @@ const renewedMs = checkedMsMax / 2;
 const roundsPerWriting = 300;
 /** Rounds after which an opening has not ended the process. */
 const roundsProven = 10;
-const pageBytes = 4096;
 /** How often a start writes down what it has checked: it may be killed for taking long. */
 const stampedMs = 3000;
 /** A start that has more to check says so before: seconds, on a fast disk. */
@@ -49,6 +57,7 @@ export class TableWatch {
   /** Damages since start. */
   damages = 0;
   readonly #dataDir: string;
+  readonly #told: DamageListener;
   readonly #timer: NodeJS.Timeout;
   /** Of each guard, where its next round begins. */
   readonly #next = new Map<TableGuard, number>();
@@ -59,8 +68,9 @@ export class TableWatch {
   #isOpen = false;
   #wasOpen = false;
 
-  private constructor(dataDir: string, guards: readonly TableGuard[]) {
+  private constructor(dataDir: string, guards: readonly TableGuard[], told: DamageListener) {
     this.#dataDir = dataDir;
+    this.#told = told;
     [this.store, this.journal] = guards;
     this.#timer = setInterval(() => {
       // What cannot be looked at now is in the next round; whoever reads it is told why.
@@ -93,7 +103,7 @@ export class TableWatch {
       });
       guards.push(guard);
     }
-    const watch = new TableWatch(dataDir, guards);
+    const watch = new TableWatch(dataDir, guards, told);
     try {
       for (const guard of guards) {
         const bytes = guard.unknownBytes;
@@ -127,6 +137,12 @@ export class TableWatch {
     }
   }
 
+  /** Whether not all of the journal can be read. */
+  get isJournalDamaged(): boolean {
+    const { damages, redo } = this.journal;
+    return damages.size > 0 || (redo !== undefined && redo.damages.length > 0);
+  }
+
   /** The databases are open, and the coverage ledger has what is lost. */
   async opened(): Promise<void> {
     if (this.lost.length > 0) await forgetLost(this.store.location);
@@ -145,6 +161,7 @@ export class TableWatch {
       await guard.checkUnknown();
       guard.prune();
       await guard.checkDamaged();
+      await this.#takeLogs(guard);
     }
     await this.#mendAll(this.store);
     return this.lost;
@@ -174,6 +191,7 @@ export class TableWatch {
         if (await markOpening(location)) marked.push(location);
       }
       this.lost = await readLost(this.store.location);
+      for (const guard of this.#guards) await this.#takeLogs(guard);
       await this.#mendAll(this.store);
       // What is behind a gap in the journal is cut off, and comes again.
       await this.#mendAll(this.journal);
@@ -190,6 +208,32 @@ export class TableWatch {
       await writeStamps(guard.location, guard.stamps);
       writtenMs = performance.now();
     });
+  }
+
+  /** What LevelDB's logs hold is ours to write again; a damaged one is kept. Behind a gap in the journal all is cut off, and comes again. */
+  async #takeLogs(guard: TableGuard): Promise<void> {
+    guard.redo = await takeRedo(guard.location, async (writeAhead) => {
+      if (writeAhead.damages.length === 0) return;
+      try {
+        await this.#keepLogs(guard, writeAhead);
+        if (guard !== this.store) return;
+        this.lost.push(...writeAhead.lost);
+        await writeLost(guard.location, this.lost);
+      } catch (cause) {
+        throw writeFailure(`cannot keep the damaged logs of ${guard.location}`, cause);
+      }
+    });
+    for (const damage of guard.redo?.damages ?? []) {
+      this.damages++;
+      this.#told(damage);
+    }
+  }
+
+  async #keepLogs({ location }: TableGuard, { damages }: WriteAhead): Promise<void> {
+    const aside = join(this.#aside(), basename(location));
+    await mkdir(aside, { recursive: true });
+    for (const path of new Set(damages.map((damage) => damage.path)))
+      await copyFile(path, join(aside, basename(path)));
   }
 
   async #mendAll(guard: TableGuard): Promise<void> {
@@ -229,6 +273,7 @@ export class TableWatch {
     }
     this.journal.closed();
     this.journal.prune();
+    this.journal.redo = undefined;
   }
 
   async #goRound(): Promise<void> {
@@ -262,28 +307,5 @@ async function replaceFile(path: string, mended: Buffer, aside: string): Promise
     await rename(unfinished, path);
   } finally {
     await rm(unfinished, { force: true });
-  }
-}
-
-/** The bytes of a file; zeros where a page cannot be read, or is not there. */
-async function readReadable(path: string, length: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(length);
-  const file = await open(path);
-  try {
-    for (let at = 0; at < length; at += pageBytes)
-      await file.read(bytes, at, Math.min(pageBytes, length - at), at).catch(() => undefined);
-    return bytes;
-  } finally {
-    await file.close();
-  }
-}
-
-async function writeDurably(path: string, bytes: Buffer): Promise<void> {
-  const file = await open(path, 'w');
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }

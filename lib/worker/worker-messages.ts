@@ -61,16 +61,17 @@ export type Ask = {
   [Kind in AskKind]: { readonly kind: Kind; readonly id: number } & Asks[Kind]['ask'];
 }[AskKind];
 
+/** What a CodedError holds: as an error it would come as another one, without a class. */
+export type Failure = Pick<CodedError, 'code' | 'message' | 'retryable' | 'exitCode'>;
+
 /** What a worker says. */
 export type FromWorker =
   /** It is ready for asks. */
   | { readonly kind: 'ready' }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
-  /** What a CodedError holds. */
-  | ({ readonly kind: 'failure'; readonly id: number } & Pick<
-      CodedError,
-      'code' | 'message' | 'retryable' | 'exitCode'
-    >)
+  | ({ readonly kind: 'failure'; readonly id: number } & Failure)
+  /** It cannot start, and ends. */
+  | ({ readonly kind: 'refusal' } & Failure)
   /** A table of the block store is damaged. */
   | { readonly kind: 'damaged'; readonly table: number }
   /** For the log file. */

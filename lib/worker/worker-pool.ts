@@ -17,7 +17,7 @@ import type { LogFollower } from '../log/log-replica.ts';
 import type { StatusReport } from '../status/status-report.ts';
 import { type DeliveryCounts, sumOf } from './delivery-counts.ts';
 import { type Delivery, readsMax, type ServerLogEntry } from './subscriber-server.ts';
-import type { Ask, AskKind, Asks, FromWorker, Tell, WorkerStart } from './worker-messages.ts';
+import type { Ask, AskKind, Asks, Failure, FromWorker, Tell, WorkerStart } from './worker-messages.ts';
 
 /** Bytes of blocks that a worker may be behind before ingest waits for it: it has stopped, or nearly. */
 const behindBytesMax = 64 * 1024 * 1024;
@@ -210,6 +210,7 @@ class Member {
       if (message.kind === 'ready') this.#ready.resolve();
       else if (message.kind === 'log') writeLog(message.entry);
       else if (message.kind === 'damaged') damaged(message.table);
+      else if (message.kind === 'refusal') this.#ended(errorOf(message));
       else this.#answered(message);
     });
   }
@@ -279,8 +280,12 @@ class Member {
     if (asked === undefined) return;
     this.#asked.delete(message.id);
     if (message.kind === 'answer') asked.resolve(message.answer);
-    else asked.reject(new CodedError(message.code, message.message, message));
+    else asked.reject(errorOf(message));
   }
+}
+
+function errorOf(failure: Failure): CodedError {
+  return new CodedError(failure.code, failure.message, failure);
 }
 
 function endedError(exitCode: number): CodedError {

@@ -8,7 +8,7 @@ import { type Block, blockBytesOf } from '../log/block.ts';
 import { LogReplica } from '../log/log-replica.ts';
 import { openCodec } from './codec.ts';
 import { type ServerLogEntry, SubscriberServer } from './subscriber-server.ts';
-import type { Ask, AskKind, Asks, FromWorker, Tell, WorkerStart } from './worker-messages.ts';
+import type { Ask, AskKind, Asks, Failure, FromWorker, Tell, WorkerStart } from './worker-messages.ts';
 
 /** See the file comment. */
 class WorkerThread {
@@ -71,9 +71,7 @@ class WorkerThread {
     try {
       send(this.#port, { kind: 'answer', id, answer: await this.#do(ask) });
     } catch (error) {
-      if (!(error instanceof CodedError)) throw error;
-      const { code, message, retryable, exitCode } = error;
-      send(this.#port, { kind: 'failure', id, code, message, retryable, exitCode });
+      send(this.#port, { kind: 'failure', id, ...failureOf(error) });
     }
   }
 
@@ -104,6 +102,13 @@ function withBuffers(block: Block): Block {
 
 function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, length);
+}
+
+/** @throws what has no code. */
+function failureOf(error: unknown): Failure {
+  if (!(error instanceof CodedError)) throw error;
+  const { code, message, retryable, exitCode } = error;
+  return { code, message, retryable, exitCode };
 }
 
 function send(port: MessagePort, message: FromWorker): void {
@@ -141,4 +146,9 @@ async function run(port: MessagePort, start: WorkerStart): Promise<void> {
   send(port, { kind: 'ready' });
 }
 
-await run(parentPort as MessagePort, workerData as WorkerStart);
+const port = parentPort as MessagePort;
+try {
+  await run(port, workerData as WorkerStart);
+} catch (error) {
+  send(port, { kind: 'refusal', ...failureOf(error) });
+}

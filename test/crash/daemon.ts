@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 const command = resolve(import.meta.dirname, '../../cmd/slipstream.ts');
 /** Compiled sources, shared by all runs: a start takes 0.1 s of processor time with it and 0.3 s without. */
 const compileCache = join(tmpdir(), 'slipstream-crash-compile-cache');
-const logLinesMax = 40;
+const logLinesMax = 80;
 
 /** How a daemon is started. */
 export interface DaemonOptions {

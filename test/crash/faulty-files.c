@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#undef fread_unlocked
 #undef fwrite_unlocked
 #undef fflush_unlocked
 
@@ -99,7 +101,28 @@ ssize_t write(int fd, const void *bytes, size_t count) {
   }
 }
 
-/* LevelDB writes through stdio, whose own writes nobody else sees. */
+#define READ(name, declared, passed) \
+  ssize_t name declared { \
+    static ssize_t (*real) declared; \
+    if (!real) real = dlsym(RTLD_NEXT, #name); \
+    return draw_for(fd) ? fails(#name, "", EIO) : real passed; \
+  }
+READ(read, (int fd, void *bytes, size_t count), (fd, bytes, count))
+READ(pread, (int fd, void *bytes, size_t count, off_t offset), (fd, bytes, count, offset))
+READ(pread64, (int fd, void *bytes, size_t count, off64_t offset), (fd, bytes, count, offset))
+
+/* LevelDB reads and writes through stdio, whose own reads and writes nobody else sees. */
+#define FREAD(name) \
+  size_t name(void *bytes, size_t size, size_t count, FILE *file) { \
+    static size_t (*real)(void *, size_t, size_t, FILE *); \
+    if (!real) real = dlsym(RTLD_NEXT, #name); \
+    if (!draw_for(fileno(file))) return real(bytes, size, count, file); \
+    fails(#name, "", EIO); \
+    return 0; \
+  }
+FREAD(fread)
+FREAD(fread_unlocked)
+
 static int (*flush)(FILE *);
 
 #define FOPEN(name) \
@@ -155,6 +178,20 @@ int rename(const char *from, const char *to) {
   if (!real) real = dlsym(RTLD_NEXT, "rename");
   uint64_t drawn = is_below(to) ? draw() : 0;
   return drawn ? fails("rename", to, disk_error(drawn)) : real(from, to);
+}
+
+int link(const char *from, const char *to) {
+  static int (*real)(const char *, const char *);
+  if (!real) real = dlsym(RTLD_NEXT, "link");
+  uint64_t drawn = is_below(to) ? draw() : 0;
+  return drawn ? fails("link", to, disk_error(drawn)) : real(from, to);
+}
+
+int mkdir(const char *path, mode_t mode) {
+  static int (*real)(const char *, mode_t);
+  if (!real) real = dlsym(RTLD_NEXT, "mkdir");
+  uint64_t drawn = is_below(path) ? draw() : 0;
+  return drawn ? fails("mkdir", path, disk_error(drawn)) : real(path, mode);
 }
 
 int unlink(const char *path) {

@@ -216,3 +216,11 @@ test('a start that has much to check says so, and when it is killed what it has 
   expect(told[0]).toBeGreaterThan(1000);
   await watch.end();
 });
+
+test('a database that cannot be looked at is not begun anew', async () => {
+  failing.set('stat', 'EIO');
+  await expect(BlockStore.open(location, compressor)).rejects.toMatchObject({
+    code: 'LOG_READ_FAILED',
+    message: expect.stringContaining('CURRENT'),
+  });
+});

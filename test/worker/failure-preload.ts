@@ -2,7 +2,7 @@
 // a file is there.
 //
 // FAILURE       what happens: `throws`, `memory`, `loops` or `stays` (it cannot be ended) in the first worker; `write-fails`, `write-fails-late` (after
-//               a second) or `write-hangs` in the log
+//               a second) or `write-hangs` in the log; `opening-fails` in every worker, from the start
 // FAILURE_FILE  begins it
 // FAILURE_LOOK_MS  the interval that worker-pool.ts looks in, for one that hangs
 
@@ -61,6 +61,8 @@ if (isMainThread) {
       return existsSync(file) ? fail() : method.apply(this, args);
     };
   }
+} else if (failure === 'opening-fails') {
+  Object.assign(ClassicLevel.prototype, { open: () => Promise.reject(new Error('an opening that fails')) });
 } else if (threadId === 1) {
   const timer = setInterval(() => {
     if (!existsSync(file)) return;

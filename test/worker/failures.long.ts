@@ -87,3 +87,25 @@ test.each([
   // The promise is a second; the machine may have other work.
   expect(afterLastGoodbyeMs).toBeLessThan(3_000);
 });
+
+test('a worker that cannot open the log: the daemon says why, and does not start', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'slipstream-failures-'));
+  const relay = await RelayServer.listen({ source: pool });
+  const env = { FAILURE: 'opening-fails' };
+  const daemon = new Daemon({
+    dataDir,
+    relayUrl: relay.url,
+    flags: ['--workers', '2'],
+    preloads: [{ file, env }],
+  });
+  try {
+    expect(await daemon.exited).toEqual({ code: 1, signal: null });
+    const lines = daemon.lines.join('\n');
+    expect(lines).toMatch(/"level":"error".*"code":"LOG_OPEN_FAILED".*an opening that fails/);
+    expect(lines).not.toContain('Node.js v');
+  } finally {
+    await daemon.kill();
+    await relay.close();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+});

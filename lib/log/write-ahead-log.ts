@@ -1,0 +1,139 @@
+// LevelDB's write-ahead logs (`.log`) of a database that is closed: what was written and is in no table yet. LevelDB itself takes a log
+// that it cannot open, or read, for one that ends there, goes on with the rest, and deletes it. So they are read here: all that is
+// whole, where something is damaged, and between which keys something is missing then. Changes nothing; redo.ts writes it again.
+
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CodedError } from '../errors.ts';
+import { blockKey, parts, readBlockKey } from './block-format.ts';
+import { readSteadily } from './file-bytes.ts';
+import { readFailure } from './log-errors.ts';
+import { readRecords } from './record-file.ts';
+import { type DatabaseDamage, isMissing, readManifest } from './table-check.ts';
+import type { LostKeys } from './table-mend.ts';
+import { type Change, readBatch } from './write-batch.ts';
+
+/** Within a database's folder, the logs of an opening that is not done. What LevelDB has of logs beside it is a part of them. */
+export const redoFolder = 'redo';
+
+/** See {@link readWriteAhead}. */
+export interface WriteAhead {
+  /** The oldest first. */
+  readonly paths: readonly string[];
+  /** Those of each batch that is whole, the oldest first. */
+  readonly batches: readonly (readonly Change[])[];
+  readonly damages: readonly DatabaseDamage[];
+  readonly lost: readonly LostKeys[];
+}
+
+/** Whether a file's name is that of a log. */
+export function isLogName(name: string): boolean {
+  return /^\d+\.log$/.test(name);
+}
+
+/**
+ * The logs that count, the oldest first; of an opening that is not done those that it began with.
+ * @throws CodedError `LOG_READ_FAILED`, `LOG_FILES_EXHAUSTED`.
+ */
+export async function writeAheadPaths(location: string): Promise<string[]> {
+  const redo = join(location, redoFolder);
+  const logs = { log: 0, previous: 0, ...(await readManifest(location))?.logs };
+  for (const folder of [redo, location]) {
+    try {
+      const names = (await readdir(folder)).filter(isLogName);
+      const counting = names.filter((name) => {
+        const number = Number.parseInt(name, 10);
+        return folder === redo || number >= logs.log || number === logs.previous;
+      });
+      return counting
+        .sort((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10))
+        .map((name) => join(folder, name));
+    } catch (error) {
+      if (!isMissing(error)) throw readFailure(`cannot look into ${folder}`, error);
+    }
+  }
+  return [];
+}
+
+/**
+ * Reads all of them into memory: LevelDB begins a new one when a memtable is full, and has two memtables at most.
+ * @throws CodedError `LOG_READ_FAILED`, `LOG_FILES_EXHAUSTED`: nothing is known of what they hold.
+ */
+export async function readWriteAhead(location: string): Promise<WriteAhead> {
+  const paths = await writeAheadPaths(location);
+  const batches: Change[][] = [];
+  const damages: DatabaseDamage[] = [];
+  /** Whole batches in front of each damage. */
+  const after: number[] = [];
+  for (const path of paths) {
+    let bytes: Buffer;
+    try {
+      bytes = await readSteadily(path);
+    } catch (error) {
+      const advice =
+        'the disk does not give back what was stored; "slipstream inspect repair" keeps what can be read';
+      throw readFailure(`cannot read ${path} (${advice})`, error);
+    }
+    const { records, offsets, damages: found } = readRecords(bytes);
+    const first = batches.length;
+    const unread: number[] = [];
+    for (const [at, record] of records.entries()) {
+      const batch = readBatch(record);
+      if (batch === undefined) unread.push(at);
+      // What it was is not known, but its place is.
+      batches.push([...(batch?.changes ?? [])]);
+    }
+    for (const { offset, after: count, isUnwritten } of found) {
+      // A power failure takes what was not synced; what is behind the gap is dealt with by who opens the log.
+      if (isUnwritten) continue;
+      damages.push({ path, offset, what: 'a record is damaged', isFatal: true });
+      after.push(first + count);
+    }
+    for (const at of unread) {
+      damages.push({ path, offset: offsets[at], what: 'a record makes no sense', isFatal: true });
+      after.push(first + at);
+    }
+  }
+  return { paths, batches, damages, lost: lostAt(batches, after) };
+}
+
+/** What is wrong with them: that they cannot be read, too. @throws CodedError `LOG_FILES_EXHAUSTED`. */
+export async function writeAheadDamages(location: string): Promise<readonly DatabaseDamage[]> {
+  try {
+    return (await readWriteAhead(location)).damages;
+  } catch (error) {
+    if (!(error instanceof CodedError) || error.retryable) throw error;
+    return [{ path: location, offset: 0, what: error.message, isFatal: true }];
+  }
+}
+
+/** Between which blocks' keys something is missing: of what was put, and of what was deleted. */
+function lostAt(batches: readonly (readonly Change[])[], after: readonly number[]): LostKeys[] {
+  const lost: LostKeys[] = [];
+  for (const type of ['put', 'del'] as const) {
+    for (const count of after) {
+      const before = blockNear(batches, type, count - 1, -1);
+      const behind = blockNear(batches, type, count, 1);
+      const fromKey = before ?? behind;
+      if (fromKey !== undefined) lost.push({ fromKey, toKey: behind ?? fromKey });
+    }
+  }
+  return lost;
+}
+
+/** Key of the next block that is put or deleted, from a batch on, forwards or backwards. */
+function blockNear(
+  batches: readonly (readonly Change[])[],
+  type: Change['type'],
+  from: number,
+  step: 1 | -1,
+): Uint8Array | undefined {
+  for (let at = from; at >= 0 && at < batches.length; at += step) {
+    const times = batches[at].flatMap((change) => {
+      const read = change.type === type ? readBlockKey(change.key) : undefined;
+      return read === undefined ? [] : [read.lastTimeUs];
+    });
+    if (times.length > 0) return blockKey(step === 1 ? times[0] : times[times.length - 1], parts.head);
+  }
+  return undefined;
+}

@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest';
+import { maskedCrc32c } from '../../lib/log/crc32c.ts';
+import { pageBytes, readRecords } from '../../lib/log/record-file.ts';
+
+const types = { full: 1, first: 2, middle: 3, last: 4 };
+
+/** A piece of a record as LevelDB writes it. */
+function piece(type: keyof typeof types, data: string | Buffer): Buffer {
+  const bytes = Buffer.alloc(7 + data.length);
+  bytes.writeUInt16LE(data.length, 4);
+  bytes[6] = types[type];
+  bytes.set(Buffer.from(data), 7);
+  bytes.writeUInt32LE(maskedCrc32c(bytes, 6, bytes.length), 0);
+  return bytes;
+}
+
+const texts = (bytes: Buffer): string[] =>
+  readRecords(bytes).records.map((record) => Buffer.from(record).toString());
+
+const filler = piece('full', Buffer.alloc(pageBytes - 14, 1));
+
+test('pieces make a record', () => {
+  const bytes = Buffer.concat([piece('first', 'one, '), piece('middle', 'two, '), piece('last', 'three')]);
+  expect(readRecords(bytes)).toMatchObject({ offsets: [0], damages: [], isCutOff: false, end: bytes.length });
+  expect(texts(bytes)).toEqual(['one, two, three']);
+});
+
+test.each([
+  ['a rest without a beginning', [piece('full', 'a'), piece('last', 'b'), piece('full', 'c')], 8],
+  ['a beginning without a rest', [piece('full', 'a'), piece('first', 'b'), piece('full', 'c')], 8],
+])('%s is no record, and a damage', (_, pieces, offset) => {
+  const bytes = Buffer.concat(pieces);
+  expect(texts(bytes)).toEqual(['a', 'c']);
+  expect(readRecords(bytes).damages).toEqual([{ offset, after: 1, isUnwritten: false }]);
+});
+
+test('what is left of a record behind a damaged page is none', () => {
+  const first = piece('first', Buffer.alloc(pageBytes - 7, 1));
+  first[100] ^= 1;
+  const bytes = Buffer.concat([first, piece('last', 'rest'), piece('full', 'next')]);
+  expect(texts(bytes)).toEqual(['next']);
+  expect(readRecords(bytes)).toMatchObject({
+    offsets: [pageBytes + 11],
+    damages: [{ offset: 0, after: 0, isUnwritten: false }],
+  });
+});
+
+test('a record that the end cuts off is no damage, in its first piece or behind it', () => {
+  const whole = piece('full', 'a');
+  for (const rest of [piece('full', 'bcd').subarray(0, 9), piece('first', 'b'), Buffer.from([1, 2])]) {
+    const read = readRecords(Buffer.concat([whole, rest]));
+    expect(read).toMatchObject({ damages: [], isCutOff: true, end: whole.length });
+  }
+});
+
+test.each([
+  ['a page in the middle', 4096, 8192],
+  ['pages', 8192, 20_000],
+  ['the end of a page that was stored before', 4000, 4096],
+  ['all from somewhere on', 5000, pageBytes + 11],
+])('zeros that a power failure leaves are no damage of what was stored: %s', (_, from, to) => {
+  const bytes = Buffer.concat([piece('full', Buffer.alloc(pageBytes - 7, 1)), piece('full', 'next')]);
+  bytes.fill(0, from, to);
+  const { damages, isCutOff } = readRecords(bytes);
+  expect(damages.every(({ isUnwritten }) => isUnwritten)).toBe(true);
+  expect(damages.length > 0 || isCutOff).toBe(true);
+});
+
+test('a bit, and a page of something else, are a damage of what was stored', () => {
+  for (const change of [
+    (bytes: Buffer) => (bytes[5000] ^= 4),
+    (bytes: Buffer) => bytes.fill(7, 4096, 8192),
+    (bytes: Buffer) => (bytes[6] = 9),
+  ]) {
+    const bytes = Buffer.concat([filler, piece('full', 'next')]);
+    change(bytes);
+    expect(readRecords(bytes).damages).toEqual([{ offset: 0, after: 0, isUnwritten: false }]);
+  }
+});

@@ -1,0 +1,288 @@
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { repairLog } from '../../cmd/inspect/repair.ts';
+import { verifyFiles } from '../../cmd/inspect/verification.ts';
+import { openDatabase, takeRedo } from '../../lib/log/database.ts';
+import { LevelLog } from '../../lib/log/level-log.ts';
+import { readRecords } from '../../lib/log/record-file.ts';
+import type { DatabaseDamage } from '../../lib/log/table-check.ts';
+import { readBatch } from '../../lib/log/write-batch.ts';
+import { compressor, withRealFrames } from '../cmd/inspect/sample-log.ts';
+import { payloadsOf, SampleLog, seededRandom } from '../support/events.ts';
+import { digestOf } from './damaged-log.ts';
+
+/** How often the next readings of logs fail, and how. */
+const failing = vi.hoisted(() => ({ code: 'EIO', times: 0 }));
+vi.mock('node:fs/promises', async (importOriginal) => {
+  const fs = await importOriginal<typeof import('node:fs/promises')>();
+  return {
+    ...fs,
+    readFile: async (...args: Parameters<typeof fs.readFile>) => {
+      if (String(args[0]).endsWith('.log') && failing.times-- > 0)
+        throw Object.assign(new Error(`${failing.code}: i/o error, read`), { code: failing.code });
+      return fs.readFile(...args);
+    },
+  };
+});
+
+let dataDir: string;
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'slipstream-write-ahead-'));
+});
+afterEach(() => {
+  failing.times = 0;
+  rmSync(dataDir, { recursive: true });
+});
+
+const optionsOf = (onDamage?: (damage: DatabaseDamage) => void) => ({
+  dataDir,
+  retentionBytes: 0,
+  tailBytesMax: 0,
+  fsync: false,
+  compressor,
+  onDamage,
+});
+
+const storedBlocks = 6;
+const journalBlocks = 4;
+
+/** A log whose databases have no tables yet: all that they hold is in LevelDB's logs. Returns digests of its events, block by block. */
+async function makeLog(): Promise<string[][]> {
+  const log = await LevelLog.open(optionsOf());
+  const sample = new SampleLog(seededRandom(5), { didHashKey: log.didHashKey });
+  const blocks: string[][] = [];
+  for (const size of [...Array(storedBlocks).fill(256), ...Array(journalBlocks).fill(20)]) {
+    const from = sample.events.length;
+    await log.append(withRealFrames(sample.block(size)));
+    blocks.push(sample.events.slice(from).map((event) => digestOf(JSON.stringify(event))));
+  }
+  await log.close();
+  return blocks;
+}
+
+/** Digests of all that a log serves. */
+async function served(log: LevelLog): Promise<string[]> {
+  const events: string[] = [];
+  for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
+    const { slices, throughUs } = await log.read(timeUs, 'json', 1e6);
+    for (const { messages } of slices) events.push(...payloadsOf(messages, 0x81).map(digestOf));
+    timeUs = throughUs;
+  }
+  return events;
+}
+
+const rowsOf = (log: LevelLog): string[] =>
+  log.coverage.between(0, Number.MAX_SAFE_INTEGER).map(({ reason }) => reason);
+
+async function expectWhole(blocks: string[][]): Promise<void> {
+  const log = await LevelLog.open(optionsOf());
+  expect(await served(log)).toEqual(blocks.flat());
+  expect(rowsOf(log)).toEqual([]);
+  await log.close();
+}
+
+/** The log file of a database that holds all it has. */
+function logOf(database: 'blocks' | 'journal'): string {
+  const names = readdirSync(join(dataDir, database)).filter((name) => name.endsWith('.log'));
+  expect(names.length).toBe(1);
+  return join(dataDir, database, names[0]);
+}
+
+/** Changes a byte of a record. Returns the offset of the record. */
+function damageRecord(path: string, at: number): number {
+  const bytes = readFileSync(path);
+  const offset = readRecords(bytes).offsets[at];
+  bytes[offset + 7 + 40] ^= 1;
+  writeFileSync(path, bytes);
+  return offset;
+}
+
+test.each(['blocks', 'journal'] as const)(
+  'a log of LevelDB’s that cannot be read is not taken for one that is empty: %s',
+  async (database) => {
+    const blocks = await makeLog();
+    const path = logOf(database);
+    // LevelDB opens it, cannot read it, and goes on without.
+    renameSync(path, `${path}-kept`);
+    mkdirSync(path);
+    await expect(LevelLog.open(optionsOf())).rejects.toMatchObject({ code: 'LOG_READ_FAILED' });
+    rmdirSync(path);
+    renameSync(`${path}-kept`, path);
+    await expectWhole(blocks);
+  },
+);
+
+test('a reading that fails is tried again, and the start fails when it stays so', async () => {
+  const blocks = await makeLog();
+  failing.times = 2;
+  await expectWhole(blocks);
+  failing.times = Number.POSITIVE_INFINITY;
+  await expect(LevelLog.open(optionsOf())).rejects.toMatchObject({
+    code: 'LOG_READ_FAILED',
+    message: expect.stringMatching(/\d+\.log .*inspect repair/),
+  });
+  failing.code = 'EMFILE';
+  await expect(LevelLog.open(optionsOf())).rejects.toMatchObject({ code: 'LOG_FILES_EXHAUSTED' });
+  failing.times = 0;
+  await expectWhole(blocks);
+});
+
+test('what LevelDB has open is not taken away from it', async () => {
+  const log = await LevelLog.open(optionsOf());
+  const names = () => readdirSync(join(dataDir, 'blocks')).filter((name) => !name.startsWith('LOG'));
+  const before = names();
+  await expect(takeRedo(join(dataDir, 'blocks'), async () => {})).rejects.toMatchObject({
+    code: 'LOG_LOCKED',
+  });
+  expect(names()).toEqual(before);
+  await log.close();
+});
+
+test('a start that is cut off while it writes again is done again', async () => {
+  const blocks = await makeLog();
+  for (const database of ['blocks', 'journal']) {
+    const location = join(dataDir, database);
+    for (const changesMax of [0, 3, Number.POSITIVE_INFINITY]) {
+      const redo = await takeRedo(location, async () => {});
+      expect(readdirSync(location)).toContain('redo');
+      // As LevelDB has it when the process ends before all is written, or right behind that.
+      const bare = join(dataDir, 'bare');
+      renameSync(join(location, 'redo'), bare);
+      const db = await openDatabase(location, { writeBufferBytes: 1 << 20 });
+      let changes = 0;
+      await expect(
+        redo?.writeTo({
+          batch: async (batch, options) => {
+            await db.batch(batch.slice(0, changesMax), options);
+            changes += batch.length;
+            throw new Error('ended');
+          },
+        }),
+      ).rejects.toMatchObject({ code: 'LOG_WRITE_FAILED' });
+      expect(changes).toBeGreaterThan(3);
+      await db.close();
+      renameSync(bare, join(location, 'redo'));
+    }
+  }
+  await expectWhole(blocks);
+  expect(readdirSync(join(dataDir, 'blocks')).filter((name) => /redo|lock-/.test(name))).toEqual([]);
+});
+
+test('a damage in the store’s log costs what was there, and a row says so', async () => {
+  const blocks = await makeLog();
+  // The first record is the log's description.
+  const path = logOf('blocks');
+  const offset = damageRecord(path, 3);
+  expect((await verifyFiles(dataDir)).map((damage) => [damage.path, damage.offset])).toEqual([
+    [path, offset],
+  ]);
+  const told: DatabaseDamage[] = [];
+  const log = await LevelLog.open(optionsOf((damage) => told.push(damage)));
+  expect(told).toEqual([{ path, offset, what: 'a record is damaged', isFatal: true }]);
+  expect(log.tableDamages).toBe(1);
+  const events = await served(log);
+  // What shares its page of 32 KiB is lost with it.
+  const isLeft = blocks.map((block) => block.every((digest) => events.includes(digest)));
+  expect(isLeft.slice(0, 2)).toEqual([true, true]);
+  expect(isLeft[2]).toBe(false);
+  expect(isLeft.slice(-journalBlocks - 1)).toEqual(Array(journalBlocks + 1).fill(true));
+  expect(events).toEqual(blocks.filter((_, at) => isLeft[at]).flat());
+  expect(rowsOf(log)).toEqual(['log_damaged']);
+  await log.close();
+  const aside = readdirSync(dataDir).filter((name) => name.startsWith('damaged-'));
+  expect(readdirSync(join(dataDir, aside[0], 'blocks'))).toEqual([path.split('/').at(-1)]);
+  expect(await verifyFiles(dataDir)).toEqual([]);
+  const again = await LevelLog.open(optionsOf());
+  expect(await served(again)).toEqual(events);
+  expect(rowsOf(again)).toEqual(['log_damaged']);
+  await again.close();
+});
+
+test('a repair keeps what is whole of damaged logs', async () => {
+  const blocks = await makeLog();
+  damageRecord(logOf('blocks'), 3);
+  expect(await repairLog(dataDir)).toMatchObject({ rows: [{ reason: 'log_damaged' }] });
+  const log = await LevelLog.open(optionsOf());
+  const events = await served(log);
+  const isLeft = blocks.map((block) => block.every((digest) => events.includes(digest)));
+  expect(isLeft.slice(0, 2)).toEqual([true, true]);
+  expect(isLeft.slice(-journalBlocks - 1)).toEqual(Array(journalBlocks + 1).fill(true));
+  expect(events).toEqual(blocks.filter((_, at) => isLeft[at]).flat());
+  expect(rowsOf(log)).toEqual(['log_damaged']);
+  await log.close();
+});
+
+test('a repair of a log whose opening was cut off has all of it', async () => {
+  const blocks = await makeLog();
+  for (const database of ['blocks', 'journal']) await takeRedo(join(dataDir, database), async () => {});
+  await repairLog(dataDir);
+  await expectWhole(blocks);
+});
+
+test('what is behind a damage in the journal’s log is cut off, and a row says so', async () => {
+  const blocks = await makeLog();
+  damageRecord(logOf('journal'), 1);
+  const told: DatabaseDamage[] = [];
+  const log = await LevelLog.open(optionsOf((damage) => told.push(damage)));
+  expect(told.length).toBe(1);
+  expect(await served(log)).toEqual(blocks.slice(0, storedBlocks + 1).flat());
+  expect(rowsOf(log)).toEqual(['log_cut']);
+  await log.close();
+});
+
+test('a log that is opened again has from memory what its journal’s log has lost', async () => {
+  const log = await LevelLog.open(optionsOf());
+  const sample = new SampleLog(seededRandom(5), { didHashKey: log.didHashKey });
+  for (let block = 0; block < journalBlocks; block++) await log.append(withRealFrames(sample.block(20)));
+  damageRecord(logOf('journal'), 1);
+  await log.recover();
+  const expected = sample.events.map((event) => digestOf(JSON.stringify(event)));
+  expect(await served(log)).toEqual(expected);
+  await log.close();
+  await expectWhole([expected]);
+});
+
+test('what is between blocks whose deletion is lost and those that are kept is passed over', async () => {
+  const log = await LevelLog.open(optionsOf());
+  const sample = new SampleLog(seededRandom(5), { didHashKey: log.didHashKey });
+  const blocks: string[][] = [];
+  const ends: number[] = [];
+  const append = async (count: number) => {
+    for (; count > 0; count--) {
+      const block = withRealFrames(sample.block(256));
+      await log.append(block);
+      ends.push(block.index.lastTimeUs);
+      blocks.push(sample.events.slice(-256).map((event) => digestOf(JSON.stringify(event))));
+    }
+  };
+  await append(8);
+  await log.trim(ends[2]);
+  await append(3);
+  await log.trim(ends[5]);
+  await append(1);
+  await log.close();
+  const path = logOf('blocks');
+  const batches = readRecords(readFileSync(path)).records.map(readBatch);
+  const deletion = batches.findIndex((batch) => batch?.changes[0].type === 'del');
+  damageRecord(path, deletion);
+  const again = await LevelLog.open(optionsOf());
+  const events = await served(again);
+  const left = blocks.flatMap((block, at) => (block.every((digest) => events.includes(digest)) ? [at] : []));
+  expect(events).toEqual(left.flatMap((at) => blocks[at]));
+  // The first two came back; those of the second deletion, which was durable, did not.
+  expect(left.slice(0, 3)).toEqual([0, 1, 5]);
+  expect(left.at(-1)).toBe(11);
+  expect(rowsOf(again)).toContain('log_damaged');
+  await again.close();
+});
