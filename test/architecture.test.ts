@@ -216,7 +216,7 @@ describe('files', () => {
       ...subjects.map((folder) => (folder.startsWith('cmd') ? `/${folder}` : folder)),
       '',
     ]);
-    const others = ['/clients', '/deploy', '/status/page', '/support'];
+    const others = ['/bin', '/clients', '/deploy', '/status/page', '/support'];
     const misplaced = [...otherSources.keys()]
       .filter((path) => /^test\/.*\.test\.ts$/.test(path))
       .map((path) => dirname(path).replace(/^test/, ''))
