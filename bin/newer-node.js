@@ -15,6 +15,6 @@ if (isOurs || !isSupportedNode(process.versions.node)) {
   console.log(
     `Node.js ${process.versions.node} of this machine is too old: ${newer} is installed for this folder`,
   );
-  const flags = ['--no-save', '--no-package-lock', '--loglevel=error'];
+  const flags = ['--no-save', '--loglevel=error'];
   execFileSync('npm', ['install', ...flags, newer], { cwd: root, stdio: 'inherit', shell: sep === '\\' });
 }
