@@ -6,7 +6,7 @@ import { type Command, newCommand } from '../lib/config/command-line.ts';
 import { settings } from '../lib/config/settings.ts';
 import { CodedError, UsageError } from '../lib/errors.ts';
 import { usualDataDir } from './command/data-dir.ts';
-import { parseMoment, repeated, wholeNumber } from './command/flag-values.ts';
+import { momentForms, parseMoment, repeated, wholeNumber } from './command/flag-values.ts';
 import { writeTo } from './command/output.ts';
 import { coverageTable, readLogCoverage } from './inspect/coverage.ts';
 import { exportLines } from './inspect/export.ts';
@@ -52,7 +52,7 @@ export function inspectCommand(): Command {
       process.exitCode = await withLog(dataDir, (log) => work(log, flags));
     };
   const usage = '[--data-dir DIR] [options]';
-  const moment = (name: string) => (text: string) => parseMoment(text, name);
+  const moment = (name: string) => (text: string) => parseMoment(text, name, Date.now() * 1000);
   const summaryCommand = newCommand(
     'summary',
     'What the log holds: times, sizes, blocks, relays, kinds, collections.',
@@ -92,11 +92,7 @@ export function inspectCommand(): Command {
     .action(onLog(coverage));
   const exportCommand = newCommand('export', 'Events as JSON, one a line, oldest first.')
     .usage(usage)
-    .option(
-      '--from <TIME>',
-      'first moment wanted: µs, ms or s since 1970, or as 2026-01-31T12:00:00Z',
-      moment('--from'),
-    )
+    .option('--from <TIME>', `first moment wanted: ${momentForms}`, moment('--from'))
     .option('--to <TIME>', 'first moment not wanted any more', moment('--to'))
     .option('--limit <N>', 'most events', wholeNumber())
     .action(onLog(exportEvents));

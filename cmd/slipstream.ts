@@ -8,6 +8,7 @@ import { configOf } from '../lib/config/config.ts';
 import { type GivenTexts, settingsCommand } from '../lib/config/setting-sources.ts';
 import { UsageError } from '../lib/errors.ts';
 import { exitCodeOf } from './command/exit-code.ts';
+import { refuseFlagsOfNpm } from './command/npm-flags.ts';
 import { dictionariesCommand } from './dictionaries.ts';
 import { inspectCommand } from './inspect.ts';
 import { tailCommand } from './tail.ts';
@@ -37,7 +38,9 @@ for (const command of [tailCommand(), inspectCommand(), dictionariesCommand(), t
   program.addCommand(command);
 
 try {
-  await program.parseAsync(fromGoFlags(program, process.argv.slice(2)), { from: 'user' });
+  const argv = fromGoFlags(program, process.argv.slice(2));
+  refuseFlagsOfNpm(program.commands.find((command) => command.name() === argv[0]) ?? program, process.env);
+  await program.parseAsync(argv, { from: 'user' });
 } catch (error) {
   process.exitCode = exitCodeOf(error, name);
 }

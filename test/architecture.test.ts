@@ -45,7 +45,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'client/lib': ['leaves', 'lib/codec'],
   'simulator/lib': ['leaves', 'lib/event'],
   'simulator/cmd': ['leaves', 'simulator/lib'],
-  'cmd/command': ['leaves', 'lib/decode', 'lib/event', 'lib/config'],
+  'cmd/command': ['leaves', 'lib/event', 'lib/config'],
   'cmd/tail': ['leaves', 'lib/config', 'client/lib', 'cmd/command'],
   'cmd/dictionaries': ['leaves', 'lib/codec'],
   'cmd/inspect': ['leaves', 'lib/event', 'lib/codec', 'lib/log', 'cmd/command'],

@@ -96,6 +96,7 @@ export class SubscribeRoute implements Route {
 
   #read(request: IncomingMessage): SubscribeRequest | SubscribeFault {
     const socketEncoding = request.headers['socket-encoding'] as string | undefined;
-    return parseSubscribeQuery(queryOf(request.url ?? ''), socketEncoding, this.#options.zstdEncodings);
+    const { zstdEncodings, nowUs } = this.#options;
+    return parseSubscribeQuery(queryOf(request.url ?? ''), socketEncoding, zstdEncodings, nowUs);
   }
 }
