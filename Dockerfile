@@ -20,7 +20,7 @@ FROM node:${NODE_TAG} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 # LevelDB comes as a prebuilt binary inside its package; zstd is Node's own. Nothing is compiled.
-RUN npm ci --omit=dev --workspaces=false --no-audit --no-fund \
+RUN npm ci --omit=dev --workspaces=false --ignore-scripts --no-audit --no-fund \
   && find node_modules -path '*/prebuilds/*' -prune ! -name "linux-$(node -p process.arch)" -exec rm -rf {} +
 
 FROM node:${NODE_TAG}
@@ -29,6 +29,7 @@ ENV NODE_ENV=production \
 RUN install --directory --owner=node --group=node /data
 WORKDIR /app
 COPY package.json LICENSE ./
+COPY bin bin
 COPY dictionaries dictionaries
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /build/dist dist
@@ -40,4 +41,4 @@ STOPSIGNAL SIGTERM
 # Asks where the metrics listener is by its variable. With the flag --metrics-listen-addr in its place, give the variable too.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=4 \
   CMD ["node", "-e", "const { env } = process; const at = env.SLIPSTREAM_METRICS_LISTEN_ADDR || env.JETSTREAM_METRICS_LISTEN_ADDR || ':6009'; fetch(`http://127.0.0.1:${at.slice(at.lastIndexOf(':') + 1)}/health/live`, { signal: AbortSignal.timeout(4000) }).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/cmd/slipstream.js"]
+ENTRYPOINT ["node", "bin/slipstream.js"]

@@ -11,6 +11,7 @@ import { newCommand } from '../lib/config/command-line.ts';
 import { WebSocket } from '../lib/websocket.ts';
 import { exitCodeOf } from './command/exit-code.ts';
 import { wholeNumber } from './command/flag-values.ts';
+import { refuseFlagsOfNpm } from './command/npm-flags.ts';
 
 interface Flags {
   readonly rate: string;
@@ -111,6 +112,7 @@ async function run(flags: Flags): Promise<void> {
 }
 
 try {
+  refuseFlagsOfNpm(program, process.env);
   await program.parseAsync();
 } catch (error) {
   process.exitCode = exitCodeOf(error, 'demo');

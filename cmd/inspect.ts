@@ -1,11 +1,12 @@
 // `slipstream inspect`: looks into a log while no daemon has it open. Flags in; a table, a verdict or events out. What it
 // tells is gathered in cmd/inspect/.
 
+import { hasOfficialDictionary, officialDictionaryPath } from '../lib/codec/official-dictionary.ts';
 import { type Command, newCommand } from '../lib/config/command-line.ts';
-import { readEnvironment } from '../lib/config/setting-sources.ts';
 import { settings } from '../lib/config/settings.ts';
 import { CodedError, UsageError } from '../lib/errors.ts';
-import { parseMoment, repeated, wholeNumber } from './command/flag-values.ts';
+import { usualDataDir } from './command/data-dir.ts';
+import { momentForms, parseMoment, repeated, wholeNumber } from './command/flag-values.ts';
 import { writeTo } from './command/output.ts';
 import { coverageTable, readLogCoverage } from './inspect/coverage.ts';
 import { exportLines } from './inspect/export.ts';
@@ -51,7 +52,7 @@ export function inspectCommand(): Command {
       process.exitCode = await withLog(dataDir, (log) => work(log, flags));
     };
   const usage = '[--data-dir DIR] [options]';
-  const moment = (name: string) => (text: string) => parseMoment(text, name);
+  const moment = (name: string) => (text: string) => parseMoment(text, name, Date.now() * 1000);
   const summaryCommand = newCommand(
     'summary',
     'What the log holds: times, sizes, blocks, relays, kinds, collections.',
@@ -67,7 +68,7 @@ export function inspectCommand(): Command {
     .usage(usage)
     .option(
       '--zstd-dictionary <FILE>',
-      'one that the log was written with, can be repeated; those of the package are known',
+      'one that the log was written with, can be repeated; those of the package and of the data directory are known',
       repeated,
     )
     .option('--json', 'for programs')
@@ -91,11 +92,7 @@ export function inspectCommand(): Command {
     .action(onLog(coverage));
   const exportCommand = newCommand('export', 'Events as JSON, one a line, oldest first.')
     .usage(usage)
-    .option(
-      '--from <TIME>',
-      'first moment wanted: µs, ms or s since 1970, or as 2026-01-31T12:00:00Z',
-      moment('--from'),
-    )
+    .option('--from <TIME>', `first moment wanted: ${momentForms}`, moment('--from'))
     .option('--to <TIME>', 'first moment not wanted any more', moment('--to'))
     .option('--limit <N>', 'most events', wholeNumber())
     .action(onLog(exportEvents));
@@ -105,11 +102,6 @@ export function inspectCommand(): Command {
     .addCommand(repairCommand)
     .addCommand(coverageCommand)
     .addCommand(exportCommand);
-}
-
-/** Where the daemon's log is when it is started in this environment. @throws UsageError `CONFIG_` codes, as the daemon would. */
-function usualDataDir(env: NodeJS.ProcessEnv): string {
-  return readEnvironment(env, new Map()).get('data-dir')?.text ?? settings['data-dir'].default;
 }
 
 /** Opens a log for `work`. Whatever keeps it from an end is exit code 2: 1 says that the log is damaged. */
@@ -149,7 +141,8 @@ async function verify(dataDir: string, { zstdDictionary = [], json }: VerifyFlag
     return 1;
   }
   return withLog(dataDir, async (log) => {
-    const result = await verifyLog(log, zstdDictionary);
+    const fetched = hasOfficialDictionary(dataDir) ? [officialDictionaryPath(dataDir)] : [];
+    const result = await verifyLog(log, [...zstdDictionary, ...fetched]);
     const seconds = (performance.now() - startMs) / 1000;
     await send([json ? verdictJson(result) : verdictText(result, seconds), '\n']);
     return result.problems.total + damages.length > 0 ? 1 : 0;

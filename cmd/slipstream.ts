@@ -8,6 +8,8 @@ import { configOf } from '../lib/config/config.ts';
 import { type GivenTexts, settingsCommand } from '../lib/config/setting-sources.ts';
 import { UsageError } from '../lib/errors.ts';
 import { exitCodeOf } from './command/exit-code.ts';
+import { refuseFlagsOfNpm } from './command/npm-flags.ts';
+import { dictionariesCommand } from './dictionaries.ts';
 import { inspectCommand } from './inspect.ts';
 import { tailCommand } from './tail.ts';
 import { trainCommand } from './train-dictionary.ts';
@@ -32,10 +34,13 @@ const program = settingsCommand(flags)
     const { runDaemon } = await import('./daemon.ts');
     await runDaemon(config);
   });
-for (const command of [tailCommand(), inspectCommand(), trainCommand()]) program.addCommand(command);
+for (const command of [tailCommand(), inspectCommand(), dictionariesCommand(), trainCommand()])
+  program.addCommand(command);
 
 try {
-  await program.parseAsync(fromGoFlags(program, process.argv.slice(2)), { from: 'user' });
+  const argv = fromGoFlags(program, process.argv.slice(2));
+  refuseFlagsOfNpm(program.commands.find((command) => command.name() === argv[0]) ?? program, process.env);
+  await program.parseAsync(argv, { from: 'user' });
 } catch (error) {
   process.exitCode = exitCodeOf(error, name);
 }

@@ -45,13 +45,14 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'client/lib': ['leaves', 'lib/codec'],
   'simulator/lib': ['leaves', 'lib/event'],
   'simulator/cmd': ['leaves', 'simulator/lib'],
-  'cmd/command': ['leaves', 'lib/decode', 'lib/event', 'lib/config'],
+  'cmd/command': ['leaves', 'lib/event', 'lib/config'],
   'cmd/tail': ['leaves', 'lib/config', 'client/lib', 'cmd/command'],
+  'cmd/dictionaries': ['leaves', 'lib/codec'],
   'cmd/inspect': ['leaves', 'lib/event', 'lib/codec', 'lib/log', 'cmd/command'],
   'cmd/train-dictionary': ['leaves', 'lib/codec', 'client/lib', 'cmd/command'],
   cmd: [
     ...['leaves', 'lib/codec', 'lib/config', 'lib/service'],
-    ...['cmd/command', 'cmd/tail', 'cmd/inspect', 'cmd/train-dictionary'],
+    ...['cmd/command', 'cmd/tail', 'cmd/dictionaries', 'cmd/inspect', 'cmd/train-dictionary'],
   ],
 };
 
@@ -215,7 +216,7 @@ describe('files', () => {
       ...subjects.map((folder) => (folder.startsWith('cmd') ? `/${folder}` : folder)),
       '',
     ]);
-    const others = ['/clients', '/deploy', '/status/page', '/support'];
+    const others = ['/bin', '/clients', '/deploy', '/status/page', '/support'];
     const misplaced = [...otherSources.keys()]
       .filter((path) => /^test\/.*\.test\.ts$/.test(path))
       .map((path) => dirname(path).replace(/^test/, ''))

@@ -78,8 +78,14 @@ export function readUrl(text: string, options: StreamFilter): AskedFor {
     return values;
   };
   const whole = (name: string): number | undefined => {
-    const number = Number(take(name)[0] || Number.NaN);
-    return Number.isSafeInteger(number) ? number : undefined;
+    const value = take(name)[0] || undefined;
+    const number = Number(value);
+    if (value === undefined || Number.isSafeInteger(number)) return value === undefined ? value : number;
+    const text = `${name}=${value} in the address is no whole number`;
+    throw new UsageError(
+      'CLIENT_BAD_URL',
+      name === 'cursor' ? `${text}: give microseconds since 1970` : text,
+    );
   };
   const lists = listNames.map((name) => [name, [...(options[name] ?? []), ...take(name)]]);
   const sizeBytes = whole('maxMessageSizeBytes');

@@ -28,7 +28,11 @@ test('what an address of another client says counts as options', () => {
     cursor: 5,
     filter: { wantedCollections: ['d.e.f', 'a.b.c'], wantedDids: ['did:x:y'] },
   });
-  expect(readUrl('ws://a.example/?cursor=x', {}).cursor).toBeUndefined();
+  expect(readUrl('ws://a.example/?cursor=', {}).cursor).toBeUndefined();
+  // Left out, it would be live.
+  expect(() => readUrl('ws://a.example/?cursor=1h', {})).toThrow(
+    expect.objectContaining({ code: 'CLIENT_BAD_URL', message: expect.stringContaining('microseconds') }),
+  );
 });
 
 test('the whole filter of an address is options, which an update replaces', () => {

@@ -4,7 +4,7 @@
 import type { StreamFilter } from '../../client/lib/subscribe.ts';
 import { type Command, newCommand, Option } from '../../lib/config/command-line.ts';
 import { UsageError } from '../../lib/errors.ts';
-import { listOf, parseMomentOrSpan, wholeNumber } from '../command/flag-values.ts';
+import { listOf, momentForms, parseMoment, wholeNumber } from '../command/flag-values.ts';
 
 /** What to show, and how. */
 export interface TailRequest extends StreamFilter {
@@ -35,7 +35,7 @@ interface TailFlags extends StreamFilter, Pick<TailRequest, 'url' | 'cursor' | '
 
 const description = `Events of a server as they happen, or again.
 
-LIST: values with commas between them; a flag can be given again. TIME: now, 90s, 1h30m or 2d ago; µs, ms or s since 1970 (0: the oldest event); or as 2026-01-31T12:00:00Z. NO_COLOR turns colours off.
+LIST: values with commas between them; a flag can be given again. TIME: now; ${momentForms} (0: the oldest event). NO_COLOR turns colours off.
 
 It connects again by itself, without a gap. Exit code: 0 done, 1 failed, 2 something to correct.`;
 
@@ -45,7 +45,7 @@ export function tailRequestCommand(
   nowUs: number,
   show: (request: TailRequest) => Promise<void> | void,
 ): Command {
-  const moment = (name: string) => (text: string) => parseMomentOrSpan(text, name, nowUs);
+  const moment = (name: string) => (text: string) => parseMoment(text, name, nowUs);
   const kinds = ['commit', 'identity', 'account'];
   const operations = ['create', 'update', 'delete'];
   return newCommand('tail', description)

@@ -4,7 +4,7 @@ import { UsageError } from '../errors.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import type { LogFormat, LogLevel } from '../logger.ts';
 import { shown } from './command-line.ts';
-import { type GivenText, type GivenTexts, readEnvironment } from './setting-sources.ts';
+import { foreignVariables, type GivenText, type GivenTexts, readEnvironment } from './setting-sources.ts';
 import {
   Problem,
   parseBoolean,
@@ -67,7 +67,7 @@ export function configOf(flags: GivenTexts, env: Readonly<Record<string, string 
     settingNames.map((name) => [name, readValue(name, given.get(name))]),
   ) as unknown as SettingValues;
   checkCombinations(values);
-  return toConfig(values, noticesOf(given));
+  return toConfig(values, [...noticesOf(given), ...foreignVariables(env).map(foreignNotice)]);
 }
 
 function readValue(name: SettingName, given: GivenText | undefined): unknown {
@@ -141,6 +141,10 @@ function overlaps(one: ListenAddress, other: ListenAddress): boolean {
   const everywhere = (host: string | undefined): boolean =>
     host === undefined || host === '0.0.0.0' || host === '::';
   return one.host === other.host || everywhere(one.host) || everywhere(other.host);
+}
+
+function foreignNotice(variable: string): string {
+  return `${shown(variable).slice(1, -1)} is no setting of this daemon, and is ignored.`;
 }
 
 function noticesOf(given: GivenTexts): string[] {

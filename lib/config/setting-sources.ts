@@ -40,7 +40,7 @@ Examples:
   slipstream --data-dir /var/lib/slipstream --event-ttl 72h --retention-bytes 40GiB
   slipstream --ws-url wss://bsky.network,wss://relay.example.org
   websocat 'ws://localhost:6008/subscribe?wantedCollections=app.bsky.feed.post'
-  websocat "ws://localhost:6008/subscribe?cursor=$(date -d '1 hour ago' +%s)000000"`;
+  websocat 'ws://localhost:6008/subscribe?cursor=1h&wantedOperations=create'`;
 
 const noEffect = 'Without effect, taken because Jetstream v1 has them:';
 
@@ -80,8 +80,8 @@ function helpOf({ help, default: text, defaultShown, aliases = [], env }: Settin
 
 /**
  * Reads the variables of the settings; an empty one counts as absent. A setting in `decided` is not looked at further.
- * Throws CONFIG_UNKNOWN_VARIABLE for a `SLIPSTREAM_` or `JETSTREAM_` name that no setting has, CONFIG_CONFLICT when two
- * variables of one setting differ.
+ * Throws CONFIG_UNKNOWN_VARIABLE for a `SLIPSTREAM_` name that no setting has, and for a `JETSTREAM_` name that is nearly one;
+ * CONFIG_CONFLICT when two variables of one setting differ.
  */
 export function readEnvironment(
   env: Readonly<Record<string, string | undefined>>,
@@ -90,7 +90,9 @@ export function readEnvironment(
   const variables = settingNames.flatMap((name): readonly string[] => settings[name].env);
   for (const [variable, text = ''] of Object.entries(env)) {
     if (!/^(SLIPSTREAM|JETSTREAM)_/.test(variable) || variables.includes(variable)) continue;
-    if (!isServiceLink(variable, text)) throw unknownVariable(variable, variables);
+    if (isServiceLink(variable, text)) continue;
+    const meant = meantBy(variable, variables);
+    if (variable.startsWith('SLIPSTREAM_') || meant !== '') throw unknownVariable(variable, meant);
   }
   const given: GivenTexts = new Map();
   for (const name of settingNames) {
@@ -115,13 +117,34 @@ function isServiceLink(variable: string, text: string): boolean {
   return parts.test(variable) || (variable.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(text));
 }
 
-function unknownVariable(variable: string, variables: readonly string[]): UsageError {
+/** `JETSTREAM_` variables that are not ours: those of a bot beside it, in one file of variables. */
+export function foreignVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  const variables = settingNames.flatMap((name): readonly string[] => settings[name].env);
+  return Object.entries(env)
+    .filter(([variable]) => variable.startsWith('JETSTREAM_') && !variables.includes(variable))
+    .filter(([variable, text = '']) => !isServiceLink(variable, text))
+    .map(([variable]) => variable);
+}
+
+/** What programs that read from a Jetstream call its address. */
+const ofClients = /^JETSTREAM_(URLS?|URI|ENDPOINTS?|HOSTS?|HOSTNAME|SERVERS?|INSTANCES?)$/;
+
+/** `(Did you mean …?)` for a variable that is nearly one of ours; empty when none is near. */
+function meantBy(variable: string, variables: readonly string[]): string {
   // Most of our variables do not exist with the prefix of Jetstream v1.
   const ours = variable.replace(/^JETSTREAM/, 'SLIPSTREAM');
-  const hint = variables.includes(ours) ? `(Did you mean ${ours}?)` : suggestionFor(variable, variables);
+  if (variables.includes(ours)) return `(Did you mean ${ours}?)`;
+  // The prefix is alike in all of them, and says nothing of how near they are.
+  const prefix = /^[A-Z]+_/.exec(variable)?.[0] ?? '';
+  if (ofClients.test(variable)) return '';
+  const names = variables.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+  return suggestionFor(variable.slice(prefix.length), names).replace(/\b[A-Z_]+\?/, (name) => prefix + name);
+}
+
+function unknownVariable(variable: string, meant: string): UsageError {
   return new UsageError(
     'CONFIG_UNKNOWN_VARIABLE',
-    `no setting has the environment variable ${shown(variable)} ${hint || '("slipstream --help" lists all)'}`,
+    `no setting has the environment variable ${shown(variable)} ${meant || '("slipstream --help" lists all)'}`,
   );
 }
 

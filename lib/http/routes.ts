@@ -20,6 +20,8 @@ export interface Route {
   readonly path: string;
   /** The value of an `Allow` header; what is not in it is answered with 405. */
   readonly allow: string;
+  /** HEAD is answered though `allow` does not name it, which has to be as on the v1 wire. */
+  readonly answersHead?: true;
   /** Answers a request whose method is allowed; `rest` is what follows a `path` that ends in `/`. */
   handle(request: IncomingMessage, response: ServerResponse, rest: string): void;
   /** Takes a GET request for an upgrade, or refuses it. Without, it is a plain request. */
@@ -35,6 +37,8 @@ export const allowGetAndHead = 'OPTIONS, GET, HEAD';
 export const welcome: Route = {
   path: '/',
   allow: allowGet,
+  // v1 answers 405; monitors of availability send it.
+  answersHead: true,
   handle: (_request, response) => respondText(response, 200, 'Welcome to Jetstream'),
 };
 
@@ -63,7 +67,7 @@ export class Routes {
       answerOptions(request, response, route?.allow);
     } else if (route === undefined) {
       respondError(response, 404, 'Not Found');
-    } else if (!route.allow.split(', ').includes(request.method ?? '')) {
+    } else if (!isAllowed(route, request.method)) {
       response.setHeader('Allow', route.allow);
       respondError(response, 405, 'Method Not Allowed');
     } else {
@@ -108,6 +112,10 @@ export class Routes {
   #find(path: string): Route | undefined {
     return this.#exact.get(path) ?? this.#below.find((route) => path.startsWith(route.path));
   }
+}
+
+function isAllowed({ allow, answersHead }: Route, method = ''): boolean {
+  return allow.split(', ').includes(method) || (method === 'HEAD' && answersHead === true);
 }
 
 /** Puts on what every plain HTTP answer carries. The 101 answer to a WebSocket handshake carries none of it. */

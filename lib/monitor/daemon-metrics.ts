@@ -31,6 +31,8 @@ export interface DaemonSources {
   readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs' | 'disconnects'>;
   readonly queue: Pick<QueueState, 'newestFrameTimeUs' | 'stalledBy' | 'pendingBytes' | 'isPaused'>;
   readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes'>;
+  /** What the data directory may take; 0: no limit. */
+  readonly retentionBytes: number;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly time: Pick<TrustedTime, 'steps' | 'aheadMs'>;
@@ -133,7 +135,7 @@ function ingestMetrics({ totals, published, queue }: DaemonSources): Metric[] {
   ];
 }
 
-function logMetrics({ log, disk }: DaemonSources): Metric[] {
+function logMetrics({ log, disk, retentionBytes }: DaemonSources): Metric[] {
   return [
     gauge('slipstream_log_stored_events', 'Events in the log', () => log.stats().storedEvents),
     gauge('slipstream_log_stored_bytes', 'Bytes of blocks in the log', () => log.stats().storedBytes),
@@ -160,6 +162,11 @@ function logMetrics({ log, disk }: DaemonSources): Metric[] {
       'slipstream_log_damages_total',
       'Tables of the log that were found damaged',
       () => log.tableDamages,
+    ),
+    gauge(
+      'slipstream_log_limit_bytes',
+      'What the data directory may take; 0: no limit',
+      () => retentionBytes,
     ),
     gauge('slipstream_disk_free_bytes', 'Free bytes where the log is', () => disk.freeBytes),
     gauge('slipstream_disk_bytes', 'Size of the file system that the log is on', () => disk.totalBytes),

@@ -15,6 +15,13 @@ import { v1Metrics } from './v1-metrics.ts';
 /** Seconds: a write is a millisecond, with --fsync that of a disk, and much more only when something is wrong. */
 const writeBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
+/** Of prom-client: gauges by names that are kept for counters, each the sum of one that stays. */
+const misnamedGauges = [
+  'nodejs_active_resources_total',
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+];
+
 /** Where the numbers are. */
 export interface MetricSources extends DaemonSources {
   readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes' | 'refresh'>;
@@ -34,6 +41,7 @@ export class Metrics {
   constructor(sources: MetricSources) {
     this.#sources = sources;
     collectDefaultMetrics({ register: this.#registry });
+    for (const name of misnamedGauges) this.#registry.removeSingleMetric(name);
     const memory = memoryMetrics(
       () => this.#counts,
       () => this.#memory,

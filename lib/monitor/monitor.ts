@@ -72,11 +72,12 @@ export class Monitor {
       counts: async () => withThisThread(withinLog(await delivery.counts(), log.stats())),
     };
     this.readiness = readiness;
-    this.#metrics = new Metrics({ ...shared, checks, disk: new DiskSpace(options.dataDir) });
+    const { dataDir, retentionBytes } = options;
+    this.#metrics = new Metrics({ ...shared, checks, retentionBytes, disk: new DiskSpace(dataDir) });
     this.#reporter = new StatusReporter({
       ...shared,
       retentionMs: options.retentionMs,
-      retentionBytes: options.retentionBytes,
+      retentionBytes,
       report(report) {
         readiness.answered();
         minuteLine.take(report);

@@ -42,6 +42,7 @@ export function statusRoutes(report: () => StatusReport | undefined): Route[] {
     {
       path: welcome.path,
       allow: welcome.allow,
+      answersHead: true,
       handle(request, response) {
         if (!prefersHtml(request.headers.accept)) return welcome.handle(request, response, '');
         response.appendHeader('Vary', 'Accept');

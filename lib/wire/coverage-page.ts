@@ -1,7 +1,8 @@
 // `GET /coverage`: what a request asks for, and a page of the coverage ledger as JSON. Parameters and their refusals are those
 // of a pull (text-query.ts), as far as they make sense. Pure.
 
-import { parseCursor, positionOfCursor } from '../event/cursor.ts';
+import { positionOfCursor } from '../event/cursor.ts';
+import { parseMomentCursor } from '../event/moment.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { type CoverageFields, coverageFields } from './coverage-row.ts';
 import { eachQueryPair } from './query-pairs.ts';
@@ -49,9 +50,9 @@ export function readCoverageQuery(rawQuery: string, nowUs: number): CoverageRequ
   const [cursorText, untilText, limitText] = ['cursor', 'until', 'limit'].map(
     (name) => first.get(name) || '',
   );
-  const cursor = parseCursor(cursorText || '0');
+  const cursor = parseMomentCursor(cursorText || '0', () => nowUs);
   if (cursor === undefined) return fault('bad_cursor', `invalid cursor: ${cursorText}`);
-  const until = parseCursor(untilText || String(Number.MAX_SAFE_INTEGER));
+  const until = parseMomentCursor(untilText || String(Number.MAX_SAFE_INTEGER), () => nowUs);
   if (until === undefined) return fault('bad_until', `invalid until: ${untilText}`);
   const limit = limitText === '' ? limitUsual : /^[0-9]{1,4}$/.test(limitText) ? Number(limitText) : 0;
   if (limit < 1 || limit > limitMax)

@@ -1,8 +1,9 @@
 // What a `GET /subscribe` asks for: query string and encoding header to a request, or to the v1 wire's answer to a bad
 // one. Pure. Whether the request is a WebSocket handshake, and what a cursor means now, is decided by lib/http.
 
-import { parseCursor } from '../event/cursor.ts';
 import type { Filter } from '../event/filter.ts';
+import { parseMomentCursor } from '../event/moment.ts';
+import type { ZstdEncodings } from '../fanout/dictionary-encoding.ts';
 import { type Encoding, encodings } from '../fanout/encodings.ts';
 import { type FilterName, filterNames, meantBy } from './misspelt-name.ts';
 import { eachQueryPair } from './query-pairs.ts';
@@ -49,13 +50,14 @@ export interface SubscribeFault {
 
 /**
  * Reads a request. `rawQuery` is what follows the `?`, one character per byte; `socketEncoding` is the value of the
- * `Socket-Encoding` header, `zstdEncodings` what compressed connections can have, by the id of the dictionary. Takes time
- * linear in the query: 10,000 DIDs (440 KB) take about 5 ms.
+ * `Socket-Encoding` header, `zstdEncodings` what compressed connections can have, `nowUs` what a cursor such
+ * as `1h` counts back from. Takes time linear in the query: 10,000 DIDs (440 KB) take about 5 ms.
  */
 export function parseSubscribeQuery(
   rawQuery: string,
   socketEncoding: string | undefined,
-  zstdEncodings: ReadonlyMap<number, Encoding> = new Map(),
+  zstdEncodings: OfferedEncodings = storedOnly,
+  nowUs: () => number = systemNowUs,
 ): SubscribeRequest | SubscribeFault {
   const wanted = eachWanted((): string[] => []);
   const first = new Map<string, string>();
@@ -67,7 +69,7 @@ export function parseSubscribeQuery(
     else if (misspelt === undefined && unknownNames++ < unknownNamesMax) misspelt = misspeltBy(name);
   });
   const cursorText = first.get('cursor') ?? '';
-  const cursor = parseCursor(cursorText);
+  const cursor = parseMomentCursor(cursorText, nowUs);
   if (cursor === undefined && cursorText !== '') {
     return { reason: 'bad_cursor', status: 400, body: `invalid cursor: ${cursorText}` };
   }
@@ -78,10 +80,12 @@ export function parseSubscribeQuery(
   const idText = compressed ? (first.get('zstdDictionary') ?? '') : '';
   const encoding =
     idText === ''
-      ? encodings[compressed ? 'zstd' : 'json']
-      : zstdEncodings.get(idPattern.test(idText) ? Number(idText) : 0);
+      ? compressed
+        ? zstdEncodings.unnamed
+        : encodings.json
+      : zstdEncodings.byId.get(idPattern.test(idText) ? Number(idText) : 0);
   if (encoding === undefined) {
-    const ids = [...zstdEncodings.keys()].join(', ');
+    const ids = [...zstdEncodings.byId.keys()].join(', ');
     return {
       reason: 'bad_dictionary',
       status: 400,
@@ -111,6 +115,14 @@ export function filterParameterIn(rawQuery: string): string | undefined {
   });
   return first;
 }
+
+/** The part of what there is that a query chooses from. */
+export type OfferedEncodings = Pick<ZstdEncodings, 'byId' | 'unnamed'>;
+
+const systemNowUs = (): number => Date.now() * 1000;
+
+/** All get what is stored. */
+export const storedOnly: OfferedEncodings = { byId: new Map(), unnamed: encodings.zstd };
 
 /** Spelling of a dictionary's id; 0 is none. */
 const idPattern = /^[1-9][0-9]{0,9}$/;

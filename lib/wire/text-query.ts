@@ -3,6 +3,7 @@
 
 import { parseCursor, positionOfCursor } from '../event/cursor.ts';
 import type { Filter } from '../event/filter.ts';
+import { parseMomentCursor } from '../event/moment.ts';
 import { encodings } from '../fanout/encodings.ts';
 import { NdjsonBody } from './ndjson-body.ts';
 import { eachQueryPair } from './query-pairs.ts';
@@ -12,6 +13,7 @@ import {
   parseSubscribeQuery,
   type SubscribeFault,
   type SubscribeRequest,
+  storedOnly,
 } from './subscribe-query.ts';
 import type { TextBody } from './text-encodings.ts';
 
@@ -53,7 +55,7 @@ export function readEventStream(
   nowUs: number,
   pingIntervalMs: number,
 ): TextRequest | TextFault {
-  const asked = readShared(rawQuery);
+  const asked = readShared(rawQuery, () => nowUs);
   if (isTextFault(asked)) return asked;
   const { filter, cursor, progress } = asked;
   const body = new SseBody(progress, pingIntervalMs);
@@ -68,11 +70,11 @@ export function readEventStream(
 
 /** Reads a request for lines; `rawQuery` as in `parseSubscribeQuery`. */
 export function readPull(rawQuery: string, nowUs: () => number): TextRequest | TextFault {
-  const asked = readShared(rawQuery);
+  const asked = readShared(rawQuery, nowUs);
   if (isTextFault(asked)) return asked;
   const { filter, cursor, progress } = asked;
   const { until, limit } = readBounds(rawQuery);
-  const untilCursor = parseCursor(until || String(Number.MAX_SAFE_INTEGER));
+  const untilCursor = parseMomentCursor(until || String(Number.MAX_SAFE_INTEGER), nowUs);
   if (untilCursor === undefined) return fault('bad_until', `invalid until: ${until}`);
   const limitEvents = limit === '' ? limitUsual : /^[0-9]{1,7}$/.test(limit) ? Number(limit) : 0;
   if (limitEvents < 1 || limitEvents > limitMax) {
@@ -95,8 +97,8 @@ function fault(reason: TextFaultReason, body: string): TextFault {
   return { reason, status: 400, body };
 }
 
-function readShared(rawQuery: string): SubscribeRequest | TextFault {
-  const asked = parseSubscribeQuery(rawQuery, undefined, new Map());
+function readShared(rawQuery: string, nowUs: () => number): SubscribeRequest | TextFault {
+  const asked = parseSubscribeQuery(rawQuery, undefined, storedOnly, nowUs);
   if (isSubscribeFault(asked)) return asked;
   if (asked.misspelt !== undefined) {
     const { name, meant } = asked.misspelt;

@@ -186,6 +186,13 @@ describe('readConfig', () => {
     expect(configOf([], { ...env, JETSTREAM_DATA_DIR: '/ours' }).dataDir).toBe('/ours');
   });
 
+  test('JETSTREAM_ variables of a bot beside it are told and ignored, unless they are nearly ours', () => {
+    const env = { JETSTREAM_URL: 'ws://localhost', JETSTREAM_BOT_TOKEN: 'x', JETSTREAM_ENDPOINT: 'x' };
+    expect(configOf([], env).notices).toEqual(
+      Object.keys(env).map((name) => `${name} is no setting of this daemon, and is ignored.`),
+    );
+  });
+
   test('variables that Kubernetes adds for a service of that name are not ours', () => {
     const env = {
       SLIPSTREAM_SERVICE_HOST: '10.0.0.1',

@@ -12,6 +12,25 @@ settingsCommand(new Map())
   .outputHelp();
 const flowing = text.replace(/\s+/g, ' ');
 
+test('the help is as wide as the terminal, 100 columns at most', () => {
+  const columns = Object.getOwnPropertyDescriptor(process.stdout, 'columns');
+  const { getOutHelpWidth } = settingsCommand(new Map()).configureOutput();
+  try {
+    for (const [of, expected] of [
+      [80, 80],
+      [200, 100],
+      [0, 100],
+      [undefined, 100],
+    ] as const) {
+      Object.defineProperty(process.stdout, 'columns', { value: of, configurable: true });
+      expect(getOutHelpWidth?.()).toBe(expected);
+    }
+  } finally {
+    if (columns === undefined) Reflect.deleteProperty(process.stdout, 'columns');
+    else Object.defineProperty(process.stdout, 'columns', columns);
+  }
+});
+
 describe('--help', () => {
   test.each(settingNames)('shows %s with its words, default and variables', (name) => {
     const setting: Setting = settings[name];

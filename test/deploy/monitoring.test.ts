@@ -21,6 +21,8 @@ function unknownIn(expr: string): string[] {
   const unknown: string[] = [];
   const known = new Set(targetLabels);
   for (const { metric, matchers } of selectors) {
+    // Of Prometheus itself.
+    if (metric === 'up') continue;
     const family = families.get(metric);
     if (family === undefined) {
       unknown.push(metric);
@@ -165,6 +167,12 @@ test('no label holds an address of a client or a name from the network', () => {
         expect(value, name).not.toMatch(/127\.0\.0\.1|::1|did:|test\.sim|test\.example/);
     }
   }
+});
+
+test('gauges do not have the names of counters, and no panel of the dashboard shows all jobs of a Prometheus', () => {
+  for (const [name, { type }] of families) if (type === 'gauge') expect(name).not.toMatch(/_total$/);
+  const path = new URL('../../deploy/grafana/slipstream.json', import.meta.url);
+  expect(readFileSync(path, 'utf8')).not.toContain('"allValue"');
 });
 
 test('plain and compressed subscribers are told apart', () => {

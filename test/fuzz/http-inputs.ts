@@ -90,7 +90,21 @@ export function query(random: SeededRandom): string {
 export function goodQuery(random: SeededRandom): string {
   const parts = Array.from({ length: random.int(4) }, () => goodPart(random));
   if (random.chance(0.3))
-    parts.push(['cursor', random.pick(['0', '1', '-5', '1780000000', '9223372036854775807'])]);
+    parts.push([
+      'cursor',
+      random.pick([
+        '0',
+        '1',
+        '-5',
+        '1780000000',
+        '9223372036854775807',
+        '1h',
+        '2d3s',
+        'yesterday 14:00',
+        '2026-01-31T12:00:00%2B02:00',
+        'now',
+      ]),
+    ]);
   if (random.chance(0.3)) parts.push(['progress', 'true']);
   return parts.map(([name, value]) => `${encoded(random, name)}=${encoded(random, value)}`).join('&');
 }
@@ -317,5 +331,5 @@ export function oddFramingInput(random: SeededRandom): Draft {
 
 /** Whether the reader of `/subscribe` finds nothing wrong. */
 export function isSubscription(rawQuery: string): boolean {
-  return !isSubscribeFault(parseSubscribeQuery(rawQuery, undefined, new Map()));
+  return !isSubscribeFault(parseSubscribeQuery(rawQuery, undefined));
 }

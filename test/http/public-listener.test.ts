@@ -31,7 +31,8 @@ describe('plain requests', () => {
   const cases: [string, number, string[], string][] = [
     ['GET /', 200, [text, vary], 'Welcome to Jetstream'],
     ['GET /?x=1', 200, [text, vary], 'Welcome to Jetstream'],
-    ['HEAD /', 405, [allow, vary], ''],
+    // v1 answers 405.
+    ['HEAD /', 200, [text, vary], ''],
     ['POST /', 405, [allow, json, vary], notAllowed],
     ['HEAD /subscribe', 405, [allow, vary], ''],
     ['POST /subscribe?cursor=x', 405, [allow, json, vary], notAllowed],

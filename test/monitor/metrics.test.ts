@@ -39,6 +39,7 @@ function started() {
       isPaused: false as boolean,
     },
     disk: { freeBytes: undefined, totalBytes: undefined, refresh: async () => {} },
+    retentionBytes: 7e9,
     nowUs: () => 10e6,
     time: { steps: 0, aheadMs: 0 },
     lostLines: () => 0,

@@ -52,9 +52,11 @@ describe('/', () => {
     },
   );
 
-  it('takes the methods that v1 takes', async () => {
-    const { status, header } = await ask('HEAD /', [browser]);
+  it('takes the methods that v1 takes, and HEAD, which monitors send', async () => {
+    const { status, header } = await ask('POST /', [browser]);
     expect([status, header('allow')]).toEqual([405, 'OPTIONS, GET']);
+    for (const headers of [[], [browser]])
+      expect((await ask('HEAD /', headers)).answer).toMatchObject({ status: 200, body: '' });
   });
 });
 

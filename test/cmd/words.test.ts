@@ -1,0 +1,23 @@
+// The words that stand in place of a command.
+
+import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
+import { expect, test } from 'vitest';
+
+const slipstream = resolve(import.meta.dirname, '../../cmd/slipstream.ts');
+const run = (...argv: string[]) => spawnSync(process.execPath, [slipstream, ...argv], { encoding: 'utf8' });
+
+test.each([
+  [['help'], 0, /^Usage: slipstream \[--NAME VALUE\]/],
+  [['version'], 0, /^slipstream \d+\.\d+\.\d+\n$/],
+  [['help', 'tail'], 0, /^Usage: slipstream tail /],
+  [['tail', 'help'], 0, /^Usage: slipstream tail /],
+  [['tali'], 2, /no command tali \(Did you mean tail\?\): .*, or none for the daemon/],
+  [['start'], 2, /no command start: .*, or none for the daemon/],
+  [['--port', '80'], 2, /unknown option '--port' \(Did you mean --listen-addr\?\)/],
+  [['tail', '--collection', 'a.b.c'], 2, /Did you mean --wanted-collections\?/],
+] as const)('%j', (argv, code, text) => {
+  const { status, stdout, stderr } = run(...argv);
+  expect(status).toBe(code);
+  expect(code === 0 ? stdout : stderr).toMatch(text);
+});
