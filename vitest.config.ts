@@ -55,6 +55,8 @@ export default defineConfig({
       serial('disk', ['test/crash/faulty-disk.disk.ts'], 15 * 60_000, 50),
       // Bugs that the fuzzer has to find. By hand.
       serial('fuzz-mutants', ['test/mutants/fuzz.mutants.ts'], 15 * 60_000, 50),
+      // Clients in other languages, on the packages of their worlds, built by their own tools.
+      serial('clients', ['test/clients/**/*.clients.ts'], 60_000, 50),
       // The three packages, packed and installed into empty projects.
       serial('packages', ['test/packages/**/*.packages.ts'], 10 * 60_000, 50),
     ].map((test) => ({ test, plugins: mutantPlugins() })),

@@ -2,6 +2,7 @@
 // how late one more subscriber sees events whose only job is to look at their time.
 
 import { setTimeout as delay } from 'node:timers/promises';
+import { defaultDictionaryId } from '../lib/codec/dictionary.ts';
 import { LoadClient, loadOf, rateOf, sampleOf } from './load.ts';
 import { type Figure, figureOf, pick, type Rounds, type Sample } from './report.ts';
 import { Rig } from './rig.ts';
@@ -18,7 +19,11 @@ export interface LiveLoad {
 export type Encoding = 'JSON' | 'zstd';
 
 /** The part of a subscription's URL that asks for an encoding. */
-export const encodingQueries: Readonly<Record<Encoding, string>> = { JSON: '', zstd: 'compress=true' };
+export const encodingQueries: Readonly<Record<Encoding, string>> = {
+  JSON: '',
+  // What is stored; other servers have one dictionary, and ignore the name.
+  zstd: `compress=true&zstdDictionary=${defaultDictionaryId}`,
+};
 
 const loads: readonly LiveLoad[] = [
   { subscribers: 100, rate: 500, encoding: 'JSON' },

@@ -1,6 +1,7 @@
 // Replay of a whole log to one consumer on the same machine, from the newest blocks that the daemon holds in memory, and
 // from LevelDB after a restart. The baseline has no such memory: its keys are iterated either way.
 
+import { defaultDictionaryId } from '../lib/codec/dictionary.ts';
 import { rateOf, replay, sampleOf } from './load.ts';
 import type { Peer } from './peer.ts';
 import { dropPageCache, TemporaryDirectory } from './processes.ts';
@@ -20,7 +21,7 @@ const baselineShare = 1 / 5;
 const peerRate = 2_000;
 const encodings = [
   { name: 'JSON', query: '' },
-  { name: 'zstd', query: '&compress=true' },
+  { name: 'zstd', query: `&compress=true&zstdDictionary=${defaultDictionaryId}` },
 ] as const;
 
 /** Replay from memory and from the disk, of both encodings. */

@@ -1,10 +1,11 @@
 // `slipstream inspect`: looks into a log while no daemon has it open. Flags in; a table, a verdict or events out. What it
 // tells is gathered in cmd/inspect/.
 
+import { hasOfficialDictionary, officialDictionaryPath } from '../lib/codec/official-dictionary.ts';
 import { type Command, newCommand } from '../lib/config/command-line.ts';
-import { readEnvironment } from '../lib/config/setting-sources.ts';
 import { settings } from '../lib/config/settings.ts';
 import { CodedError, UsageError } from '../lib/errors.ts';
+import { usualDataDir } from './command/data-dir.ts';
 import { parseMoment, repeated, wholeNumber } from './command/flag-values.ts';
 import { writeTo } from './command/output.ts';
 import { coverageTable, readLogCoverage } from './inspect/coverage.ts';
@@ -67,7 +68,7 @@ export function inspectCommand(): Command {
     .usage(usage)
     .option(
       '--zstd-dictionary <FILE>',
-      'one that the log was written with, can be repeated; those of the package are known',
+      'one that the log was written with, can be repeated; those of the package and of the data directory are known',
       repeated,
     )
     .option('--json', 'for programs')
@@ -107,11 +108,6 @@ export function inspectCommand(): Command {
     .addCommand(exportCommand);
 }
 
-/** Where the daemon's log is when it is started in this environment. @throws UsageError `CONFIG_` codes, as the daemon would. */
-function usualDataDir(env: NodeJS.ProcessEnv): string {
-  return readEnvironment(env, new Map()).get('data-dir')?.text ?? settings['data-dir'].default;
-}
-
 /** Opens a log for `work`. Whatever keeps it from an end is exit code 2: 1 says that the log is damaged. */
 async function withLog(dataDir: string, work: (log: ClosedLog) => Promise<number>): Promise<number> {
   try {
@@ -149,7 +145,8 @@ async function verify(dataDir: string, { zstdDictionary = [], json }: VerifyFlag
     return 1;
   }
   return withLog(dataDir, async (log) => {
-    const result = await verifyLog(log, zstdDictionary);
+    const fetched = hasOfficialDictionary(dataDir) ? [officialDictionaryPath(dataDir)] : [];
+    const result = await verifyLog(log, [...zstdDictionary, ...fetched]);
     const seconds = (performance.now() - startMs) / 1000;
     await send([json ? verdictJson(result) : verdictText(result, seconds), '\n']);
     return result.problems.total + damages.length > 0 ? 1 : 0;

@@ -8,6 +8,7 @@ import { configOf } from '../lib/config/config.ts';
 import { type GivenTexts, settingsCommand } from '../lib/config/setting-sources.ts';
 import { UsageError } from '../lib/errors.ts';
 import { exitCodeOf } from './command/exit-code.ts';
+import { dictionariesCommand } from './dictionaries.ts';
 import { inspectCommand } from './inspect.ts';
 import { tailCommand } from './tail.ts';
 import { trainCommand } from './train-dictionary.ts';
@@ -32,7 +33,8 @@ const program = settingsCommand(flags)
     const { runDaemon } = await import('./daemon.ts');
     await runDaemon(config);
   });
-for (const command of [tailCommand(), inspectCommand(), trainCommand()]) program.addCommand(command);
+for (const command of [tailCommand(), inspectCommand(), dictionariesCommand(), trainCommand()])
+  program.addCommand(command);
 
 try {
   await program.parseAsync(fromGoFlags(program, process.argv.slice(2)), { from: 'user' });

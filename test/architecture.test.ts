@@ -47,11 +47,12 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'simulator/cmd': ['leaves', 'simulator/lib'],
   'cmd/command': ['leaves', 'lib/decode', 'lib/event', 'lib/config'],
   'cmd/tail': ['leaves', 'lib/config', 'client/lib', 'cmd/command'],
+  'cmd/dictionaries': ['leaves', 'lib/codec'],
   'cmd/inspect': ['leaves', 'lib/event', 'lib/codec', 'lib/log', 'cmd/command'],
   'cmd/train-dictionary': ['leaves', 'lib/codec', 'client/lib', 'cmd/command'],
   cmd: [
     ...['leaves', 'lib/codec', 'lib/config', 'lib/service'],
-    ...['cmd/command', 'cmd/tail', 'cmd/inspect', 'cmd/train-dictionary'],
+    ...['cmd/command', 'cmd/tail', 'cmd/dictionaries', 'cmd/inspect', 'cmd/train-dictionary'],
   ],
 };
 

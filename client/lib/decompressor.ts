@@ -39,7 +39,9 @@ export class Decompressor {
   /** The text of one zstd frame that has at most `bytesMax` bytes of it. Never throws. */
   read(frame: Uint8Array, bytesMax: number): Content {
     const header = readZstdHeader(frame);
-    if (header !== undefined && header.dictionaryId !== this.dictionaryId) return { fault: 'other' };
+    const madeWith = header?.dictionaryId ?? 0;
+    // A frame that names none is read with whichever.
+    if (madeWith !== 0 && madeWith !== this.dictionaryId) return { fault: 'other' };
     try {
       return { text: this.#textDecoder.decode(this.#zstd.decompress(frame, bytesMax)) };
     } catch {

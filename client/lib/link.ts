@@ -21,8 +21,13 @@ export interface LinkHost {
   lost(): void;
   /** After a connection that was ended as `paused`: fulfilled when the next is wanted. */
   room(): Promise<void>;
+  /** The server does not have the dictionary that was asked for. False when there is no other to ask for. */
+  forgetDictionary(): boolean;
   disconnected(notice: Disconnected): void;
 }
+
+/** A server's words about a dictionary that it does not have (any more). */
+const unknownDictionary = /^unknown zstd dictionary/;
 
 /** A server's words about a bad `options_update`. */
 const refusedUpdate = /^failed to parse subscriber options/;
@@ -132,14 +137,17 @@ export class Link {
 
   /** Waits as long as is fitting after `failures` in a row. Rejects when no attempt will succeed. */
   async #waitAfter(end: AttemptEnd, failures: number): Promise<void> {
-    const { why, code, reason, url } = end;
+    const { code, reason, url } = end;
+    let { why } = end;
     const unopened = why === 'not_connected' && url !== undefined;
     const refusal = unopened
       ? await askForRefusal(url, this.#platform, this.#timing.connectTimeoutMs)
       : undefined;
     if (this.#isOver()) return;
     const fault = refusal?.fault ?? (refusedUpdate.test(reason) ? reason : undefined);
-    if (fault !== undefined)
+    if (fault !== undefined && unknownDictionary.test(fault) && this.#host.forgetDictionary())
+      why = 'dictionary_changed';
+    else if (fault !== undefined)
       throw new UsageError('CLIENT_REFUSED', `the server refuses the subscription: ${fault}`);
     if (this.connections === 0 && failures >= refusalsMax && refusal !== undefined) giveUpOn(refusal);
     const backoffMs = retryDelayMs(failures, this.#platform.random, this.#timing);

@@ -29,9 +29,16 @@ export class MessageReader {
     );
   }
 
-  /** Of the dictionary that the caller has given, once it is in use. */
-  get givenId(): number | undefined {
-    return this.#given === undefined ? undefined : this.#decompressor?.dictionaryId;
+  /** Of the dictionary in use. A server that has several has to be told: by itself it sends what every v1 client reads. */
+  get dictionaryId(): number | undefined {
+    return this.#decompressor?.dictionaryId;
+  }
+
+  /** The server does not have the dictionary in use. False when there is none, or it is the caller's: then there is no other. */
+  forget(): boolean {
+    if (this.#given !== undefined || this.#decompressor === undefined) return false;
+    this.close();
+    return true;
   }
 
   /**
@@ -44,13 +51,11 @@ export class MessageReader {
     const content = this.#decompressor.read(new Uint8Array(data), messageCharsMax);
     if ('text' in content) return readText(content.text);
     if (content.fault === 'damaged') return malformed('bad_frame', '');
-    if (this.#given === undefined) {
-      this.close();
-      return undefined;
-    }
+    const { dictionaryId } = this.#decompressor;
+    if (this.forget()) return undefined;
     throw new UsageError(
       'CLIENT_WRONG_DICTIONARY',
-      `the server compresses with another zstd dictionary than ${this.#decompressor.dictionaryId}: give that one`,
+      `the server compresses with another zstd dictionary than ${dictionaryId}: give that one`,
     );
   }
 

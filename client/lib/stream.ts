@@ -104,6 +104,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
         this.#notice({ kind: 'paused' });
         return this.#queue.room();
       },
+      forgetDictionary: () => this.#reader.forget(),
       disconnected: (notice: StreamNotice) => this.#notice(notice),
     };
     this.#link = new Link(host, setup.platform, setup.timing);
@@ -217,7 +218,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
     if (compress) await this.#reader.prepare(url, platform, timing.connectTimeoutMs);
     this.#requested = this.#filter;
     const cursor = this.#position.nextCursor;
-    return requestOf(url, this.#filter, { cursor, compress, dictionaryId: this.#reader.givenId });
+    return requestOf(url, this.#filter, { cursor, compress, dictionaryId: this.#reader.dictionaryId });
   }
 
   #opened({ hello }: Request): void {

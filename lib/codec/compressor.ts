@@ -30,12 +30,13 @@ export const windowBytesMax = 2 ** windowLogMax;
 
 /**
  * Turns one event's JSON into one complete zstd frame, and back. Not re-entrant, synchronous, bound to one dictionary
- * and one level for its life. Every zstd frame has the dictionary id and the content size, no checksum (four bytes of
+ * and one level for its life. Every zstd frame has the dictionary id, if there is a dictionary, and the content size, no checksum (four bytes of
  * 240; the log and the transports have their own), and a window of at most `windowBytesMax`; which bytes the blocks hold
  * depends on the implementation.
  */
 export interface Compressor {
   readonly name: 'node' | 'wasm';
+  /** 0 without a dictionary. */
   readonly dictionaryId: number;
   readonly level: number;
   /**
@@ -51,10 +52,11 @@ export interface Compressor {
    */
   decompress(frame: Uint8Array, maxBytes: number): Uint8Array;
   /**
-   * A compressor of the same implementation and level for another dictionary, with a life of its own. Throws
-   * CODEC_DICTIONARY_INVALID and CODEC_CLOSED.
+   * A compressor of the same implementation and level for another dictionary, or for none, with a life of its own. Without
+   * a dictionary its level is `compressionLevels.fast` at most: 0.68 of the JSON at each level, and 5 takes twice as long as 2.
+   * Throws CODEC_DICTIONARY_INVALID and CODEC_CLOSED.
    */
-  withDictionary(dictionary: Dictionary): Compressor;
+  withDictionary(dictionary: Dictionary | undefined): Compressor;
   /** Frees the library's memory. Idempotent; every later call throws CODEC_CLOSED. */
   close(): void;
 }

@@ -6,6 +6,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../errors.ts';
 import { dictionaryLayout } from './dictionary-layout.ts';
+import { officialDictionary } from './official-dictionary.ts';
 
 /** Smallest file that can be a dictionary, in bytes: header, tables, eight bytes of content. */
 const dictionaryBytesMin = 32;
@@ -15,7 +16,7 @@ export const dictionaryBytesMax = 1024 * 1024;
 
 /**
  * Most dictionaries beside the one that events are stored with: each that is in use costs a compression of every event
- * in every thread that serves subscribers.
+ * in every thread that serves subscribers. The official one comes on top, where the data directory has it.
  */
 const additionalDictionariesMax = 4;
 
@@ -114,10 +115,11 @@ export class DictionaryStore {
       if (known === undefined) this.#byId.set(dictionary.id, dictionary);
     }
     this.additional = [...this.#byId.values()].slice(1);
-    if (this.additional.length > additionalDictionariesMax) {
+    const counted = this.additional.filter(({ sha256 }) => sha256 !== officialDictionary.sha256);
+    if (counted.length > additionalDictionariesMax) {
       throw new UsageError(
         'CODEC_DICTIONARY_TOO_MANY',
-        `${this.additional.length + 1} zstd dictionaries are given: at most ${additionalDictionariesMax + 1} are served at once`,
+        `${counted.length + 1} zstd dictionaries are given: at most ${additionalDictionariesMax + 1} are served at once`,
       );
     }
     this.#entries = [...this.#byId.values()].map(({ id, bytes, sha256 }) => ({
@@ -131,6 +133,11 @@ export class DictionaryStore {
   /** All of them, the default first. */
   list(): readonly DictionaryEntry[] {
     return this.#entries;
+  }
+
+  /** Whether clients of Jetstream v1 can read zstd frames of one of them. */
+  get hasOfficial(): boolean {
+    return this.#byId.get(officialDictionary.id)?.sha256 === officialDictionary.sha256;
   }
 
   /** The bytes of one, shared: never written to. */

@@ -48,14 +48,14 @@ class NodeCompressor implements Compressor {
   readonly name = 'node';
   readonly dictionaryId: number;
   readonly level: number;
-  readonly #dictionary: Uint8Array;
+  readonly #dictionary: Uint8Array | undefined;
   readonly #normal: OpenStream;
   readonly #fast: OpenStream;
 
-  constructor(dictionary: Dictionary, level: number) {
-    this.dictionaryId = dictionary.id;
+  constructor(dictionary: Dictionary | undefined, level: number) {
+    this.dictionaryId = dictionary?.id ?? 0;
     this.level = level;
-    this.#dictionary = dictionary.bytes;
+    this.#dictionary = dictionary?.bytes;
     this.#normal = openStream(dictionary, level);
     this.#fast = fastLevel(level) === level ? this.#normal : openStream(dictionary, fastLevel(level));
   }
@@ -74,7 +74,7 @@ class NodeCompressor implements Compressor {
     try {
       // Zero bytes are zero zstd frames to the zstd of Node 22, and 0 is no bound to any.
       if (frame.length === 0) throw new Error('no bytes');
-      const options = { dictionary: this.#dictionary, maxOutputLength: Math.max(1, maxBytes) };
+      const options = { ...dictionaryOption(this.#dictionary), maxOutputLength: Math.max(1, maxBytes) };
       const content = zstdDecompressSync(frame, options);
       if (content.length > maxBytes) throw new Error(`it holds ${content.length} bytes`);
       return content;
@@ -83,9 +83,9 @@ class NodeCompressor implements Compressor {
     }
   }
 
-  withDictionary(dictionary: Dictionary): Compressor {
+  withDictionary(dictionary: Dictionary | undefined): Compressor {
     if (this.#normal._handle === null) throw closed();
-    return new NodeCompressor(dictionary, this.level);
+    return new NodeCompressor(dictionary, dictionary === undefined ? fastLevel(this.level) : this.level);
   }
 
   close(): void {
@@ -109,9 +109,14 @@ function writeFrame(
   return stream._handle === null ? 0 : room - stream._writeState[0];
 }
 
-function openStream(dictionary: Dictionary, level: number): OpenStream {
+/** Absent rather than undefined, which node:zlib refuses. */
+function dictionaryOption(dictionary: Uint8Array | undefined): { dictionary?: Uint8Array } {
+  return dictionary === undefined ? {} : { dictionary };
+}
+
+function openStream(dictionary: Dictionary | undefined, level: number): OpenStream {
   const stream = createZstdCompress({
-    dictionary: dictionary.bytes,
+    ...dictionaryOption(dictionary?.bytes),
     params: zstdParameters(level),
     // The stream's own buffer, which is not used.
     chunkSize: 64,
@@ -129,6 +134,8 @@ function openStream(dictionary: Dictionary, level: number): OpenStream {
   }
   // The dictionary is digested by the first write.
   if (writeFrame(stream, Buffer.alloc(1), 0, 1, Buffer.alloc(compressBound(1)), 0) === 0)
-    throw refusedDictionary(dictionary, failure);
+    throw dictionary === undefined
+      ? compressFailed(1, String(failure))
+      : refusedDictionary(dictionary, failure);
   return stream;
 }

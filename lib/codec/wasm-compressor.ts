@@ -53,6 +53,7 @@ class WasmCompressor implements Compressor {
   readonly dictionaryId: number;
   readonly level: number;
   readonly #module: ZstdModule;
+  /** Empty when there is none. */
   readonly #dictionary: Uint8Array;
   readonly #normal: Digest;
   readonly #fast: Digest;
@@ -64,11 +65,11 @@ class WasmCompressor implements Compressor {
   #heap: Buffer<ArrayBuffer>;
   #open = true;
 
-  constructor(module: ZstdModule, dictionary: Dictionary, level: number) {
-    this.dictionaryId = dictionary.id;
+  constructor(module: ZstdModule, dictionary: Dictionary | undefined, level: number) {
+    this.dictionaryId = dictionary?.id ?? 0;
     this.level = level;
     this.#module = module;
-    this.#dictionary = dictionary.bytes;
+    this.#dictionary = dictionary?.bytes ?? new Uint8Array(0);
     this.#targetBytes = module._ZSTD_compressBound(windowBytesMax);
     this.#context = module._ZSTD_createCCtx();
     this.#source = this.#allocate(windowBytesMax);
@@ -78,7 +79,9 @@ class WasmCompressor implements Compressor {
     this.#heap = Buffer.from(module.HEAPU8.buffer);
     if (module._ZSTD_isError(this.#compressHeap(0, this.#normal)) === 0) return;
     this.close();
-    throw refusedDictionary(dictionary);
+    throw dictionary === undefined
+      ? compressFailed(0, 'no frame of no bytes')
+      : refusedDictionary(dictionary);
   }
 
   compress(source: Uint8Array, start: number, end: number, out: ByteWriter, isFast = false): void {
@@ -128,9 +131,10 @@ class WasmCompressor implements Compressor {
     }
   }
 
-  withDictionary(dictionary: Dictionary): Compressor {
+  withDictionary(dictionary: Dictionary | undefined): Compressor {
     this.#requireOpen();
-    return new WasmCompressor(this.#module, dictionary, this.level);
+    const level = dictionary === undefined ? fastLevel(this.level) : this.level;
+    return new WasmCompressor(this.#module, dictionary, level);
   }
 
   close(): void {
@@ -168,7 +172,8 @@ class WasmCompressor implements Compressor {
   #compressLarge(content: Uint8Array): Uint8Array {
     try {
       const params = zstdParameters(fastLevel(this.level));
-      return zstdCompressSync(content, { dictionary: this.#dictionary, params });
+      const dictionary = this.#dictionary.length === 0 ? {} : { dictionary: this.#dictionary };
+      return zstdCompressSync(content, { ...dictionary, params });
     } catch (cause) {
       throw compressFailed(content.length, (cause as Error).message, cause);
     }

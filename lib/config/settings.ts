@@ -196,8 +196,9 @@ export const settings = {
     group: 'Compression',
     env: ['SLIPSTREAM_ZSTD_DICTIONARY', 'JETSTREAM_ZSTD_DICTIONARY_PATH'],
     aliases: ['zstd-dictionary-path'],
-    defaultShown: 'the one in the package',
-    help: 'zstd dictionary that events are compressed with. Clients of Jetstream v1 hold the one with the id 1612007021: give its file for them to read compressed events. Up to 4 more, separated by commas or by repeating the flag, are for clients that ask with zstdDictionary=<id>.',
+    defaultShown:
+      'that of Jetstream v1 once "slipstream dictionaries fetch" has got it, else the one in the package',
+    help: 'zstd dictionary that events are stored with. Up to 4 more, separated by commas or by repeating the flag, are for clients that ask with zstdDictionary=<id>.',
   },
   'zstd-level': {
     kind: 'integer',

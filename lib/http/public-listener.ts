@@ -5,7 +5,6 @@
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AddressTable } from '../fanout/address-table.ts';
-import type { Encoding } from '../fanout/encodings.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import { memoryLimit } from '../memory.ts';
@@ -13,6 +12,7 @@ import { HeldBytes, type HeldLimits, heldLimitsOf } from '../session/held-bytes.
 import { defaultSessionTiming, type SessionTiming } from '../session/session-timer.ts';
 import { Turns } from '../session/turns.ts';
 import type { CoveredLog } from '../wire/coverage-page.ts';
+import { type OfferedEncodings, storedOnly } from '../wire/subscribe-query.ts';
 import { Admission, type OnAddressFull } from './admission.ts';
 import { ClientAddresses } from './client-address.ts';
 import { ConnectionSet } from './connection-set.ts';
@@ -36,8 +36,8 @@ export interface PublicListenerOptions {
   /** What `/coverage` tells of. */
   readonly log: CoveredLog;
   readonly dictionaries: DictionarySource;
-  /** What compressed subscribers can ask for, by the id of the dictionary; none but the default without. */
-  readonly zstdEncodings?: ReadonlyMap<number, Encoding>;
+  /** What compressed subscribers can have; what is stored without. */
+  readonly zstdEncodings?: OfferedEncodings;
   /** Counts subscribers, and has their limits; shared with the delivery loop, and with other threads. */
   readonly addresses: AddressTable;
   /** IP addresses and CIDR ranges whose `X-Forwarded-For` is believed; none without. */
@@ -99,7 +99,7 @@ export class PublicListener {
 
   constructor(options: PublicListenerOptions) {
     const { source, nowUs, addresses, trustedProxies = [], onAddressFull = () => {} } = options;
-    const { limits = publicHttpLimits, zstdEncodings = new Map(), listeners = 1 } = options;
+    const { limits = publicHttpLimits, zstdEncodings = storedOnly, listeners = 1 } = options;
     const timing = { ...defaultSessionTiming, ...options.timing };
     const clientAddresses = new ClientAddresses(trustedProxies);
     const admission = new Admission(addresses, clientAddresses, onAddressFull);

@@ -3,7 +3,6 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { positionOfCursor } from '../event/cursor.ts';
-import type { Encoding } from '../fanout/encodings.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { Holding } from '../session/held-bytes.ts';
 import type { SessionTiming } from '../session/session-timer.ts';
@@ -11,6 +10,7 @@ import type { Turns } from '../session/turns.ts';
 import { WebSocketSession, type WebSocketSessionHost } from '../session/websocket-session.ts';
 import {
   isSubscribeFault,
+  type OfferedEncodings,
   parseSubscribeQuery,
   type SubscribeFault,
   type SubscribeRequest,
@@ -30,8 +30,8 @@ export interface SubscribeRouteOptions {
   readonly turns: Turns;
   readonly requestTurns: Turns;
   readonly addresses: ClientAddresses;
-  /** What compressed subscribers can ask for, by the id of the dictionary. */
-  readonly zstdEncodings: ReadonlyMap<number, Encoding>;
+  /** What compressed subscribers can have. */
+  readonly zstdEncodings: OfferedEncodings;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly timing: SessionTiming;

@@ -36,6 +36,23 @@ export function subscriberMetrics(counts: () => DeliveryCounts): Metric[] {
       split(counts().deliveredBytes, counts().zstdBytes),
     ),
     counter(
+      'slipstream_zstd_without_dictionary_events_total',
+      'Events made into zstd frames without a dictionary',
+      () => counts().withoutDictionary.events ?? 0,
+    ),
+    counters(
+      'slipstream_zstd_without_dictionary_bytes_total',
+      'Bytes of those, and what they take with the dictionary that events are stored with',
+      ['dictionary'],
+      () => {
+        const { bytes = 0, storedBytes = 0 } = counts().withoutDictionary;
+        return byName([
+          ['none', bytes],
+          ['stored', storedBytes],
+        ]);
+      },
+    ),
+    counter(
       'slipstream_pacing_waits_total',
       'Waits for the delivery rate of an address',
       () => counts().pacingWaits,

@@ -2,10 +2,8 @@
 // stops them in the opposite order. The only file that knows all stages; it holds no logic of any of them.
 
 import { chooseCompressor } from '../codec/choose-compressor.ts';
-import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
 import { endsWithin } from '../deadline.ts';
-import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
 import { AddressTable, wantedDidsPerAddressMax } from '../fanout/address-table.ts';
@@ -13,18 +11,15 @@ import { readEarlierFrames } from '../ingest/earlier-frames.ts';
 import { Ingest } from '../ingest/ingest.ts';
 import { IngestTotals } from '../ingest/ingest-totals.ts';
 import { type LinkTiming, RelayLink } from '../ingest/relay-link.ts';
-import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
 import { LevelLog } from '../log/level-log.ts';
-import type { DatabaseDamage } from '../log/table-check.ts';
 import type { Logger, ProcessLogger } from '../logger.ts';
-import { heapUse, memoryLimit } from '../memory.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { openFilesMax, shareOpenFiles } from '../open-files.ts';
 import { packageVersion } from '../package-version.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
-import { parseRelays, type Relay } from '../upstream/relay-url.ts';
-import { type Codec, openCodec } from '../worker/codec.ts';
+import { parseRelays } from '../upstream/relay-url.ts';
+import { type Codec, dictionaryPathsOf, openCodec } from '../worker/codec.ts';
 import {
   type Delivery,
   readsMax,
@@ -34,22 +29,23 @@ import {
 import { WorkerPool } from '../worker/worker-pool.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { AgeCut, Retention } from './retention.ts';
+import {
+  logDamage,
+  logFewFiles,
+  logIncomplete,
+  logLostBlocks,
+  logStall,
+  logStart,
+  type ServiceAddresses,
+  type Started,
+  stopMs,
+} from './service-log.ts';
 import { usualWorkers } from './usual-workers.ts';
 
 /** Newest blocks kept in memory: a minute of the network at 1,000 events a second, both encodings. */
 const tailBytesMax = 48 * 1024 * 1024;
-/**
- * How long each part of a stop is waited for, whatever has failed; the whole stays under 10 s. What is not stored by then comes again
- * from the relay, and a log that is not closed loses nothing. Clients get less than their part to answer the close frame.
- */
-const stopMs = { intake: 2_000, sessions: 6_000, log: 1_000 };
+/** How long clients get to answer the close frame; less than their part of `stopMs`. */
 const sessionsStopMs = 4_000;
-
-/** Addresses that a running service is bound to. */
-export interface ServiceAddresses {
-  readonly public: ListenAddress;
-  readonly metrics: ListenAddress;
-}
 
 /** A running daemon. Create it with {@link Service.start}. */
 export class Service {
@@ -76,7 +72,8 @@ export class Service {
     const opened: Opened = [];
     try {
       checkSocketInternals();
-      const parts = await assemble(config, logger, opened, timing);
+      const zstdDictionaryPaths = dictionaryPathsOf(config);
+      const parts = await assemble({ ...config, zstdDictionaryPaths }, logger, opened, timing);
       const { delivery, monitor, link } = parts;
       const publicAddress = await delivery.listen(config.listen);
       opened.push(() => delivery.stop(0));
@@ -84,7 +81,7 @@ export class Service {
       monitor.readiness.isListening = true;
       link.upstream.start();
       const addresses = { public: publicAddress, metrics: metricsAddress };
-      logStart(parts, addresses);
+      logStart(logger, parts, addresses);
       return new Service(parts, addresses);
     } catch (error) {
       for (const close of opened.reverse()) await close();
@@ -130,20 +127,9 @@ async function endIntake(link: RelayLink, retention: Retention): Promise<void> {
   await retention.stop();
 }
 
-function logIncomplete(logger: Logger, what: keyof typeof stopMs): void {
-  const hanging = { intake: 'a write of the log', sessions: 'a thread', log: 'the log' };
-  const seconds = stopMs[what] / 1000;
-  const message = `${hanging[what]} has not come to its end within ${seconds} s, and is not waited for: nothing is lost`;
-  logger.warn({ code: 'SERVICE_STOP_INCOMPLETE' }, message);
-}
-
 /** Everything that {@link Service.stop} has to end, and what the first line of the log tells. */
-interface Parts {
+interface Parts extends Started {
   readonly logger: Repeats;
-  readonly relays: readonly Relay[];
-  readonly workers: number;
-  readonly compressor: Compressor;
-  readonly log: LevelLog;
   readonly link: RelayLink;
   readonly delivery: Delivery;
   readonly retention: Retention;
@@ -215,18 +201,9 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   });
   opened.push(async () => monitor.stop());
 
-  return {
-    logger,
-    relays,
-    workers,
-    compressor,
-    log,
-    link,
-    delivery,
-    retention,
-    monitor,
-    failed: failure.promise,
-  };
+  const hasOfficialDictionary = codec.dictionaries.hasOfficial;
+  const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
+  return { ...started, logger, link, delivery, retention, monitor, failed: failure.promise };
 }
 
 /** Chooses the compressor, and says why if it is not Node's. */
@@ -298,51 +275,4 @@ async function openLog(
   opened.push(() => pool.terminate());
   await pool.start(log, time.memory);
   return { log, delivery: pool, workers, time };
-}
-
-function logStart(parts: Parts, addresses: ServiceAddresses): void {
-  const { logger, relays, workers, compressor, log } = parts;
-  const limit = memoryLimit();
-  logger.info(
-    {
-      listen: formatListenAddress(addresses.public),
-      metrics: formatListenAddress(addresses.metrics),
-      relays: relays.map((relay) => relay.id),
-      workers,
-      compressor: compressor.name,
-      dictionary: compressor.dictionaryId,
-      memoryLimitBytes: limit.limitBytes,
-      memoryLimitOf: limit.of,
-      heapLimitBytes: heapUse().limitBytes,
-      ...log.stats(),
-    },
-    'started',
-  );
-}
-
-function logLostBlocks({ lostBlocks, lastTimeUs }: LevelLog, logger: Logger): void {
-  if (lostBlocks === 0) return;
-  logger.warn(
-    { blocks: lostBlocks, lastTimeUs },
-    'the end of the log was damaged, as by a power failure, and has been cut off: its events come again from the relay',
-  );
-}
-
-function logDamage(logger: Logger, { path, offset, what }: DatabaseDamage): void {
-  logger.error(
-    { code: 'LOG_CORRUPT', path, offset },
-    `${path}, at offset ${offset}: ${what}: the log is to go on without what is in there, and the file is kept aside; look after the disk`,
-  );
-}
-
-function logFewFiles(logger: Logger, subscribers: number): void {
-  logger.warn(
-    { subscribers },
-    'this process may have too few files open for all subscribers that are set: raise ulimit -n, or lower --max-subscribers',
-  );
-}
-
-function logStall(logger: Logger, why: CodedError | undefined): void {
-  if (why === undefined) logger.info({}, 'the log goes on');
-  else logger.error({ code: why.code }, `ingest waits: ${why.message}`);
 }

@@ -96,7 +96,7 @@ function fault(reason: TextFaultReason, body: string): TextFault {
 }
 
 function readShared(rawQuery: string): SubscribeRequest | TextFault {
-  const asked = parseSubscribeQuery(rawQuery, undefined, new Map());
+  const asked = parseSubscribeQuery(rawQuery, undefined);
   if (isSubscribeFault(asked)) return asked;
   if (asked.misspelt !== undefined) {
     const { name, meant } = asked.misspelt;

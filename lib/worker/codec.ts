@@ -8,28 +8,44 @@ import {
   defaultDictionaryPath,
   readDictionary,
 } from '../codec/dictionary.ts';
+import {
+  hasOfficialDictionary,
+  officialDictionary,
+  officialDictionaryPath,
+} from '../codec/official-dictionary.ts';
 import type { Config } from '../config/config.ts';
-import { zstdEncodings } from '../fanout/dictionary-encoding.ts';
-import type { Encoding } from '../fanout/encodings.ts';
+import { type ZstdEncodings, zstdEncodings } from '../fanout/dictionary-encoding.ts';
 
 /** What {@link openCodec} makes; the caller closes the compressor. */
 export interface Codec {
   readonly compressor: Compressor;
   readonly dictionaries: DictionaryStore;
-  /** What compressed subscribers can ask for, by the id of the dictionary. */
-  readonly zstdEncodings: ReadonlyMap<number, Encoding>;
+  /** What compressed subscribers can have. */
+  readonly zstdEncodings: ZstdEncodings;
 }
 
 /**
- * @param open makes the compressor for the dictionary that events are stored with.
+ * The dictionary files to use, the first the one that events are stored with: those that are set, else the official one
+ * where the data directory has it, and the package's. Most compressed clients hold the official one, and what is stored
+ * costs nothing to send; who names another is served all the same. Decided once for all threads: the file may come
+ * between two looks.
+ */
+export function dictionaryPathsOf({ zstdDictionaryPaths, dataDir }: Config): readonly string[] {
+  const official = hasOfficialDictionary(dataDir) ? [officialDictionaryPath(dataDir)] : [];
+  return zstdDictionaryPaths.length > 0
+    ? [...zstdDictionaryPaths, ...official]
+    : [...official, defaultDictionaryPath()];
+}
+
+/**
+ * @param config with `zstdDictionaryPaths` of {@link dictionaryPathsOf}. @param open makes the compressor for the dictionary that events are stored with.
  * @throws CodedError of a CODEC_ code.
  */
 export async function openCodec(
   config: Config,
   open: (dictionary: Dictionary) => Promise<Compressor>,
 ): Promise<Codec> {
-  const [current = readDictionary(defaultDictionaryPath()), ...others] =
-    config.zstdDictionaryPaths.map(readDictionary);
+  const [current, ...others] = config.zstdDictionaryPaths.map(readDictionary);
   const dictionaries = new DictionaryStore(current, others);
   const compressor = await open(current);
   const openers = new Map(
@@ -37,5 +53,8 @@ export async function openCodec(
   );
   // A dictionary that cannot be used is to be known now, and not when a subscriber asks for it.
   for (const open of openers.values()) open().close();
-  return { compressor, dictionaries, zstdEncodings: zstdEncodings(current.id, openers) };
+  const withoutDictionary = () => compressor.withDictionary(undefined);
+  const officialId = dictionaries.hasOfficial ? officialDictionary.id : undefined;
+  const encodings = zstdEncodings(current.id, openers, withoutDictionary, officialId);
+  return { compressor, dictionaries, zstdEncodings: encodings };
 }

@@ -2,6 +2,7 @@
 // closed lists of names with numbers. Counted by lib/fanout, lib/session and lib/http; read by lib/monitor.
 
 import { isMainThread, threadId } from 'node:worker_threads';
+import type { EncodedTotals } from '../fanout/dictionary-encoding.ts';
 import type { Fanout } from '../fanout/fanout.ts';
 import type { PublicListener } from '../http/public-listener.ts';
 import type { LogStats } from '../log/event-log.ts';
@@ -27,6 +28,8 @@ export interface DeliveryCounts {
   /** Of what was delivered, the zstd part. */
   readonly zstdEvents: number;
   readonly zstdBytes: number;
+  /** Events made into zstd frames without a dictionary, their bytes, and those of their stored zstd messages. */
+  readonly withoutDictionary: Counts;
   /** Waits for the delivery rate of an address, and how long they were together. */
   readonly pacingWaits: number;
   readonly pacingWaitedMs: number;
@@ -69,6 +72,7 @@ export const noCounts: DeliveryCounts = {
   deliveredBytes: 0,
   zstdEvents: 0,
   zstdBytes: 0,
+  withoutDictionary: {},
   pacingWaits: 0,
   pacingWaitedMs: 0,
   busyMs: {},
@@ -92,7 +96,12 @@ export const noCounts: DeliveryCounts = {
 };
 
 /** Reads the counts of one thread. */
-export function readCounts(fanout: Fanout, listener: PublicListener, memory: MemoryWatch): DeliveryCounts {
+export function readCounts(
+  fanout: Fanout,
+  listener: PublicListener,
+  memory: MemoryWatch,
+  withoutDictionary: Readonly<EncodedTotals>,
+): DeliveryCounts {
   const { sessions, held } = listener;
   return {
     sessions: sessions.members.size,
@@ -101,6 +110,7 @@ export function readCounts(fanout: Fanout, listener: PublicListener, memory: Mem
     deliveredBytes: fanout.totals.bytes,
     zstdEvents: fanout.totals.zstdEvents,
     zstdBytes: fanout.totals.zstdBytes,
+    withoutDictionary: { ...withoutDictionary },
     pacingWaits: fanout.rates.pacing.waits,
     pacingWaitedMs: fanout.rates.pacing.waitedMs,
     ...readThread(),

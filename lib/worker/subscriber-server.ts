@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
 import { AddressTable } from '../fanout/address-table.ts';
+import type { EncodedTotals } from '../fanout/dictionary-encoding.ts';
 import { Fanout } from '../fanout/fanout.ts';
 import { publicHttpLimits } from '../http/http-limits.ts';
 import { PublicListener } from '../http/public-listener.ts';
@@ -64,6 +65,7 @@ export class SubscriberServer implements Delivery {
   readonly #fanout: Fanout;
   readonly #listener: PublicListener;
   readonly #memory: MemoryWatch;
+  readonly #withoutDictionary: Readonly<EncodedTotals>;
   #report: StatusReport | undefined;
 
   constructor(options: SubscriberServerOptions) {
@@ -94,6 +96,7 @@ export class SubscriberServer implements Delivery {
       nowUs: () => Math.max(nowMs() * 1000, log.lastTimeUs, log.coverage.lastUs),
       routes: statusRoutes(() => this.#report),
     });
+    this.#withoutDictionary = codec.zstdEncodings.withoutDictionary;
     this.#memory = watchMemory(this.#fanout, this.#listener, writeLog);
     this.#listener.sessions.memory = this.#memory;
   }
@@ -117,7 +120,7 @@ export class SubscriberServer implements Delivery {
   }
 
   async counts(): Promise<DeliveryCounts> {
-    return readCounts(this.#fanout, this.#listener, this.#memory);
+    return readCounts(this.#fanout, this.#listener, this.#memory, this.#withoutDictionary);
   }
 
   stop(deadlineMs: number): Promise<void> {

@@ -15,7 +15,7 @@ export async function observeDaemon(): Promise<Map<string, Family>> {
   await using daemon = await Daemon.start(['--ws-url', relay.url, '--workers', '2']);
   await vi.waitUntil(() => relay.connections === 1, { interval: 5, timeout: 15_000 });
   await relay.publish(40);
-  const received = ['cursor=0', 'cursor=0&compress=true'].map((query) => {
+  const received = ['cursor=0', 'cursor=0&compress=true&zstdDictionary=53328'].map((query) => {
     const messages: unknown[] = [];
     new WebSocket(`${daemon.url}?${query}`).on('message', (message) => messages.push(message));
     return messages;

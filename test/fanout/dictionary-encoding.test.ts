@@ -20,6 +20,8 @@ function withOtherId(): typeof own {
   return parseDictionary(bytes, 'test');
 }
 
+const plain = () => ({ ...fakeCompressor, dictionaryId: 0, close() {} });
+
 /** Encodings with one further dictionary, 9, and what happens to its compressors. */
 function faked() {
   const calls: string[] = [];
@@ -27,16 +29,14 @@ function faked() {
     calls.push('open');
     return { ...fakeCompressor, dictionaryId: 9, close: () => void calls.push('close') };
   };
-  const encoding = zstdEncodings(7, new Map([[9, open]])).get(9)!;
+  const encoding = zstdEncodings(7, new Map([[9, open]]), plain).byId.get(9)!;
   return { calls, recode: encoding.recode!, encoding };
 }
 
 describe('encodings by the id of their dictionary', () => {
   it('have the stored one first, as it is', () => {
-    const byId = zstdEncodings(
-      7,
-      new Map([9, 8].map((id) => [id, () => ({ ...fakeCompressor, close() {} })])),
-    );
+    const openers = new Map([9, 8].map((id) => [id, () => ({ ...fakeCompressor, close() {} })]));
+    const { byId } = zstdEncodings(7, openers, plain);
     expect([...byId.keys()]).toEqual([7, 9, 8]);
     expect(byId.get(7)).toBe(encodings.zstd);
     expect(new Set([...byId.values()].map(({ name }) => name)).size).toBe(3);
@@ -71,7 +71,7 @@ describe('encodings by the id of their dictionary', () => {
     const stored = await chooseCompressor('auto', own, compressionLevels.default);
     const other = withOtherId();
     const open = () => stored.withDictionary(other);
-    const { recode } = zstdEncodings(own.id, new Map([[other.id, open]])).get(other.id)!;
+    const { recode } = zstdEncodings(own.id, new Map([[other.id, open]]), plain).byId.get(other.id)!;
     const { index, json } = new SampleLog(seededRandom(7)).block(40);
     const payloads = payloadsOf(recode!(index, json).bytes, binaryMessage);
     const texts = payloadsOf(json, textMessage);
@@ -81,6 +81,49 @@ describe('encodings by the id of their dictionary', () => {
       expect(() => zstdDecompressSync(payload, { dictionary: own.bytes })).toThrow();
     }
     stored.close();
+  });
+});
+
+describe('who names no dictionary', () => {
+  const others = new Map([[9, plain]]);
+
+  it('gets the official one where it is, stored or not', () => {
+    const stored = zstdEncodings(7, others, plain, 7);
+    expect(stored.unnamed).toBe(encodings.zstd);
+    const recoded = zstdEncodings(7, others, plain, 9);
+    expect(recoded.unnamed).toBe(recoded.byId.get(9));
+  });
+
+  it('else gets zstd frames without a dictionary, which any decoder reads with whatever dictionary it holds', async () => {
+    for (const preference of ['node', 'wasm'] as const) {
+      const stored = await chooseCompressor(preference, own, compressionLevels.default);
+      const { unnamed, byId } = zstdEncodings(own.id, new Map(), () => stored.withDictionary(undefined));
+      expect([...byId.values()]).not.toContain(unnamed);
+      expect(unnamed).toMatchObject({ stored: 'json', compressed: true });
+      const { index, json } = new SampleLog(seededRandom(9)).block(40);
+      const texts = payloadsOf(json, textMessage);
+      const payloads = payloadsOf(unnamed.recode!(index, json).bytes, binaryMessage);
+      for (const [at, payload] of payloads.entries()) {
+        // No id in the header (RFC 8878, section 3.1.1.1.1.6), and the size of the content.
+        expect(payload[4] & 3).toBe(0);
+        for (const options of [{}, { dictionary: own.bytes }, { dictionary: withOtherId().bytes }])
+          expect(zstdDecompressSync(payload, options).equals(texts[at])).toBe(true);
+      }
+      stored.close();
+    }
+  });
+
+  it('costs what is counted, once for each event', () => {
+    const { unnamed, withoutDictionary } = zstdEncodings(7, new Map(), plain);
+    expect(withoutDictionary).toEqual({ events: 0, bytes: 0, storedBytes: 0 });
+    const log = new SampleLog(seededRandom(10));
+    const [first, second] = [log.block(5), log.block(7)];
+    const made = [first, second].map(({ index, json }) => unnamed.recode!(index, json));
+    expect(withoutDictionary).toEqual({
+      events: 12,
+      bytes: made[0].bytes.length + made[1].bytes.length,
+      storedBytes: first.zstd.length + second.zstd.length,
+    });
   });
 });
 

@@ -317,5 +317,5 @@ export function oddFramingInput(random: SeededRandom): Draft {
 
 /** Whether the reader of `/subscribe` finds nothing wrong. */
 export function isSubscription(rawQuery: string): boolean {
-  return !isSubscribeFault(parseSubscribeQuery(rawQuery, undefined, new Map()));
+  return !isSubscribeFault(parseSubscribeQuery(rawQuery, undefined));
 }

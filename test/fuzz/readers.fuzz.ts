@@ -69,7 +69,7 @@ const readers: Readonly<Record<string, (random: SeededRandom) => void | Promise<
     const pairs: [string, string][] = [];
     eachQueryPair(text, (name, value) => pairs.push([name, value]));
     expect(pairs).toEqual(plainPairs(text));
-    const asked = parseSubscribeQuery(text, random.pick([undefined, 'zstd', 'gzip, zstd']), new Map());
+    const asked = parseSubscribeQuery(text, random.pick([undefined, 'zstd', 'gzip, zstd']));
     const first = (name: string): string => pairs.find(([one]) => one === name)?.[1] ?? '';
     const wanted: PlainWanted = Object.fromEntries(
       wantedNames.map((name) => [name, pairs.filter(([one]) => one === name).map(([, value]) => value)]),
@@ -230,7 +230,7 @@ test.each(names)('%s', { timeout: timeoutMs }, async (name) => {
 /** What reads a text of any length. */
 const textReaders: Readonly<Record<string, (text: string) => unknown>> = {
   words: (text) => [isDid(`did:a:${text}`), isNsid(`a.${text}`), isSubject(`at://${text}`), isInt64(text)],
-  query: (text) => parseSubscribeQuery(text, undefined, new Map()),
+  query: (text) => parseSubscribeQuery(text, undefined),
   pull: (text) => readPull(text, () => nowUs),
   coverage: (text) => readCoverageQuery(text, nowUs),
   update: (text) => readClientMessage(`{"type":"options_update","payload":${text}`, 0),

@@ -9,6 +9,7 @@ import { SessionSet } from '../../lib/http/session-set.ts';
 import { SubscribeRoute } from '../../lib/http/subscribe-route.ts';
 import { defaultSessionTiming } from '../../lib/session/session-timer.ts';
 import { Turns } from '../../lib/session/turns.ts';
+import { storedOnly } from '../../lib/wire/subscribe-query.ts';
 import { addressTable } from '../support/addresses.ts';
 import { FakeSource } from './fake-source.ts';
 import { connectionSet, listening, nowUs } from './listening.ts';
@@ -143,7 +144,7 @@ it('lets a place go again when the client is gone before it is answered', () => 
     turns: new Turns(),
     requestTurns: new Turns(),
     addresses: clientAddresses,
-    zstdEncodings: new Map(),
+    zstdEncodings: storedOnly,
     nowUs: () => nowUs,
     timing,
   });

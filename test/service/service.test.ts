@@ -106,7 +106,6 @@ test('compressed messages decode with the dictionary that the daemon hands out',
   await expect.poll(() => relay.connections).toBe(1);
   await relay.publish(40);
   const plain = await collect(`${daemon.url}?cursor=0`, events);
-  const compressed = await collect(`${daemon.url}?cursor=0&compress=true`, events);
   const [{ url, id }] = (await (await fetch(`${daemon.httpUrl}/dictionaries`)).json()) as {
     url: string;
     id: number;
@@ -116,6 +115,8 @@ test('compressed messages decode with the dictionary that the daemon hands out',
   const dictionary = Buffer.from(await response.arrayBuffer());
   expect(dictionary).toEqual(readFileSync(defaultDictionaryPath()));
   expect(dictionary.readUInt32LE(4)).toBe(id);
+  const query = `?cursor=0&compress=true&zstdDictionary=${id}`;
+  const compressed = await collect(`${daemon.url}${query}`, events);
   expect(compressed.map((frame) => zstdDecompressSync(frame, { dictionary }))).toEqual(plain);
   await relay.close();
 });

@@ -19,9 +19,14 @@ export class Daemon implements AsyncDisposable {
     this.dataDir = dataDir;
   }
 
-  /** @param timing of the way in, shorter than it is. */
-  static async start(flags: readonly string[], timing: Partial<LinkTiming> = {}): Promise<Daemon> {
+  /** @param timing of the way in, shorter than it is. @param prepare puts something into the data directory. */
+  static async start(
+    flags: readonly string[],
+    timing: Partial<LinkTiming> = {},
+    prepare: (dataDir: string) => void = () => {},
+  ): Promise<Daemon> {
     const daemon = new Daemon(await mkdtemp(join(tmpdir(), 'slipstream-daemon-')));
+    prepare(daemon.dataDir);
     await daemon.restart(flags, timing).catch(async (error: unknown) => {
       await rm(daemon.dataDir, { recursive: true });
       throw error;

@@ -241,21 +241,26 @@ describe('hostile queries', () => {
 
 describe('zstdDictionary', () => {
   const other = { name: 'zstd 9', stored: 'json' } as const;
+  const unnamed = { name: 'zstd 0', stored: 'json' } as const;
   const byId = new Map([
     [7, encodings.zstd],
     [9, other],
   ]);
   const encodingOf = (query: string, header?: string) => {
-    const result = parseSubscribeQuery(query, header, byId);
+    const result = parseSubscribeQuery(query, header, { byId, unnamed });
     return isSubscribeFault(result) ? [result.reason, result.body] : result.encoding;
   };
 
   it('names the dictionary of a compressed connection', () => {
-    expect(encodingOf('compress=true')).toBe(encodings.zstd);
-    expect(encodingOf('compress=true&zstdDictionary=')).toBe(encodings.zstd);
     expect(encodingOf('compress=true&zstdDictionary=7')).toBe(encodings.zstd);
     expect(encodingOf('zstdDictionary=9&compress=true&zstdDictionary=7')).toBe(other);
     expect(encodingOf('zstdDictionary=9', 'zstd')).toBe(other);
+  });
+
+  it('is not named by clients of Jetstream v1, who get what all of them read', () => {
+    expect(encodingOf('compress=true')).toBe(unnamed);
+    expect(encodingOf('compress=true&zstdDictionary=')).toBe(unnamed);
+    expect(encodingOf('', 'zstd')).toBe(unnamed);
   });
 
   it('says nothing without compression', () => {

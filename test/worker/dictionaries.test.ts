@@ -59,7 +59,7 @@ test.each([...compressorPreferences.map((name) => [name, '0'] as const), ['auto'
     await relay.publish(120);
     const plain = await subscriber(`${daemon.url}?cursor=0`);
     const chosen = await subscriber(`${daemon.url}?cursor=0&compress=true&zstdDictionary=${second.id}`);
-    const stored = await subscriber(`${daemon.url}?cursor=0&compress=true`);
+    const stored = await subscriber(`${daemon.url}?cursor=0&compress=true&zstdDictionary=${ownId}`);
     const all = [live, plain, chosen, stored];
     for (const { messages } of all) await expect.poll(() => messages.length).toBe(pool.eventsPerRound);
     for (const [{ messages }, id, dictionary] of [
@@ -106,11 +106,11 @@ test.each(['0', '1'])(
         await daemon.restart(flags(path));
       }
       await expect.poll(() => relay.connections).toBe(1);
-      const live = await subscriber(`${daemon.url}?compress=true`);
+      const live = await subscriber(`${daemon.url}?compress=true&zstdDictionary=${id}`);
       await relay.publish(600);
       const expected = (at + 1) * pool.eventsPerRound;
       const plain = await subscriber(`${daemon.url}?cursor=0`);
-      const stored = await subscriber(`${daemon.url}?cursor=0&compress=true`);
+      const stored = await subscriber(`${daemon.url}?cursor=0&compress=true&zstdDictionary=${id}`);
       for (const { messages } of [plain, stored]) await expect.poll(() => messages.length).toBe(expected);
       await expect.poll(() => live.messages.length).toBe(pool.eventsPerRound);
       expect(new Set([...stored.messages, ...live.messages].map(idOf))).toEqual(new Set([id]));

@@ -1,0 +1,99 @@
+// The lines that the log of a daemon gets from the service itself: what has started, and what is wrong with the log, the files
+// or a stop. It owns their words; when they are due is service.ts.
+
+import type { Compressor } from '../codec/compressor.ts';
+import { officialDictionary } from '../codec/official-dictionary.ts';
+import type { CodedError } from '../errors.ts';
+import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
+import type { LevelLog } from '../log/level-log.ts';
+import type { DatabaseDamage } from '../log/table-check.ts';
+import type { Logger } from '../logger.ts';
+import { heapUse, memoryLimit } from '../memory.ts';
+import { packageVersion } from '../package-version.ts';
+import type { Relay } from '../upstream/relay-url.ts';
+
+/** Addresses that a running service is bound to. */
+export interface ServiceAddresses {
+  readonly public: ListenAddress;
+  readonly metrics: ListenAddress;
+}
+
+/** What the first line tells. */
+export interface Started {
+  readonly dataDir: string;
+  readonly relays: readonly Relay[];
+  readonly workers: number;
+  readonly compressor: Compressor;
+  /** Whether clients of Jetstream v1 can have their dictionary. */
+  readonly hasOfficialDictionary: boolean;
+  readonly log: LevelLog;
+}
+
+export function logStart(logger: Logger, started: Started, addresses: ServiceAddresses): void {
+  const { dataDir, relays, workers, compressor, log } = started;
+  const limit = memoryLimit();
+  logger.info(
+    {
+      version: packageVersion(),
+      listen: formatListenAddress(addresses.public),
+      metrics: formatListenAddress(addresses.metrics),
+      dataDir,
+      relays: relays.map((relay) => relay.id),
+      workers,
+      compressor: compressor.name,
+      dictionary: compressor.dictionaryId,
+      memoryLimitBytes: limit.limitBytes,
+      memoryLimitOf: limit.of,
+      heapLimitBytes: heapUse().limitBytes,
+      ...log.stats(),
+    },
+    'started',
+  );
+  if (started.hasOfficialDictionary) return;
+  // 0.68 of the JSON without, 0.44 with the official one, on real events (bench/figure-ratio.ts).
+  logger.info(
+    { dictionary: officialDictionary.id },
+    'clients of Jetstream v1 that ask for compression get zstd frames without a dictionary, half as large again (68 % of the ' +
+      `JSON, not 44 %): "slipstream dictionaries fetch --data-dir ${dataDir}" gets theirs, for the next start`,
+  );
+}
+
+/**
+ * How long each part of a stop is waited for, whatever has failed; the whole stays under 10 s. What is not stored by then comes again
+ * from the relay, and a log that is not closed loses nothing. Clients get less than their part to answer the close frame.
+ */
+export const stopMs = { intake: 2_000, sessions: 6_000, log: 1_000 };
+
+export function logIncomplete(logger: Logger, what: keyof typeof stopMs): void {
+  const hanging = { intake: 'a write of the log', sessions: 'a thread', log: 'the log' };
+  const seconds = stopMs[what] / 1000;
+  const message = `${hanging[what]} has not come to its end within ${seconds} s, and is not waited for: nothing is lost`;
+  logger.warn({ code: 'SERVICE_STOP_INCOMPLETE' }, message);
+}
+
+export function logLostBlocks({ lostBlocks, lastTimeUs }: LevelLog, logger: Logger): void {
+  if (lostBlocks === 0) return;
+  logger.warn(
+    { blocks: lostBlocks, lastTimeUs },
+    'the end of the log was damaged, as by a power failure, and has been cut off: its events come again from the relay',
+  );
+}
+
+export function logDamage(logger: Logger, { path, offset, what }: DatabaseDamage): void {
+  logger.error(
+    { code: 'LOG_CORRUPT', path, offset },
+    `${path}, at offset ${offset}: ${what}: the log is to go on without what is in there, and the file is kept aside; look after the disk`,
+  );
+}
+
+export function logFewFiles(logger: Logger, subscribers: number): void {
+  logger.warn(
+    { subscribers },
+    'this process may have too few files open for all subscribers that are set: raise ulimit -n, or lower --max-subscribers',
+  );
+}
+
+export function logStall(logger: Logger, why: CodedError | undefined): void {
+  if (why === undefined) logger.info({}, 'the log goes on');
+  else logger.error({ code: why.code }, `ingest waits: ${why.message}`);
+}
