@@ -26,6 +26,8 @@ export interface Config {
   readonly relayUrls: readonly string[];
   /** Upstream sequence to start after, in place of the stored one. */
   readonly overrideRelayCursor: number | undefined;
+  /** How long events gather before they are stored and sent together, in milliseconds. */
+  readonly windowMs: number;
   readonly listen: ListenAddress;
   readonly metricsListen: ListenAddress;
   readonly dataDir: string;
@@ -166,6 +168,7 @@ function toConfig(values: SettingValues, notices: readonly string[]): Config {
   return {
     relayUrls: values['ws-url'],
     overrideRelayCursor: cursor < 0 ? undefined : cursor,
+    windowMs: values.window,
     listen: values['listen-addr'],
     metricsListen: values['metrics-listen-addr'],
     dataDir: values['data-dir'],

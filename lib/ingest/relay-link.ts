@@ -101,6 +101,10 @@ export class RelayLink implements UpstreamHandler, IngestLink {
     this.ingest.drop('not_a_frame', relay);
   }
 
+  caughtUp(): void {
+    this.ingest.caughtUp();
+  }
+
   disconnected(relay: Relay, reason: DisconnectReason, detail: string, retryInMs: number): void {
     this.relay = undefined;
     this.connectedSinceUs = undefined;
