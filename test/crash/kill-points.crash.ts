@@ -59,6 +59,7 @@ it('survives deaths at each step of a write', async () => {
     ...killPointsOf('before during after', [1, 2, 7], 'blocks.append'),
     ...killPointsOf('before during after', [1, 2, 5], 'journal.clear'),
     ...killPointsOf('before during after', [1], 'blocks.open', 'blocks.read', 'journal.open', 'journal.read'),
+    ...killPointsOf('before during after', [1], 'blocks.redo', 'journal.redo'),
     ...killPointsOf('before after', [1, 20], 'subscriber.write'),
   ]);
   console.log(`kills at writes: ${kills} kills, ${await run.finish()}`);

@@ -6,9 +6,9 @@
 // CRASH_SPIN_US  for `during`: microseconds that the database gets to work on the call
 // CRASH_TRIM_MS  shortens the interval of retention, which is 15 s
 
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 
 // biome-ignore lint/suspicious/noExplicitAny: methods of all shapes are wrapped alike.
@@ -67,8 +67,9 @@ function isRotating(self: object): boolean {
   return logs.length > 1;
 }
 
-/** What a batch does: `append` a block, with its `segment` or without, or `trim`. */
+/** What a batch does: `append` a block, with its `segment` or without, or `trim`; or `redo` what LevelDB's log has. */
 function batchName(self: object, args: unknown[]): string {
+  if (existsSync(join((self as ClassicLevel).location, 'redo'))) return `${databaseOf(self)}.redo`;
   const [operations] = args as [{ type: string }[]];
   if (operations[0].type === 'del') return `${databaseOf(self)}.trim`;
   return `${databaseOf(self)}.${operations.length > blockPartsMax ? 'segment' : 'append'}`;
@@ -79,7 +80,10 @@ const named =
   (operation: string) =>
   (self: object): string =>
     `${databaseOf(self)}.${operation}`;
-wrap(level, '_open', named('open'));
+// What must not find a database only asks for its lock.
+wrap(level, '_open', (self, [options]) =>
+  (options as { errorIfExists?: boolean }).errorIfExists === true ? undefined : named('open')(self),
+);
 wrap(level, '_close', named('close'));
 wrap(level, '_clear', named('clear'));
 wrap(level, '_iterator', named('read'));
