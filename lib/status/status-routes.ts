@@ -10,12 +10,12 @@ import { type PageFile, readPageFiles } from './page-files.ts';
 import type { StatusReport } from './status-report.ts';
 
 /**
- * What the page may do: run its own files and talk to servers. Nothing that an event or a report says can become a
+ * What the page may do: run its own files, zstd in WebAssembly among them, and talk to servers. Nothing that an event or a report says can become a
  * script, whatever the page's code does with it.
  */
 const contentSecurityPolicy = [
   "default-src 'self'",
-  "script-src 'self'",
+  "script-src 'self' 'wasm-unsafe-eval'",
   "style-src 'self'",
   "connect-src 'self' ws: wss:",
   "object-src 'none'",

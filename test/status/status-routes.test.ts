@@ -37,9 +37,9 @@ describe('/', () => {
     ]);
     const policy = header('content-security-policy')?.split('; ') ?? [];
     expect(policy).toContain("default-src 'self'");
-    expect(policy).toContain("script-src 'self'");
+    expect(policy).toContain("script-src 'self' 'wasm-unsafe-eval'");
     expect(policy).toContain("connect-src 'self' ws: wss:");
-    expect(policy.join()).not.toMatch(/unsafe|\*|data:|https?:/);
+    expect(policy.join().replace('wasm-unsafe-eval', '')).not.toMatch(/unsafe|\*|data:|https?:/);
     expect(header('x-content-type-options')).toBe('nosniff');
   });
 
@@ -81,11 +81,25 @@ describe('files of the page', () => {
     const named = [...text.matchAll(/(?:href|src)="status\/([^"]+)"|from '\.\/([^']+)'/g)].map(
       ([, asset, module]) => asset ?? module,
     );
-    expect([...new Set(named)].sort()).toEqual(served.sort());
+    // Not files of the folder.
+    const documents = ['http.md', 'wire.md'];
+    expect([...new Set(named)].sort()).toEqual([...served, ...documents].sort());
     // No resource of another host, no script or style in the page.
     const page = readFileSync(new URL('index.html', folder), 'utf8');
     expect(page).not.toMatch(/https?:|<style| style=| on[a-z]+=|<script(?! type="module" src=)/);
     expect(text).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(/);
+  });
+
+  it.each([
+    ['wire.md', '../../docs/wire.md', 'text/plain; charset=utf-8'],
+    ['http.md', '../../docs/http.md', 'text/plain; charset=utf-8'],
+    ['zstd.js', '../../node_modules/@bokuweb/zstd-wasm/dist/web/zstd.js', 'text/javascript; charset=utf-8'],
+    ['zstd.wasm', '../../node_modules/@bokuweb/zstd-wasm/dist/web/zstd.wasm', 'application/wasm'],
+  ])('come with %s', async (name, path, contentType) => {
+    const bytes = readFileSync(new URL(path, import.meta.url));
+    const { status, header } = await ask(`GET /status/${name}`);
+    expect([status, header('content-type')]).toEqual([200, contentType]);
+    expect(header('etag')).toBe(`"${createHash('sha256').update(bytes).digest('base64url')}"`);
   });
 
   it.each([
