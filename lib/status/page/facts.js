@@ -85,7 +85,7 @@ function drawSubscribers(subscribers) {
   );
 }
 
-const limitWords = { cgroup_v2: 'the container', cgroup_v1: 'the container', machine: 'the machine' };
+const limitWords = { cgroup_v2: 'container', cgroup_v1: 'container', machine: 'machine' };
 
 /** @param {StatusReport} report */
 function drawServer({ version, uptimeMs, workers, memory }) {
@@ -94,10 +94,10 @@ function drawServer({ version, uptimeMs, workers, memory }) {
   fillList(byId('server'), [
     ['Version', version],
     ['Up', duration(uptimeMs)],
-    ['Memory of its own', bytes(own)],
-    ...row('Mapped files', anonymousBytes === null ? [] : [bytes(Math.max(0, residentBytes - own))]),
+    ['Memory, own', bytes(own)],
+    ...row('Memory, mapped files', anonymousBytes === null ? [] : [bytes(Math.max(0, residentBytes - own))]),
     ...row(
-      `Memory of ${limitWords[limitOf]}`,
+      `Memory, ${limitWords[limitOf]}`,
       limitedBytes === null ? [] : [`${bytes(limitedBytes)} of ${bytes(limitBytes)}`],
     ),
     ['Threads for subscribers', workers === 0 ? 'none of their own' : String(workers)],

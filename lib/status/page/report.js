@@ -41,7 +41,8 @@ function steadyRate({ history, perSecond }) {
 function drawAbout({ version, uptimeMs, aboutUrl, log }) {
   setText(byId('about'), `Slipstream ${version} · up ${duration(uptimeMs)}`);
   const windowMs = (log.lastTimeUs - log.firstTimeUs) / 1000;
-  setText(byId('again'), log.events === 0 ? '' : `, or again from up to ${duration(windowMs)} ago`);
+  const span = duration(windowMs).replaceAll(' ', '\u00a0');
+  setText(byId('again'), log.events === 0 ? '' : `, or again from up to ${span} ago`);
   const link = byId('about-link');
   // Checked by the server too; here nothing else can become a link.
   link.hidden = aboutUrl === null || !/^https?:/.test(aboutUrl);

@@ -110,8 +110,7 @@ function connect() {
   socket.onclose = () => setTimeout(connect, 1000);
 }
 
-connect();
-`;
+connect();`;
 }
 
 /**
@@ -142,8 +141,7 @@ const stream = subscribe({
 
 for await (const event of stream) {
   console.log(event);
-}
-`;
+}`;
 }
 
 const unitsMs = new Map([
@@ -190,8 +188,7 @@ while True:
                 print(event, flush=True)
     except (OSError, WebSocketException) as error:
         print(f"{error}: trying again")
-    time.sleep(1)
-`;
+    time.sleep(1)`;
 }
 
 /**
