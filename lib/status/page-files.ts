@@ -1,12 +1,10 @@
 // The files of the page, read once and named by what is in them. They are plain files beside this one: nothing is built,
-// and the package carries them as they are. With them go two of the documents, and the zstd decoder as its package has it for
-// browsers, which the page fetches when it is asked to show compressed events.
+// and the package carries them as they are. With them go two of the documents, and files of others that the caller names.
 
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { extname } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { CodedError } from '../errors.ts';
 
 /** One file. `bytes` are shared and never written to. */
@@ -39,10 +37,16 @@ const indexName = 'index.html';
 /** Documents that the page links to. */
 const documentNames = ['wire.md', 'http.md'];
 
-/** Reads them all. @throws CodedError HTTP_PAGE_MISSING when the package is incomplete. */
-export function readPageFiles(folder: URL = new URL('page/', import.meta.url)): PageFiles {
+/**
+ * Reads them all. @throws CodedError HTTP_PAGE_MISSING when the package is incomplete.
+ * @param others further files, by the names that they are served under.
+ */
+export function readPageFiles(
+  others: ReadonlyMap<string, URL>,
+  folder: URL = new URL('page/', import.meta.url),
+): PageFiles {
   const assets = new Map<string, PageFile>();
-  for (const [name, url] of filesOf(folder)) {
+  for (const [name, url] of new Map([...filesOf(folder), ...others])) {
     const contentType = contentTypes.get(extname(name));
     if (contentType === undefined) continue;
     if (!existsSync(url)) throw missing(url);
@@ -56,21 +60,16 @@ export function readPageFiles(folder: URL = new URL('page/', import.meta.url)): 
   return { index, assets };
 }
 
-/** Every file by the name that it is served under. */
+/** Every file of ours by the name that it is served under. */
 function filesOf(folder: URL): Map<string, URL> {
   // Two levels above the sources, and three above what is built.
   const documents = ['../../docs/', '../../../docs/'].map((path) => new URL(path, import.meta.url));
   const [usual] = documents;
   const documentFolder =
     documents.find((url) => documentNames.every((name) => existsSync(new URL(name, url)))) ?? usual;
-  const zstd = new URL(
-    '../web/',
-    pathToFileURL(createRequire(import.meta.url).resolve('@bokuweb/zstd-wasm')),
-  );
   return new Map([
     ...(existsSync(folder) ? readdirSync(folder) : []).map((name) => [name, new URL(name, folder)] as const),
     ...documentNames.map((name) => [name, new URL(name, documentFolder)] as const),
-    ...['zstd.js', 'zstd.wasm'].map((name) => [name, new URL(name, zstd)] as const),
   ]);
 }
 

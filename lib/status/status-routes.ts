@@ -32,10 +32,14 @@ const retryAfterSeconds = 1;
 
 /**
  * @param report the last report; undefined before there is one.
+ * @param zstdFiles the decoder, which the page fetches when it is asked to show compressed events.
  * @throws CodedError HTTP_PAGE_MISSING when the package is incomplete.
  */
-export function statusRoutes(report: () => StatusReport | undefined): Route[] {
-  const { index, assets } = readPageFiles();
+export function statusRoutes(
+  report: () => StatusReport | undefined,
+  zstdFiles: ReadonlyMap<string, URL>,
+): Route[] {
+  const { index, assets } = readPageFiles(zstdFiles);
   let last: StatusReport | undefined;
   let lastBytes: Uint8Array = new Uint8Array();
   return [

@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { wasmFiles } from '../../lib/codec/wasm-module.ts';
 import { readPageFiles } from '../../lib/status/page-files.ts';
 import type { StatusReport } from '../../lib/status/status-report.ts';
 import { statusRoutes } from '../../lib/status/status-routes.ts';
@@ -20,7 +21,7 @@ async function ask(
   headers: string[] = [],
   report: () => StatusReport | undefined = sampleReport,
 ) {
-  const { port } = await listening({ routes: statusRoutes(report) });
+  const { port } = await listening({ routes: statusRoutes(report, wasmFiles()) });
   const answer = await exchange(port, head(line, headers));
   const named = new Map(answer.headers);
   return { status: answer.status, body: answer.body, header: (name: string) => named.get(name), answer };
@@ -117,8 +118,10 @@ describe('files of the page', () => {
 
   it('are missed at the start, not when they are asked for', () => {
     const empty = pathToFileURL(`${mkdtempSync(`${tmpdir()}/slipstream-page-`)}/`);
-    expect(() => readPageFiles(empty)).toThrow(expect.objectContaining({ code: 'HTTP_PAGE_MISSING' }));
-    expect(() => readPageFiles(new URL('gone/', empty))).toThrow(
+    expect(() => readPageFiles(new Map(), empty)).toThrow(
+      expect.objectContaining({ code: 'HTTP_PAGE_MISSING' }),
+    );
+    expect(() => readPageFiles(new Map(), new URL('gone/', empty))).toThrow(
       expect.objectContaining({ code: 'HTTP_PAGE_MISSING' }),
     );
   });
@@ -142,7 +145,7 @@ describe('/status.json', () => {
   it('changes with the report', async () => {
     let version = 0;
     const { port } = await listening({
-      routes: statusRoutes(() => ({ ...sampleReport(), version: `${++version}` })),
+      routes: statusRoutes(() => ({ ...sampleReport(), version: `${++version}` }), wasmFiles()),
     });
     const versionOf = async () => JSON.parse((await exchange(port, head('GET /status.json'))).body).version;
     expect([await versionOf(), await versionOf()]).toEqual(['1', '2']);
