@@ -31,6 +31,9 @@ WORKDIR /app
 COPY package.json LICENSE ./
 COPY bin bin
 COPY dictionaries dictionaries
+# The status page links to them.
+COPY docs/http.md docs/http.md
+COPY docs/wire.md docs/wire.md
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /build/dist dist
 USER node

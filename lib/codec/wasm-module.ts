@@ -62,11 +62,22 @@ function loadLibrary(): Promise<Library> {
 /** The library's own module, for Node alone: it is not among the exports. Throws CODEC_WASM_FAILED. */
 export async function loadZstdModule(): Promise<ZstdModule> {
   await loadLibrary();
+  const { require, entry } = libraryInNode();
+  return (require(entry.replace(/[^/\\]+$/, 'module.js')) as { Module: ZstdModule }).Module;
+}
+
+/** The library's files for a page of ours: its module for browsers, which imports nothing, and the binary. For Node alone. */
+export function wasmFiles(): ReadonlyMap<string, URL> {
+  const { pathToFileURL } = process.getBuiltinModule('node:url');
+  const folder = new URL('../web/', pathToFileURL(libraryInNode().entry));
+  return new Map(['zstd.js', 'zstd.wasm'].map((name) => [name, new URL(name, folder)]));
+}
+
+function libraryInNode(): { require: NodeJS.Require; entry: string } {
   // Asked of the process, and not imported, so that bundlers for browsers find nothing of Node in this file.
   const { createRequire } = process.getBuiltinModule('node:module');
   const require = createRequire(import.meta.url);
-  const entry = require.resolve('@bokuweb/zstd-wasm');
-  return (require(entry.replace(/[^/\\]+$/, 'module.js')) as { Module: ZstdModule }).Module;
+  return { require, entry: require.resolve('@bokuweb/zstd-wasm') };
 }
 
 /** Reads zstd frames made with one dictionary. Not re-entrant, synchronous. */

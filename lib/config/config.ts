@@ -17,6 +17,7 @@ import {
   parseListenAddress,
   parseNetworks,
   parseText,
+  parseUrl,
 } from './setting-value.ts';
 import { type Setting, type SettingName, type SettingValues, settingNames, settings } from './settings.ts';
 
@@ -28,6 +29,8 @@ export interface Config {
   readonly overrideRelayCursor: number | undefined;
   readonly listen: ListenAddress;
   readonly metricsListen: ListenAddress;
+  /** The operator's own page, which the status page links to. */
+  readonly aboutUrl: string | undefined;
   readonly dataDir: string;
   /** Age at which events go, in milliseconds; 0: no limit, and then `retentionBytes` is one. */
   readonly retentionMs: number;
@@ -94,6 +97,8 @@ function parseValue(setting: Setting, text: string): unknown {
       return parseList(text);
     case 'networks':
       return parseNetworks(text);
+    case 'url':
+      return parseUrl(text);
     case 'address':
       return parseListenAddress(text);
     case 'duration':
@@ -168,6 +173,7 @@ function toConfig(values: SettingValues, notices: readonly string[]): Config {
     overrideRelayCursor: cursor < 0 ? undefined : cursor,
     listen: values['listen-addr'],
     metricsListen: values['metrics-listen-addr'],
+    aboutUrl: values['about-url'],
     dataDir: values['data-dir'],
     retentionMs: values['event-ttl'],
     retentionBytes: values['retention-bytes'],

@@ -19,6 +19,7 @@ const lists: readonly SettingKind[] = ['urls', 'networks', 'paths'];
 /** What stands for a value after a flag. */
 const placeholders: Record<SettingKind, string> = {
   urls: '<URL>',
+  url: '<URL>',
   networks: '<ADDRESSES>',
   paths: '<FILES>',
   address: '<HOST:PORT>',

@@ -98,6 +98,16 @@ export function parseChoice(text: string, choices: readonly string[]): string | 
   return choices.includes(text) ? text : new Problem(`is none of ${choices.join(', ')}`);
 }
 
+/** An http: or https: URL without a password in it, since everybody is shown it. */
+export function parseUrl(text: string): string | Problem {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    return new Problem('is no http or https URL: write one like "https://example.com/about"');
+  if (url.username !== '' || url.password !== '')
+    return new Problem('has a user name or password in it, and is shown to everybody');
+  return url.href;
+}
+
 /** `:6008`, `127.0.0.1:6008`, `localhost:6008` or `[::1]:6008`. */
 export function parseListenAddress(text: string): ListenAddress | Problem {
   if (/^\d+$/.test(text))

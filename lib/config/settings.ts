@@ -11,6 +11,8 @@ interface KindValues {
   urls: readonly string[];
   /** IP addresses and CIDR ranges, separated likewise; kept as written. */
   networks: readonly string[];
+  /** One http: or https: URL, as `URL` writes it. */
+  url: string;
   address: ListenAddress;
   /** Milliseconds. */
   duration: number;
@@ -96,6 +98,13 @@ export const settings = {
     env: ['SLIPSTREAM_METRICS_LISTEN_ADDR', 'JETSTREAM_METRICS_LISTEN_ADDR'],
     default: ':6009',
     help: 'Address for operators: Prometheus metrics and health. Keep it from the public.',
+  },
+  'about-url': {
+    kind: 'url',
+    group: 'Listeners',
+    env: ['SLIPSTREAM_ABOUT_URL'],
+    defaultShown: 'none',
+    help: 'Your own page about this server: who runs it, and how to reach them. The status page links to it.',
   },
   'data-dir': {
     kind: 'path',

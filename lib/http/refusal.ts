@@ -56,6 +56,15 @@ export type Refusal = BadRequest | Failure;
 /** Good parameters, and no WebSocket handshake. */
 export const badHandshake: BadRequest = { reason: 'bad_handshake', status: 400, body: 'Bad Request\n' };
 
+/** The same for a person who has opened the address in a browser; programs get what v1 answers. */
+export const noPage: BadRequest = {
+  reason: 'bad_handshake',
+  status: 400,
+  body: `This address is for WebSocket clients. Without one: /events (server-sent events) and /events.ndjson (for curl).
+The page at / makes the address, the command or the code for what you want.
+`,
+};
+
 /** Answers a request that is refused. */
 export function answerRefusal(response: ServerResponse, refusal: Refusal): void {
   if (refusal === badHandshake) {

@@ -3,6 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { isHandshake } from './handshake.ts';
 import { respondError, respondText, upgradeResponse } from './respond.ts';
 
 /** A request that offers another protocol, which node:http has let go of. */
@@ -41,6 +42,9 @@ export const welcome: Route = {
   answersHead: true,
   handle: (_request, response) => respondText(response, 200, 'Welcome to Jetstream'),
 };
+
+/** To a WebSocket client that was given the server's address alone; v1 welcomes it with 200. */
+const noWebSocketHere = 'No WebSocket here: connect to /subscribe\n';
 
 /** Finds routes and answers for those that are missing. */
 export class Routes {
@@ -87,17 +91,16 @@ export class Routes {
       answering(response);
       return response;
     };
-    const route = request.method === 'GET' ? this.#find(pathOf(request.url ?? '')) : undefined;
-    if (route?.upgrade === undefined) {
-      this.answer(request, begin());
-      return;
-    }
     const refuse = (): ServerResponse => {
       const response = begin();
       allowAnyOrigin(request, response);
       return response;
     };
-    route.upgrade({ request, socket, head, refuse });
+    const route = request.method === 'GET' ? this.#find(pathOf(request.url ?? '')) : undefined;
+    if (route?.upgrade !== undefined) route.upgrade({ request, socket, head, refuse });
+    else if (route?.path === welcome.path && isHandshake(request))
+      respondText(refuse(), 404, noWebSocketHere);
+    else this.answer(request, begin());
   }
 
   /**

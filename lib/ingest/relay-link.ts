@@ -44,6 +44,15 @@ export interface LinkOptions {
   readonly timing?: Partial<LinkTiming>;
 }
 
+/** The end of the last attempt, while no relay is connected. */
+export interface LinkFailure {
+  readonly relay: Relay;
+  readonly reason: DisconnectReason;
+  /** The relay that is tried next, and when: in microseconds since 1970. */
+  readonly next: Relay;
+  readonly retryAtUs: number;
+}
+
 /** See the file comment. `ingest` is set once both exist: each calls the other. */
 export class RelayLink implements UpstreamHandler, IngestLink {
   readonly upstream: Upstream;
@@ -53,6 +62,8 @@ export class RelayLink implements UpstreamHandler, IngestLink {
   relay: Relay | undefined;
   /** Since when, in microseconds since 1970. */
   connectedSinceUs: number | undefined;
+  /** Why none is connected; undefined while one is, and before the first attempt has ended. */
+  failure: LinkFailure | undefined;
   readonly #options: LinkOptions;
   readonly #nothingNewMs: number;
   /** While our place at the relay is looked for: how, and on this connection. */
@@ -84,6 +95,7 @@ export class RelayLink implements UpstreamHandler, IngestLink {
     const { logger, relays } = this.#options;
     this.relay = relay;
     this.connectedSinceUs = Date.now() * 1000;
+    this.failure = undefined;
     this.#connectedAtMs = performance.now();
     logger.info({ relay: relay.id, cursor: cursor ?? 'live' }, 'connected to the relay');
     if (this.#search !== undefined) this.#lookAround(relay, this.#search);
@@ -104,6 +116,7 @@ export class RelayLink implements UpstreamHandler, IngestLink {
   disconnected(relay: Relay, reason: DisconnectReason, detail: string, retryInMs: number): void {
     this.relay = undefined;
     this.connectedSinceUs = undefined;
+    this.failure = { relay, reason, next: this.upstream.relay, retryAtUs: (Date.now() + retryInMs) * 1000 };
     clearInterval(this.#watch);
     // The next connection may be to another relay.
     this.#searching?.stop();

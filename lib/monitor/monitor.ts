@@ -22,6 +22,7 @@ import { StatusReporter } from './status-reporter.ts';
 /** What the monitor asks, and whom it tells. */
 export interface MonitorOptions {
   readonly version: string;
+  readonly aboutUrl: string | undefined;
   readonly workers: number;
   readonly dataDir: string;
   readonly retentionMs: number;
@@ -76,6 +77,7 @@ export class Monitor {
     this.#metrics = new Metrics({ ...shared, checks, retentionBytes, disk: new DiskSpace(dataDir) });
     this.#reporter = new StatusReporter({
       ...shared,
+      aboutUrl: options.aboutUrl,
       retentionMs: options.retentionMs,
       retentionBytes,
       report(report) {

@@ -32,6 +32,7 @@ const coverageRowsMax = 20;
 /** Where the numbers are. */
 export interface StatusSources {
   readonly version: string;
+  readonly aboutUrl: string | undefined;
   readonly workers: number;
   readonly retentionMs: number;
   readonly retentionBytes: number;
@@ -43,7 +44,7 @@ export interface StatusSources {
   readonly log: Pick<EventLog, 'stats' | 'positions' | 'coverage' | 'databaseBytes'>;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
-  readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs'>;
+  readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs' | 'failure'>;
   readonly queue: Pick<QueueState, 'newestFrameTimeUs' | 'stalledBy'>;
   /** Of all threads together. A report waits for the answer. */
   readonly counts: () => Promise<SubscriberCounts>;
@@ -135,7 +136,7 @@ export class StatusReporter {
   }
 
   #reportOf(counts: SubscriberCounts): StatusReport {
-    const { version, workers, compressor, log, nowUs, published } = this.#sources;
+    const { version, aboutUrl = null, workers, compressor, log, nowUs, published } = this.#sources;
     const { retentionMs, retentionBytes } = this.#sources;
     const timeUs = nowUs();
     const stats = log.stats();
@@ -146,6 +147,7 @@ export class StatusReporter {
     return {
       timeUs,
       version,
+      aboutUrl,
       uptimeMs: toMs(timeUs - this.#startedAtUs),
       workers,
       memoryBytes: memory.residentBytes,
@@ -181,13 +183,14 @@ export class StatusReporter {
 
   #upstream(timeUs: number): StatusReport['upstream'] {
     const { link, queue, relays, log } = this.#sources;
-    const { relay, connectedSinceUs } = link;
+    const { relay, connectedSinceUs, failure } = link;
     this.#lastRelay = relay ?? this.#lastRelay ?? relays[0];
     const lagUs = upstreamLagUs(queue, timeUs);
     return {
       relays: relays.map(({ id }) => id),
       relay: relay?.id ?? null,
       connectedSinceUs: connectedSinceUs ?? null,
+      failure: failure === undefined ? null : { ...failure, relay: failure.relay.id, next: failure.next.id },
       sequence: log.positions.get(this.#lastRelay.numbering) ?? null,
       lagMs: lagUs === undefined ? null : toMs(lagUs),
       stalled: queue.stalledBy ?? null,

@@ -188,6 +188,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const monitor = new Monitor({
     version,
     workers,
+    aboutUrl: config.aboutUrl,
     dataDir: config.dataDir,
     retentionMs,
     retentionBytes: config.retentionBytes,

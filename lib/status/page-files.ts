@@ -1,8 +1,8 @@
 // The files of the page, read once and named by what is in them. They are plain files beside this one: nothing is built,
-// and the package carries them as they are.
+// and the package carries them as they are. With them go two of the documents, and files of others that the caller names.
 
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CodedError } from '../errors.ts';
@@ -21,6 +21,9 @@ const contentTypes: ReadonlyMap<string, string> = new Map([
   ['.css', 'text/css; charset=utf-8'],
   ['.js', 'text/javascript; charset=utf-8'],
   ['.svg', 'image/svg+xml'],
+  ['.wasm', 'application/wasm'],
+  // Browsers show it, where they would save text/markdown.
+  ['.md', 'text/plain; charset=utf-8'],
 ]);
 
 /** The page itself, and what it is made with, by name. */
@@ -31,30 +34,48 @@ export interface PageFiles {
 
 const indexName = 'index.html';
 
-/** Reads them all. @throws CodedError HTTP_PAGE_MISSING when the package is incomplete. */
-export function readPageFiles(folder: URL = new URL('page/', import.meta.url)): PageFiles {
+/** Documents that the page links to. */
+const documentNames = ['wire.md', 'http.md'];
+
+/**
+ * Reads them all. @throws CodedError HTTP_PAGE_MISSING when the package is incomplete.
+ * @param others further files, by the names that they are served under.
+ */
+export function readPageFiles(
+  others: ReadonlyMap<string, URL>,
+  folder: URL = new URL('page/', import.meta.url),
+): PageFiles {
   const assets = new Map<string, PageFile>();
-  let names: string[] = [];
-  try {
-    names = readdirSync(folder);
-  } catch {
-    // Said below.
-  }
-  for (const name of names) {
+  for (const [name, url] of new Map([...filesOf(folder), ...others])) {
     const contentType = contentTypes.get(extname(name));
     if (contentType === undefined) continue;
-    const bytes = readFileSync(new URL(name, folder));
+    if (!existsSync(url)) throw missing(url);
+    const bytes = readFileSync(url);
     const etag = `"${createHash('sha256').update(bytes).digest('base64url')}"`;
     assets.set(name, { contentType, bytes, etag });
   }
   const index = assets.get(indexName);
-  if (index === undefined) {
-    const path = fileURLToPath(new URL(indexName, folder));
-    throw new CodedError(
-      'HTTP_PAGE_MISSING',
-      `there is no ${path}: install the package anew, with all its files`,
-    );
-  }
+  if (index === undefined) throw missing(new URL(indexName, folder));
   assets.delete(indexName);
   return { index, assets };
+}
+
+/** Every file of ours by the name that it is served under. */
+function filesOf(folder: URL): Map<string, URL> {
+  // Two levels above the sources, and three above what is built.
+  const documents = ['../../docs/', '../../../docs/'].map((path) => new URL(path, import.meta.url));
+  const [usual] = documents;
+  const documentFolder =
+    documents.find((url) => documentNames.every((name) => existsSync(new URL(name, url)))) ?? usual;
+  return new Map([
+    ...(existsSync(folder) ? readdirSync(folder) : []).map((name) => [name, new URL(name, folder)] as const),
+    ...documentNames.map((name) => [name, new URL(name, documentFolder)] as const),
+  ]);
+}
+
+function missing(url: URL): CodedError {
+  return new CodedError(
+    'HTTP_PAGE_MISSING',
+    `there is no ${fileURLToPath(url)}: install the package anew, with all its files`,
+  );
 }

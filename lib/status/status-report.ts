@@ -7,6 +7,8 @@ export interface StatusReport {
   /** When it was made, in microseconds since 1970, on the clock that events are stamped with. */
   readonly timeUs: number;
   readonly version: string;
+  /** The page of whoever runs the server (`--about-url`); null when they name none. */
+  readonly aboutUrl: string | null;
   readonly uptimeMs: number;
   /** Threads that serve subscribers; 0: the main thread does. */
   readonly workers: number;
@@ -74,12 +76,25 @@ export interface UpstreamReport {
   /** The one that is connected; null while none is. */
   readonly relay: string | null;
   readonly connectedSinceUs: number | null;
+  /** Why none is connected; null while one is, and before the first attempt has ended. */
+  readonly failure: RelayFailure | null;
   /** Last stored sequence of the relay that is connected, or was last; null when it has none yet. */
   readonly sequence: number | null;
   /** Now minus the time that the newest frame carries; null before the first. */
   readonly lagMs: number | null;
   /** Why nothing is stored at the moment, as an error code (LOG_DISK_FULL); null while all is well. */
   readonly stalled: string | null;
+}
+
+/** How the last attempt to connect to a relay ended. */
+export interface RelayFailure {
+  readonly relay: string;
+  /** As the label `reason` of `slipstream_upstream_disconnects_total`. */
+  readonly reason: string;
+  /** The relay that is tried next, which may be the same. */
+  readonly next: string;
+  /** When, on the clock of the report; in the past while it is being tried. */
+  readonly retryAtUs: number;
 }
 
 /** What can be replayed. */

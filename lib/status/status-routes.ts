@@ -10,12 +10,12 @@ import { type PageFile, readPageFiles } from './page-files.ts';
 import type { StatusReport } from './status-report.ts';
 
 /**
- * What the page may do: run its own files and talk to servers. Nothing that an event or a report says can become a
+ * What the page may do: run its own files, zstd in WebAssembly among them, and talk to servers. Nothing that an event or a report says can become a
  * script, whatever the page's code does with it.
  */
 const contentSecurityPolicy = [
   "default-src 'self'",
-  "script-src 'self'",
+  "script-src 'self' 'wasm-unsafe-eval'",
   "style-src 'self'",
   "connect-src 'self' ws: wss:",
   "object-src 'none'",
@@ -32,10 +32,14 @@ const retryAfterSeconds = 1;
 
 /**
  * @param report the last report; undefined before there is one.
+ * @param zstdFiles the decoder, which the page fetches when it is asked to show compressed events.
  * @throws CodedError HTTP_PAGE_MISSING when the package is incomplete.
  */
-export function statusRoutes(report: () => StatusReport | undefined): Route[] {
-  const { index, assets } = readPageFiles();
+export function statusRoutes(
+  report: () => StatusReport | undefined,
+  zstdFiles: ReadonlyMap<string, URL>,
+): Route[] {
+  const { index, assets } = readPageFiles(zstdFiles);
   let last: StatusReport | undefined;
   let lastBytes: Uint8Array = new Uint8Array();
   return [

@@ -1,6 +1,7 @@
 // Serves subscribers in one thread: the delivery loop over a log and the listener. It runs in the main thread or once in
 // every worker, which differ only in the log that they read.
 
+import { wasmFiles } from '../codec/wasm-module.ts';
 import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
@@ -97,7 +98,7 @@ export class SubscriberServer implements Delivery {
       },
       // No event, and no row of the ledger, is ahead of the time, unless that went back.
       nowUs: () => Math.max(nowMs() * 1000, log.lastTimeUs, log.coverage.lastUs),
-      routes: statusRoutes(() => this.#report),
+      routes: statusRoutes(() => this.#report, wasmFiles()),
     });
     this.#withoutDictionary = codec.zstdEncodings.withoutDictionary;
     this.#memory = watchMemory(this.#fanout, this.#listener, writeLog);

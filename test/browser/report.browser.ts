@@ -1,18 +1,21 @@
-// The upper half of the page: what it shows of reports, in both colour schemes, on a phone, to whom nothing but a
+// The figures of the page: what it shows of reports, in both colour schemes, on a phone, to whom nothing but a
 // keyboard and a reader helps, and while nobody looks.
 
 import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { StatusReport } from '../../lib/status/status-report.ts';
 import { FramePool } from '../../simulator/lib/frame-pool.ts';
 import { SyntheticNetwork } from '../../simulator/lib/network.ts';
 import { RelayServer } from '../../simulator/lib/relay-server.ts';
+import { textFrame } from '../http/fake-source.ts';
 import { sampleReport } from '../status/sample-report.ts';
 import { Daemon } from '../support/daemon.ts';
-import { chromiumNote, chromiumPath, type View } from './chromium.ts';
-import { desktop, phone, visitDaemon, visitWith, withChromium } from './visiting.ts';
+import { chromiumNote, chromiumPath, type Page, type View } from './chromium.ts';
+import { desktop, phone, rowsOf, visitDaemon, visitWith, withChromium } from './visiting.ts';
 
 withChromium();
 const skip = chromiumPath === undefined;
@@ -38,12 +41,19 @@ test.skipIf(skip)(`the numbers are a daemon’s, and live${chromiumNote}`, async
   await expect.poll(eventsShown).not.toBe(before);
   await relay.close();
   await expect.poll(() => page.text('#state')).toBe('No relay');
-  expect(await page.text('#tile-relay')).toBe('not connected');
+  await expect.poll(() => page.text('#tile-relay')).toMatch(`${relayId}: cannot be reached, again `);
+  expect(await page.text('#relay')).toMatch(
+    /^Not connected.*: cannot be reached, again (in \d+ s|now)Sequence\d+$/,
+  );
 });
 
 test.skipIf(skip)(`every part of a report is shown${chromiumNote}`, async () => {
   const { page } = await visitWith(() => sampleReport());
-  expect(await page.text('#rate')).toBe('553');
+  // The mean of the last ten seconds, and the title with it.
+  const last = sampleReport().events.history.slice(-10);
+  const mean = `${Math.round(last.reduce((sum, value) => sum + value) / 10)}`;
+  expect(await page.text('#rate')).toBe(mean);
+  expect(await page.value('document.title')).toBe(`${mean}/s · Slipstream`);
   expect(await page.text('#kinds')).toBe('commit541identity4.18account3.92');
   expect(await page.text('#operations')).toBe('create499update9.33delete33.2');
   expect(await page.text('#tile-lag')).toBe('214 ms');
@@ -52,6 +62,8 @@ test.skipIf(skip)(`every part of a report is shown${chromiumNote}`, async () => 
   expect(await page.text('#tile-window')).toBe('2 d 23 h');
   expect(await page.text('#tile-ratio')).toBe('37 %');
   expect(await page.text('#collections tr:first-child')).toBe('app.bsky.feed.like30156 %');
+  const share = "document.querySelector('#collections tr').style.getPropertyValue('--share')";
+  expect(await page.value(share)).toBe('55.6%');
   expect(await page.text('#collections tr:last-child')).toBe('all others1.140.2 %');
   expect(await page.text('#relay')).toMatch(
     /relay\.example\.net.*1 d 16 h.*21730441208.*relay\.example\.org/,
@@ -60,7 +72,16 @@ test.skipIf(skip)(`every part of a report is shown${chromiumNote}`, async () => 
   expect(await page.text('#subscribers')).toMatch(
     /1,279 of 1,284.*1 h 30 min.*318,204 events\/s, 116 MiB\/s/,
   );
-  expect(await page.text('#subscribers')).toContain('214 bad collection, 37 bad handshake');
+  expect(await page.text('#refused summary')).toBe('Refused since start: 251');
+  expect(await page.value("document.querySelector('#refused').open")).toBe(false);
+  expect(await page.text('#refusals')).toBe('bad collection214bad handshake37');
+  expect(await page.text('#server')).toBe(
+    'Version0.1.0Up3 d 4 hMemory, own181 MiBMemory, mapped files39.1 MiBMemory, container204 MiB of 2.0 GiBThreads for subscribers2',
+  );
+  expect(await page.text('#again')).toMatch(/^, or again from up to 2\sd\s23\sh ago$/);
+  expect(await page.value("document.querySelector('#about-link').href")).toBe(
+    'https://operator.example/firehose',
+  );
   expect(await page.text('#drops-total')).toBe('412 since start: 391 bad record, 21 too big.');
   expect(await page.text('#drops tr:nth-child(2)')).toMatch(/^\d\d:\d\d:\d\dtoo big1$/);
   expect(await page.text('#coverage tr:first-child')).toMatch(
@@ -69,7 +90,7 @@ test.skipIf(skip)(`every part of a report is shown${chromiumNote}`, async () => 
   expect(await page.text('#coverage tr:nth-child(2)')).toMatch(
     /Frames could not be used \(relay\.example\.org\), 14 timesmissing$/,
   );
-  expect(await page.text('#about')).toBe('Slipstream 0.1.0 · up 3 d 4 h · 220 MiB of memory · 2 workers');
+  expect(await page.text('#about')).toBe('Slipstream 0.1.0 · up 3 d 4 h');
   expect(await page.value("document.querySelector('#chart').getAttribute('aria-label')")).toMatch(
     /^Events per second in the last minute: now 5\d\d, lowest [45]\d\d, highest 5\d\d$/,
   );
@@ -85,6 +106,51 @@ test.skipIf(skip).each([
   const { page } = await visitWith(() => ({ ...sample, upstream: { ...sample.upstream, ...upstream } }));
   expect(await page.text('#state')).toBe(text);
   expect(await page.value("document.querySelector('#state').dataset.level")).toBe(level);
+});
+
+const relays = ['relay.example.net', 'relay.example.org'];
+test.skipIf(skip).each([
+  [null, 'relay.example.net: connecting'],
+  [{ reason: 'dns', next: relays[0], inS: 7.4 }, 'relay.example.net: no DNS answer, again in 8 s'],
+  [
+    { reason: 'refused', next: relays[1], inS: 90 },
+    'relay.example.net: refused the connection, relay.example.org in 1 min 30 s',
+  ],
+  [{ reason: 'new_reason', next: relays[0], inS: -1 }, 'relay.example.net: new reason, again now'],
+])(`why there is no relay: %j${chromiumNote}`, async (failed, text) => {
+  const sample = sampleReport();
+  const failure =
+    failed === null
+      ? null
+      : {
+          relay: relays[0],
+          reason: failed.reason,
+          next: failed.next,
+          retryAtUs: sample.timeUs + failed.inS * 1e6,
+        };
+  const upstream = { ...sample.upstream, relays, relay: null, connectedSinceUs: null, failure };
+  const { page } = await visitWith(() => ({ ...sample, upstream }));
+  expect(await page.text('#tile-relay')).toBe(text);
+  expect(await page.text('#relay dd')).toBe(text);
+});
+
+test.skipIf(skip)(`no link but to what an operator has set${chromiumNote}`, async () => {
+  let aboutUrl: string | null = null;
+  const { page } = await visitWith(() => ({ ...sampleReport(), aboutUrl }));
+  const isHidden = () => page.value("document.querySelector('#about-link').hidden");
+  expect(await isHidden()).toBe(true);
+  aboutUrl = 'https://a.example/';
+  await expect.poll(isHidden).toBe(false);
+  aboutUrl = 'javascript:alert(1)';
+  await expect.poll(isHidden).toBe(true);
+  const links = await page.value<string[]>(
+    "[...document.querySelectorAll('footer a:not([hidden])')].map((a) => a.href)",
+  );
+  for (const link of links.filter((url) => !url.endsWith('/events'))) {
+    // Those that the routes of the page have.
+    if (/status/.test(link)) expect((await fetch(link)).status).toBe(200);
+  }
+  expect(links).toHaveLength(7);
 });
 
 test.skipIf(skip)(`no gap is said too${chromiumNote}`, async () => {
@@ -167,6 +233,65 @@ const views: Record<string, View> = {
   'a phone in dark': { ...phone, scheme: 'dark' },
 };
 
+// Six pictures of the whole page, to be looked at: in `test/browser/pictures/`.
+test
+  .skipIf(skip)
+  .each(
+    [1280, 768, 390].flatMap((width) => (['light', 'dark'] as const).map((scheme) => ({ width, scheme }))),
+  )(`it fits at $width in $scheme${chromiumNote}`, async ({ width, scheme }) => {
+  const { page, source } = await visitWith(() => sampleReport(), { width, height: 844, scheme });
+  expect(await page.value('document.documentElement.scrollWidth')).toBe(width);
+  await takePicture(page, `${width}-${scheme}-first`);
+  await page.value(`
+    document.getElementById('tool').value = 'javascript';
+    document.getElementById('tool').dispatchEvent(new Event('change', { bubbles: true }));
+  `);
+  await page.click('#start');
+  await expect.poll(() => source.subscriptions.length).toBe(1);
+  for (let at = 0; at < 14; at++) source.subscriptions[0].transport.write(textFrame(sampleEvent(at)));
+  await expect.poll(async () => (await rowsOf(page)).length).toBeGreaterThan(0);
+  expect(await page.value('document.documentElement.scrollWidth')).toBe(width);
+  await takePicture(page, `${width}-${scheme}`, true);
+});
+
+test.skipIf(skip)(`a finger finds all of it on a phone${chromiumNote}`, async () => {
+  const { page } = await visitWith(() => sampleReport(), { ...phone, width: 390 });
+  const small =
+    await page.value(`[...document.querySelectorAll('button, select, input, textarea, summary, footer a, label:has(input)')]
+    .filter((each) => each.checkVisibility() && each.type !== 'checkbox' && each.getBoundingClientRect().height < 43.9)
+    .map((each) => each.outerHTML)`);
+  expect(small).toEqual([]);
+});
+
+async function takePicture(page: Page, name: string, whole = false): Promise<void> {
+  const folder = join(import.meta.dirname, 'pictures');
+  await mkdir(folder, { recursive: true });
+  await page.picture(join(folder, `${name}.png`), whole);
+}
+
+/** One of a few, in turn. */
+function sampleEvent(at: number): string {
+  const records = [
+    [
+      'app.bsky.feed.post',
+      { text: 'A post that says a little more than fits into one line of the list on a phone' },
+    ],
+    [
+      'app.bsky.feed.like',
+      { subject: { uri: 'at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3k2a' } },
+    ],
+    ['com.example.music.play', { title: 'A song' }],
+  ] as const;
+  const [collection, record] = records[at % records.length];
+  const commit = { operation: 'create', collection, rkey: `3k${at}`, record };
+  return JSON.stringify({
+    did: 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa',
+    time_us: Date.now() * 1000,
+    kind: 'commit',
+    commit,
+  });
+}
+
 describe.each(Object.entries(views))('on %s', (_, view) => {
   test.skipIf(skip)(`it fits, in the colours that were asked for${chromiumNote}`, async () => {
     const { page } = await visitWith(() => sampleReport(), view);
@@ -184,12 +309,13 @@ describe.each(Object.entries(views))('on %s', (_, view) => {
       // Every part that can be seen is.
       await page.value(`
         document.getElementById('compress').click();
+        for (const details of document.querySelectorAll('details')) details.open = true;
         const start = document.getElementById('cursor');
         start.value = 'custom';
         document.getElementById('wanted-subjects').value = 'nobody';
         start.dispatchEvent(new Event('input', { bubbles: true }));
         const tool = document.getElementById('tool');
-        tool.value = 'events';
+        tool.value = 'python';
         tool.dispatchEvent(new Event('change'));
       `);
       await page.value(readFileSync(axePath() as string, 'utf8'));
@@ -211,6 +337,21 @@ function axePath(): string | undefined {
 
 const picture = process.env.STATUS_PICTURE;
 test.runIf(!skip && picture !== undefined)('the picture of the README', async () => {
-  const { page } = await visitWith(() => sampleReport(), { ...desktop, width: 1120, height: 800 });
+  const { page, source } = await visitWith(() => sampleReport(), { ...desktop, width: 1120, height: 1180 });
+  await page.click('#start');
+  await expect.poll(() => source.subscriptions.length).toBe(1);
+  // As many as it draws at a time, until the list is full.
+  for (let at = 0; at < 15; at++) {
+    source.subscriptions[0].transport.write(textFrame(sampleEvent(at)));
+    await expect.poll(async () => (await rowsOf(page)).length).toBe(at + 1);
+  }
+  await page.value(`
+    document.getElementById('more').open = false;
+    document.getElementById('wanted-collections').value = 'app.bsky.feed.*\\ncom.example.music.play';
+    document.getElementById('tool').value = 'typescript';
+    document.getElementById('tool').dispatchEvent(new Event('change', { bubbles: true }));
+    document.activeElement.blur();
+    scrollTo(0, 0);
+  `);
   await page.picture(picture as string);
 });

@@ -2,6 +2,8 @@
 // seen that nothing went wrong in it.
 
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import { wasmFiles } from '../../lib/codec/wasm-module.ts';
+import { encodings } from '../../lib/fanout/encodings.ts';
 import type { StatusReport } from '../../lib/status/status-report.ts';
 import { statusRoutes } from '../../lib/status/status-routes.ts';
 import { listening } from '../http/listening.ts';
@@ -42,7 +44,9 @@ export async function visitDaemon(daemon: Daemon): Promise<Page> {
 
 /** The page of a server without a daemon: reports and events are the test's. */
 export async function visitWith(report: () => StatusReport | undefined, view = desktop) {
-  const server = await listening({ routes: statusRoutes(report) });
+  // Of the dictionary that sample-report.ts names.
+  const zstdEncodings = { byId: new Map([[53328, encodings.zstd]]), unnamed: encodings.zstd };
+  const server = await listening({ routes: statusRoutes(report, wasmFiles()), zstdEncodings });
   return { ...server, page: await visit(`http://127.0.0.1:${server.port}/`, view) };
 }
 

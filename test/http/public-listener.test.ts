@@ -76,6 +76,16 @@ describe('plain requests', () => {
   });
 });
 
+it('a browser at /subscribe is told what else there is', async () => {
+  const { port, listener } = await listening();
+  const browser = 'Accept: text/html,application/xhtml+xml,*/*;q=0.8';
+  const { status, body } = await exchange(port, head('GET /subscribe', [browser]));
+  expect([status, body]).toEqual([400, expect.stringMatching(/WebSocket.* \/events .*\/events\.ndjson/)]);
+  expect(listener.sessions.refusals.get('bad_handshake')).toBe(1);
+  const wrong = await exchange(port, head('GET /subscribe?cursor=x', [browser]));
+  expect(wrong.body).toBe('invalid cursor: x');
+});
+
 describe('an offer of another protocol with a body', () => {
   // node:http has no socket for it until the body is there.
   const line = (method: string, path: string, lines: readonly string[]): string =>
@@ -149,7 +159,8 @@ describe('OPTIONS', () => {
 describe('a request with a handshake', () => {
   it.each([
     ['/nope', 404, notFound],
-    ['/', 200, 'Welcome to Jetstream'],
+    // Where v1 says welcome: no WebSocket either, and nobody reads why.
+    ['/', 404, 'No WebSocket here: connect to /subscribe\n'],
     ['/subscribe/', 404, notFound],
   ])('is a plain one on %s', async (target, status, body) => {
     const { port, listener } = await listening();

@@ -46,6 +46,7 @@ function started(overrides: Partial<StatusSources> = {}) {
   ]);
   const sources = {
     version: '1.2.3',
+    aboutUrl: 'https://a.example/',
     workers: 2,
     retentionMs: 3_600_000,
     retentionBytes: 1024,
@@ -63,7 +64,7 @@ function started(overrides: Partial<StatusSources> = {}) {
       stats: () => ({ firstTimeUs: 1, lastTimeUs: 2, storedBytes: 3, storedEvents: 4, memoryBytes: 5 }),
     },
     nowUs: () => Date.now() * 1000,
-    link: { relay: relays[0], connectedSinceUs: startedAtMs * 1000 },
+    link: { relay: relays[0], connectedSinceUs: startedAtMs * 1000, failure: undefined },
     queue: { newestFrameTimeUs: undefined, stalledBy: undefined },
     counts: async () => counts,
     report: (report: StatusReport) => void reports.push(report),
@@ -110,6 +111,7 @@ test('a report a second, of what was there', async () => {
   expect(report).toMatchObject({
     timeUs: (startedAtMs + 1000) * 1000,
     version: '1.2.3',
+    aboutUrl: 'https://a.example/',
     uptimeMs: 1000,
     workers: 2,
     events: { total: 50, perSecond: 50, collections: [{ name: 'app.post', perSecond: 50 }] },
@@ -117,6 +119,7 @@ test('a report a second, of what was there', async () => {
       relays: ['one.example', 'two.example'],
       relay: 'one.example',
       connectedSinceUs: startedAtMs * 1000,
+      failure: null,
       sequence: 41,
       lagMs: 1500,
       stalled: null,
@@ -191,14 +194,17 @@ test('drops are listed with their second, newest first, and not for ever', async
 });
 
 test('without a relay the place is still that of the last one', async () => {
-  const { sources, seconds } = started({ link: { relay: relays[1], connectedSinceUs: 5 } });
+  const link = { relay: relays[1], connectedSinceUs: 5, failure: undefined };
+  const { sources, seconds } = started({ link });
   await seconds(1);
-  sources.link = { relay: undefined, connectedSinceUs: undefined };
+  const failure = { relay: relays[1], reason: 'dns', next: relays[0], retryAtUs: 7 } as const;
+  sources.link = { relay: undefined, connectedSinceUs: undefined, failure };
   sources.queue = { newestFrameTimeUs: undefined, stalledBy: 'LOG_DISK_FULL' };
   const { upstream } = await seconds(1);
   expect(upstream).toMatchObject({
     relay: null,
     connectedSinceUs: null,
+    failure: { relay: 'two.example', reason: 'dns', next: 'one.example', retryAtUs: 7 },
     sequence: 99,
     lagMs: null,
     stalled: 'LOG_DISK_FULL',

@@ -31,6 +31,7 @@ export function sampleReport(nowMs = Date.now()): StatusReport {
   return {
     timeUs,
     version: '0.1.0',
+    aboutUrl: 'https://operator.example/firehose',
     uptimeMs: 3 * 86_400_000 + 4 * 3_600_000,
     workers: 2,
     memoryBytes: 231_000_000,
@@ -68,6 +69,7 @@ export function sampleReport(nowMs = Date.now()): StatusReport {
       relays: ['relay.example.net', 'relay.example.org'],
       relay: 'relay.example.net',
       connectedSinceUs: timeUs - 40 * 3_600_000_000,
+      failure: null,
       sequence: 21_730_441_208,
       lagMs: 214,
       stalled: null,

@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { wasmFiles } from '../../lib/codec/wasm-module.ts';
 import { readPageFiles } from '../../lib/status/page-files.ts';
 import type { StatusReport } from '../../lib/status/status-report.ts';
 import { statusRoutes } from '../../lib/status/status-routes.ts';
@@ -20,7 +21,7 @@ async function ask(
   headers: string[] = [],
   report: () => StatusReport | undefined = sampleReport,
 ) {
-  const { port } = await listening({ routes: statusRoutes(report) });
+  const { port } = await listening({ routes: statusRoutes(report, wasmFiles()) });
   const answer = await exchange(port, head(line, headers));
   const named = new Map(answer.headers);
   return { status: answer.status, body: answer.body, header: (name: string) => named.get(name), answer };
@@ -37,9 +38,9 @@ describe('/', () => {
     ]);
     const policy = header('content-security-policy')?.split('; ') ?? [];
     expect(policy).toContain("default-src 'self'");
-    expect(policy).toContain("script-src 'self'");
+    expect(policy).toContain("script-src 'self' 'wasm-unsafe-eval'");
     expect(policy).toContain("connect-src 'self' ws: wss:");
-    expect(policy.join()).not.toMatch(/unsafe|\*|data:|https?:/);
+    expect(policy.join().replace('wasm-unsafe-eval', '')).not.toMatch(/unsafe|\*|data:|https?:/);
     expect(header('x-content-type-options')).toBe('nosniff');
   });
 
@@ -81,11 +82,25 @@ describe('files of the page', () => {
     const named = [...text.matchAll(/(?:href|src)="status\/([^"]+)"|from '\.\/([^']+)'/g)].map(
       ([, asset, module]) => asset ?? module,
     );
-    expect([...new Set(named)].sort()).toEqual(served.sort());
+    // Not files of the folder.
+    const documents = ['http.md', 'wire.md'];
+    expect([...new Set(named)].sort()).toEqual([...served, ...documents].sort());
     // No resource of another host, no script or style in the page.
     const page = readFileSync(new URL('index.html', folder), 'utf8');
     expect(page).not.toMatch(/https?:|<style| style=| on[a-z]+=|<script(?! type="module" src=)/);
     expect(text).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(/);
+  });
+
+  it.each([
+    ['wire.md', '../../docs/wire.md', 'text/plain; charset=utf-8'],
+    ['http.md', '../../docs/http.md', 'text/plain; charset=utf-8'],
+    ['zstd.js', '../../node_modules/@bokuweb/zstd-wasm/dist/web/zstd.js', 'text/javascript; charset=utf-8'],
+    ['zstd.wasm', '../../node_modules/@bokuweb/zstd-wasm/dist/web/zstd.wasm', 'application/wasm'],
+  ])('come with %s', async (name, path, contentType) => {
+    const bytes = readFileSync(new URL(path, import.meta.url));
+    const { status, header } = await ask(`GET /status/${name}`);
+    expect([status, header('content-type')]).toEqual([200, contentType]);
+    expect(header('etag')).toBe(`"${createHash('sha256').update(bytes).digest('base64url')}"`);
   });
 
   it.each([
@@ -103,8 +118,10 @@ describe('files of the page', () => {
 
   it('are missed at the start, not when they are asked for', () => {
     const empty = pathToFileURL(`${mkdtempSync(`${tmpdir()}/slipstream-page-`)}/`);
-    expect(() => readPageFiles(empty)).toThrow(expect.objectContaining({ code: 'HTTP_PAGE_MISSING' }));
-    expect(() => readPageFiles(new URL('gone/', empty))).toThrow(
+    expect(() => readPageFiles(new Map(), empty)).toThrow(
+      expect.objectContaining({ code: 'HTTP_PAGE_MISSING' }),
+    );
+    expect(() => readPageFiles(new Map(), new URL('gone/', empty))).toThrow(
       expect.objectContaining({ code: 'HTTP_PAGE_MISSING' }),
     );
   });
@@ -128,7 +145,7 @@ describe('/status.json', () => {
   it('changes with the report', async () => {
     let version = 0;
     const { port } = await listening({
-      routes: statusRoutes(() => ({ ...sampleReport(), version: `${++version}` })),
+      routes: statusRoutes(() => ({ ...sampleReport(), version: `${++version}` }), wasmFiles()),
     });
     const versionOf = async () => JSON.parse((await exchange(port, head('GET /status.json'))).body).version;
     expect([await versionOf(), await versionOf()]).toEqual(['1', '2']);

@@ -4,7 +4,8 @@
 
 import { drawChart } from './chart.js';
 import { byId, element, fillList, fitChildren, setText } from './elements.js';
-import { bytes, clock, count, duration, moment, percent, rate, words } from './format.js';
+import { drawFacts, failureText } from './facts.js';
+import { clock, count, duration, moment, percent, rate, words } from './format.js';
 
 /** Behind the relay by more than this is catching up. */
 const liveLagMs = 30_000;
@@ -12,8 +13,9 @@ const liveLagMs = 30_000;
 /** @param {StatusReport} report */
 export function drawReport(report) {
   const { events, upstream } = report;
-  setText(byId('rate'), rate(events.perSecond));
-  document.title = `${rate(events.perSecond)}/s · Slipstream`;
+  const perSecond = steadyRate(events);
+  setText(byId('rate'), rate(perSecond));
+  document.title = `${rate(perSecond)}/s · Slipstream`;
   drawChart(events.history);
   fillList(byId('kinds'), events.kinds.map(pair));
   fillList(byId('operations'), events.operations.map(pair));
@@ -23,11 +25,28 @@ export function drawReport(report) {
   drawFacts(report);
   drawDrops(report.drops);
   drawCoverage(report.coverage);
-  const threads = report.workers === 0 ? '' : ` · ${report.workers} worker${report.workers === 1 ? '' : 's'}`;
-  setText(
-    byId('about'),
-    `Slipstream ${report.version} · up ${duration(report.uptimeMs)} · ${bytes(report.memoryBytes)} of memory${threads}`,
-  );
+  drawAbout(report);
+}
+
+/** Seconds that the headline is the mean of: less jumps with every pause of the relay. */
+const steadySeconds = 10;
+
+/** @param {StatusReport['events']} events */
+function steadyRate({ history, perSecond }) {
+  const last = history.slice(-steadySeconds);
+  return last.length === 0 ? perSecond : last.reduce((sum, value) => sum + value, 0) / last.length;
+}
+
+/** @param {StatusReport} report */
+function drawAbout({ version, uptimeMs, aboutUrl, log }) {
+  setText(byId('about'), `Slipstream ${version} · up ${duration(uptimeMs)}`);
+  const windowMs = (log.lastTimeUs - log.firstTimeUs) / 1000;
+  const span = duration(windowMs).replaceAll(' ', '\u00a0');
+  setText(byId('again'), log.events === 0 ? '' : `, or again from up to ${span} ago`);
+  const link = byId('about-link');
+  // Checked by the server too; here nothing else can become a link.
+  link.hidden = aboutUrl === null || !/^https?:/.test(aboutUrl);
+  if (!link.hidden) link.setAttribute('href', String(aboutUrl));
 }
 
 /**
@@ -58,9 +77,9 @@ function drawState({ relay, lagMs, stalled }) {
 }
 
 /** @param {StatusReport} report */
-function drawTiles({ upstream, subscribers, log, compression }) {
+function drawTiles({ upstream, subscribers, log, compression, timeUs }) {
   setText(byId('tile-lag'), upstream.lagMs === null ? '–' : duration(upstream.lagMs));
-  setText(byId('tile-relay'), upstream.relay ?? 'not connected');
+  setText(byId('tile-relay'), upstream.relay ?? failureText(upstream, timeUs));
   setText(byId('tile-subscribers'), count(subscribers.connected));
   setText(byId('tile-live'), liveness(subscribers));
   setText(byId('tile-window'), log.events === 0 ? '–' : duration((log.lastTimeUs - log.firstTimeUs) / 1000));
@@ -90,7 +109,7 @@ function drawCollections({ events }) {
     setName(/** @type {Element} */ (nameCell.firstElementChild), name);
     setText(rateCell, rate(perSecond));
     setText(shareCell, percent(perSecond / total));
-    row.style.setProperty('--share', `${((perSecond / rows[0].perSecond) * 100).toFixed(1)}%`);
+    row.style.setProperty('--share', `${((perSecond / total) * 100).toFixed(1)}%`);
   });
 }
 
@@ -111,52 +130,6 @@ function collectionRow() {
   name.append(element('bdi'));
   row.append(name, element('td', '', 'number'), element('td', '', 'number'));
   return row;
-}
-
-/** @param {StatusReport} report */
-function drawFacts({ upstream, log, compression, subscribers, timeUs }) {
-  const { connectedSinceUs, relays, sequence } = upstream;
-  fillList(byId('relay'), [
-    ['Connected to', upstream.relay ?? 'none'],
-    ['Since', since(connectedSinceUs, timeUs)],
-    ['Sequence', sequence === null ? '–' : String(sequence)],
-    ...others(
-      'In turn with',
-      relays.filter((id) => id !== upstream.relay),
-    ),
-  ]);
-  fillList(byId('log'), [
-    ['Oldest event', log.firstTimeUs === 0 ? '–' : moment(log.firstTimeUs)],
-    ['Newest event', log.lastTimeUs === 0 ? '–' : clock(log.lastTimeUs)],
-    ['Stored', `${bytes(log.bytes)}${log.retentionBytes === 0 ? '' : ` of ${bytes(log.retentionBytes)}`}`],
-    ['Kept for', log.retentionMs === 0 ? 'as long as there is room' : duration(log.retentionMs)],
-    ['Compressed by', `${compression.compressor} zstd, dictionary ${compression.dictionaryId}`],
-  ]);
-  fillList(byId('subscribers'), [
-    ['Live', `${count(subscribers.live)} of ${count(subscribers.connected)}`],
-    ['Slowest is behind', subscribers.slowestLagMs === 0 ? 'nothing' : duration(subscribers.slowestLagMs)],
-    ['Sent', `${rate(subscribers.eventsPerSecond)} events/s, ${bytes(subscribers.bytesPerSecond)}/s`],
-    ['Sent since start', `${count(subscribers.events)} events, ${bytes(subscribers.bytes)}`],
-    ...others('Refused', subscribers.refusals.map(reasonText)),
-  ]);
-}
-
-/**
- * @param {number | null} us
- * @param {number} nowUs
- */
-function since(us, nowUs) {
-  return us === null ? '–' : `${moment(us)} (${duration((nowUs - us) / 1000)})`;
-}
-
-/**
- * A row, unless there is nothing in it.
- * @param {string} term
- * @param {readonly string[]} values
- * @returns {[string, string][]}
- */
-function others(term, values) {
-  return values.length === 0 ? [] : [[term, values.join(', ')]];
 }
 
 /** @param {StatusReport['drops']['reasons'][number]} reason */

@@ -1,19 +1,24 @@
 // The live list: one WebSocket, counts of all that it brings, and a few rows of it. Counting costs a microsecond an
 // event; drawing happens four times a second, takes only the newest and forgets the rest, so that no rate freezes it.
 
-import { byId, element, setText } from './elements.js';
-import { bytes, clock, count, duration, rate } from './format.js';
+import { Decompressor } from './decompressor.js';
+import { byId, setText } from './elements.js';
+import { compressedRow, eventRow, fillRow } from './event-row.js';
+import { bytes, count, duration, rate } from './format.js';
 
 const drawMs = 250;
 /** Rows added at a time, and rows there are. */
 const rowsPerDraw = 5;
 const rowsMax = 60;
-/** Characters of an event's text in its row. */
-const summaryMax = 240;
+/** Characters of a refusal that are shown. */
+const refusalMax = 240;
 /** Draws that the rate is the mean of. */
 const rateDraws = 8;
 
 const encoder = new TextEncoder();
+
+/** In the list while it is empty; also in index.html. */
+const startHint = 'Press Start, and events appear here.';
 
 /** A subscription and what is shown of it. There is one. */
 export class EventStream {
@@ -24,11 +29,14 @@ export class EventStream {
   /** @type {WebSocket | undefined} */
   #socket;
   #isPaused = false;
-  /** Newest texts that were not drawn, oldest first. @type {string[]} */
+  /** Newest messages that were not drawn, oldest first. @type {(string | Uint8Array)[]} */
   #waiting = [];
   #events = 0;
   #bytes = 0;
-  #hidden = 0;
+  /** Not shown, because they came too fast, or while the list was paused. */
+  #tooFast = 0;
+  #whilePaused = 0;
+  #decompressor = new Decompressor();
   /** @type {number[]} */
   #eventsAtDraws = [];
   #drawTimer = 0;
@@ -53,10 +61,11 @@ export class EventStream {
   open(url) {
     this.close();
     this.#waiting = [];
-    this.#events = this.#bytes = this.#hidden = 0;
+    this.#events = this.#bytes = this.#tooFast = this.#whilePaused = 0;
     this.#eventsAtDraws = [];
     this.#list.replaceChildren();
     this.#setPaused(false);
+    this.#list.dataset.empty = 'Waiting for the first event…';
     const socket = new WebSocket(url);
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
@@ -89,6 +98,7 @@ export class EventStream {
     clearInterval(this.#drawTimer);
     this.#draw();
     this.#socket = undefined;
+    this.#list.dataset.empty = startHint;
     this.#pause.setAttribute('disabled', '');
     this.#say(why);
     this.onOpenChange();
@@ -97,36 +107,39 @@ export class EventStream {
   /** @param {string | ArrayBuffer} data */
   #take(data) {
     this.#events++;
-    if (typeof data !== 'string') {
-      this.#bytes += data.byteLength;
-      this.#hidden++;
-      return;
-    }
-    this.#bytes += encoder.encode(data).length;
-    this.#waiting.push(data);
+    const message = typeof data === 'string' ? data : new Uint8Array(data);
+    this.#bytes += typeof message === 'string' ? encoder.encode(message).length : message.length;
+    this.#waiting.push(message);
     // Cut rarely: each cut copies.
     if (this.#waiting.length > 64 * rowsPerDraw) this.#skip();
   }
 
-  /** Leaves as many texts as one draw shows. */
+  /** Leaves as many messages as one draw shows. */
   #skip() {
     const skipped = Math.max(0, this.#waiting.length - rowsPerDraw);
-    this.#hidden += skipped;
+    if (this.#isPaused) this.#whilePaused += skipped;
+    else this.#tooFast += skipped;
     this.#waiting.splice(0, skipped);
   }
 
   #draw() {
     if (this.#isPaused) {
-      this.#hidden += this.#waiting.length;
+      this.#whilePaused += this.#waiting.length;
       this.#waiting = [];
     } else {
       this.#skip();
-      const rows = this.#waiting.map((text) => this.#row(text)).reverse();
-      this.#list.prepend(...rows);
-      while (this.#list.children.length > rowsMax) this.#list.lastElementChild?.remove();
-      this.#waiting = [];
+      this.#drawRows();
     }
     this.#drawCounts();
+  }
+
+  #drawRows() {
+    const rows = this.#waiting.map((message) => this.#row(message)).reverse();
+    // What is on the way to read them comes soon: they wait, and the newest are shown then.
+    if (this.#decompressor.isLoading) return;
+    this.#list.prepend(...rows);
+    while (this.#list.children.length > rowsMax) this.#list.lastElementChild?.remove();
+    this.#waiting = [];
   }
 
   #drawCounts() {
@@ -137,44 +150,29 @@ export class EventStream {
     setText(byId('count-events'), count(this.#events));
     setText(byId('count-rate'), rate(Math.round(perSecond)));
     setText(byId('count-bytes'), bytes(this.#bytes));
-    setText(byId('count-hidden'), count(this.#hidden));
+    setText(byId('count-hidden'), count(this.#tooFast));
+    setText(byId('count-paused'), count(this.#whilePaused));
+    byId('counted-paused').hidden = this.#whilePaused === 0;
   }
 
-  /** @param {string} text */
-  #row(text) {
-    const row = element('li');
-    const details = element('details');
-    const summary = element('summary');
-    details.append(summary);
-    row.append(details);
-    const event = parse(text);
-    if (event === undefined) {
-      summary.append(element('bdi', text.slice(0, summaryMax), 'what'));
-    } else {
-      const behindMs = Date.now() + this.clockOffsetMs - event.timeUs / 1000;
+  /** @param {string | Uint8Array} message */
+  #row(message) {
+    const text = typeof message === 'string' ? message : this.#decompressor.read(message);
+    if (text === undefined) return compressedRow(message.length);
+    const { row, timeUs } = eventRow(text);
+    if (timeUs !== undefined) {
+      const behindMs = Date.now() + this.clockOffsetMs - timeUs / 1000;
       setText(byId('count-behind'), duration(Math.max(0, behindMs)));
-      summary.append(
-        element('time', clock(event.timeUs)),
-        element('span', event.action, `action ${actions.has(event.action) ? event.action : ''}`),
-        element('bdi', event.collection, 'collection'),
-        element('bdi', event.what, 'what'),
-      );
     }
-    texts.set(details, event?.whole ?? text);
     return row;
   }
 
-  /** Writes the whole event under a row when it is opened for the first time. @param {Event} event */
+  /** @param {Event} event */
   #opened(event) {
     const details = /** @type {HTMLDetailsElement} */ (event.target);
     if (!details.open) return;
     this.#setPaused(true);
-    const text = texts.get(details);
-    if (text === undefined) return;
-    const whole = element('pre', text);
-    whole.tabIndex = 0;
-    details.append(whole);
-    texts.delete(details);
+    fillRow(details);
   }
 
   /** @param {boolean} isPaused */
@@ -194,59 +192,16 @@ export class EventStream {
     try {
       const response = await fetch(url.replace(/^ws/, 'http'));
       const text = await response.text();
-      if (!this.isOpen && text !== 'Bad Request\n') this.#say(`Refused: ${text.slice(0, summaryMax)}`);
+      if (!this.isOpen && !text.startsWith('Bad Request\n'))
+        this.#say(`Refused: ${text.slice(0, refusalMax)}`);
     } catch {
       // It says already that there is no connection.
     }
   }
 }
 
-/** What is under a row that was not opened yet. @type {WeakMap<HTMLElement, string>} */
-const texts = new WeakMap();
-
-const actions = new Set(['create', 'update', 'delete', 'identity', 'account']);
-
 /** @param {CloseEvent} event */
 function closeText({ code, reason }) {
   if (code === 1006) return 'No connection';
   return `Closed by the server: ${reason === '' ? code : `${reason} (${code})`}`;
-}
-
-/**
- * What a row shows of a message; undefined when it is no event.
- * @param {string} text
- */
-function parse(text) {
-  try {
-    const event = JSON.parse(text);
-    const { time_us: timeUs, kind, commit, did } = event;
-    if (!Number.isSafeInteger(timeUs)) return undefined;
-    const { operation, collection, rkey } = commit ?? {};
-    const about = commit === undefined ? accountText(event) : (recordText(commit.record) ?? rkey);
-    return {
-      timeUs,
-      action: String(operation ?? kind),
-      collection: String(collection ?? did),
-      what: String(about ?? '').slice(0, summaryMax),
-      whole: JSON.stringify(event, null, 2),
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-/** @param {any} event */
-function accountText({ identity, account }) {
-  if (account !== undefined) return account.active ? 'active' : (account.status ?? 'not active');
-  return identity?.handle;
-}
-
-/**
- * The part of a record that says most. Records have any shape.
- * @param {any} record
- */
-function recordText(record) {
-  const { text, subject, displayName, name, title, description } = record ?? {};
-  const texts = [text, displayName, name, title, subject?.uri, subject, description];
-  return texts.find((value) => typeof value === 'string' && value !== '');
 }

@@ -1,4 +1,4 @@
-// What is chosen in "Try it", as the address to connect to and the commands that do the same. Pure.
+// What is chosen in "Try it", judged as the server does, and as the address to connect to. Pure.
 
 /**
  * @typedef {object} Choice
@@ -7,11 +7,9 @@
  * @property {string[]} subjects
  * @property {string[]} kinds those that are wanted; all and none are the same
  * @property {string[]} operations those that are wanted
- * @property {string} cursor empty for now
+ * @property {string} cursor empty for now; a time of a cursor, or how long ago, as 1h
  * @property {boolean} compress
  */
-
-/** @typedef {'websocat' | 'events' | 'events.ndjson'} Tool what prints: websocat, or curl and what it asks for */
 
 const nsid =
   /^[a-zA-Z](-*[a-zA-Z0-9]){0,62}(\.[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})+\.[a-zA-Z][a-zA-Z0-9]{0,62}$/;
@@ -74,37 +72,24 @@ export function cursorProblem(cursor) {
 /**
  * The address of the subscription.
  * @param {string} page the address of the page, which the server may have under a path of its own
- * @param {Choice} choice
+ * @param {Choice} [choice] all without
+ * @param {number} [dictionaryId] of the compressed copy, if that is wanted
  */
-export function subscribeUrl(page, choice) {
-  return httpUrl('subscribe', page, choice).replace(/^http/, 'ws');
+export function subscribeUrl(page, choice, dictionaryId) {
+  return httpUrl('subscribe', page, choice, dictionaryId).replace(/^http/, 'ws');
 }
 
 /**
- * The command that prints what was chosen.
- * @param {string} page
- * @param {Choice} choice
- * @param {Tool} tool
- * @param {number | undefined} dictionaryId of the compressed copy
- */
-export function command(page, choice, tool, dictionaryId) {
-  if (tool !== 'websocat') {
-    const flag = tool === 'events' ? '-N' : '-s';
-    return `curl ${flag} '${httpUrl(tool, page, { ...choice, compress: false })}'`;
-  }
-  const url = subscribeUrl(page, choice);
-  if (!choice.compress) return `websocat '${url}'`;
-  const dictionary = new URL(`dictionaries/${dictionaryId ?? ''}`, page);
-  return `curl -so slipstream.zdict '${dictionary.href}'\nwebsocat -b '${url}' | zstd -dcq -D slipstream.zdict`;
-}
-
-/**
+ * An address of the server over HTTP. It has no quote in it.
  * @param {string} path
  * @param {string} page
- * @param {Choice} choice
+ * @param {Choice} [choice]
+ * @param {number} [dictionaryId]
  */
-function httpUrl(path, page, choice) {
-  const { href } = new URL(path, page);
+export function httpUrl(path, page, choice, dictionaryId) {
+  const href = new URL(path, page).href.replaceAll("'", '%27');
+  if (choice === undefined) return href;
+  const dictionary = dictionaryId === undefined ? [] : [['zstdDictionary', String(dictionaryId)]];
   const pairs = [
     ...choice.collections.map((value) => ['wantedCollections', value]),
     ...choice.dids.map((value) => ['wantedDids', value]),
@@ -112,7 +97,7 @@ function httpUrl(path, page, choice) {
     ...subset(choice.operations).map((value) => ['wantedOperations', value]),
     ...choice.subjects.map((value) => ['wantedSubjects', value]),
     ...(choice.cursor === '' ? [] : [['cursor', choice.cursor]]),
-    ...(choice.compress ? [['compress', 'true']] : []),
+    ...(choice.compress ? [['compress', 'true'], ...dictionary] : []),
   ];
   const query = pairs.map(([name, value]) => `${name}=${escaped(value)}`).join('&');
   return query === '' ? href : `${href}?${query}`;
@@ -122,7 +107,7 @@ function httpUrl(path, page, choice) {
  * All three of three is no condition, and so is none.
  * @param {string[]} values
  */
-function subset(values) {
+export function subset(values) {
   return values.length === 3 ? [] : values;
 }
 

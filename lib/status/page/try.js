@@ -3,10 +3,10 @@
 /** @import { StatusReport } from '../status-report.ts' */
 
 import { byId, element, setText } from './elements.js';
+import { programs, snippet } from './snippet.js';
 import { EventStream } from './stream.js';
 import {
   collectionsProblem,
-  command,
   cursorProblem,
   didsProblem,
   listOf,
@@ -20,7 +20,12 @@ const toolHints = {
   websocat: '',
   events: 'Server-sent events, which browsers read with EventSource.',
   'events.ndjson': 'Ends at the newest event, or after 10,000. From “now”, it begins at the oldest.',
+  tail: 'In a clone of Slipstream. Where it is installed: slipstream tail, with the same flags.',
+  javascript: 'A new connection goes on where the last one broke.',
+  typescript: 'With our client: reconnects without a gap, and reads zstd. In Node.js, a browser or a worker.',
+  python: 'With websockets, version 13 or later. A new connection goes on where the last one broke.',
 };
+const uncompressedHint = ' Plain JSON: it does not read zstd.';
 /** From the last of several changes to the stream that follows them. */
 const restartMs = 300;
 
@@ -31,6 +36,7 @@ const subjects = /** @type {HTMLTextAreaElement} */ (byId('wanted-subjects'));
 const start = /** @type {HTMLSelectElement} */ (byId('cursor'));
 const custom = /** @type {HTMLInputElement} */ (byId('custom'));
 const compress = /** @type {HTMLInputElement} */ (byId('compress'));
+const address = /** @type {HTMLInputElement} */ (byId('server-url'));
 const url = /** @type {HTMLTextAreaElement} */ (byId('url'));
 const tool = /** @type {HTMLSelectElement} */ (byId('tool'));
 const commandLine = /** @type {HTMLTextAreaElement} */ (byId('command'));
@@ -61,7 +67,13 @@ export function startTry() {
   });
   tool.addEventListener('change', showChoice);
   for (const field of [collections, dids, subjects, custom])
-    field.addEventListener('wanted', () => field.focus());
+    field.addEventListener('wanted', () => {
+      field.closest('details')?.setAttribute('open', '');
+      field.focus();
+    });
+  // On a phone the rarer conditions are folded away.
+  if (!matchMedia('(min-width: 52rem)').matches) byId('more').removeAttribute('open');
+  address.value = subscribeUrl(location.href);
   stream.onOpenChange = () => setText(byId('start'), stream.isOpen ? 'Stop' : 'Start');
   for (const button of document.querySelectorAll('[data-copies]')) {
     button.addEventListener('click', () => {
@@ -105,13 +117,9 @@ function checked(name) {
   return [...boxes].map((box) => /** @type {HTMLInputElement} */ (box).value);
 }
 
-/** Of now, because all but a cursor of one's own is told from now. */
 function cursor() {
   if (start.value === 'now') return '';
-  if (start.value === 'all') return '0';
-  if (start.value === 'custom') return custom.value.trim();
-  const nowMs = Date.now() + stream.clockOffsetMs;
-  return String(Math.floor((nowMs - Number(start.value) * 1000) * 1000));
+  return start.value === 'custom' ? custom.value.trim() : start.value;
 }
 
 /** Shows address and command, or what is wrong; says whether all is right. */
@@ -119,8 +127,8 @@ function showChoice() {
   const chosen = choice();
   byId('custom-field').hidden = start.value !== 'custom';
   byId('compress-hint').hidden = !chosen.compress;
-  const toolName = /** @type {import('./subscription.js').Tool} */ (tool.value);
-  setText(byId('tool-hint'), toolHints[toolName]);
+  const toolName = /** @type {import('./snippet.js').Tool} */ (tool.value);
+  setText(byId('tool-hint'), hintOf(toolName, chosen.compress));
   const isRight = [
     judge(collections, 'collections-problem', collectionsProblem(chosen.collections)),
     judge(dids, 'dids-problem', didsProblem(chosen.dids)),
@@ -132,10 +140,22 @@ function showChoice() {
   }
   if (isRight) lastRight = chosen;
   if (lastRight !== undefined) {
-    url.value = subscribeUrl(location.href, lastRight);
-    commandLine.value = command(location.href, lastRight, toolName, dictionaryId);
+    url.value = subscribeUrl(location.href, lastRight, dictionaryId);
+    commandLine.value = snippet(location.href, lastRight, toolName, dictionaryId);
+    const isProgram = programs.has(toolName);
+    commandLine.wrap = isProgram ? 'off' : 'soft';
+    commandLine.rows = isProgram ? commandLine.value.split('\n').length : 2;
   }
   return isRight;
+}
+
+/**
+ * @param {import('./snippet.js').Tool} name
+ * @param {boolean} compress
+ */
+function hintOf(name, compress) {
+  const isPlain = compress && !['websocat', 'tail', 'typescript'].includes(name);
+  return toolHints[name] + (isPlain ? uncompressedHint : '');
 }
 
 /**
@@ -182,7 +202,7 @@ function toggle(name) {
 
 /** @param {HTMLElement} button */
 async function copy(button) {
-  const source = button.dataset.copies === 'url' ? url : commandLine;
+  const source = /** @type {HTMLTextAreaElement} */ (byId(button.dataset.copies ?? ''));
   const said = byId('said');
   try {
     await navigator.clipboard.writeText(source.value);

@@ -1,6 +1,5 @@
-// What "Try it" makes of a choice, read by the server's own parser and by a shell.
+// What "Try it" makes of a choice, read by the server's own parser.
 
-import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import type { Filter } from '../../../lib/event/filter.ts';
 import { isNsid } from '../../../lib/event/nsid.ts';
@@ -9,7 +8,7 @@ import { isSubscribeFault, parseSubscribeQuery } from '../../../lib/wire/subscri
 import { timeRatio } from '../../support/time-ratio.ts';
 import { pageModule } from './modules.ts';
 
-const { collectionsProblem, command, cursorProblem, didsProblem, listOf, subjectsProblem, subscribeUrl } =
+const { collectionsProblem, cursorProblem, didsProblem, listOf, subjectsProblem, subscribeUrl } =
   await pageModule('subscription.js');
 
 const everything = {
@@ -59,6 +58,15 @@ describe('the address', () => {
     expect(url).toContain('wantedSubjects=at://did:plc:a/app');
   });
 
+  it('names the dictionary of what is compressed', () => {
+    const { searchParams } = new URL(subscribeUrl('http://localhost/', { ...everything, compress: true }, 7));
+    expect([...searchParams]).toEqual([
+      ['compress', 'true'],
+      ['zstdDictionary', '7'],
+    ]);
+    expect(subscribeUrl('http://localhost/', everything, 7)).toBe('ws://localhost/subscribe');
+  });
+
   it('names kinds and operations if they are some', () => {
     const some = { ...everything, kinds: ['identity', 'account'], operations: ['delete'] };
     const { searchParams } = new URL(subscribeUrl('http://localhost/', some));
@@ -66,54 +74,6 @@ describe('the address', () => {
     expect(searchParams.getAll('wantedOperations')).toEqual(['delete']);
     const none = { ...everything, kinds: [], operations: [] };
     expect(subscribeUrl('http://localhost/', none)).toBe('ws://localhost/subscribe');
-  });
-});
-
-const tools = ['websocat', 'events', 'events.ndjson'];
-
-describe('the command', () => {
-  const strange = [
-    "a'; touch /tmp/x; echo '",
-    'a"b',
-    '$(id)',
-    '`id`',
-    'a\nb',
-    'a\\',
-    'a&b#c%d',
-    'é\u202e',
-    'a[1-9]{b}',
-  ];
-
-  it.each(strange.flatMap((text) => tools.map((tool) => [tool, text])))(
-    'of %s is one word for a shell, whatever is in it: %j',
-    (tool, text) => {
-      const line: string = command('http://localhost/', { ...everything, collections: [text] }, tool, 1);
-      const script = line.replace(/^(websocat|curl -.) /, "printf '%s\\n' ");
-      const url = execFileSync('sh', ['-c', script], { encoding: 'utf8' }).trimEnd();
-      expect(url.split('\n')).toHaveLength(1);
-      // Curl makes several addresses of brackets and braces.
-      expect(url).not.toMatch(/[[\]{}]/);
-      expect(new URL(url).searchParams.getAll('wantedCollections')).toEqual([text]);
-    },
-  );
-
-  it('gets the same over plain HTTP', () => {
-    const choice = { ...everything, subjects: ['did:plc:a'], cursor: '0', compress: true };
-    const lines = tools.map((tool) => command('https://a.example/jet/', choice, tool, 1));
-    expect(lines.slice(1)).toEqual([
-      "curl -N 'https://a.example/jet/events?wantedSubjects=did:plc:a&cursor=0'",
-      "curl -s 'https://a.example/jet/events.ndjson?wantedSubjects=did:plc:a&cursor=0'",
-    ]);
-    expect(command('http://localhost/', everything, 'events', 1)).toBe("curl -N 'http://localhost/events'");
-  });
-
-  it('fetches the dictionary for what is compressed', () => {
-    expect(command('https://a.example/jet/', { ...everything, compress: true }, 'websocat', 53328)).toBe(
-      [
-        "curl -so slipstream.zdict 'https://a.example/jet/dictionaries/53328'",
-        "websocat -b 'wss://a.example/jet/subscribe?compress=true' | zstd -dcq -D slipstream.zdict",
-      ].join('\n'),
-    );
   });
 });
 
