@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { lingeringMax } from '../../lib/http/connection-set.ts';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { LingeringClose } from '../../lib/http/lingering-close.ts';
 import { respond } from '../../lib/http/respond.ts';
@@ -135,4 +136,23 @@ test('an answer to an offer of another protocol that nobody reads is not waited 
   socket.pause().write('GET /large HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
   await vi.waitFor(() => expect(listener.connections.sizes).toEqual({ all: 1, waiting: 0 }));
   await vi.waitFor(() => expect(listener.connections.sizes.all).toBe(0));
+});
+
+test('of more than a thread has room for, those that have lingered longest go', async () => {
+  const { port, listener } = await listening({});
+  let mostAll = 0;
+  const clients: Socket[] = [];
+  onTestFinished(() => {
+    for (const client of clients) client.destroy();
+  });
+  for (let at = 0; at < lingeringMax + 44; at++) {
+    const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    clients.push(client);
+    client.on('error', () => {});
+    client.write('GET /subscribe?cursor=x HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n');
+    // Shuts its own half never: only silence, which is two seconds, or the bound ends this.
+    await once(client.resume(), 'end');
+    mostAll = Math.max(mostAll, listener.connections.sizes.all);
+  }
+  expect(mostAll).toBeLessThanOrEqual(lingeringMax + 1);
 });
