@@ -94,10 +94,14 @@ export class SessionSet {
     answerRefusal(response, refusal);
   }
 
+  /** Those that are not on their way out, oldest first. */
+  get staying(): Session[] {
+    return Array.from(this.members).filter(({ isEnding }) => !isEnding);
+  }
+
   /** Ends so many for want of memory: see {@link newestOfMost}. Returns how many. */
   shedNewest(count: number): number {
-    const staying = Array.from(this.members).filter(({ isEnding }) => !isEnding);
-    const going = newestOfMost(staying, count);
+    const going = newestOfMost(this.staying, count);
     for (const session of going) session.close('memory_short');
     return going.length;
   }
@@ -113,9 +117,12 @@ export class SessionSet {
   }
 }
 
+/** Sessions of an address that are no more than anybody may have: a bot with two must not go before crowds with one from each address. */
+export const fewOfAddress = 4;
+
 /**
- * Those that go first for want of memory: of the addresses that have most the newest, until others have as many. So a crowd from a
- * few addresses goes before anybody else, and of many addresses that have one each the newest.
+ * Those that go first for want of memory: of the addresses that have most the newest, until none has more than a few; then the newest
+ * of all. So a crowd from a few addresses goes before anybody else, and of many addresses with a few each those that came last.
  * @param sessions oldest first.
  */
 export function newestOfMost<One extends { readonly remoteAddress: string }>(
@@ -130,10 +137,11 @@ export function newestOfMost<One extends { readonly remoteAddress: string }>(
   const going: One[] = [];
   for (let most = addresses[0]?.length ?? 0; most > 0 && going.length < count; most--) {
     const newest: { session: One; age: number }[] = [];
+    const isFew = most <= fewOfAddress;
     // Those that have most come first, also when each has one less.
     for (const own of addresses) {
-      if (own.length < most) break;
-      newest.push(...own.splice(-1));
+      if (own.length < most && !isFew) break;
+      newest.push(...own.splice(isFew ? 0 : -1));
     }
     newest.sort((a, b) => b.age - a.age);
     going.push(...newest.slice(0, count - going.length).map(({ session }) => session));

@@ -60,7 +60,7 @@ export interface MemorySources {
 
 /** Who can go. Each returns how many went. */
 export interface Sheddable {
-  /** Subscribers that catch up, and those that receive at all. */
+  /** Subscribers that catch up, and those that receive at all; those on their way out are neither, or too many would go. */
   readonly behind: number;
   readonly sessions: number;
   /** Ends those that are farthest behind. */

@@ -151,7 +151,7 @@ function watchMemory(
         return subscribers - live;
       },
       get sessions() {
-        return sessions.members.size;
+        return sessions.staying.length;
       },
       shedBehind: (count) => fanout.shedBehind(count),
       shedNewest: (count) => sessions.shedNewest(count),

@@ -41,7 +41,10 @@ test('who does not read is gone soon', async () => {
   const { listener, raw } = await listening();
   const client = await raw();
   client.socket.pause();
+  expect(listener.sessions.staying.length).toBe(1);
   listener.sessions.shedNewest(1);
+  // On its way out it is none of those that are left.
+  expect([listener.sessions.members.size, listener.sessions.staying.length]).toEqual([1, 0]);
   // The usual time for a goodbye is five seconds.
   await expect.poll(() => listener.sessions.members.size, { timeout: 3_000 }).toBe(0);
 });
@@ -54,19 +57,21 @@ test('memory is looked at while there are sessions', async () => {
   await expect.poll(() => looks).toBeGreaterThan(3);
 });
 
-test('the newest of those addresses go that have most', () => {
+test('the newest of those addresses go that have most, and of those that have a few the newest', () => {
   const session = (remoteAddress: string, age: number) => ({ remoteAddress, age });
   const sessions = [
     session('a', 1),
-    session('b', 2),
-    session('b', 3),
-    session('c', 4),
-    session('b', 5),
-    session('d', 6),
+    session('a', 2),
+    ...[3, 4, 5, 6, 7].map((age) => session('b', age)),
+    session('c', 8),
+    session('b', 9),
+    session('d', 10),
   ];
   const ages = (count: number): number[] => newestOfMost(sessions, count).map(({ age }) => age);
   expect(ages(0)).toEqual([]);
-  expect(ages(2)).toEqual([5, 3]);
-  expect(ages(4)).toEqual([5, 3, 6, 4]);
-  expect(ages(100)).toEqual([5, 3, 6, 4, 2, 1]);
+  expect(ages(1)).toEqual([9]);
+  expect(ages(2)).toEqual([9, 7]);
+  expect(ages(5)).toEqual([9, 7, 10, 8, 6]);
+  // Who was there first, with two, goes last.
+  expect(ages(100)).toEqual([9, 7, 10, 8, 6, 5, 4, 3, 2, 1]);
 });
