@@ -22,6 +22,11 @@ export class LocalProcess {
     return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
   }
 
+  /** Memory of its own that is resident now, mapped files left out, in bytes. */
+  anonymousBytes(): number {
+    return this.#statusBytes('RssAnon');
+  }
+
   /** Memory that is resident now, in bytes. */
   rssBytes(): number {
     return this.#statusBytes('VmRSS');

@@ -16,6 +16,7 @@ import { Daemon } from '../crash/daemon.ts';
 import { attacks } from './attack-list.ts';
 import { drawSoak } from './attack-picture.ts';
 import type { AttackRequest } from './attack-process.ts';
+import { EndCounts } from './end-counts.ts';
 import type { HonestReport, HonestRequest, ReplayReport } from './honest-process.ts';
 
 /** What is noted every few seconds. Refusals and ends are those since the note before. */
@@ -60,33 +61,6 @@ const togetherPart = 0.35;
 const replayEveryMs = Math.min(180_000, totalMs / 3);
 const replaySeconds = 120;
 
-/** What the metrics have of refusals and ends, by reason. */
-const refusalNames =
-  /^slipstream_(refusals|session_ends|sockets_refused|accepts_failed)_total(?:\{reason="(\w+)"\})? (\d+)/gm;
-
-class Metrics {
-  readonly #url: string;
-  #before = new Map<string, number>();
-
-  constructor(url: string) {
-    this.#url = url;
-  }
-
-  async read(): Promise<{ subscribers: number; refused: Record<string, number> }> {
-    const text = await (await fetch(this.#url)).text();
-    const now = new Map<string, number>();
-    for (const [, name, reason, value] of text.matchAll(refusalNames))
-      now.set(reason === undefined ? name : `${name} ${reason}`, Number(value));
-    const refused = Object.fromEntries(
-      [...now]
-        .map(([name, value]) => [name, value - (this.#before.get(name) ?? 0)] as const)
-        .filter(([, value]) => value > 0),
-    );
-    this.#before = now;
-    return { subscribers: Number(/^slipstream_subscribers (\d+)/m.exec(text)?.[1] ?? 0), refused };
-  }
-}
-
 function answer<T>(child: ChildProcess): Promise<T> {
   return new Promise((done) => child.once('message', (message) => done(message as T)));
 }
@@ -118,13 +92,6 @@ function attacksAt(ms: number): readonly string[] {
   const part = (ms % roundMs) / roundMs;
   if (part < alonePart) return [names[Math.floor((part / alonePart) * names.length)]];
   return part < alonePart + togetherPart ? names : [];
-}
-
-function memoryOf(pid: number): { rssBytes: number; anonymousBytes: number } {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');
-  const of = (name: string): number =>
-    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]) * 1024;
-  return { rssBytes: of('Rss'), anonymousBytes: of('Anonymous') };
 }
 
 /** TCP connections that this machine has established to a port. */
@@ -166,8 +133,7 @@ function save(): void {
 async function main(): Promise<void> {
   const address = await daemon.started;
   if (address === undefined) throw new Error(`the daemon did not start: ${daemon.lines.join('\n')}`);
-  const metricsAddress = /"metrics":"([^"]+)"/.exec(daemon.lines.join('\n'))?.[1];
-  const metrics = new Metrics(`http://${metricsAddress}/metrics`);
+  const counts = new EndCounts(daemon.lines);
   const port = Number(new URL(address).port);
   const pid = daemon.pid as number;
   const measured = new LocalProcess(pid);
@@ -197,10 +163,11 @@ async function main(): Promise<void> {
       ...{
         seconds,
         attacks: names,
-        ...memoryOf(pid),
+        rssBytes: measured.rssBytes(),
+        anonymousBytes: measured.anonymousBytes(),
         cpuMsPerSecond: ((cpu - lastCpu) * 1e6) / (nowMs - lastMs),
       },
-      ...{ connections: connectionsTo(port), ...(await metrics.read()), ...report },
+      ...{ connections: connectionsTo(port), ...(await counts.read()), ...report },
     });
     [lastMs, lastCpu] = [nowMs, cpu];
     if (report.problem !== undefined && !soak.problems.includes(report.problem))
