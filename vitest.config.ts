@@ -61,8 +61,8 @@ export default defineConfig({
         15 * 60_000,
         50,
       ),
-      // A disk that fails at random. CRASH_SEED and FAULT_SECONDS choose the run. Wants a C compiler.
-      serial('disk', ['test/crash/faulty-disk.disk.ts'], 15 * 60_000, 50),
+      // A disk that fails at random, and a slow one. CRASH_SEED, FAULT_SECONDS and SLOW_SECONDS choose the run. Wants a C compiler.
+      serial('disk', ['test/crash/*.disk.ts'], 15 * 60_000, 50),
       // Bugs that the fuzzer has to find. By hand.
       serial('fuzz-mutants', ['test/mutants/fuzz.mutants.ts'], 15 * 60_000, 50),
       // Clients in other languages, on the packages of their worlds, built by their own tools.

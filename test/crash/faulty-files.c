@@ -23,7 +23,7 @@
 
 static const char *dir;
 static size_t dir_length;
-static uint64_t seed, every, free_operations;
+static uint64_t seed, every, free_operations, delay_us;
 static atomic_ullong operations;
 static atomic_char watched[FDS_MAX];
 
@@ -33,6 +33,7 @@ __attribute__((constructor)) static void begin(void) {
   dir_length = dir ? strlen(dir) : 0;
   seed = (text = getenv("FAULT_SEED")) ? strtoull(text, NULL, 10) : 1;
   every = (text = getenv("FAULT_EVERY")) ? strtoull(text, NULL, 10) : 1000;
+  delay_us = (text = getenv("FAULT_DELAY_US")) ? strtoull(text, NULL, 10) : 0;
   free_operations = (text = getenv("FAULT_FREE")) ? strtoull(text, NULL, 10) : 0;
 }
 
@@ -43,7 +44,7 @@ static int is_below(const char *path) {
 /* A number for each operation, which follows from the seed alone; 0 for those that go well. */
 static uint64_t draw(void) {
   uint64_t at = atomic_fetch_add(&operations, 1);
-  if (at < free_operations) return 0;
+  if (at < free_operations || every == 0) return 0;
   uint64_t x = seed * 0x9e3779b97f4a7c15ULL + at * 0xbf58476d1ce4e5b9ULL;
   x ^= x >> 30; x *= 0xbf58476d1ce4e5b9ULL; x ^= x >> 27; x *= 0x94d049bb133111ebULL; x ^= x >> 31;
   return x % every == 0 ? (x >> 32) | 1 : 0;
@@ -88,10 +89,16 @@ static uint64_t draw_for(int fd) {
   return fd >= 0 && fd < FDS_MAX && watched[fd] ? draw() : 0;
 }
 
+static uint64_t slow_draw_for(int fd) {
+  uint64_t drawn = draw_for(fd);
+  if (delay_us && fd >= 0 && fd < FDS_MAX && watched[fd]) usleep((useconds_t)delay_us);
+  return drawn;
+}
+
 ssize_t write(int fd, const void *bytes, size_t count) {
   static ssize_t (*real)(int, const void *, size_t);
   if (!real) real = dlsym(RTLD_NEXT, "write");
-  uint64_t drawn = draw_for(fd);
+  uint64_t drawn = slow_draw_for(fd);
   if (!drawn) return real(fd, bytes, count);
   switch ((drawn >> 1) % 4) {
     case 0: errno = EINTR; return -1;
@@ -168,7 +175,7 @@ FFLUSH(fflush_unlocked)
   int name(int fd) { \
     static int (*real)(int); \
     if (!real) real = dlsym(RTLD_NEXT, #name); \
-    return draw_for(fd) ? fails(#name, "", EIO) : real(fd); \
+    return slow_draw_for(fd) ? fails(#name, "", EIO) : real(fd); \
   }
 SYNC(fsync)
 SYNC(fdatasync)

@@ -8,9 +8,11 @@ export interface Faults {
   /** Files below it. */
   readonly dir: string;
   readonly seed: number;
-  /** Operations that go well at first; behind them one in so many fails. */
+  /** Operations that go well at first; behind them one in so many fails, none if that is 0. */
   readonly free: number;
   readonly every: number;
+  /** What each write and each sync takes longer, in microseconds. */
+  readonly delayUs?: number;
 }
 
 /** The library, built into `folder`; undefined where there is no compiler, or no Linux. */
@@ -26,8 +28,13 @@ export function buildFaultyFiles(folder: string): string | undefined {
 
 export function faultEnvironment(
   library: string,
-  { dir, seed, free, every }: Faults,
+  { dir, seed, free, every, delayUs = 0 }: Faults,
 ): Record<string, string> {
-  const numbers = { FAULT_SEED: String(seed), FAULT_FREE: String(free), FAULT_EVERY: String(every) };
+  const numbers = {
+    FAULT_SEED: String(seed),
+    FAULT_FREE: String(free),
+    FAULT_EVERY: String(every),
+    FAULT_DELAY_US: String(delayUs),
+  };
   return { LD_PRELOAD: library, FAULT_DIR: `${dir}/`, ...numbers };
 }
