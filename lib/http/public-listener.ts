@@ -6,6 +6,7 @@ import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AddressTable } from '../fanout/address-table.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
+import { type V2Encodings, v2Encodings as v2JsonOnly } from '../fanout/v2-encodings.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import { memoryLimit } from '../memory.ts';
 import { HeldBytes, type HeldLimits, heldLimitsOf } from '../session/held-bytes.ts';
@@ -26,6 +27,7 @@ import { type Route, Routes, welcome } from './routes.ts';
 import { SessionSet } from './session-set.ts';
 import { SubscribeRoute } from './subscribe-route.ts';
 import { textRoutes } from './text-routes.ts';
+import { V2Route } from './v2-route.ts';
 
 /** Connections of a crowd that comes at once, beyond those that may stay: some 12 KB each until they are read. */
 const crowdMax = 16_384;
@@ -39,6 +41,8 @@ export interface PublicListenerOptions {
   readonly dictionaries: DictionarySource;
   /** What compressed subscribers can have; what is stored without. */
   readonly zstdEncodings?: OfferedEncodings;
+  /** The same of the second wire; JSON without. */
+  readonly v2Encodings?: V2Encodings;
   /** Counts subscribers, and has their limits; shared with the delivery loop, and with other threads. */
   readonly addresses: AddressTable;
   /** IP addresses and CIDR ranges whose `X-Forwarded-For` is believed; none without. */
@@ -120,6 +124,7 @@ export class PublicListener {
     this.#routes = new Routes([
       welcome,
       new SubscribeRoute({ ...shared, zstdEncodings }),
+      new V2Route({ ...shared, v2Encodings: options.v2Encodings ?? v2JsonOnly(), log: options.log }),
       ...textRoutes({ ...shared, postedFilters }),
       coverageRoute(options.log, sessions, nowUs),
       ...dictionaryRoutes(options.dictionaries),

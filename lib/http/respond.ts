@@ -73,6 +73,24 @@ export function respondError(response: ServerResponse, status: number, message: 
   else respondJson(response, status, { message });
 }
 
+/** Longest message of an XRPC error, in bytes: clients read 1,024 of the answer, and JSON can write a byte as six. */
+const xrpcMessageBytesMax = 900;
+
+/** Answers with an XRPC error, which any page may read. HEAD gets the headers alone. */
+export function respondXrpcError(
+  response: ServerResponse,
+  status: number,
+  error: string,
+  message: string,
+): void {
+  response.setHeader('Access-Control-Allow-Origin', '*');
+  let end = Math.min(message.length, xrpcMessageBytesMax);
+  const excess = (): number => Buffer.byteLength(JSON.stringify(message.slice(0, end))) - xrpcMessageBytesMax;
+  for (let more = excess(); more > 0; more = excess()) end -= Math.ceil(more / 6);
+  const body = JSON.stringify({ error, message: message.slice(0, end) });
+  respond(response, status, 'application/json', body);
+}
+
 /**
  * Answers with bytes that do not change while the process runs, or with 304 when the client has them. `etag` comes with
  * its quotes; `bytes` are not written to.

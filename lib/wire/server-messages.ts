@@ -68,17 +68,8 @@ export function gapText(row: CoverageRow): string {
   return JSON.stringify({ kind: 'gap', time_us: row.toUs, gap: coverageFields(row) });
 }
 
-/** Progress as a WebSocket message, a text one on compressed connections too; the caller owns it. */
-export function progressMessage(report: Progress): Buffer {
-  return messageOf(progressText(report));
-}
-
-/** The same of a gap. */
-export function gapMessage(row: CoverageRow): Buffer {
-  return messageOf(gapText(row));
-}
-
-function messageOf(text: string): Buffer {
+/** A text message; the caller owns it. */
+export function messageOf(text: string): Buffer {
   const out = new ByteWriter(256);
   const bytes = Buffer.from(text);
   const start = openMessage(out);
