@@ -4,16 +4,25 @@
 
 import { ByteWriter } from '../byte-writer.ts';
 import { V2EventWriter } from '../event/v2-event.ts';
-import { closeMessage, openMessage, payloadBytesOf, textMessage } from '../event/websocket-frame.ts';
+import {
+  closeMessage,
+  messageOf,
+  openMessage,
+  payloadBytesOf,
+  textMessage,
+} from '../event/websocket-frame.ts';
 import { type BlockIndex, startOf } from '../log/block.ts';
 import { BlockCache } from './block-cache.ts';
+import { type ClosableCompressor, dictionaryEncoding } from './dictionary-encoding.ts';
 import type { Encoding, Messages } from './encodings.ts';
 
 /** Bytes of scratch that are kept between blocks: a full block, with what each event is longer by. */
 const scratchBytes = 512 * 1024;
 
+type RecodingJson = Encoding & Required<Pick<Encoding, 'recode'>>;
+
 /** JSON as text messages. */
-function v2JsonEncoding(): Encoding & Required<Pick<Encoding, 'recode'>> {
+function v2JsonEncoding(): RecodingJson {
   const events = new V2EventWriter();
   const out = new ByteWriter(4096);
   const cache = new BlockCache((index, json) => {
@@ -52,7 +61,36 @@ export interface V2Encodings {
   readonly currentId: number | undefined;
 }
 
-/** All of them. */
-export function v2Encodings(): V2Encodings {
-  return { json: v2JsonEncoding(), byId: new Map(), currentId: undefined };
+/**
+ * All of them. @param openers opens a compressor for each dictionary, the current one first; none may throw.
+ */
+export function v2Encodings(openers: ReadonlyMap<number, () => ClosableCompressor> = new Map()): V2Encodings {
+  const json = v2JsonEncoding();
+  const scratch = new ByteWriter(4096);
+  const byId = new Map<number, Encoding>();
+  for (const [id, open] of openers) byId.set(id, v2ZstdEncoding(id, open, json, scratch));
+  return { json, byId, currentId: byId.keys().next().value };
+}
+
+function v2ZstdEncoding(
+  id: number,
+  open: () => ClosableCompressor,
+  json: RecodingJson,
+  scratch: ByteWriter,
+): Encoding {
+  const { recode: compress } = dictionaryEncoding(id, open, scratch);
+  const cache = new BlockCache((index, stored) => {
+    const { bytes, ends } = json.recode(index, stored);
+    return compress({ jsonEnd: ends }, bytes);
+  });
+  return {
+    name: `v2 zstd ${id}`,
+    stored: 'json',
+    compressed: true,
+    recode: (index, stored) => cache.get(index, stored),
+    message(text) {
+      const message = messageOf(text);
+      return Buffer.from(compress({ jsonEnd: Uint32Array.of(message.length) }, message).bytes);
+    },
+  };
 }

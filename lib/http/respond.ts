@@ -107,6 +107,37 @@ export function respondUnlessKnown(
   else respond(response, 200, contentType, bytes);
 }
 
+const oneRange = /^bytes=([0-9]*)-([0-9]*)$/;
+
+/** The same, or a part of it where the client asks for one range: a download goes on where it was cut off. */
+export function respondBytes(
+  request: IncomingMessage,
+  response: ServerResponse,
+  etag: string,
+  contentType: string,
+  bytes: Uint8Array,
+): void {
+  const { range, 'if-range': ifRange, 'if-none-match': known } = request.headers;
+  const [, first = '', last = ''] = oneRange.exec(range ?? '') ?? [];
+  response.setHeader('Accept-Ranges', 'bytes');
+  const isWhole = first === '' && last === '';
+  if (isWhole || (ifRange !== undefined && ifRange !== etag) || matches(known, etag)) {
+    respondUnlessKnown(request, response, etag, contentType, bytes);
+    return;
+  }
+  response.setHeader('ETag', etag);
+  const { length } = bytes;
+  const start = first === '' ? Math.max(0, length - Number(last)) : Number(first);
+  const end = first === '' || last === '' ? length : Math.min(length, Number(last) + 1);
+  if (start >= end) {
+    response.setHeader('Content-Range', `bytes */${length}`);
+    respond(response, 416, contentType, '');
+    return;
+  }
+  response.setHeader('Content-Range', `bytes ${start}-${end - 1}/${length}`);
+  respond(response, 206, contentType, bytes.subarray(start, end));
+}
+
 /** Weak comparison of an `If-None-Match` list, as RFC 9110 section 13.1.2 asks. */
 function matches(list: string | undefined, etag: string): boolean {
   if (list === undefined) return false;

@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import type { CoverageRow } from '../event/coverage.ts';
 import type { Filter } from '../event/filter.ts';
+import { messageOf } from '../event/websocket-frame.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { CloseReason, Progress, Subscription, Transport } from '../fanout/transport.ts';
 import { readClientMessage } from '../wire/options-update.ts';
@@ -14,7 +15,6 @@ import {
   closePolicy,
   closeTryAgainLater,
   cutCloseReason,
-  messageOf,
 } from '../wire/server-messages.ts';
 import { type SessionWire, v1Wire, type WireClose } from '../wire/session-wire.ts';
 import type { SubscribeRequest } from '../wire/subscribe-query.ts';

@@ -1,7 +1,8 @@
 // Progress messages, read as a client does, and the room for a reason in a close.
 
 import { describe, expect, it } from 'vitest';
-import { cutCloseReason, gapText, messageOf, progressText } from '../../lib/wire/server-messages.ts';
+import { messageOf } from '../../lib/event/websocket-frame.ts';
+import { cutCloseReason, gapText, progressText } from '../../lib/wire/server-messages.ts';
 
 describe('a progress message', () => {
   it.each([
