@@ -1,5 +1,5 @@
 // Where events to train on come from: a Jetstream v1 server, by the project's own client, or a file with one event a
-// line, as `slipstream inspect export` writes. It owns reading and its bounds; which events are kept is event-sample.ts.
+// line, as `slipstream inspect export` writes, or one message of the second wire. It owns reading and its bounds; which events are kept is event-sample.ts.
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import type { Disconnected } from '../../client/lib/notice.ts';
@@ -125,7 +125,9 @@ async function readFile(path: string, offer: Offer): Promise<void> {
 function accountOf(text: string): string | undefined {
   try {
     const event = JSON.parse(text);
-    return typeof event?.did === 'string' && typeof event.kind === 'string' ? event.did : undefined;
+    // A message of the second wire has its event in an envelope.
+    const did = typeof event?.kind === 'string' ? event.did : event?.payload?.did;
+    return typeof did === 'string' ? did : undefined;
   } catch {
     return undefined;
   }

@@ -23,6 +23,12 @@ const additionalDictionariesMax = 4;
 /** Id of the dictionary that comes with the package, trained on synthetic events by `cmd/train-dictionary.ts`. */
 export const defaultDictionaryId = 53328;
 
+/**
+ * Ids of the dictionaries that come with the package for the second wire, the current one first. One that is replaced stays behind
+ * it for as long as clients may hold it.
+ */
+export const v2DictionaryIds = [37694] as const;
+
 /** A checked dictionary. `bytes` is shared and never written to. */
 export interface Dictionary {
   readonly id: number;
@@ -71,12 +77,17 @@ export function readDictionary(path: string): Dictionary {
 }
 
 /**
- * Path of the dictionary that comes with the package: `dictionaries/` is two levels above the sources and three above
+ * Path of the dictionary that comes with the package for the first wire: `dictionaries/` is two levels above the sources and three above
  * the built files, which live under `dist/`.
  */
 export function defaultDictionaryPath(): string {
+  return packagedDictionaryPath(defaultDictionaryId);
+}
+
+/** The same of any that comes with the package. */
+export function packagedDictionaryPath(id: number): string {
   const candidates = ['../../dictionaries/', '../../../dictionaries/'].map((folder) =>
-    fileURLToPath(new URL(`${folder}${defaultDictionaryId}.zdict`, import.meta.url)),
+    fileURLToPath(new URL(`${folder}${id}.zdict`, import.meta.url)),
   );
   return candidates.find((path) => existsSync(path)) ?? candidates[0];
 }

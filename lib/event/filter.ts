@@ -14,6 +14,8 @@ export interface Filter {
   readonly subjects: ReadonlySet<string>;
   /** Events whose JSON payload is longer are left out; 0 is no limit. */
   readonly maxMessageSizeBytes: number;
+  /** By how many bytes messages are longer than their stored JSON, by kind, on a wire where they are. */
+  readonly bytesMore?: readonly number[];
   /** Bits of the wanted kinds, like `1 << eventKinds.identity`; 0 is no condition. */
   readonly kinds: number;
   /** Bits of the wanted operations, like `1 << operations.delete`; 0 is no condition. Events without one pass. */

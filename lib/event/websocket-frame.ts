@@ -1,7 +1,7 @@
 // The bytes of one WebSocket message (RFC 6455 section 5.2), server side: a single frame, unmasked, final. Because no mask
 // is involved they are the same for every subscriber, so a message is built once, when its event is.
 
-import type { ByteWriter } from '../byte-writer.ts';
+import { ByteWriter } from '../byte-writer.ts';
 
 /** First byte of a text message (FIN and opcode 1): a JSON event. */
 export const textMessage = 0x81;
@@ -53,4 +53,13 @@ export function closeMessage(out: ByteWriter, start: number, firstByte: number):
     buffer.writeUInt32BE(0, start + 2);
     buffer.writeUInt32BE(payloadBytes, start + 6);
   }
+}
+
+/** A text message; the caller owns it. */
+export function messageOf(text: string): Buffer {
+  const out = new ByteWriter(256);
+  const start = openMessage(out);
+  out.bytes(Buffer.from(text));
+  closeMessage(out, start, textMessage);
+  return out.buffer.subarray(0, out.length);
 }

@@ -5,6 +5,7 @@
 // zstd frames without a dictionary, which every decoder reads. Those are counted, since they are half as large again.
 
 import { ByteWriter } from '../byte-writer.ts';
+import type { BlockIndex } from '../log/block.ts';
 import { compressEvents, type EventCompressor } from '../log/block-builder.ts';
 import { type Encoding, encodings, type Messages } from './encodings.ts';
 
@@ -72,9 +73,13 @@ function counted(encoding: RecodingEncoding, totals: EncodedTotals): Encoding {
   };
 }
 
-type RecodingEncoding = Encoding & Required<Pick<Encoding, 'recode'>>;
+/** An encoding that needs nothing of a block but where its JSON messages end. */
+export interface RecodingEncoding extends Encoding {
+  readonly recode: (index: Pick<BlockIndex, 'jsonEnd'>, json: Uint8Array) => Messages;
+}
 
-function dictionaryEncoding(
+/** zstd by what `open` opens, which is open only while it is used. @param scratch may be shared with others. */
+export function dictionaryEncoding(
   id: number,
   open: () => ClosableCompressor,
   scratch: ByteWriter,

@@ -23,6 +23,8 @@ export interface Encoding {
    * newest block, however many receive it, and once for each block that a replay reads. Must not throw.
    */
   readonly recode?: (index: BlockIndex, stored: Uint8Array) => Messages;
+  /** Makes a message of what the server says beside events, where that is to have the form of events; absent: text. */
+  readonly message?: (text: string) => Buffer;
 }
 
 /** The stored copies as they are. */

@@ -37,11 +37,13 @@ export class Selection {
   readonly #kinds: number;
   readonly #operations: number;
   readonly #maxMessageSizeBytes: number;
+  readonly #bytesMore: readonly number[] | undefined;
 
   constructor(filter: Filter, hasher: DidHasher) {
     this.#kinds = filter.kinds || allBits;
     this.#operations = filter.operations === 0 ? allBits : filter.operations | (1 << operations.none);
     this.#maxMessageSizeBytes = filter.maxMessageSizeBytes;
+    this.#bytesMore = filter.bytesMore;
     // Only commits have collections. A filter without commits wants no collection, and needs no other condition on them.
     const wantsCommits = (this.#kinds & (1 << eventKinds.commit)) !== 0;
     this.collections = wantsCommits ? filter.collections : new Set();
@@ -79,7 +81,9 @@ export class Selection {
     if (((this.#kinds >>> kind) & (this.#operations >>> operation) & 1) === 0) return false;
     const maxBytes = this.#maxMessageSizeBytes;
     if (maxBytes === 0) return true;
-    return payloadBytesOf(index.jsonEnd[event] - startOf(index.jsonEnd, event)) <= maxBytes;
+    const storedBytes = payloadBytesOf(index.jsonEnd[event] - startOf(index.jsonEnd, event));
+    // Not part of the key: the encoding is, and says as much.
+    return storedBytes + (this.#bytesMore?.[kind] ?? 0) <= maxBytes;
   }
 
   /** Whether an event points at any of the wanted subjects. */

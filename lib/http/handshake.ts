@@ -1,5 +1,5 @@
 // The WebSocket handshake of a subscriber: whether a request is one, by the v1 wire's rules, and the 101 answer, which
-// is ws's. No extension and no sub-protocol is ever agreed, any origin is welcome. Used by subscribe-route.ts.
+// is ws's. No extension is ever agreed, no sub-protocol but one that the route names, any origin is welcome. Used by the routes of subscribers.
 
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
@@ -42,19 +42,27 @@ const server = new WebSocketServer<typeof SubscriberSocket>({
   WebSocket: SubscriberSocket,
 });
 
+/** Whether a client offers a sub-protocol, spelled exactly so. */
+export function offers({ headers }: IncomingMessage, subprotocol: string): boolean {
+  const offered = headers['sec-websocket-protocol'];
+  return offered?.split(',').some((token) => token.trim() === subprotocol) === true;
+}
+
 /**
  * Answers a request that `isHandshake` has accepted with 101 and hands its WebSocket to `accepted`, in the same tick;
- * not at all when the client has gone.
+ * not at all when the client has gone. @param subprotocol one that the client offers, to be agreed.
  */
 export function acceptHandshake(
   request: IncomingMessage,
   socket: Socket,
   head: Buffer,
   accepted: (ws: SubscriberSocket) => void,
+  subprotocol?: string,
 ): void {
-  // What is left to ws is spelled the one way it knows; a sub-protocol is not to be looked at.
+  // What is left to ws is spelled the one way it knows; other sub-protocols are not to be looked at.
   request.headers.upgrade = 'websocket';
   request.headers['sec-websocket-version'] = '13';
   delete request.headers['sec-websocket-protocol'];
+  if (subprotocol !== undefined) request.headers['sec-websocket-protocol'] = subprotocol;
   server.handleUpgrade(request, socket, head, accepted);
 }

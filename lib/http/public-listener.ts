@@ -6,6 +6,7 @@ import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { AddressTable } from '../fanout/address-table.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
+import { type V2Encodings, v2Encodings as v2JsonOnly } from '../fanout/v2-encodings.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import { memoryLimit } from '../memory.ts';
 import { HeldBytes, type HeldLimits, heldLimitsOf } from '../session/held-bytes.ts';
@@ -14,6 +15,7 @@ import { Turns } from '../session/turns.ts';
 import type { CoveredLog } from '../wire/coverage-page.ts';
 import { type OfferedEncodings, storedOnly } from '../wire/subscribe-query.ts';
 import { Admission, type OnAddressFull } from './admission.ts';
+import { archiveRoutes } from './archive-routes.ts';
 import { ClientAddresses } from './client-address.ts';
 import { ConnectionSet } from './connection-set.ts';
 import { coverageRoute } from './coverage-route.ts';
@@ -26,6 +28,8 @@ import { type Route, Routes, welcome } from './routes.ts';
 import { SessionSet } from './session-set.ts';
 import { SubscribeRoute } from './subscribe-route.ts';
 import { textRoutes } from './text-routes.ts';
+import { v2DictionaryRoute } from './v2-dictionary-route.ts';
+import { V2Route } from './v2-route.ts';
 
 /** Connections of a crowd that comes at once, beyond those that may stay: some 12 KB each until they are read. */
 const crowdMax = 16_384;
@@ -39,6 +43,10 @@ export interface PublicListenerOptions {
   readonly dictionaries: DictionarySource;
   /** What compressed subscribers can have; what is stored without. */
   readonly zstdEncodings?: OfferedEncodings;
+  /** The same of the second wire; JSON without. */
+  readonly v2Encodings?: V2Encodings;
+  /** Dictionaries of the second wire, the current one first; those of the first wire without. */
+  readonly v2Dictionaries?: DictionarySource;
   /** Counts subscribers, and has their limits; shared with the delivery loop, and with other threads. */
   readonly addresses: AddressTable;
   /** IP addresses and CIDR ranges whose `X-Forwarded-For` is believed; none without. */
@@ -120,9 +128,12 @@ export class PublicListener {
     this.#routes = new Routes([
       welcome,
       new SubscribeRoute({ ...shared, zstdEncodings }),
+      new V2Route({ ...shared, v2Encodings: options.v2Encodings ?? v2JsonOnly(), log: options.log }),
       ...textRoutes({ ...shared, postedFilters }),
       coverageRoute(options.log, sessions, nowUs),
       ...dictionaryRoutes(options.dictionaries),
+      v2DictionaryRoute(options.v2Dictionaries ?? options.dictionaries),
+      ...archiveRoutes(),
       ...(options.routes ?? []),
     ]);
     this.#server = serverWithin(limits, (request, response) => this.#answer(request, response), {

@@ -2,7 +2,7 @@
 // lib/wire, admission.ts and session-set.ts to say; used by the routes that subscribers come through.
 
 import type { ServerResponse } from 'node:http';
-import { respond, respondError, respondText } from './respond.ts';
+import { respond, respondError, respondText, respondXrpcError } from './respond.ts';
 
 /** Those of requests over plain HTTP are among them. */
 export const refusalReasons = [
@@ -27,6 +27,10 @@ export const refusalReasons = [
   'filter_too_large',
   'no_room_for_filter',
   'bad_handshake',
+  /** Of the second wire: a query that cannot be read, a parameter of the first one, a limit of sizes. */
+  'bad_query',
+  'v1_parameter',
+  'bad_message_size',
   /** As many subscribers as allowed, in all or of one address. */
   'too_many_subscribers',
   'too_many_of_address',
@@ -51,7 +55,17 @@ export interface Failure {
   readonly message: string;
 }
 
-export type Refusal = BadRequest | Failure;
+/** Whatever is wrong, as the second wire has it: an XRPC error. */
+export interface XrpcRefusal {
+  readonly reason: RefusalReason;
+  readonly status: 400 | 404 | 426 | 503;
+  readonly retryAfterSeconds?: number | undefined;
+  /** The name that clients look at. */
+  readonly error: string;
+  readonly message: string;
+}
+
+export type Refusal = BadRequest | Failure | XrpcRefusal;
 
 /** Good parameters, and no WebSocket handshake. */
 export const badHandshake: BadRequest = { reason: 'bad_handshake', status: 400, body: 'Bad Request\n' };
@@ -65,12 +79,51 @@ The page at / makes the address, the command or the code for what you want.
 `,
 };
 
+/** The same on the second wire. */
+export const needsUpgrade: XrpcRefusal = {
+  reason: 'bad_handshake',
+  status: 426,
+  error: 'UpgradeRequired',
+  message: 'the parameters are good: connect with a WebSocket',
+};
+
+/** When to come back, where nothing else says so. */
+const retryAfterSeconds = 5;
+
+/**
+ * A refusal in the form of the second wire. Clients of it stop for ever at any status from 400 to 499: what may be tried again is
+ * a 503, so that too many connections of an address are no 429.
+ */
+export function xrpcRefusal(refusal: Refusal): XrpcRefusal {
+  if ('error' in refusal) return refusal;
+  const { reason } = refusal;
+  const message = 'body' in refusal ? refusal.body : refusal.message;
+  if (refusal.status === 400) return { reason, status: 400, error: 'InvalidRequest', message };
+  const seconds = 'body' in refusal ? undefined : refusal.retryAfterSeconds;
+  return {
+    reason,
+    status: 503,
+    error: 'ServiceUnavailable',
+    message,
+    retryAfterSeconds: seconds ?? retryAfterSeconds,
+  };
+}
+
 /** Answers a request that is refused. */
 export function answerRefusal(response: ServerResponse, refusal: Refusal): void {
   if (refusal === badHandshake) {
     response.setHeader('Sec-Websocket-Version', '13');
     response.setHeader('X-Content-Type-Options', 'nosniff');
     respond(response, refusal.status, 'text/plain; charset=utf-8', badHandshake.body);
+  } else if ('error' in refusal) {
+    if (refusal.retryAfterSeconds !== undefined) {
+      response.setHeader('Retry-After', String(refusal.retryAfterSeconds));
+    }
+    if (refusal.status === 426) {
+      response.setHeader('Upgrade', 'websocket');
+      response.setHeader('Sec-WebSocket-Version', '13');
+    }
+    respondXrpcError(response, refusal.status, refusal.error, refusal.message);
   } else if ('body' in refusal) {
     respondText(response, refusal.status, refusal.body);
   } else {

@@ -73,6 +73,24 @@ export function respondError(response: ServerResponse, status: number, message: 
   else respondJson(response, status, { message });
 }
 
+/** Longest message of an XRPC error, in bytes: clients read 1,024 of the answer, and JSON can write a byte as six. */
+const xrpcMessageBytesMax = 900;
+
+/** Answers with an XRPC error, which any page may read. HEAD gets the headers alone. */
+export function respondXrpcError(
+  response: ServerResponse,
+  status: number,
+  error: string,
+  message: string,
+): void {
+  response.setHeader('Access-Control-Allow-Origin', '*');
+  let end = Math.min(message.length, xrpcMessageBytesMax);
+  const excess = (): number => Buffer.byteLength(JSON.stringify(message.slice(0, end))) - xrpcMessageBytesMax;
+  for (let more = excess(); more > 0; more = excess()) end -= Math.ceil(more / 6);
+  const body = JSON.stringify({ error, message: message.slice(0, end) });
+  respond(response, status, 'application/json', body);
+}
+
 /**
  * Answers with bytes that do not change while the process runs, or with 304 when the client has them. `etag` comes with
  * its quotes; `bytes` are not written to.
@@ -87,6 +105,37 @@ export function respondUnlessKnown(
   response.setHeader('ETag', etag);
   if (matches(request.headers['if-none-match'], etag)) response.writeHead(304).end();
   else respond(response, 200, contentType, bytes);
+}
+
+const oneRange = /^bytes=([0-9]*)-([0-9]*)$/;
+
+/** The same, or a part of it where the client asks for one range: a download goes on where it was cut off. */
+export function respondBytes(
+  request: IncomingMessage,
+  response: ServerResponse,
+  etag: string,
+  contentType: string,
+  bytes: Uint8Array,
+): void {
+  const { range, 'if-range': ifRange, 'if-none-match': known } = request.headers;
+  const [, first = '', last = ''] = oneRange.exec(range ?? '') ?? [];
+  response.setHeader('Accept-Ranges', 'bytes');
+  const isWhole = first === '' && last === '';
+  if (isWhole || (ifRange !== undefined && ifRange !== etag) || matches(known, etag)) {
+    respondUnlessKnown(request, response, etag, contentType, bytes);
+    return;
+  }
+  response.setHeader('ETag', etag);
+  const { length } = bytes;
+  const start = first === '' ? Math.max(0, length - Number(last)) : Number(first);
+  const end = first === '' || last === '' ? length : Math.min(length, Number(last) + 1);
+  if (start >= end) {
+    response.setHeader('Content-Range', `bytes */${length}`);
+    respond(response, 416, contentType, '');
+    return;
+  }
+  response.setHeader('Content-Range', `bytes ${start}-${end - 1}/${length}`);
+  respond(response, 206, contentType, bytes.subarray(start, end));
 }
 
 /** Weak comparison of an `If-None-Match` list, as RFC 9110 section 13.1.2 asks. */

@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import type { CoverageRow } from '../event/coverage.ts';
 import type { Filter } from '../event/filter.ts';
+import { messageOf } from '../event/websocket-frame.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { CloseReason, Progress, Subscription, Transport } from '../fanout/transport.ts';
 import { readClientMessage } from '../wire/options-update.ts';
@@ -14,13 +15,12 @@ import {
   closePolicy,
   closeTryAgainLater,
   cutCloseReason,
-  deliveryCloses,
-  gapMessage,
-  progressMessage,
 } from '../wire/server-messages.ts';
+import { type SessionWire, v1Wire, type WireClose } from '../wire/session-wire.ts';
 import type { SubscribeRequest } from '../wire/subscribe-query.ts';
 import { ControlFrames } from './control-frames.ts';
 import type { HeldKind, Holding } from './held-bytes.ts';
+import { IncomingMessages, type MessageReader } from './incoming-messages.ts';
 import { clientBytesPerSecondMax, MessageRate, messageTimeoutMs } from './message-rate.ts';
 import { endMsOf, endOf, type SessionEnd } from './session-counts.ts';
 import type { SessionHost } from './session-host.ts';
@@ -43,15 +43,16 @@ export interface SessionOptions {
   readonly holding: Holding;
   readonly host: WebSocketSessionHost;
   /** What the client asked for, and where delivery starts is `afterTimeUs`. Not kept: its filter may be large. */
-  readonly request: SubscribeRequest;
+  readonly request: Pick<SubscribeRequest, 'filter' | 'encoding' | 'requireHello' | 'progress'>;
+  /** Which it speaks; without, the first. */
+  readonly wire?: SessionWire;
+  /** What the client is told before anything else. */
+  readonly notice?: string | undefined;
   /** The client's address, as limits count it. */
   readonly remoteAddress: string;
   /** Where delivery starts; undefined is live. Fixed here, also when delivery waits for a hello. */
   readonly afterTimeUs: number | undefined;
 }
-
-/** Bytes of a message from which on it is read in its turn: reading fewer takes a thread 2 ms at most. */
-const longMessageBytes = 64 * 1024;
 
 /** `WebSocket.OPEN`. */
 const open = 1;
@@ -68,7 +69,7 @@ function sessionOf(socket: object): WebSocketSession {
  * nothing: one `write` beyond the socket's high-water mark (64 KiB). Of what a client sends: one unfinished message, and what
  * waits for its turn. All of it is counted by its holding. It keeps no timer: its owner visits it (session-timer.ts).
  */
-export class WebSocketSession implements Transport {
+export class WebSocketSession implements Transport, MessageReader {
   readonly encoding: Encoding;
   readonly remoteAddress: string;
   readonly wantsProgress: boolean;
@@ -78,7 +79,9 @@ export class WebSocketSession implements Transport {
   readonly #host: WebSocketSessionHost;
   readonly #holding: Holding;
   readonly #afterTimeUs: number | undefined;
+  readonly #wire: SessionWire;
   readonly #control: ControlFrames;
+  readonly #incoming: IncomingMessages;
   readonly #liveness = new SubscriberLiveness();
   readonly #rate = new MessageRate();
   /** Of the filter in force. */
@@ -87,14 +90,11 @@ export class WebSocketSession implements Transport {
   /** The delivery loop was told to wait for `drained`. */
   #full = false;
   #ending: SessionEnd | undefined;
-  /** Messages that wait for their turn, oldest first. */
-  #waiting: Buffer[] = [];
-  /** When the message that the client is sending began; `Infinity` between messages. */
-  #messageSinceMs = Infinity;
   /** When the next ping is due or, once the end has begun, the socket's end; of `performance.now()`. */
   #dueMs: number;
 
-  constructor({ ws, socket, holding, host, request, remoteAddress, afterTimeUs }: SessionOptions) {
+  constructor(options: SessionOptions) {
+    const { ws, socket, holding, host, request, remoteAddress, afterTimeUs, notice } = options;
     this.encoding = request.encoding;
     this.remoteAddress = remoteAddress;
     this.wantsProgress = request.progress;
@@ -102,7 +102,9 @@ export class WebSocketSession implements Transport {
     this.#ws = ws;
     this.socket = socket;
     this.#host = host;
+    this.#wire = options.wire ?? v1Wire;
     this.#control = new ControlFrames(ws, socket);
+    this.#incoming = new IncomingMessages(this, ws, holding, host.turns);
     this.#holding = holding;
     holding.letGo = this.#letGo;
     this.#afterTimeUs = afterTimeUs;
@@ -110,6 +112,7 @@ export class WebSocketSession implements Transport {
     this.#dueMs = performance.now() + host.timing.pingIntervalMs;
     host.counts.opened++;
     this.#listen();
+    if (notice !== undefined) this.#say(notice);
     if (!request.requireHello) this.#subscribe(request.filter);
   }
 
@@ -129,17 +132,22 @@ export class WebSocketSession implements Transport {
   }
 
   progress(report: Progress): void {
-    if (this.#ws.readyState === open) this.socket.write(progressMessage(report));
+    this.#say(this.#wire.progressOf(report));
   }
 
   gap(row: CoverageRow): boolean {
-    return this.write(gapMessage(row));
+    this.#say(this.#wire.gapOf(row));
+    return !this.#full;
+  }
+
+  /** Sends a message beside events. */
+  #say(text: string): void {
+    this.write(this.encoding.message?.(text) ?? messageOf(text));
   }
 
   /** Called by the delivery loop: ends the connection with a close frame. */
   close(reason: CloseReason): void {
-    const { code, text } = deliveryCloses[reason];
-    this.#close(reason, code, text);
+    this.#closeBy(reason, this.#wire.closeOf(reason));
   }
 
   /** Ends the connection because the server stops. */
@@ -174,9 +182,10 @@ export class WebSocketSession implements Transport {
     );
     if (isStalled && stallTimeoutMs > 0) {
       const seconds = stallTimeoutMs / 1000;
-      this.#close('stalled', closePolicy, `no progress for ${seconds}s: read faster, or filter more`);
+      const text = `no progress for ${seconds}s: read faster, or filter more`;
+      this.#closeBy('stalled', this.#wire.stallOf(text));
     }
-    if (nowMs - this.#messageSinceMs >= messageTimeoutMs) {
+    if (this.#incoming.unfinishedMs(nowMs) >= messageTimeoutMs) {
       const seconds = messageTimeoutMs / 1000;
       this.#abandon('message_unfinished', closePolicy, `a message did not end within ${seconds}s`);
     }
@@ -221,7 +230,7 @@ export class WebSocketSession implements Transport {
       sessionOf(this).#begin(endOf(by, code));
     },
     data(this: object): void {
-      sessionOf(this).#received();
+      sessionOf(this).received();
     },
     end(this: object): void {
       sessionOf(this).#begin('client_gone');
@@ -238,27 +247,16 @@ export class WebSocketSession implements Transport {
   }
 
   #message(data: Buffer, isBinary: boolean): void {
-    this.#messageSinceMs = Infinity;
+    this.#incoming.ended();
     if (!this.#affords(data.length) || this.#ws.readyState !== open) return;
-    if (isBinary) this.#host.counts.message('ignored_binary');
-    else if (data.length > longMessageBytes || this.#waiting.length > 0) this.#waitForTurn(data);
-    else this.#read(data);
+    if (!this.#wire.takesMessages) {
+      this.#host.counts.message('failure');
+      this.#close('bad_message', closePolicy, 'this stream takes no messages');
+    } else if (isBinary) this.#host.counts.message('ignored_binary');
+    else this.#incoming.take(data);
   }
 
-  /** A long message is read in its turn. What comes behind it waits too, and meanwhile the client is not read. */
-  #waitForTurn(data: Buffer): void {
-    this.#waiting.push(data);
-    this.#ws.pause();
-    this.#host.turns.take(this.remoteAddress, () => {
-      const next = this.#waiting.shift();
-      if (next === undefined) return;
-      if (this.#ws.readyState === open) this.#read(next);
-      if (this.#waiting.length === 0) this.#ws.resume();
-      this.#received();
-    });
-  }
-
-  #read(data: Buffer): void {
+  read(data: Buffer): void {
     const { counts } = this.#host;
     const message = readClientMessage(data.toString(), this.#maxMessageSizeBytes);
     switch (message.kind) {
@@ -277,14 +275,9 @@ export class WebSocketSession implements Transport {
     }
   }
 
-  /** Looks at what is left of the client's bytes once all complete messages have been handled. */
-  #received(): void {
-    let bytes = this.#ws.unfinishedBytes;
-    // Not while its own messages wait: it cannot send the rest.
-    if (bytes === 0 || this.#waiting.length > 0) this.#messageSinceMs = Infinity;
-    else if (this.#messageSinceMs === Infinity) this.#messageSinceMs = performance.now();
-    for (const { length } of this.#waiting) bytes += length;
-    this.#holding.set('message', bytes);
+  /** What has come has been read. */
+  received(): void {
+    this.#incoming.received();
     this.#control.read();
   }
 
@@ -299,8 +292,7 @@ export class WebSocketSession implements Transport {
 
   /** Ends the connection and looks at nothing more that the client sends. */
   #abandon(why: SessionEnd, code: number, reason: string): void {
-    this.#messageSinceMs = Infinity;
-    this.#waiting = [];
+    this.#incoming.drop();
     this.#close(why, code, reason);
     this.#ws.dropInput();
   }
@@ -327,6 +319,11 @@ export class WebSocketSession implements Transport {
     this.#subscription?.drained();
   }
 
+  #closeBy(why: SessionEnd, { code, text, error }: WireClose): void {
+    if (this.#ending === undefined && error !== undefined) this.#say(error);
+    this.#close(why, code, text);
+  }
+
   #close(why: SessionEnd, code: number, reason: string): void {
     if (this.#ending !== undefined) return;
     this.#begin(why);
@@ -343,7 +340,7 @@ export class WebSocketSession implements Transport {
 
   #gone(): void {
     this.#begin('client_gone');
-    this.#waiting = [];
+    this.#incoming.drop();
     this.#host.counts.end(this.#ending as SessionEnd);
     this.#host.gone(this);
   }

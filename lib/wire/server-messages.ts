@@ -3,9 +3,7 @@
 // of the closes sent on purpose and the room that a reason has are here; lib/session sends them, and answers protocol
 // violations. When there is progress to tell is the delivery loop's decision.
 
-import { ByteWriter } from '../byte-writer.ts';
 import type { CoverageRow } from '../event/coverage.ts';
-import { closeMessage, openMessage, textMessage } from '../event/websocket-frame.ts';
 import { wantedDidsPerAddressMax } from '../fanout/address-table.ts';
 import type { CloseReason, Progress } from '../fanout/transport.ts';
 import { coverageFields } from './coverage-row.ts';
@@ -66,23 +64,4 @@ export function progressText({ positionUs, newestUs, live }: Progress): string {
 /** The notice of a gap. Its place is `time_us`: events before it come before, those after it behind. */
 export function gapText(row: CoverageRow): string {
   return JSON.stringify({ kind: 'gap', time_us: row.toUs, gap: coverageFields(row) });
-}
-
-/** Progress as a WebSocket message, a text one on compressed connections too; the caller owns it. */
-export function progressMessage(report: Progress): Buffer {
-  return messageOf(progressText(report));
-}
-
-/** The same of a gap. */
-export function gapMessage(row: CoverageRow): Buffer {
-  return messageOf(gapText(row));
-}
-
-function messageOf(text: string): Buffer {
-  const out = new ByteWriter(256);
-  const bytes = Buffer.from(text);
-  const start = openMessage(out);
-  out.bytes(bytes, 0, bytes.length);
-  closeMessage(out, start, textMessage);
-  return out.buffer.subarray(0, out.length);
 }

@@ -6,7 +6,9 @@ import {
   type Dictionary,
   DictionaryStore,
   defaultDictionaryPath,
+  packagedDictionaryPath,
   readDictionary,
+  v2DictionaryIds,
 } from '../codec/dictionary.ts';
 import {
   hasOfficialDictionary,
@@ -15,6 +17,8 @@ import {
 } from '../codec/official-dictionary.ts';
 import type { Config } from '../config/config.ts';
 import { type ZstdEncodings, zstdEncodings } from '../fanout/dictionary-encoding.ts';
+import { type V2Encodings, v2Encodings } from '../fanout/v2-encodings.ts';
+import type { DictionarySource } from '../http/dictionary-routes.ts';
 
 /** What {@link openCodec} makes; the caller closes the compressor. */
 export interface Codec {
@@ -22,6 +26,9 @@ export interface Codec {
   readonly dictionaries: DictionaryStore;
   /** What compressed subscribers can have. */
   readonly zstdEncodings: ZstdEncodings;
+  /** Those of the second wire, the current one first; behind them those of the first. */
+  readonly v2Dictionaries: DictionarySource;
+  readonly v2Encodings: V2Encodings;
 }
 
 /**
@@ -56,5 +63,28 @@ export async function openCodec(
   const withoutDictionary = () => compressor.withDictionary(undefined);
   const officialId = dictionaries.hasOfficial ? officialDictionary.id : undefined;
   const encodings = zstdEncodings(current.id, openers, withoutDictionary, officialId);
-  return { compressor, dictionaries, zstdEncodings: encodings };
+  const v2Dictionaries = withV2Dictionaries(dictionaries);
+  const v2Openers = new Map(
+    [...v2Dictionaries.byId].map(([id, dictionary]) => [id, () => compressor.withDictionary(dictionary)]),
+  );
+  return {
+    compressor,
+    dictionaries,
+    zstdEncodings: encodings,
+    v2Dictionaries,
+    v2Encodings: v2Encodings(v2Openers),
+  };
+}
+
+/** The package's own for the second wire, and behind them those of the first, which differ from them in their ids. */
+function withV2Dictionaries(store: DictionaryStore): DictionarySource & { byId: Map<number, Dictionary> } {
+  const own = v2DictionaryIds.map((id) => readDictionary(packagedDictionaryPath(id)));
+  const byId = new Map<number, Dictionary>();
+  for (const dictionary of [...own, store.default, ...store.additional]) {
+    if (!byId.has(dictionary.id)) byId.set(dictionary.id, dictionary);
+  }
+  const entries = [...byId.values()].map(({ id, bytes, sha256 }) => {
+    return { id, bytes: bytes.length, sha256, default: id === own[0].id };
+  });
+  return { byId, list: () => entries, get: (id) => byId.get(id)?.bytes };
 }

@@ -34,7 +34,7 @@ export interface ServerLogEntry {
 export interface SubscriberServerOptions {
   readonly config: Config;
   readonly log: LogReader;
-  readonly codec: Pick<Codec, 'dictionaries' | 'zstdEncodings'>;
+  readonly codec: Omit<Codec, 'compressor'>;
   /** Memory of the `AddressTable`, shared by all threads. */
   readonly addresses: SharedArrayBuffer;
   /** Of the time that events are stamped with: {@link TrustedTime.memory}. */
@@ -86,6 +86,8 @@ export class SubscriberServer implements Delivery {
       log,
       dictionaries: codec.dictionaries,
       zstdEncodings: codec.zstdEncodings,
+      v2Dictionaries: codec.v2Dictionaries,
+      v2Encodings: codec.v2Encodings,
       addresses: table,
       trustedProxies: config.trustedProxies,
       limits: { ...publicHttpLimits, socketsMax: options.plainSocketsMax },

@@ -69,7 +69,6 @@ describe('delivery', () => {
       },
       request: {
         filter: passAll,
-        cursor: undefined,
         encoding: encodings.json,
         requireHello: false,
         progress: false,

@@ -1,7 +1,8 @@
 // Progress messages, read as a client does, and the room for a reason in a close.
 
 import { describe, expect, it } from 'vitest';
-import { cutCloseReason, gapMessage, gapText, progressMessage } from '../../lib/wire/server-messages.ts';
+import { messageOf } from '../../lib/event/websocket-frame.ts';
+import { cutCloseReason, gapText, progressText } from '../../lib/wire/server-messages.ts';
 
 describe('a progress message', () => {
   it.each([
@@ -18,7 +19,7 @@ describe('a progress message', () => {
       { cursor: 1e15 + 1, lag_us: 8_007_199_254_740_990, live: false },
     ],
   ])('%j', (report, progress) => {
-    const message = progressMessage(report);
+    const message = messageOf(progressText(report));
     expect(message[0]).toBe(0x81);
     expect(message[1]).toBe(message.length - 2);
     expect(message[1]).toBeLessThan(126);
@@ -42,7 +43,7 @@ describe('a gap', () => {
   };
 
   it('is a text message with the fields of /coverage, and a relay only if there is one', () => {
-    const message = gapMessage(row);
+    const message = messageOf(gapText(row));
     expect(message[0]).toBe(0x81);
     expect(JSON.parse(message.toString('utf8', 4))).toEqual({ kind: 'gap', time_us: 9, gap: fields });
     expect(gapText({ reason: 'log_cut', relay: '', fromUs: 5, toUs: 9, count: 1 })).not.toContain('relay');

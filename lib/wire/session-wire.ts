@@ -1,0 +1,35 @@
+// What a WebSocket session says and takes that differs between the two wires; this file has the first one's. Texts alone: how
+// they are framed is the encoding's, when they are sent lib/session's.
+
+import type { CoverageRow } from '../event/coverage.ts';
+import type { CloseReason, Progress } from '../fanout/transport.ts';
+import { closePolicy, deliveryCloses, gapText, progressText } from './server-messages.ts';
+
+/** How a session ends. */
+export interface WireClose {
+  readonly code: number;
+  /** In the close frame. */
+  readonly text: string;
+  /** A message in front of it. */
+  readonly error?: string;
+}
+
+/** See the file comment. */
+export interface SessionWire {
+  /** Whether messages from the client are read; where they are not, one ends the session. */
+  readonly takesMessages: boolean;
+  progressOf(report: Progress): string;
+  gapOf(row: CoverageRow): string;
+  closeOf(reason: CloseReason): WireClose;
+  /** @param text why the client is taken for one that does not read. */
+  stallOf(text: string): WireClose;
+}
+
+/** The wire of `/subscribe`. */
+export const v1Wire: SessionWire = {
+  takesMessages: true,
+  progressOf: progressText,
+  gapOf: gapText,
+  closeOf: (reason) => deliveryCloses[reason],
+  stallOf: (text) => ({ code: closePolicy, text }),
+};

@@ -1,0 +1,83 @@
+// What the server says of its own accord on the second wire: notices at the start of a stream, errors before its end, and the
+// codes of closes. What may be retried never ends with a code that clients take for final. lib/session sends them.
+
+import { subscribeEventsNsid } from '../event/v2-event.ts';
+import type { CloseReason } from '../fanout/transport.ts';
+import { closePolicy, deliveryCloses } from './server-messages.ts';
+import type { SessionWire } from './session-wire.ts';
+
+/** The server has failed. */
+const closeInternalError = 1011;
+
+/** From here on a cursor is a time, and so are all that this server gives: `seq` is `time_us`. */
+const timeCursorMin = 1e15;
+
+/** Where a stream begins. */
+export interface V2Start {
+  /** As of `SubscriptionSource.subscribe`. */
+  readonly afterTimeUs: number | undefined;
+  /** What the client is told before the first event. */
+  readonly notice?: string;
+}
+
+/**
+ * What a cursor means now. It is inclusive. One that is older than all that there is, a number of another server's among them, starts
+ * with the oldest, one from the future with the next event; both are told.
+ * @param nowUs no event is newer. @param oldestUs the log has everything since; 0 when it is empty.
+ */
+export function startOfV2(cursor: number | undefined, nowUs: number, oldestUs: number): V2Start {
+  if (cursor === undefined) return { afterTimeUs: undefined };
+  if (cursor > nowUs) {
+    return {
+      afterTimeUs: undefined,
+      notice: infoText('FutureCursor', 'the cursor is in the future: the stream starts with the next event'),
+    };
+  }
+  const isTooOld = cursor < timeCursorMin || cursor < (oldestUs === 0 ? nowUs : oldestUs);
+  if (!isTooOld) return { afterTimeUs: cursor - 1 };
+  const from = oldestUs === 0 ? nowUs : oldestUs;
+  return {
+    afterTimeUs: 0,
+    notice: infoText(
+      'OutdatedCursor',
+      `the cursor is older than what this server keeps: the stream starts at ${from}`,
+    ),
+  };
+}
+
+/** A notice. */
+export function infoText(name: string, message: string): string {
+  return JSON.stringify({
+    $type: 'message',
+    payload: { $type: `${subscribeEventsNsid}#info`, message, name },
+  });
+}
+
+/** The last message before a close. */
+export function errorText(error: string, message: string): string {
+  return JSON.stringify({ $type: 'error', error, message });
+}
+
+/** The second wire, as a session speaks it. */
+export const v2Wire: SessionWire = {
+  takesMessages: false,
+  progressOf: () => '',
+  gapOf: () => '',
+  closeOf(reason: CloseReason) {
+    const { text } = deliveryCloses[reason];
+    if (reason !== 'delivery_failed') return deliveryCloses[reason];
+    return {
+      code: closeInternalError,
+      text,
+      error: errorText('InternalError', `${text}: come back with your cursor`),
+    };
+  },
+  stallOf: (text) => ({
+    code: closePolicy,
+    text,
+    error: errorText(
+      'ConsumerTooSlow',
+      `${text}; come back with the seq of the last event that you have, plus one`,
+    ),
+  }),
+};

@@ -1,0 +1,81 @@
+// `getZstdDictionary` over raw sockets: which dictionary, what may be kept, and parts.
+
+import { expect, it } from 'vitest';
+import type { DictionarySource } from '../../lib/http/dictionary-routes.ts';
+import { listening } from './listening.ts';
+import { exchange, head } from './raw-client.ts';
+
+const path = '/xrpc/network.bsky.jetstream.getZstdDictionary';
+const bytes = Buffer.from('a dictionary, if you like');
+const older = Buffer.from('the one before');
+const v2Dictionaries: DictionarySource = {
+  list: () => [
+    { id: 20, bytes: bytes.length, sha256: '', default: true },
+    { id: 19, bytes: older.length, sha256: '', default: false },
+  ],
+  get: (id) =>
+    new Map([
+      [20, bytes],
+      [19, older],
+    ] as const).get(id as 20),
+};
+
+async function get(query: string, headers: string[] = []) {
+  const { port } = await listening({ v2Dictionaries });
+  const answer = await exchange(port, head(`GET ${path}${query}`, headers));
+  return { ...answer, headers: Object.fromEntries(answer.headers) };
+}
+
+it('sends the current one to who has none, which is not kept for long', async () => {
+  const { status, headers, body } = await get('', ['Origin: https://a.test']);
+  expect([status, body]).toEqual([200, bytes.toString()]);
+  expect(headers).toMatchObject({
+    'content-type': 'application/octet-stream',
+    'x-zstd-dictionary-id': '20',
+    etag: '"zstd-dict-20"',
+    'access-control-allow-origin': '*',
+    'cache-control': 'public, max-age=300',
+  });
+});
+
+it.each([
+  ['?id=20', bytes],
+  ['?id=19', older],
+])('sends %s, for ever', async (query, expected) => {
+  const { status, headers, body } = await get(query);
+  expect([status, body]).toEqual([200, expected.toString()]);
+  expect(headers['cache-control']).toBe('public, max-age=31536000, immutable');
+});
+
+it.each(['0', '-1', '21', '99999999999999999999'])('knows no %s', async (id) => {
+  const { status, body } = await get(`?id=${id}`);
+  expect(status).toBe(404);
+  expect(JSON.parse(body)).toMatchObject({
+    error: 'DictionaryNotFound',
+    message: expect.stringContaining('20'),
+  });
+});
+
+it.each(['x', '1.5', '0x10'])('refuses %s, which is no integer', async (id) => {
+  const { status, body } = await get(`?id=${id}`);
+  expect(status).toBe(400);
+  expect(JSON.parse(body).error).toBe('InvalidRequest');
+});
+
+it.each([
+  ['bytes=2-11', 206, 'dictionary'],
+  ['bytes=-4', 206, 'like'],
+  ['bytes=14-', 206, 'if you like'],
+  ['bytes=90-', 416, ''],
+  ['lines=1-2', 200, bytes.toString()],
+])('answers a range %s with %d', async (range, status, body) => {
+  const answer = await get('', [`Range: ${range}`]);
+  expect([answer.status, answer.body]).toEqual([status, body]);
+});
+
+it('is not sent to who has it', async () => {
+  const { status } = await get('?id=20', ['If-None-Match: "zstd-dict-20"']);
+  expect(status).toBe(304);
+  const part = await get('?id=20', ['Range: bytes=0-1', 'If-Range: "zstd-dict-19"']);
+  expect(part.status).toBe(200);
+});

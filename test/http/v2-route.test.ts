@@ -1,0 +1,162 @@
+// `GET /xrpc/network.bsky.jetstream.subscribeEvents` over real sockets: the handshake, its refusals, and what sessions say and take.
+
+import { describe, expect, it, vi } from 'vitest';
+import { WebSocket } from '../../lib/websocket.ts';
+import { addressTable } from '../support/addresses.ts';
+import { closeOf, listening, nowUs } from './listening.ts';
+import { exchange, handshake, head } from './raw-client.ts';
+
+const path = '/xrpc/network.bsky.jetstream.subscribeEvents';
+
+/** The messages of a ws client, as they come. */
+function messagesOf(client: WebSocket): { text: string; isBinary: boolean }[] {
+  const messages: { text: string; isBinary: boolean }[] = [];
+  client.on('message', (data, isBinary) => void messages.push({ text: String(data), isBinary }));
+  return messages;
+}
+
+function headersOf(answer: { headers: readonly (readonly [string, string])[] }): Record<string, string> {
+  return Object.fromEntries(answer.headers);
+}
+
+describe('the handshake', () => {
+  it.each([
+    ['xrpc.v1.json', 'xrpc.v1.json'],
+    ['a, xrpc.v1.json , b', 'xrpc.v1.json'],
+    ['XRPC.V1.JSON', undefined],
+    ['xrpc.v1.json2', undefined],
+    ['(bad', undefined],
+    [undefined, undefined],
+  ])('with the sub-protocol %s agrees on %s, and on no extension', async (offered, agreed) => {
+    const { raw } = await listening();
+    const { answer } = await raw(path, {
+      Origin: 'http://a.test',
+      'Sec-WebSocket-Protocol': offered,
+      'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits',
+    });
+    expect(answer?.status).toBe(101);
+    expect(headersOf(answer!)['sec-websocket-protocol']).toBe(agreed);
+    expect(headersOf(answer!)['sec-websocket-extensions']).toBeUndefined();
+  });
+
+  it('takes ten thousand DIDs in a request line of 420 KB, escaped', async () => {
+    const { raw, source } = await listening();
+    const dids = Array.from(
+      { length: 10_000 },
+      (_, at) => `dids=did%3Aplc%3A${String(at).padStart(24, 'a')}`,
+    );
+    expect((await raw(`${path}?${dids.join('&')}`)).answer?.status).toBe(101);
+    await vi.waitFor(() => expect(source.subscriptions[0]?.filters[0].dids.size).toBe(10_000));
+  });
+});
+
+describe('a refusal', () => {
+  it.each([
+    ['a handshake', (target: string) => handshake(target, { Connection: 'Upgrade, close' })],
+    ['a plain request', (target: string) => head(`GET ${target}`)],
+  ])('of %s with bad parameters is an XRPC error of 1,024 bytes at most', async (_name, requestOf) => {
+    const { port, listener } = await listening();
+    for (const [query, error] of [
+      ['cursor=-1', 'InvalidRequest'],
+      ['zstdDictionary=9', 'UnknownZstdDictionary'],
+      [`dids=${'%22'.repeat(20_000)}`, 'InvalidRequest'],
+      ['wantedDids=did:web:a', 'InvalidRequest'],
+    ]) {
+      const answer = await exchange(port, requestOf(`${path}?${query}`));
+      expect(answer.status).toBe(400);
+      expect(headersOf(answer)).toMatchObject({
+        'content-type': 'application/json',
+        'access-control-allow-origin': '*',
+      });
+      expect(Buffer.byteLength(answer.body)).toBeLessThanOrEqual(1024);
+      expect(JSON.parse(answer.body)).toEqual({ error, message: expect.any(String) });
+    }
+    expect(listener.sessions.refusals.get('bad_dictionary')).toBe(1);
+  });
+
+  it.each([
+    ['a plain request', head(`GET ${path}?kinds=sync`)],
+    ['another version', handshake(path, { 'Sec-WebSocket-Version': '8' })],
+    ['no key', handshake(path, { 'Sec-WebSocket-Key': undefined })],
+  ])('of %s with good parameters tells to upgrade', async (_name, text) => {
+    const { port } = await listening();
+    const answer = await exchange(port, text);
+    expect(answer.status).toBe(426);
+    expect(headersOf(answer)).toMatchObject({ upgrade: 'websocket', 'sec-websocket-version': '13' });
+    expect(JSON.parse(answer.body)).toMatchObject({ error: 'UpgradeRequired' });
+  });
+
+  it('for want of places is never a 429, and says when to come back', async () => {
+    const { port, raw } = await listening({ addresses: addressTable({ subscribersPerAddressMax: 1 }) });
+    await raw(path);
+    const answer = await exchange(port, handshake(path));
+    expect(answer.status).toBe(503);
+    expect(headersOf(answer)['retry-after']).toBe('30');
+    expect(JSON.parse(answer.body)).toMatchObject({ error: 'ServiceUnavailable' });
+    // As ever on the first wire.
+    expect((await exchange(port, handshake('/subscribe'))).status).toBe(429);
+  });
+});
+
+describe('a session', () => {
+  it('starts at its cursor, and says nothing of it', async () => {
+    const { client, source } = await listening({ log: { oldestUs: 5, lastTimeUs: nowUs } as never });
+    const messages = messagesOf(await client(`${path}?cursor=${nowUs - 5}`));
+    await vi.waitFor(() => expect(source.subscriptions).toHaveLength(1));
+    expect(source.subscriptions[0].afterTimeUs).toBe(nowUs - 6);
+    expect(messages).toEqual([]);
+  });
+
+  it.each([
+    [`${nowUs + 1}`, 'FutureCursor', undefined],
+    ['0', 'OutdatedCursor', 0],
+  ])('with the cursor %s is told first: %s', async (cursor, name, afterTimeUs) => {
+    const { port, source } = await listening();
+    const client = new WebSocket(`ws://127.0.0.1:${port}${path}?cursor=${cursor}`);
+    const messages = messagesOf(client);
+    await vi.waitFor(() => expect(messages).toHaveLength(1));
+    expect(messages[0].isBinary).toBe(false);
+    expect(JSON.parse(messages[0].text)).toMatchObject({ $type: 'message', payload: { name } });
+    expect(source.subscriptions[0].afterTimeUs).toBe(afterTimeUs);
+    client.terminate();
+  });
+
+  it.each([
+    ['text', '{}'],
+    ['binary', Buffer.from('x')],
+    ['empty', ''],
+  ])('ends with 1008 at a %s message, and takes control frames', async (_name, message) => {
+    const { client, source } = await listening();
+    const socket = await client(path);
+    const ponged = new Promise((resolve) => socket.once('pong', resolve));
+    socket.ping();
+    await ponged;
+    const closed = closeOf(socket);
+    socket.send(message);
+    expect(await closed).toEqual({ code: 1008, reason: 'this stream takes no messages' });
+    expect(source.subscriptions[0].ends).toBe(1);
+  });
+
+  it('that the log fails is told so, and may be retried', async () => {
+    const { client, source } = await listening();
+    const socket = await client(path);
+    const messages = messagesOf(socket);
+    const closed = closeOf(socket);
+    source.subscriptions[0].transport.close('delivery_failed');
+    expect((await closed).code).toBe(1011);
+    expect(JSON.parse(messages[0].text)).toMatchObject({ $type: 'error', error: 'InternalError' });
+  });
+
+  it('ends with 1001 when the server stops', async () => {
+    const { client, listener } = await listening();
+    const closed = closeOf(await client(path));
+    await listener.stop(1000);
+    expect((await closed).code).toBe(1001);
+  });
+
+  it('is pinged', async () => {
+    const { client } = await listening({ timing: { pingIntervalMs: 30 } });
+    const socket = await client(path);
+    await new Promise((resolve) => socket.once('ping', resolve));
+  });
+});
