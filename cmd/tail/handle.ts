@@ -3,7 +3,6 @@
 
 import { resolveTxt } from 'node:dns/promises';
 import { UsageError } from '../../lib/errors.ts';
-import { isDid } from '../../lib/event/did.ts';
 
 /** How a domain is asked. */
 export interface HandleSources {
@@ -22,6 +21,8 @@ const answerCharsMax = 2_048;
 /** A domain of at least two parts, the last of which is no number. */
 const handlePattern =
   /^(?=.{3,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/i;
+
+const didPattern = /^did:[a-z]+:[a-zA-Z0-9._:%-]{1,2000}$/;
 
 /** Whether a text is a handle, with or without `@`. */
 export function isHandle(text: string): boolean {
@@ -66,6 +67,6 @@ async function didOnServer(handle: string, { fetch }: HandleSources, signal: Abo
 }
 
 function checked(did: string): string {
-  if (isDid(did)) return did;
+  if (didPattern.test(did)) return did;
   throw new Error('it names no DID');
 }
