@@ -3,7 +3,8 @@
 
 import { readDictionary } from '../lib/codec/dictionary.ts';
 import type { Command } from '../lib/config/command-line.ts';
-import { type TailRequest, tailRequestCommand } from './tail/request.ts';
+import { publicSources } from './tail/handle.ts';
+import { type TailRequest, tailRequestCommand, withDids } from './tail/request.ts';
 import { showTail, type TailTerminal } from './tail/tail.ts';
 
 /** How long a socket that is being closed may keep the process. */
@@ -18,7 +19,8 @@ async function tail(request: TailRequest): Promise<void> {
   process.stderr.on('error', () => {});
   try {
     const { dictionaryPath: path } = request;
-    await showTail(request, path === undefined ? undefined : readDictionary(path).bytes, terminal());
+    const dictionary = path === undefined ? undefined : readDictionary(path).bytes;
+    await showTail(await withDids(request, publicSources), dictionary, terminal());
   } finally {
     setTimeout(() => process.exit(), lingerMsMax).unref();
   }

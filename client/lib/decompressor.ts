@@ -11,6 +11,9 @@ import type { Platform } from './platform.ts';
 /** Largest dictionary taken from a server, in bytes. */
 const dictionaryBytesMax = 1024 * 1024;
 
+/** Where the decoder's `zstd.wasm` is, or what is in it. */
+export type WasmSource = string | URL | Uint8Array<ArrayBuffer>;
+
 /** A zstd frame as text, or why not: `other` means that it was made with another dictionary. */
 export type Content = { readonly text: string } | { readonly fault: 'damaged' | 'other' };
 
@@ -25,15 +28,26 @@ export class Decompressor {
     this.#zstd = zstd;
   }
 
-  /** Keeps `dictionary`. @throws CodedError `CLIENT_BAD_DICTIONARY`, `CODEC_WASM_FAILED`. */
-  static async open(dictionary: Uint8Array): Promise<Decompressor> {
+  /** Keeps `dictionary`. @throws CodedError `CLIENT_BAD_DICTIONARY`, `CLIENT_NO_DECODER`. */
+  static async open(
+    dictionary: Uint8Array,
+    wasm: WasmSource | undefined,
+    platform: Platform,
+  ): Promise<Decompressor> {
     const view = new DataView(dictionary.buffer, dictionary.byteOffset, dictionary.byteLength);
     if (dictionary.length < 8 || view.getUint32(0, true) !== dictionaryMagic) {
       const text = `${dictionary.length} bytes are no zstd dictionary: give the one that the server compresses with`;
       throw new UsageError('CLIENT_BAD_DICTIONARY', text);
     }
-    const { openWasmDecompressor } = await import('../../lib/codec/wasm-module.ts');
-    return new Decompressor(view.getUint32(4, true), await openWasmDecompressor(dictionary));
+    try {
+      const bytes = wasm === undefined ? undefined : await wasmBytes(wasm, platform);
+      const { openWasmDecompressor } = await import('../../lib/codec/wasm-module.ts');
+      return new Decompressor(view.getUint32(4, true), await openWasmDecompressor(dictionary, bytes));
+    } catch (cause) {
+      const { message } = (cause instanceof CodedError ? (cause.cause as Error) : cause) as Error;
+      const text = `the zstd decoder does not load: ${message}. In a page, serve zstd.wasm of @bokuweb/zstd-wasm and give its address as "zstdWasm", or do without "compress".`;
+      throw new CodedError('CLIENT_NO_DECODER', text, { cause });
+    }
   }
 
   /** The text of one zstd frame that has at most `bytesMax` bytes of it. Never throws. */
@@ -52,6 +66,24 @@ export class Decompressor {
   close(): void {
     this.#zstd.close();
   }
+}
+
+/** How WebAssembly begins. */
+const wasmMagic = '\0asm';
+
+/** @throws Error that names the address. */
+async function wasmBytes(source: WasmSource, platform: Platform): Promise<Uint8Array<ArrayBuffer>> {
+  let bytes = source;
+  let name = 'what was given';
+  if (!(bytes instanceof Uint8Array)) {
+    name = String(source);
+    const response = await platform.fetch(name, { signal: new AbortController().signal });
+    if (response.status !== 200) throw new Error(`${name} answers ${response.status}`);
+    bytes = new Uint8Array(await response.arrayBuffer());
+  }
+  // The library would say nothing about it, and never be loaded.
+  if (String.fromCharCode(...bytes.subarray(0, wasmMagic.length)) === wasmMagic) return bytes;
+  throw new Error(`${name} is no WebAssembly`);
 }
 
 /**

@@ -32,6 +32,26 @@ export interface StreamFilter {
   readonly maxMessageSizeBytes?: number | undefined;
 }
 
+/** Names that are meant as a part of a filter: another case or number, as JavaScript lets them through. */
+const nearName = /^(wanted|max_?message|collections?$|dids?$|kinds?$|operations?$|subjects?$)/i;
+
+/**
+ * Looks for what would bring everything, or nothing, without a word: a part of a filter by a wrong name, and handles in
+ * place of DIDs. @throws CodedError `CLIENT_BAD_FILTER`.
+ */
+export function checkFilter(filter: StreamFilter): void {
+  const known: readonly string[] = [...listNames, 'maxMessageSizeBytes'];
+  for (const [name, value] of Object.entries(filter)) {
+    if (known.includes(name) || value === undefined || !nearName.test(name)) continue;
+    const text = `${name} is no part of a filter, and left out it would bring everything: give one of ${known.join(', ')}`;
+    throw new UsageError('CLIENT_BAD_FILTER', text);
+  }
+  const handle = filter.wantedDids?.find((did) => !did.startsWith('did:'));
+  if (handle === undefined) return;
+  const what = handle.includes('.') ? 'is a handle: give the DID of the account' : 'is no DID';
+  throw new UsageError('CLIENT_BAD_FILTER', `wantedDids: ${handle.slice(0, 100)} ${what}, as did:plc:…`);
+}
+
 /** What a connection asks for beside the filter. */
 export interface RequestOptions {
   /** Microseconds since 1970; undefined is live. */

@@ -7,7 +7,7 @@ import { Connection, type ConnectionEnd, type EndReason } from './connection.ts'
 import type { Request } from './filter.ts';
 import type { Disconnected, StreamState } from './notice.ts';
 import type { Platform } from './platform.ts';
-import { askForRefusal, causeOf, isLasting, type Refusal } from './refusal.ts';
+import { askForRefusal, causeOf, isElsewhere, isLasting, type Refusal } from './refusal.ts';
 import type { ClientTiming } from './timing.ts';
 
 /** Who uses a link. */
@@ -32,7 +32,7 @@ const unknownDictionary = /^unknown zstd dictionary/;
 /** A server's words about a bad `options_update`. */
 const refusedUpdate = /^failed to parse subscriber options/;
 
-/** Failures in a row, before any connection, after which answers such as 400 and 404 are believed: a minute or so. */
+/** Failures in a row, before any connection, after which answers such as 400 and 403 are believed: a minute or so. */
 const refusalsMax = 8;
 
 /** See the file comment. */
@@ -140,16 +140,18 @@ export class Link {
     const { code, reason, url } = end;
     let { why } = end;
     const unopened = why === 'not_connected' && url !== undefined;
-    const refusal = unopened
+    const answer = unopened
       ? await askForRefusal(url, this.#platform, this.#timing.connectTimeoutMs)
       : undefined;
     if (this.#isOver()) return;
+    const refusal = answer !== undefined && 'status' in answer ? answer : undefined;
+    const cause = answer !== undefined && 'cause' in answer ? answer.cause : undefined;
     const fault = refusal?.fault ?? (refusedUpdate.test(reason) ? reason : undefined);
     if (fault !== undefined && unknownDictionary.test(fault) && this.#host.forgetDictionary())
       why = 'dictionary_changed';
     else if (fault !== undefined)
       throw new UsageError('CLIENT_REFUSED', `the server refuses the subscription: ${fault}`);
-    if (this.connections === 0 && failures >= refusalsMax && refusal !== undefined) giveUpOn(refusal);
+    if (this.connections === 0 && refusal !== undefined) giveUpOn(refusal, url as string, failures);
     const backoffMs = retryDelayMs(failures, this.#platform.random, this.#timing);
     // Added, so that those who were told the same moment do not all come in it.
     const retryMs = Math.min(refusal?.retryAfterMs ?? 0, this.#timing.retryAfterMaxMs) + backoffMs;
@@ -160,6 +162,7 @@ export class Link {
       reason,
       status: refusal?.status,
       words: refusal?.words ?? '',
+      cause,
       retryMs,
     });
     if (this.#isOver()) return;
@@ -173,10 +176,17 @@ export class Link {
   }
 }
 
-/** @throws CodedError `CLIENT_NOT_UPGRADED` unless the answer may be another one soon. */
-function giveUpOn({ status, words }: Refusal): void {
-  if (!isLasting(status)) return;
+/** @throws CodedError `CLIENT_REFUSED`, `CLIENT_NOT_UPGRADED`, unless the answer may be another one soon. */
+function giveUpOn({ status, words }: Refusal, url: string, failures: number): void {
   const answer = words === '' ? `${status}` : `${status} (${words})`;
+  if (isElsewhere(status)) {
+    const { origin, pathname } = new URL(url);
+    throw new UsageError(
+      'CLIENT_REFUSED',
+      `there is no subscription at ${origin}${pathname}: the server answers ${answer}. Check the path of the address`,
+    );
+  }
+  if (failures < refusalsMax || !isLasting(status)) return;
   throw new CodedError(
     'CLIENT_NOT_UPGRADED',
     `no connection in ${refusalsMax} attempts, and the server answers ${answer} to a plain request: ${causeOf(status)}`,

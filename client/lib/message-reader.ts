@@ -2,7 +2,7 @@
 // dictionary in use, and gets it from the server when the caller has given none.
 
 import { UsageError } from '../../lib/errors.ts';
-import { Decompressor, fetchDictionary } from './decompressor.ts';
+import { Decompressor, fetchDictionary, type WasmSource } from './decompressor.ts';
 import { type MalformedReason, type Message, readMessage } from './event.ts';
 import type { Platform } from './platform.ts';
 
@@ -15,18 +15,20 @@ export type ReadMessage = Message & { readonly text: string };
 /** See the file comment. */
 export class MessageReader {
   readonly #given: Uint8Array | undefined;
+  readonly #wasm: WasmSource | undefined;
   #decompressor: Decompressor | undefined;
 
-  /** @param dictionary kept; undefined: the server's own. */
-  constructor(dictionary: Uint8Array | undefined) {
+  /** @param dictionary kept; undefined: the server's own. @param wasm of the decoder, where it does not find it by itself. */
+  constructor(dictionary: Uint8Array | undefined, wasm: WasmSource | undefined) {
     this.#given = dictionary;
+    this.#wasm = wasm;
   }
 
   /** Makes ready for zstd frames; at once when it is. @throws CodedError as `fetchDictionary` and `Decompressor.open`. */
   async prepare(url: URL, platform: Platform, timeoutMs: number): Promise<void> {
-    this.#decompressor ??= await Decompressor.open(
-      this.#given ?? (await fetchDictionary(url, platform, timeoutMs)),
-    );
+    if (this.#decompressor !== undefined) return;
+    const dictionary = this.#given ?? (await fetchDictionary(url, platform, timeoutMs));
+    this.#decompressor = await Decompressor.open(dictionary, this.#wasm, platform);
   }
 
   /** Of the dictionary in use. A server that has several has to be told: by itself it sends what every v1 client reads. */

@@ -52,6 +52,8 @@ export interface Disconnected {
   readonly status: number | undefined;
   /** How that answer begins, when it is of 400 to 499; of foreign origin, may be empty. */
   readonly words: string;
+  /** Why there was no connection and no answer, as far as the runtime tells: `ECONNREFUSED`, `ENOTFOUND`. */
+  readonly cause: string | undefined;
   /** Until the next attempt. */
   readonly retryMs: number;
 }

@@ -42,6 +42,8 @@ export interface Platform {
   nowMs(): number;
   /** Uniform in [0, 1). */
   random(): number;
+  /** Tells a developer what nobody else hears: see `warnings.ts`. */
+  warn(text: string): void;
 }
 
 /** What every runtime with web interfaces has. Read at use, so that a page can put a WebSocket of its own in place. */
@@ -53,5 +55,6 @@ export function globalPlatform(): Platform {
     clearTimeout: (timer) => clearTimeout(timer as Parameters<typeof clearTimeout>[0]),
     nowMs: Date.now,
     random: Math.random,
+    warn: (text) => console.warn(text),
   };
 }

@@ -1,5 +1,6 @@
-// Why a handshake failed: a WebSocket does not tell the status of the answer, so the same address is asked over plain
-// HTTP. v1 servers check parameters before they look for a handshake, so bad ones are named in the answer. Never rejects.
+// Why a handshake failed: a WebSocket does not tell the status of the answer, nor why there was none, so the same address
+// is asked over plain HTTP. v1 servers check parameters before they look for a handshake, so bad ones are named in the
+// answer. Never rejects.
 
 import { httpUrl } from './filter.ts';
 import type { Platform } from './platform.ts';
@@ -20,12 +21,18 @@ const faultPattern = /^(subscribe: )?(invalid (cursor|subscriber options|options
 /** Characters of an answer that are shown. */
 const shownCharsMax = 200;
 
-/** Asks; undefined when there is no answer, or a page may not see it. @param url of the handshake. */
+/** There is no answer, or a page may not see it. */
+export interface NoAnswer {
+  /** What the runtime says about it, such as `ECONNREFUSED`; undefined when it does not tell. */
+  readonly cause: string | undefined;
+}
+
+/** Asks. @param url of the handshake. */
 export async function askForRefusal(
   url: string,
   platform: Platform,
   timeoutMs: number,
-): Promise<Refusal | undefined> {
+): Promise<Refusal | NoAnswer> {
   const abort = new AbortController();
   const timer = platform.setTimeout(() => abort.abort(), timeoutMs);
   try {
@@ -39,13 +46,25 @@ export async function askForRefusal(
       fault: faultPattern.test(text) ? text : undefined,
       retryAfterMs: retryAfter === null ? undefined : retryAfterMs(retryAfter, platform.nowMs()),
     };
-  } catch {
-    return undefined;
+  } catch (error) {
+    return { cause: abort.signal.aborted ? 'ETIMEDOUT' : codeOf(error) };
   } finally {
     platform.clearTimeout(timer);
     // Whatever is left of an endless answer.
     abort.abort();
   }
+}
+
+/** The code of what a fetch failed by. Node wraps the error of the socket, Bun has it as it is, browsers and Deno tell none. */
+function codeOf(error: unknown): string | undefined {
+  const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } };
+  const found = cause?.code ?? code;
+  return typeof found === 'string' && found !== '' ? found.slice(0, shownCharsMax) : undefined;
+}
+
+/** Whether the answer says that there is nothing to subscribe to at this address. */
+export function isElsewhere(status: number): boolean {
+  return status === 404 || status === 405 || status === 410;
 }
 
 /** Whether the answer says that the same request will not do. Those of 408, 425 and 429 ask to try it again. */
@@ -56,8 +75,6 @@ export function isLasting(status: number): boolean {
 /** What may be behind answers that name no fault of the subscription. A plain request does not show why a handshake fails. */
 export function causeOf(status: number): string {
   if (status === 401 || status === 403) return 'it lets nobody in without credentials, or not from here';
-  if (status === 404 || status === 405 || status === 410)
-    return 'there is no subscription there: check the address';
   if (status === 426) return 'a proxy before it does not pass on Upgrade';
   return (
     'it has no room, or does not take the handshake: WebSockets of browsers and of Node itself always offer ' +

@@ -2,6 +2,7 @@
 // was delivered is Position's to know, what waits EventQueue's, connections are Link's. Made by `subscribe`.
 
 import { CursorSaver, type CursorStore } from './cursor-saver.ts';
+import type { WasmSource } from './decompressor.ts';
 import {
   type Gap,
   type MalformedReason,
@@ -10,7 +11,14 @@ import {
   type StreamEvent,
 } from './event.ts';
 import { EventQueue, type QueueLimits } from './event-queue.ts';
-import { optionsUpdate, type Request, requestOf, type StreamFilter, wantedBy } from './filter.ts';
+import {
+  checkFilter,
+  optionsUpdate,
+  type Request,
+  requestOf,
+  type StreamFilter,
+  wantedBy,
+} from './filter.ts';
 import { Link } from './link.ts';
 import { MessageReader } from './message-reader.ts';
 import type { StreamNotice, StreamStatus } from './notice.ts';
@@ -35,6 +43,7 @@ export interface StreamSetup<Value> {
   readonly untilUs: number;
   readonly compress: boolean;
   readonly dictionary: Uint8Array | undefined;
+  readonly zstdWasm: WasmSource | undefined;
   readonly store: CursorStore | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onNotice: (notice: StreamNotice) => void;
@@ -87,7 +96,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
     this.#requested = setup.filter;
     this.#position = new Position(setup.cursor);
     this.#queue = new EventQueue(setup.limits);
-    this.#reader = new MessageReader(setup.dictionary);
+    this.#reader = new MessageReader(setup.dictionary, setup.zstdWasm);
     if (setup.store !== undefined) {
       this.#saver = new CursorSaver(setup.store, setup.platform, setup.timing, (error) =>
         this.#notice({ kind: 'save_failed', error }),
@@ -132,9 +141,10 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
 
   /**
    * Replaces the whole filter: what is left out is no condition any more. Events that are on their way were chosen by the
-   * old one.
+   * old one. @throws CodedError `CLIENT_BAD_FILTER`.
    */
   update(filter: StreamFilter): void {
+    checkFilter(filter);
     this.#filter = filter;
     this.#isWanted = wantedBy(filter);
     // What the server has stored under that name was the old one.
@@ -155,8 +165,8 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
 
   /**
    * The next event; the one before counts as finished from now on. Rejects with what ends the stream: `CLIENT_REFUSED`
-   * (the server refuses the subscription), `CLIENT_NOT_UPGRADED`, `CLIENT_NO_DICTIONARY`, `CLIENT_WRONG_DICTIONARY`, `CLIENT_BAD_DICTIONARY`,
-   * `CLIENT_CONCURRENT_NEXT`, `CODEC_WASM_FAILED`, an error of the cursor store's `load`, of `transform` or `onNotice`.
+   * (the server refuses the subscription, or has none at this path), `CLIENT_NOT_UPGRADED`, `CLIENT_NO_DICTIONARY`, `CLIENT_WRONG_DICTIONARY`, `CLIENT_BAD_DICTIONARY`,
+   * `CLIENT_CONCURRENT_NEXT`, `CLIENT_NO_DECODER`, an error of the cursor store's `load`, of `transform` or `onNotice`.
    */
   async next(): Promise<IteratorResult<Value, undefined>> {
     const finished = this.#inHand;

@@ -4,11 +4,12 @@
 import type { CursorStore } from './cursor-saver.ts';
 import type { RecordsByCollection, StreamEvent } from './event.ts';
 import { defaultQueueLimits, type QueueLimits } from './event-queue.ts';
-import { readUrl, type StreamFilter } from './filter.ts';
+import { checkFilter, readUrl, type StreamFilter } from './filter.ts';
 import type { StreamNotice } from './notice.ts';
 import { globalPlatform, type Platform } from './platform.ts';
 import { EventStream } from './stream.ts';
 import { type ClientTiming, defaultClientTiming } from './timing.ts';
+import { warnings } from './warnings.ts';
 
 export type { EndReason } from './connection.ts';
 export type { CursorStore } from './cursor-saver.ts';
@@ -45,9 +46,17 @@ export interface SubscribeOptions extends StreamFilter {
   readonly compress?: boolean | undefined;
   /** The server's zstd dictionary; without it a Slipstream server is asked for its own. v1 servers have no such answer. */
   readonly dictionary?: Uint8Array | undefined;
+  /**
+   * In pages whose bundler does not serve the zstd decoder's file: the address of `zstd.wasm` of @bokuweb/zstd-wasm, or its bytes.
+   * One for the whole page, by the first compressed stream.
+   */
+  readonly zstdWasm?: string | URL | Uint8Array<ArrayBuffer> | undefined;
   /** Ends the stream, and with it the loop, without an error. */
   readonly signal?: AbortSignal | undefined;
-  /** Hears of connections, progress, gaps and malformed messages. What it throws ends the stream. */
+  /**
+   * Hears of connections, progress, gaps and malformed messages. What it throws ends the stream. Without it, a stream that has had no
+   * connection for 10 s, or cannot save its cursor, says so by `console.warn`.
+   */
   readonly onNotice?: ((notice: StreamNotice) => void) | undefined;
   /** Bounds of what may wait for the consumer. */
   readonly queue?: Partial<QueueLimits> | undefined;
@@ -66,7 +75,7 @@ export function subscribe<Value>(
 /**
  * Subscribes. The stream connects with its first `next()`, reconnects by itself, and ends by `break`, `close()`, the
  * signal, `untilUs`, or an error that no new attempt could mend. `Records` says what records look like, by collection.
- * @throws CodedError `CLIENT_BAD_URL`.
+ * @throws CodedError `CLIENT_BAD_URL`, `CLIENT_BAD_FILTER`.
  */
 export function subscribe<Records extends object = RecordsByCollection>(
   options: SubscribeOptions,
@@ -75,6 +84,8 @@ export function subscribe(
   options: SubscribeOptions & { readonly transform?: (event: StreamEvent, text: string) => unknown },
 ): EventStream<unknown> {
   const { url, filter, cursor } = readUrl(options.url, options);
+  checkFilter(options);
+  const platform = { ...globalPlatform(), ...options.platform };
   return new EventStream({
     url,
     filter,
@@ -82,12 +93,13 @@ export function subscribe(
     untilUs: options.untilUs ?? Number.POSITIVE_INFINITY,
     compress: options.compress ?? false,
     dictionary: options.dictionary,
+    zstdWasm: options.zstdWasm,
     store: options.cursorStore,
     signal: options.signal,
-    onNotice: options.onNotice ?? (() => {}),
+    onNotice: options.onNotice ?? warnings(options.url, platform),
     transform: options.transform ?? ((event) => event),
     limits: { ...defaultQueueLimits, ...options.queue },
     timing: { ...defaultClientTiming, ...options.timing },
-    platform: { ...globalPlatform(), ...options.platform },
+    platform,
   });
 }

@@ -1,17 +1,21 @@
 // What a bundler makes of the client for browsers, with as little of the daemon as is shared, and that it works in one.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
+import { zstdCompressSync } from 'node:zlib';
 import { build, type Rolldown } from 'vite';
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { defaultDictionaryPath, readDictionary } from '../../lib/codec/dictionary.ts';
+import { wasmFiles } from '../../lib/codec/wasm-module.ts';
 import { FramePool } from '../../simulator/lib/frame-pool.ts';
 import { SyntheticNetwork } from '../../simulator/lib/network.ts';
 import { RelayServer } from '../../simulator/lib/relay-server.ts';
 import { Daemon } from '../../test/support/daemon.ts';
+import { postEvent, V1Server } from './v1-server.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const entry = join(root, 'client/lib/subscribe.ts');
@@ -85,18 +89,68 @@ test.skipIf(browser === undefined)(
   60_000,
 );
 
-/** What a page of the bundle posts to `/result`. */
-async function resultOf(page: string): Promise<unknown> {
-  const files = new Map(
-    output.map((file) => [`/${file.fileName}`, file.type === 'chunk' ? file.code : file.source]),
-  );
+test.skipIf(browser === undefined)(
+  `a decoder that is not served ends the stream, and can be served elsewhere${browser ? '' : ' (skipped: no Chromium)'}`,
+  async () => {
+    await using server = await V1Server.listen();
+    const dictionary = readDictionary(defaultDictionaryPath()).bytes;
+    server.onConnection = (socket) =>
+      socket.send(zstdCompressSync(JSON.stringify(postEvent('a', 5)), { dictionary }));
+    /** What a stream with each of these gives, on one page. */
+    const tellOf = (...wasm: string[]): Promise<unknown> => {
+      const page = `<!doctype html><script type="module">
+        import { subscribe } from '/client.js';
+        const told = [];
+        const dictionary = Uint8Array.from(atob('${Buffer.from(dictionary).toString('base64')}'), (c) => c.charCodeAt(0));
+        for (const zstdWasm of [${wasm}]) {
+          try {
+            const stream = subscribe({ url: '${server.url}', compress: true, dictionary, zstdWasm });
+            for await (const event of stream) { told.push(event.time_us); break; }
+          } catch (error) {
+            told.push(error.code + ' ' + error.message);
+          }
+        }
+        await fetch('/result', { method: 'POST', body: JSON.stringify(told) });
+      </script>`;
+      return resultOf(page, { isElsewhere: true });
+    };
+    const is = (pattern: RegExp) => expect.stringMatching(pattern);
+    expect(await tellOf('undefined', "'/elsewhere.wasm'")).toEqual([
+      is(/^CLIENT_NO_DECODER .*failed to load wasm binary file at '.*\/zstd\.wasm'/),
+      is(/^CLIENT_NO_DECODER .*failed to load wasm/),
+    ]);
+    expect(await tellOf("'/nowhere.wasm'", 'new Uint8Array(9)', "'/elsewhere.wasm'", 'undefined')).toEqual([
+      is(/^CLIENT_NO_DECODER .*\/nowhere\.wasm answers 404\. .* as "zstdWasm"/),
+      is(/^CLIENT_NO_DECODER .*what was given is no WebAssembly/),
+      5,
+      5,
+    ]);
+  },
+  60_000,
+);
+
+/** As a bundle is in which the decoder's file is a file, beside or elsewhere: Vite puts it into the code of a library. */
+const inlined = /data:application\/wasm;base64,[\w+/=]*/;
+
+/** What a page of the bundle posts to `/result`. @param isElsewhere the decoder's file is `/elsewhere.wasm`, and not inlined. */
+async function resultOf(page: string, { isElsewhere = false } = {}): Promise<unknown> {
+  const files = new Map<string, string | Uint8Array>();
+  for (const file of output) {
+    const content = file.type === 'chunk' ? file.code : file.source;
+    if (!isElsewhere || typeof content !== 'string') files.set(`/${file.fileName}`, content);
+    else files.set(`/${file.fileName}`, content.replace(inlined, '/zstd.wasm'));
+  }
+  if (isElsewhere) files.set('/elsewhere.wasm', await readFile(wasmFiles().get('zstd.wasm') as URL));
   const { promise, resolve: done } = Promise.withResolvers<unknown>();
   const server = createServer(async (request, response) => {
     const file = files.get(request.url as string);
     const type = request.url?.endsWith('.wasm') ? 'application/wasm' : 'text/javascript';
     if (file !== undefined) response.setHeader('content-type', type).end(file);
     else if (request.url === '/') response.setHeader('content-type', 'text/html').end(page);
-    else response.end();
+    else {
+      response.statusCode = request.url?.endsWith('.wasm') ? 404 : 200;
+      response.end();
+    }
     if (request.url !== '/result') return;
     const body = await request.toArray();
     done(JSON.parse(Buffer.concat(body).toString()));

@@ -68,6 +68,8 @@ export class FakePlatform implements Platform {
   chance = 0.5;
   /** Answers to plain requests; undefined: no network. */
   response: { status: number; body?: string; headers?: Record<string, string> } | undefined;
+  /** What a plain request fails with where there is no network. */
+  fetchError: Error = new TypeError('fetch failed');
   readonly fetched: string[] = [];
   readonly #timers = new Map<object, { dueMs: number; call: () => void }>();
 
@@ -91,6 +93,8 @@ export class FakePlatform implements Platform {
 
   readonly nowMs = (): number => this.timeMs;
   readonly random = (): number => this.chance;
+  readonly warned: string[] = [];
+  readonly warn = (text: string): void => void this.warned.push(text);
 
   readonly setTimeout = (call: () => void, ms: number): object => {
     const timer = {};
@@ -102,7 +106,7 @@ export class FakePlatform implements Platform {
 
   readonly fetch = async (url: string): Promise<Response> => {
     this.fetched.push(url);
-    if (this.response === undefined) throw new TypeError('fetch failed');
+    if (this.response === undefined) throw this.fetchError;
     const { status, body = '', headers = {} } = this.response;
     return new Response(body, { status, headers });
   };

@@ -4,7 +4,14 @@ import { SubjectHasher } from '../../lib/event/subject.ts';
 import { wantedNames } from '../../lib/wire/wanted-filter.ts';
 import { seededRandom } from '../../test/support/events.ts';
 import type { StreamEvent } from '../lib/event.ts';
-import { optionsUpdate, readUrl, requestOf, wantedBy } from '../lib/filter.ts';
+import {
+  checkFilter,
+  optionsUpdate,
+  readUrl,
+  requestOf,
+  type StreamFilter,
+  wantedBy,
+} from '../lib/filter.ts';
 
 const none = { cursor: undefined, compress: false, dictionaryId: undefined };
 
@@ -51,6 +58,32 @@ test('the whole filter of an address is options, which an update replaces', () =
   expect(readUrl('ws://a.example?maxMessageSizeBytes=7', { maxMessageSizeBytes: 9 }).filter).toMatchObject({
     maxMessageSizeBytes: 9,
   });
+});
+
+test.each([
+  [{ wantedCollection: ['a.b.c'] }, /^wantedCollection is no part of a filter.* wantedCollections/],
+  [{ wantedcollections: ['a.b.c'] }, /^wantedcollections is no part/],
+  [{ collections: ['a.b.c'] }, /^collections is no part/],
+  [{ maxMessageSize: 5 }, /^maxMessageSize is no part/],
+  [{ wantedDids: ['alice.example'] }, /alice\.example is a handle: give the DID of the account/],
+  [{ wantedDids: ['did:plc:a', 'alice'] }, /alice is no DID/],
+])('%j would bring everything or nothing, and is refused', (filter, message) => {
+  expect(() => checkFilter(filter as StreamFilter)).toThrow(
+    expect.objectContaining({
+      code: 'CLIENT_BAD_FILTER',
+      exitCode: 2,
+      message: expect.stringMatching(message),
+    }),
+  );
+});
+
+test('other options stand beside a filter', () => {
+  checkFilter({
+    url: 'ws://a.example',
+    cursor: 1,
+    wantedDids: ['did:plc:a'],
+    wantedKind: undefined,
+  } as StreamFilter);
 });
 
 test('a filter becomes a query', () => {

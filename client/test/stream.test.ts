@@ -162,7 +162,6 @@ describe('attempts', () => {
   test.each([
     [400, 'Bad Request\n', /answers 400 \(Bad Request\) .* permessage-deflate/],
     [403, '', /answers 403 .* lets nobody in/],
-    [404, '{"message":"Not Found"}', /answers 404 \({"message":"Not Found"}\) .* check the address/],
   ])(
     'a server that answers %d and never was connected is given up, with the cause',
     async (status, body, why) => {
@@ -185,6 +184,94 @@ describe('attempts', () => {
       expect(platform.timers).toBe(0);
     },
   );
+
+  test.each([404, 405, 410])(
+    'a path that answers %d has no subscription, which is said at once',
+    async (status) => {
+      const { platform, stream, notices } = start({ url: 'ws://server.example/firehose' });
+      platform.response = { status, body: 'Not Found' };
+      const next = stream.next();
+      await settle();
+      platform.socket.fail();
+      await expect(next).rejects.toMatchObject({
+        code: 'CLIENT_REFUSED',
+        exitCode: 2,
+        message: `there is no subscription at ws://server.example/firehose: the server answers ${status} (Not Found). Check the path of the address`,
+      });
+      expect(notices).toEqual([]);
+      expect(platform.timers).toBe(0);
+    },
+  );
+
+  test('but it is waited for once it was there', async () => {
+    const { platform, stream, notices } = start();
+    platform.response = { status: 404 };
+    void stream.next();
+    await settle();
+    platform.socket.open();
+    for (let attempt = 1; attempt <= 10; attempt++) await failOnce(platform, notices);
+    expect(stream.status.state).not.toBe('ended');
+  });
+
+  test.each([
+    ['as Node wraps it', new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } })],
+    ['as Bun has it', Object.assign(new Error('Unable to connect'), { code: 'ECONNREFUSED' })],
+    ['as browsers hide it', new TypeError('Failed to fetch')],
+  ])('why there is no answer is told, %s', async (name, error) => {
+    const { platform, stream, notices } = start();
+    platform.fetchError = error;
+    void stream.next();
+    await settle();
+    platform.socket.fail();
+    await settle();
+    const cause = name.includes('hide') ? undefined : 'ECONNREFUSED';
+    expect(notices).toMatchObject([{ kind: 'disconnected', status: undefined, cause }]);
+  });
+
+  test('without onNotice an outage of ten seconds is a warning, once', async () => {
+    const platform = new FakePlatform();
+    platform.fetchError = new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } });
+    const stream = subscribe({ url: 'ws://server.example:9999', platform });
+    void stream.next();
+    const failFor = async (seconds: number): Promise<void> => {
+      for (let second = 0; second < seconds; second++) {
+        await platform.pass(1_000);
+        if (platform.socket.readyState === 0) platform.socket.fail();
+      }
+    };
+    await failFor(9);
+    expect(platform.warned).toEqual([]);
+    await failFor(300);
+    const warning =
+      'slipstream-client: nothing listens at server.example:9999: is the server running?; trying again until it works';
+    expect(platform.warned).toEqual([warning]);
+    while (platform.socket.readyState !== 0) await platform.pass(1_000);
+    platform.socket.open();
+    platform.socket.lose();
+    await failFor(9);
+    expect(platform.warned).toHaveLength(1);
+    await failFor(60);
+    expect(platform.warned).toEqual([warning, warning]);
+    await stream.close();
+  });
+
+  test('without onNotice a cursor that is not saved is a warning, once', async () => {
+    const platform = new FakePlatform();
+    const cursorStore = {
+      load: () => undefined,
+      save: () => Promise.reject(new Error('disk full')),
+    };
+    const stream = subscribe({ url: 'ws://server.example', platform, cursorStore });
+    void stream.next();
+    await settle();
+    platform.socket.open();
+    platform.socket.message(progress(10));
+    await platform.pass(5_000);
+    expect(platform.warned).toEqual([
+      'slipstream-client: the cursor is not saved: Error: disk full; trying again every second',
+    ]);
+    await stream.close();
+  });
 
   test.each([408, 429, 500, 503])('a server that answers %d is asked for ever', async (status) => {
     const { platform, stream, notices } = start();
@@ -213,7 +300,7 @@ describe('attempts', () => {
     const next = stream.next();
     await settle();
     platform.socket.open();
-    stream.update({ wantedDids: ['nonsense'] });
+    stream.update({ wantedCollections: ['nonsense'] });
     platform.socket.lose(1000, 'failed to parse subscriber options: invalid subscriber options');
     await expect(next).rejects.toMatchObject({ code: 'CLIENT_REFUSED' });
   });

@@ -20,37 +20,67 @@ export const inColour: Paint = (style, text) => `\x1b[${codes[style]}m${text}\x1
 /** For those without, and files. */
 export const plain: Paint = (_, text) => text;
 
-/** Columns of the time, of what an event is and of its collection, so that most lines are aligned. */
-const timeColumns = 18;
-const wordColumns = 8;
-const collectionColumns = 22;
+/** Columns of an operation and of a collection in short, so that most lines are aligned; one name takes both. */
+const operationColumns = 6;
+const collectionColumns = 12;
+const whatColumns = operationColumns + 1 + collectionColumns;
+/** A collection's name may take so much of the line, and so many columns of a short one. */
+const nameShareMax = 0.2;
+const nameColumnsMin = 16;
+/** Names of a collection begin so more often than not. */
+const usualPrefix = 'app.bsky.';
 /** Characters of a name that are shown; longer ones are legal and rare. */
 const nameCharsMax = 80;
-/** Where that leaves the text fewer columns, the DID has fewer. */
+/** From here on a time has its milliseconds, unless it is now. */
+const wideColumns = 120;
+/** Where that leaves the text fewer columns, the account has fewer. */
 const textColumnsMin = 40;
-const shortDidColumns = 18;
-/** Columns of what a record points at in short, as most are, after its text. */
-const shortTargetColumns = shortDidColumns + 17;
+const shortDidChars = 14;
+/** Columns of what a record points at in short, as most are: an arrow, a DID, a record key. */
+const shortTargetColumns = 2 + shortDidChars + 14;
 /** Columns of a line where there is no terminal to say. */
 export const defaultColumns = 200;
 
 /**
- * Time, what happened, collection, account and record key, the start of what the record says and what it points at; at
- * most `columns` wide. `paint` does not count.
+ * Time, what happened, collection, account, the start of what the record says and what it points at; at most `columns`
+ * wide, from 45 on. Text and target come first: the account is whole, and has the record key, where there is room left, as in
+ * a deletion. `isLive`: it is of now, and needs no date. `paint` does not count.
  */
-export function prettyLine(event: StreamEvent, columns: number, paint: Paint): string {
+export function prettyLine(event: StreamEvent, columns: number, paint: Paint, isLive: boolean): string {
   const { style, word, collection, rkey, text, target } = partsOf(event);
-  const name = shown(collection).padEnd(collectionColumns);
-  const accountOf = (didCharsMax: number): string =>
-    shown(event.did, didCharsMax) + (rkey === '' ? '' : `/${shown(rkey)}`);
-  const fixed = timeColumns + wordColumns + name.length + 4;
-  // The text is worth more than the whole of a DID.
-  const wished = textColumnsMin + (text === '' || target === '' ? 0 : shortTargetColumns);
-  const isNarrow = columns - fixed - accountOf(nameCharsMax).length < wished && text + target !== '';
-  const account = accountOf(isNarrow ? shortDidColumns : nameCharsMax);
-  const start = `${paint('dim', timeOf(event.time_us))} ${paint(style, word.padEnd(wordColumns))}`;
-  const end = endOf(text, target, columns - fixed - account.length);
-  return `${start} ${paint('cyan', name)} ${paint('dim', account)} ${end}`.trimEnd();
+  const time = timeOf(event.time_us, isLive, columns);
+  const name = collectionText(collection, columns);
+  const what = (name === '' ? word : `${word.padEnd(operationColumns)} ${name}`).length;
+  const padding = ' '.repeat(Math.max(0, whatColumns - what));
+  const left = columns - time.length - 1 - what - padding.length - 1;
+  const account = accountText(event.did, rkey, left - wishedColumns(text, target));
+  const end = endOf(text, target, left - account.length - 1);
+  const painted =
+    name === ''
+      ? paint(style, word)
+      : `${paint(style, word.padEnd(operationColumns))} ${paint('cyan', name)}`;
+  return `${paint('dim', time)} ${painted}${padding} ${paint('dim', account)} ${end}`.trimEnd();
+}
+
+/** Without the prefix that says nothing; of a name that is long, the end says most. */
+function collectionText(collection: string, columns: number): string {
+  const name = shown(collection.startsWith(usualPrefix) ? collection.slice(usualPrefix.length) : collection);
+  const charsMax = Math.max(nameColumnsMin, Math.floor(columns * nameShareMax));
+  return name.length <= charsMax ? name : `~${name.slice(1 - charsMax)}`;
+}
+
+/** What a text and a target want of a line, with the space before them. */
+function wishedColumns(text: string, target: string): number {
+  if (text + target === '') return 0;
+  if (text === '') return shortTargetColumns + 1;
+  return textColumnsMin + 1 + (target === '' ? 0 : shortTargetColumns + 1);
+}
+
+/** The account with the record key, the account, or the beginning of it: what there is room for. */
+function accountText(did: string, rkey: string, columns: number): string {
+  const whole = shown(did);
+  const forms = [rkey === '' ? whole : `${whole}/${shown(rkey)}`, whole];
+  return forms.find((form) => form.length <= columns) ?? shown(did, shortDidChars);
 }
 
 /** What a record says; then what it points at, if there is room for both. */
@@ -68,7 +98,7 @@ function arrowTo(target: string, columns: number): string {
   const whole = `→ ${shown(target)}`;
   if (whole.length <= columns) return whole;
   const [, did, path] = /^(?:at:\/\/)?([^/]*)(.*)$/s.exec(target) as RegExpExecArray;
-  return `→ ${shown(did, shortDidColumns)}${shown(path.slice(path.lastIndexOf('/')))}`;
+  return `→ ${shown(did, shortDidChars)}${shown(path.slice(path.lastIndexOf('/')))}`;
 }
 
 interface Parts {
@@ -106,10 +136,11 @@ function escaped(character: string): string {
   return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
 }
 
-/** `11-25 00:27:24.997`, in UTC. */
-function timeOf(timeUs: number): string {
+/** `00:27:24` of now, else `11-25 00:27:24` or `11-25 00:27:24.997`, in UTC. */
+function timeOf(timeUs: number, isLive: boolean, columns: number): string {
   const ms = Math.floor(timeUs / 1000);
-  return (ms <= 8.64e15 ? new Date(ms).toISOString() : '').slice(5, 23).replace('T', ' ').padEnd(timeColumns);
+  const text = (ms <= 8.64e15 ? new Date(ms).toISOString() : '').replace('T', ' ');
+  return isLive ? text.slice(11, 19) : text.slice(5, columns < wideColumns ? 19 : 23);
 }
 
 /** Where records have what is worth reading, and what they are about: a like, a follow, a reply, a quote. */

@@ -1,10 +1,11 @@
-// The flags of `slipstream tail`, checked: what to subscribe to, and how to show it. Pure but for the clock it is given;
-// the shell reads files and shows.
+// The flags of `slipstream tail`, checked: what to subscribe to, and how to show it. Pure but for the clock and the ways to ask for
+// handles that it is given; the shell reads files and shows.
 
 import type { StreamFilter } from '../../client/lib/subscribe.ts';
-import { type Command, newCommand, Option } from '../../lib/config/command-line.ts';
+import { type Command, newCommand, Option, shown } from '../../lib/config/command-line.ts';
 import { UsageError } from '../../lib/errors.ts';
 import { listOf, momentForms, parseMoment, wholeNumber } from '../command/flag-values.ts';
+import { didOfHandle, type HandleSources, isHandle } from './handle.ts';
 
 /** What to show, and how. */
 export interface TailRequest extends StreamFilter {
@@ -23,7 +24,8 @@ export interface TailRequest extends StreamFilter {
 }
 
 /** Values of flags that the request takes as they are, and of the others. */
-interface TailFlags extends StreamFilter, Pick<TailRequest, 'url' | 'cursor' | 'top'> {
+interface TailFlags extends StreamFilter, Pick<TailRequest, 'cursor' | 'top'> {
+  readonly url?: string;
   readonly until?: number;
   readonly limit?: number;
   readonly json?: true;
@@ -37,7 +39,7 @@ const description = `Events of a server as they happen, or again.
 
 LIST: values with commas between them; a flag can be given again. TIME: now; ${momentForms} (0: the oldest event). NO_COLOR turns colours off.
 
-It connects again by itself, without a gap. Exit code: 0 done, 1 failed, 2 something to correct.`;
+-d and -s take handles too. It connects again by itself, without a gap. Exit code: 0 done, 1 failed, 2 something to correct.`;
 
 /** The command; it hands what was asked for to `show`. @param isTerminal whether a person looks at the output. */
 export function tailRequestCommand(
@@ -50,9 +52,10 @@ export function tailRequestCommand(
   const operations = ['create', 'update', 'delete'];
   return newCommand('tail', description)
     .summary('events of a Jetstream v1 server, for people and pipes')
-    .option('--url <URL>', 'Jetstream v1 server, Slipstream or another', 'ws://localhost:6008')
+    .argument('[URL]', 'the server, as --url')
+    .option('--url <URL>', 'Jetstream v1 server, Slipstream or another (default: ws://localhost:6008)')
     .option('-c, --wanted-collections <LIST>', 'as app.bsky.feed.post or app.bsky.graph.*', listOf())
-    .option('-d, --wanted-dids <LIST>', 'accounts', listOf())
+    .option('-d, --wanted-dids <LIST>', 'accounts, by DID or handle', listOf())
     .option('-k, --wanted-kinds <LIST>', kinds.join(', '), listOf(kinds))
     .option('-o, --wanted-operations <LIST>', operations.join(', '), listOf(operations))
     .option(
@@ -70,10 +73,31 @@ export function tailRequestCommand(
     .option('--top <N>', 'collections in the counts', wholeNumber(), 15)
     .option('--compress', 'half the bytes on the network')
     .option('--zstd-dictionary <FILE>', 'to decompress with; a Slipstream server is asked for its own')
-    .action((flags: TailFlags) => show(requestOf(flags, isTerminal, nowUs)));
+    .action((word: string | undefined, flags: TailFlags) =>
+      show(requestOf({ ...flags, url: urlOf(word, flags.url) }, isTerminal, nowUs)),
+    );
 }
 
-function requestOf(flags: TailFlags, isTerminal: boolean, nowUs: number): TailRequest {
+/** Where a word in place of a flag is an address, and where one without a scheme is meant to be. */
+const addressPattern = /^([a-z]+:\/\/|localhost\b|[^/]*[.:])/i;
+const plainPattern = /^(localhost|\[|\d+(\.\d+){3}|[^/]*:\d+)/i;
+
+/** The server's address, from either place. One without a scheme is TLS, but for an address of this network or a port. */
+function urlOf(word: string | undefined, flag: string | undefined): string {
+  if (word !== undefined && (flag !== undefined || !addressPattern.test(word))) {
+    const text = flag === undefined ? 'it is no address: write tail wss://host' : '--url is given too';
+    throw new UsageError('CONFIG_UNEXPECTED_ARGUMENT', `${shown(word)} is one argument too many: ${text}`);
+  }
+  const address = word ?? flag ?? 'ws://localhost:6008';
+  if (/^[a-z]+:\/\//i.test(address)) return address;
+  return `${plainPattern.test(address) ? 'ws' : 'wss'}://${address}`;
+}
+
+function requestOf(
+  flags: TailFlags & { readonly url: string },
+  isTerminal: boolean,
+  nowUs: number,
+): TailRequest {
   const { until, limit, json, pretty, stats, compress, zstdDictionary, ...asGiven } = flags;
   if (until !== undefined && until <= (flags.cursor ?? nowUs)) {
     throw new UsageError('CONFIG_FLAG_INVALID', '--until must be after --cursor, which is now without one');
@@ -86,5 +110,21 @@ function requestOf(flags: TailFlags, isTerminal: boolean, nowUs: number): TailRe
     stats: stats ?? false,
     compress: compress ?? zstdDictionary !== undefined,
     dictionaryPath: zstdDictionary,
+  };
+}
+
+/** With DIDs in place of handles. @throws UsageError `TAIL_HANDLE_UNKNOWN`. */
+export async function withDids(request: TailRequest, sources: HandleSources): Promise<TailRequest> {
+  const didOf = (text: string): Promise<string> | string =>
+    isHandle(text) ? didOfHandle(text, sources) : text;
+  const subjectOf = async (text: string): Promise<string> => {
+    const [, scheme, authority, path] = /^(at:\/\/|)([^/]*)(.*)$/s.exec(text) as RegExpExecArray;
+    return `${scheme}${await didOf(authority)}${path}`;
+  };
+  const { wantedDids, wantedSubjects } = request;
+  return {
+    ...request,
+    wantedDids: wantedDids && (await Promise.all(wantedDids.map(didOf))),
+    wantedSubjects: wantedSubjects && (await Promise.all(wantedSubjects.map(subjectOf))),
   };
 }

@@ -2,6 +2,7 @@
 // shown; lines, counts and the bar are made beside it, and the shell says where they go and when to stop.
 
 import type { Writable } from 'node:stream';
+import { outageText } from '../../client/lib/outage.ts';
 import {
   type EventStream,
   type Gap,
@@ -14,7 +15,7 @@ import { LineOutput } from '../command/output.ts';
 import { formatMoment, formatSpan, grouped, printable } from '../command/text.ts';
 import { defaultColumns, inColour, jsonLine, type Paint, plain, prettyLine } from './event-line.ts';
 import type { TailRequest } from './request.ts';
-import { progressOf, replayBar, Tally, tallyLines } from './tally.ts';
+import { progressOf, type ReplaySpan, replayBar, Tally, tallyLines, waitingLine } from './tally.ts';
 
 /** Where a tail writes, and what it is. */
 export interface TailTerminal {
@@ -30,8 +31,8 @@ export interface TailTerminal {
   readonly stop: AbortSignal;
 }
 
-/** Between two drawings of the bar, and of the counts. */
-const barIntervalMs = 200;
+/** Between two drawings of the line that says how far it is, and of the counts. */
+const lineIntervalMs = 200;
 const statsIntervalMs = 1_000;
 /** Characters of a server's words in a message. */
 const wordsCharsMax = 150;
@@ -79,7 +80,9 @@ class TailView {
   #drawnMs = this.#startMs;
   /** Lines of counts on the terminal, to draw over. */
   #drawnLines = 0;
-  #barIsDrawn = false;
+  /** The line below the events that says how far it is, or what is waited for; empty when there is none. */
+  #line = '';
+  #lineIsDrawn = false;
 
   constructor(request: TailRequest, terminal: TailTerminal) {
     this.#request = request;
@@ -97,7 +100,7 @@ class TailView {
         for await (const shown of stream) {
           this.#firstUs ??= shown.event.time_us;
           this.#tally.add(shown.event);
-          if (!stats) this.#output.add(this.#lineOf(shown));
+          if (!stats) this.#output.add(this.#textOf(shown));
           // When nothing waits, a person may; and a reader that takes nothing stops the stream here.
           if (this.#output.isFull || stream.status.queuedEvents === 0) await this.#flush();
           if (this.#output.isGone) break;
@@ -109,7 +112,8 @@ class TailView {
     } finally {
       await stream.close();
       clearInterval(this.#timer);
-      this.#clearBar();
+      this.#line = '';
+      this.#clearLine();
     }
     await this.#end();
   }
@@ -117,38 +121,34 @@ class TailView {
   notice(notice: StreamNotice): void {
     if (notice.kind === 'gap') this.#say(gapText(notice));
     if (notice.kind !== 'disconnected') return;
-    const { why, code, reason, status, words: said, retryMs } = notice;
-    const how = said === '' ? '' : ` "${printable(said, wordsCharsMax)}"`;
-    const answer = status === undefined ? '' : `, the server answers ${status}${how}`;
-    const words = reason === '' ? '' : `, "${printable(reason, wordsCharsMax)}"`;
-    const what = `${why.replaceAll('_', ' ')} (${code})${words}${answer}`;
-    if (this.#stream.status.connections === 0) {
-      throw new CodedError(
-        'TAIL_NOT_CONNECTED',
-        `no connection to ${printable(this.#request.url, 200)}: ${what}`,
-      );
-    }
-    this.#say(`${what}; again in ${formatSpan(retryMs / 1000)}`);
+    const what = printable(outageText(this.#request.url, notice), wordsCharsMax);
+    if (this.#stream.status.connections === 0) throw new CodedError('TAIL_NOT_CONNECTED', what);
+    this.#say(`${what}; again in ${formatSpan(notice.retryMs / 1000)}`);
   }
 
-  #lineOf({ event, text }: Shown): string {
+  #textOf({ event, text }: Shown): string {
     const { outputIsTerminal, columns } = this.#terminal;
-    if (this.#request.json) return jsonLine(text, outputIsTerminal);
-    return prettyLine(event, columns() ?? defaultColumns, this.#paint);
+    const { json, cursor } = this.#request;
+    if (json) return jsonLine(text, outputIsTerminal);
+    const isLive = cursor === undefined || this.#stream.status.live;
+    return prettyLine(event, columns() ?? defaultColumns, this.#paint, isLive);
   }
 
   async #flush(): Promise<void> {
-    this.#clearBar();
+    const { outputIsTerminal } = this.#terminal;
+    // Where the output is no terminal, the line is alone on its own.
+    if (outputIsTerminal) this.#clearLine();
     await this.#output.flush();
+    if (outputIsTerminal) this.#drawLine();
   }
 
   #startDrawing(): void {
-    const { stats, json, cursor } = this.#request;
+    const { stats, json } = this.#request;
     const { outputIsTerminal, messagesAreTerminal } = this.#terminal;
     if (stats && outputIsTerminal && !json) {
       this.#timer = setInterval(() => this.#drawCounts(), statsIntervalMs);
-    } else if (messagesAreTerminal && cursor !== undefined) {
-      this.#timer = setInterval(() => this.#drawBar(), barIntervalMs);
+    } else if (messagesAreTerminal) {
+      this.#timer = setInterval(() => this.#renewLine(), lineIntervalMs);
     }
   }
 
@@ -161,24 +161,36 @@ class TailView {
     return Math.round(rate);
   }
 
-  #drawBar(): void {
+  #renewLine(): void {
     const { status } = this.#stream;
-    if (status.live) {
-      this.#clearBar();
-      return;
+    const columns = this.#terminal.columns() ?? 80;
+    const { url, cursor } = this.#request;
+    if (cursor !== undefined && !status.live && status.connections > 0) {
+      this.#line = replayBar(status, this.#span(cursor, status.newestUs), this.#rate(), columns);
+    } else {
+      this.#line = this.#tally.events > 0 ? '' : waitingLine(status, url, columns);
     }
-    const endUs = Math.min(Date.now() * 1000, this.#request.untilUs ?? Number.POSITIVE_INFINITY);
-    // Servers start at their oldest event when asked for older ones.
-    this.#firstUs ??= status.newestUs;
-    const startUs = Math.max(this.#request.cursor ?? 0, this.#firstUs ?? 0);
-    const bar = replayBar(status, { startUs, endUs }, this.#rate(), this.#terminal.columns() ?? 80);
-    this.#terminal.messages.write(`${clearLine}${bar}`);
-    this.#barIsDrawn = true;
+    this.#clearLine();
+    this.#drawLine();
   }
 
-  #clearBar(): void {
-    if (!this.#barIsDrawn) return;
-    this.#barIsDrawn = false;
+  /** What the replay covers. */
+  #span(cursor: number, newestUs: number | undefined): ReplaySpan {
+    // Servers start at their oldest event when asked for older ones.
+    this.#firstUs ??= newestUs;
+    const endUs = Math.min(Date.now() * 1000, this.#request.untilUs ?? Number.POSITIVE_INFINITY);
+    return { startUs: Math.max(cursor, this.#firstUs ?? 0), endUs };
+  }
+
+  #drawLine(): void {
+    if (this.#line === '') return;
+    this.#terminal.messages.write(this.#line);
+    this.#lineIsDrawn = true;
+  }
+
+  #clearLine(): void {
+    if (!this.#lineIsDrawn) return;
+    this.#lineIsDrawn = false;
     this.#terminal.messages.write(clearLine);
   }
 
@@ -221,7 +233,7 @@ class TailView {
   }
 
   #say(text: string): void {
-    this.#clearBar();
+    this.#clearLine();
     this.#terminal.messages.write(`tail: ${text}\n`);
   }
 }

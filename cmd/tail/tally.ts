@@ -109,6 +109,18 @@ export function replayBar(
   );
 }
 
+/** What is waited for before the first event; `columns` cuts it. */
+export function waitingLine({ state, connections }: StreamStatus, url: string, columns: number): string {
+  const server = printable(url, nameColumns);
+  const text =
+    state === 'ended'
+      ? ''
+      : connections === 0
+        ? `connecting to ${server} …`
+        : `connected to ${server}, waiting for the first event that matches`;
+  return text.slice(0, columns - 1);
+}
+
 /** Where a stream is: live, so far behind, without a connection, or ended. */
 export function progressOf({ state, live, lagUs, newestUs }: StreamStatus): string {
   if (state === 'ended') return newestUs === undefined ? 'nothing' : `up to ${formatMoment(newestUs)}`;

@@ -41,12 +41,19 @@ type Library = typeof import('@bokuweb/zstd-wasm');
 
 let loading: Promise<Library> | undefined;
 
-/** Loads the library once per process: its module is a singleton, and a second `init` would mix two instances. */
-function loadLibrary(): Promise<Library> {
+/** How long its file may take in a page. */
+const loadMsMax = 30_000;
+
+/**
+ * Loads the library once per process, or fails for good: its module is a singleton, a second `init` would mix two instances,
+ * and after one that failed never end. @param wasm for pages:
+ * the bytes of its file, which it otherwise fetches from beside itself.
+ */
+function loadLibrary(wasm?: Uint8Array<ArrayBuffer>): Promise<Library> {
   loading ??= (async () => {
     try {
       const library = await import('@bokuweb/zstd-wasm');
-      await library.init();
+      await initialize(library, wasm);
       return library;
     } catch (cause) {
       throw new CodedError(
@@ -57,6 +64,43 @@ function loadLibrary(): Promise<Library> {
     }
   })();
   return loading;
+}
+
+/** What a page has and Node has not. */
+interface PageGlobals {
+  addEventListener?(name: 'unhandledrejection', call: (event: RejectionEvent) => void): void;
+  removeEventListener?(name: 'unhandledrejection', call: (event: RejectionEvent) => void): void;
+}
+
+interface RejectionEvent {
+  readonly reason: unknown;
+  preventDefault(): void;
+}
+
+/**
+ * `init`, with an end. In a page it has none when the library's file does not come: what went wrong is then an unhandled
+ * rejection of the page. In Node `init` rejects by itself.
+ */
+async function initialize(library: Library, wasm: Uint8Array<ArrayBuffer> | undefined): Promise<void> {
+  const globals = globalThis as unknown as PageGlobals;
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  const hear = (event: RejectionEvent): void => {
+    const text = String((event.reason as Error | undefined)?.message ?? event.reason);
+    if (!/wasm/i.test(text)) return;
+    event.preventDefault();
+    reject(new Error(/^Aborted\((.*)\)/s.exec(text)?.[1] ?? text));
+  };
+  const timer = setTimeout(
+    () => reject(new Error(`zstd.wasm has not come within ${loadMsMax / 1000} s`)),
+    loadMsMax,
+  );
+  globals.addEventListener?.('unhandledrejection', hear);
+  try {
+    await Promise.race([(library.init as (wasm?: Uint8Array) => Promise<void>)(wasm), failed]);
+  } finally {
+    clearTimeout(timer);
+    globals.removeEventListener?.('unhandledrejection', hear);
+  }
 }
 
 /** The library's own module, for Node alone: it is not among the exports. Throws CODEC_WASM_FAILED. */
@@ -94,10 +138,13 @@ export interface WasmDecompressor {
 
 /**
  * Opens a decompressor, in Node or in a browser. `dictionary` is kept and must not change; undefined: for zstd frames that
- * name none. Throws CODEC_WASM_FAILED.
+ * name none. `wasm` is as of `loadLibrary`. Throws CODEC_WASM_FAILED.
  */
-export async function openWasmDecompressor(dictionary: Uint8Array | undefined): Promise<WasmDecompressor> {
-  const { createDCtx, decompressUsingDict, freeDCtx } = await loadLibrary();
+export async function openWasmDecompressor(
+  dictionary: Uint8Array | undefined,
+  wasm?: Uint8Array<ArrayBuffer>,
+): Promise<WasmDecompressor> {
+  const { createDCtx, decompressUsingDict, freeDCtx } = await loadLibrary(wasm);
   const bytes = dictionary ?? new Uint8Array(0);
   let context: number | undefined = createDCtx();
   return {

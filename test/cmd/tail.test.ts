@@ -49,7 +49,10 @@ const { CI: _ci, NO_COLOR: _noColor, FORCE_COLOR: _forceColor, ...plainEnv } = p
 const terminalEnv = { ...plainEnv, TERM: 'xterm-256color' };
 
 /** What a terminal of 120 columns receives. */
-async function runOnTerminal(flags: readonly string[], redirect = ''): Promise<string> {
+async function runOnTerminal(
+  flags: readonly string[],
+  { redirect = '', onText = (_: string): void => {} } = {},
+): Promise<string> {
   const command = `stty cols 120; ${process.execPath} ${program} tail --url ${server.url} ${flags.join(' ')} ${redirect}`;
   const folder = await mkdtemp(join(tmpdir(), 'slipstream-tail-'));
   const file = join(folder, 'command.sh');
@@ -61,6 +64,7 @@ async function runOnTerminal(flags: readonly string[], redirect = ''): Promise<s
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk;
+    onText(text);
   });
   await once(child, 'close');
   await rm(folder, { recursive: true });
@@ -120,8 +124,8 @@ test('what points at something, and the deletion of it', async () => {
   expect(server.queries[0].getAll('wantedSubjects')).toEqual(['did:plc:c', subject]);
   const { stdout } = await run([...flags, '--pretty']);
   expect(stdout.split('\n').map((line) => line.slice(19).replace(/ +/g, ' '))).toEqual([
-    `create app.bsky.feed.post did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/like → ${subject}`,
-    'delete app.bsky.feed.post did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/like',
+    `create feed.post did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/like → ${subject}`,
+    'delete feed.post did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/like',
     '',
   ]);
 });
@@ -131,7 +135,7 @@ test('lines for a person, and counts', async () => {
   const { stdout } = await run(['--cursor', '0', '-n', '30', '--pretty']);
   expect(stdout).not.toMatch(/\x1b/);
   expect(stdout.split('\n')).toHaveLength(31);
-  expect(stdout).toMatch(/^01-01 00:00:01\.000 create {3}app\.bsky\.feed\.post +did:plc:a{24}\/e0 e0\n/);
+  expect(stdout).toMatch(/^01-01 00:00:01\.000 create feed\.post +did:plc:a{24}\/e0 e0\n/);
   const counts = await run(['--cursor', '0', '-n', '30', '--stats']);
   expect(counts).toMatchObject({ code: 0, stderr: '' });
   expect(counts.stdout).toMatch(/^30 events in .*; up to 1970-01-01T00:00:01\.000029Z\n/);
@@ -219,15 +223,32 @@ test.each([
   [['--nonsense'], 2, /--nonsense/],
   [['--limit', 'x'], 2, /CONFIG_FLAG_INVALID/],
   [['--cursor', 'noon'], 2, /CONFIG_TIME_INVALID/],
-  [['--url', 'nonsense'], 2, /CLIENT_BAD_URL/],
+  [['--url', 'ftp://nonsense'], 2, /CLIENT_BAD_URL/],
   [['--zstd-dictionary', '/nonexistent'], 2, /CODEC_DICTIONARY_UNREADABLE/],
   [['--zstd-dictionary', program], 2, /CODEC_DICTIONARY_INVALID/],
-  [['--url', 'ws://127.0.0.1:1'], 1, /no connection to .*TAIL_NOT_CONNECTED/],
+  [['--url', 'wss://server.invalid'], 1, /no address is known for server\.invalid: check the name/],
+  [['-d', 'alice'], 2, /alice is no DID, .*CLIENT_BAD_FILTER/],
+  [
+    ['-d', 'alice.invalid'],
+    2,
+    /alice\.invalid is a handle, and neither DNS nor .*: give the DID.*TAIL_HANDLE_UNKNOWN/,
+  ],
 ])('%j ends in a line', async (flags, code, pattern) => {
   const result = await run(flags);
   expect(result).toMatchObject({ code, stdout: '' });
   expect(result.stderr).toMatch(/^tail: [^\n]+\n$/);
   expect(result.stderr).toMatch(pattern);
+});
+
+test('a server that is not there ends in a line that says so', async () => {
+  const gone = await V1Server.listen();
+  const { host } = new URL(gone.url);
+  await gone[Symbol.asyncDispose]();
+  expect(await run([], start(['--url', host]))).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `tail: nothing listens at ${host}: is the server running? (TAIL_NOT_CONNECTED)\n`,
+  });
 });
 
 test('what the server says against it ends in a line', async () => {
@@ -236,7 +257,15 @@ test('what the server says against it ends in a line', async () => {
   expect(refused.code).toBe(2);
   expect(refused.stderr).toMatch(/^tail: .* invalid collection: \?\[2J \(CLIENT_REFUSED\)\n$/);
   server.refuse = { status: 404, body: 'no' };
-  expect(await run([])).toMatchObject({ code: 1, stderr: expect.stringMatching(/the server answers 404/) });
+  expect(await run([])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^tail: there is no subscription at .*\/subscribe: the server answers 404/),
+  });
+  server.refuse = { status: 503, body: 'full' };
+  expect(await run([])).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^tail: 127\.0\.0\.1:\d+ takes no WebSocket: it answers 503 \(TAIL_NOT_/),
+  });
 });
 
 test.skipIf(!existsSync('/dev/full'))('a full disk under the output is a failure', async () => {
@@ -283,15 +312,46 @@ test.skipIf(!hasScript)(
       socket = connection;
     };
     publish(20);
-    const done = runOnTerminal(['--cursor', '0', '-n', '40'], '> /dev/null');
+    const done = runOnTerminal(['--cursor', '0', '-n', '40'], { redirect: '> /dev/null' });
     await expect.poll(() => socket?.readyState).toBe(WebSocket.OPEN);
     for (let at = 20; at < 40; at++) {
       await new Promise((later) => setTimeout(later, 25));
       server.publish(postEvent(`e${at}`, 1_000_000 + at));
     }
     const text = await done;
-    expect(text).toMatch(/\r\x1b\[K\[-+\] {3}0 % {2}[\d,]+ events a second {2}\d+ d \d+ h behind/);
+    expect(text).toMatch(/\[-+\] {3}0 % {2}[\d,]+ events a second {2}\d+ d \d+ h behind/);
     expect(text).toMatch(/\r\x1b\[Ktail: 40 events in /);
+  },
+);
+
+test.skipIf(!hasScript)(
+  `on a terminal: the bar stays below the events, and words while nothing comes${hasScript ? '' : ' (skipped: no script)'}`,
+  async () => {
+    let socket: WebSocket | undefined;
+    server.onConnection = (connection) => {
+      socket = connection;
+    };
+    const done = runOnTerminal(['-n', '20', '--cursor', '0']);
+    await expect.poll(() => socket?.readyState).toBe(WebSocket.OPEN);
+    for (let at = 0; at < 20; at++) {
+      await new Promise((later) => setTimeout(later, 25));
+      server.publish(postEvent(`e${at}`, 1_000_000 + at));
+    }
+    // Once it is drawn it is below every event.
+    const text = await done;
+    const drawn = text.slice(text.indexOf(']   0 %'));
+    expect(drawn).toMatch(/e\d+\r\n\[-+\] /);
+    expect(drawn).not.toMatch(/e\d+\r\n\r\x1b/);
+
+    let isPublished = false;
+    const onText = (shown: string): void => {
+      if (isPublished || !shown.includes('that matches')) return;
+      isPublished = true;
+      server.publish(postEvent('late', Date.now() * 1000));
+    };
+    expect(await runOnTerminal(['-n', '1'], { onText })).toMatch(
+      /^[^\n]*connected to ws:\S+, waiting for the first event that matches\r\x1b\[K[^\n]* late\r\n/,
+    );
   },
 );
 

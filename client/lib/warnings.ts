@@ -1,0 +1,35 @@
+// What a stream without `onNotice` says all the same, on the console: that nothing comes because there is no connection, and that
+// its cursor is not saved. Once for each outage; a program that wants silence gives an `onNotice` that does nothing.
+
+import type { StreamNotice } from './notice.ts';
+import { outageText } from './outage.ts';
+import type { Platform } from './platform.ts';
+
+/** Outages that are shorter are everyday. */
+const quietMs = 10_000;
+
+/** An `onNotice` that warns. */
+export function warnings(
+  url: string,
+  platform: Pick<Platform, 'nowMs' | 'warn'>,
+): (notice: StreamNotice) => void {
+  let sinceMs = platform.nowMs();
+  let connected = false;
+  let outageTold = false;
+  let saveTold = false;
+  return (notice) => {
+    if (notice.kind === 'connected') {
+      connected = true;
+      outageTold = false;
+    } else if (notice.kind === 'disconnected') {
+      if (connected) sinceMs = platform.nowMs();
+      connected = false;
+      if (outageTold || platform.nowMs() - sinceMs < quietMs) return;
+      outageTold = true;
+      platform.warn(`slipstream-client: ${outageText(url, notice)}; trying again until it works`);
+    } else if (notice.kind === 'save_failed' && !saveTold) {
+      saveTold = true;
+      platform.warn(`slipstream-client: the cursor is not saved: ${notice.error}; trying again every second`);
+    }
+  };
+}
