@@ -131,13 +131,13 @@ function invalid(reason: V2FaultReason, message: string): V2Fault {
 function encodingOf(values: readonly string[] | undefined, encodings: V2Encodings): Encoding | V2Fault {
   if (values === undefined || (values.length === 1 && values[0] === '')) return encodings.json;
   const id = values.length === 1 && digits.test(values[0]) ? Number(values[0]) : 0;
-  if (id < 1 || id >= uint32End) {
+  if (id < 1) {
     return invalid('bad_dictionary', 'zstdDictionary must be one positive integer, the id of a dictionary');
   }
   const encoding = encodings.byId.get(id);
   if (encoding !== undefined) return encoding;
   const advice = `the current one is ${encodings.currentId}: get it by getZstdDictionary, or connect without zstdDictionary`;
-  const message = `unknown zstd dictionary ${id}: ${advice}`;
+  const message = `unknown zstd dictionary ${values[0]}: ${advice}`;
   return { reason: 'bad_dictionary', status: 400, error: 'UnknownZstdDictionary', message };
 }
 
