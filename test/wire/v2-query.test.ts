@@ -27,7 +27,7 @@ const did = (at: number): string => `did:plc:${String(at).padStart(24, 'a')}`;
 describe('a query', () => {
   it('without parameters asks for everything from now on, as JSON', () => {
     expect(read('')).toEqual({
-      filter: { ...passAll, bytesMore: v2BytesMore },
+      filter: { ...passAll, isV2: true, bytesMore: v2BytesMore, kinds: 0b1111 },
       cursor: undefined,
       encoding: offered.json,
       requireHello: false,
