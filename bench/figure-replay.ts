@@ -7,7 +7,7 @@ import type { Peer } from './peer.ts';
 import { dropPageCache, TemporaryDirectory } from './processes.ts';
 import { startCursor } from './relay-frames.ts';
 import { type Figure, figureOf, type Sample } from './report.ts';
-import { Relay, type Server, type ServerKind } from './servers.ts';
+import { onSecondWire, Relay, type Server, type ServerKind } from './servers.ts';
 import type { Session } from './session.ts';
 
 /** Events that fit into 48 MiB of memory with room to spare. */
@@ -83,7 +83,7 @@ async function diskFigures(session: Session): Promise<Figure[]> {
 }
 
 /** A server whose log holds a known number of events, and its relay, which has no more. */
-class FilledLog implements AsyncDisposable {
+export class FilledLog implements AsyncDisposable {
   readonly #session: Session;
   readonly #kind: ServerKind;
   readonly #events: number;
@@ -129,8 +129,9 @@ class FilledLog implements AsyncDisposable {
   }
 
   /** Replays the whole log `repeat` times. */
-  async replay(query: string, repeat: number): Promise<Sample> {
-    const load = await replay(this.#server, `cursor=0${query}`, this.#events, repeat);
+  async replay(query: string, repeat: number, isSecondWire = false): Promise<Sample> {
+    const target = isSecondWire ? onSecondWire(this.#server) : this.#server;
+    const load = await replay(target, `cursor=0${query}`, this.#events, repeat);
     return sampleOf(load, rateOf(load));
   }
 

@@ -13,6 +13,7 @@ import { replayFigures } from './figure-replay.ts';
 import { sparseFigures } from './figure-sparse.ts';
 import { stageFigures } from './figure-stages.ts';
 import { sustainedFigures } from './figure-sustained.ts';
+import { wireFigures } from './figure-wires.ts';
 import { workerFigures } from './figure-workers.ts';
 import type { PeerOptions } from './peer.ts';
 import { isLinux } from './processes.ts';
@@ -27,6 +28,7 @@ const groups = [
   { name: 'replay', about: 'a whole log to one reader', run: replayFigures },
   { name: 'sparse', about: 'a log to readers of very little, and its size', run: sparseFigures },
   { name: 'fanout', about: 'live events to 100 and 1,000 subscribers', run: fanoutFigures },
+  { name: 'wires', about: 'the second wire beside our first one', run: wireFigures },
   { name: 'sustained', about: 'the highest rate for 1,000 subscribers', run: sustainedFigures },
   { name: 'filters', about: 'live events to 100, 1,000 and 10,000 filters', run: filterFigures },
   { name: 'memory', about: 'of 10,000 idle and 1,000 stalled subscribers', run: memoryFigures },

@@ -79,6 +79,12 @@ export interface Target extends AsyncDisposable {
   readonly process: LocalProcess | undefined;
 }
 
+/** The same server, where it speaks the second wire. */
+export function onSecondWire({ url, process }: Target): Target {
+  const second = url.replace('/subscribe', '/xrpc/network.bsky.jetstream.subscribeEvents');
+  return { url: second, process, [Symbol.asyncDispose]: async () => {} };
+}
+
 /** Our daemon with one of its compressors, or the plain server that it is compared with. */
 export type ServerKind = 'node' | 'wasm' | 'baseline';
 

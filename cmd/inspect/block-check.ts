@@ -4,7 +4,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import type { DidHasher } from '../../lib/event/did-hash.ts';
-import { eventKinds, operationNames } from '../../lib/event/event.ts';
+import { eventKinds, kindIn, operationIn, operationNames } from '../../lib/event/event.ts';
 import {
   binaryMessage,
   headerBytesOf,
@@ -157,8 +157,8 @@ export class BlockCheck {
     if (!this.#isDidOf(index, event, parsed.did)) {
       this.#fault('event_did', event, `the column is not the hash of its DID ${parsed.did}`);
     }
-    const kind = kindNames[index.kindAndOperation[event] & 15];
-    const operation = operationNames[index.kindAndOperation[event] >> 4];
+    const kind = kindNames[kindIn(index.kindAndOperation[event])];
+    const operation = operationNames[operationIn(index.kindAndOperation[event])];
     if (parsed.kind !== kind || (parsed.commit?.operation ?? '') !== operation) {
       const said = `${parsed.kind} ${parsed.commit?.operation ?? ''}`.trimEnd();
       this.#fault('event_kind', event, `it is ${said}, the column says ${`${kind} ${operation}`.trimEnd()}`);

@@ -4,7 +4,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError } from '../../lib/errors.ts';
-import { eventKinds, operationNames, operations } from '../../lib/event/event.ts';
+import { eventKinds, kindIn, operationIn, operationNames, operations } from '../../lib/event/event.ts';
 import { noCollection, type UpstreamPositions } from '../../lib/log/block.ts';
 import type { BlockHead } from '../../lib/log/block-format.ts';
 import { journalFolder, storeFolder } from '../../lib/log/database.ts';
@@ -231,8 +231,8 @@ class Tally {
     this.#lastUs = timeUs[count - 1];
     const perCollection = new Uint32Array(collections.length);
     for (let event = 0; event < count; event++) {
-      this.#kinds[kindAndOperation[event] & 15]++;
-      this.#operations[kindAndOperation[event] >> 4]++;
+      this.#kinds[kindIn(kindAndOperation[event])]++;
+      this.#operations[operationIn(kindAndOperation[event])]++;
       if (collection[event] === noCollection) this.#withoutCollection++;
       else perCollection[collection[event]]++;
     }

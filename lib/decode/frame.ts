@@ -5,7 +5,7 @@ import { archiveBytesMax } from './car.ts';
 import { CborCursor, majors } from './cbor-cursor.ts';
 import type { DropReason } from './drop-reason.ts';
 
-/** What a frame is. `sync` and `info` carry no event; `unknown` is any type that is not known. */
+/** What a frame is. `info` carries no event; `unknown` is any type that is not known. */
 export const frameTypes = {
   commit: 0,
   identity: 1,
@@ -22,6 +22,8 @@ export const opActions = { unknown: 0, create: 1, update: 2, delete: 3, bad: 4 }
 
 /** Most ops of a commit. The protocol allows 200; this is how many v1 reads. */
 const opsMax = 8192;
+/** Most bytes of a sync's blocks: they are a commit object alone. */
+const syncBlocksBytesMax = 10_000;
 /** Longest `repo`, `did`, `rev`, `time`, `handle`, `status`, in bytes: a DID's limit, the longest of theirs. */
 export const fieldBytesMax = 2048;
 /** How much is kept of the name and message of an info or error frame, in bytes. */
@@ -97,7 +99,7 @@ export class Frame {
     this.active = false;
     this.#cursor.open(bytes, 0, bytes.length);
     if (!this.#readHeader() || !this.#readBody()) this.reason = 'bad_frame';
-    if (this.seq === noSeq && this.type <= frameTypes.account) this.reason = 'bad_frame';
+    if (this.seq === noSeq && this.type <= frameTypes.sync) this.reason = 'bad_frame';
     return this.reason;
   }
 
@@ -215,7 +217,8 @@ export class Frame {
     this.blocksStart = cursor.at;
     cursor.at += cursor.argument;
     this.blocksEnd = cursor.at;
-    if (cursor.argument > archiveBytesMax) this.reason ??= 'blocks_too_large';
+    const bytesMax = this.type === frameTypes.sync ? syncBlocksBytesMax : archiveBytesMax;
+    if (cursor.argument > bytesMax) this.reason ??= 'blocks_too_large';
     return true;
   }
 
@@ -297,6 +300,11 @@ function fieldOf(cursor: CborCursor, type: FrameType): number {
       return cursor.is(type === frameTypes.identity ? 'handle' : 'status')
         ? fields.handleOrStatus
         : fields.other;
+    case frameTypes.sync:
+      if (cursor.is('did')) return fields.did;
+      if (cursor.is('rev')) return fields.rev;
+      if (cursor.is('time')) return fields.time;
+      return cursor.is('blocks') ? fields.blocks : fields.other;
     case frameTypes.info:
     case frameTypes.error:
       if (cursor.is('message')) return fields.message;

@@ -14,6 +14,9 @@ const int32Values = 4_294_967_296;
 const plain = 0;
 const escaped = 1;
 
+/** What was no UTF-8 and was written as something else, since the start of this thread: for who wants to know whether there was any. */
+export const replaced = { bytes: 0 };
+
 /** For every byte: 0 it stands for itself, 1 it is escaped, 2 to 4 it leads a sequence of that many, 5 it is invalid. */
 const textClasses = Uint8Array.from({ length: 256 }, (_, byte) => {
   if (byte < 0x20 || '"\\<>&'.includes(String.fromCharCode(byte))) return escaped;
@@ -88,7 +91,10 @@ function writeSpecial(
     buffer[at + 1] = letters[byte];
     return at + 2;
   }
-  if (count === 1) return writeUnicodeEscape(buffer, at, 0xfffd);
+  if (count === 1) {
+    replaced.bytes++;
+    return writeUnicodeEscape(buffer, at, 0xfffd);
+  }
   if (byte === 0xe2 && source[index + 1] === 0x80 && (source[index + 2] & 0xfe) === 0xa8) {
     return writeUnicodeEscape(buffer, at, 0x2000 | (source[index + 2] & 0x3f));
   }

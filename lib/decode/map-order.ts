@@ -24,6 +24,15 @@ export function prefixOf(bytes: Uint8Array, start: number, end: number): number 
   return prefix ^ 0x8000_0000;
 }
 
+/** Whether the second key comes after the first in DAG-CBOR's order, in which shorter ones come first. Both are spans of `bytes`. */
+export function comesAfter(bytes: Uint8Array, from: number, to: number, start: number, end: number): boolean {
+  const more = end - start - (to - from);
+  if (more !== 0) return more > 0;
+  let at = start;
+  while (at < end && bytes[at] === bytes[from + at - start]) at++;
+  return at < end && bytes[at] > bytes[from + at - start];
+}
+
 function compareBytes(
   left: Uint8Array,
   from: number,

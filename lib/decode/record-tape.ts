@@ -5,12 +5,13 @@
 
 import { ByteWriter } from '../byte-writer.ts';
 import { grow } from '../grow.ts';
-import { linkTag, majors, matchesAscii } from './cbor-cursor.ts';
+import { linkTag, majors } from './cbor-cursor.ts';
 import { cidEnd } from './cid.ts';
+import { isSha256Cid, type V1OnlyReason } from './data-model.ts';
 import { isPlainText } from './json-text.ts';
 import { joinChunks, readFloat } from './lenient-cbor.ts';
-import { MapOrder, prefixOf } from './map-order.ts';
-import { endMap, mapEnds } from './special-map.ts';
+import { comesAfter, MapOrder, prefixOf } from './map-order.ts';
+import { endMap, mapEnds, noteDollarKey } from './special-map.ts';
 import {
   keyIsEscaped,
   kindMask,
@@ -29,10 +30,11 @@ const containerEntriesMax = 131_072;
 /** Longest key of a map, in bytes. */
 const keyBytesMax = 8192;
 
-const { kind, keyStart, keyEnd, first, second, next, keyPrefix, special } = nodeFields;
-const { hasType, hasLink, hasBytes, hasEscapedKey } = mapFlags;
+const { kind, keyStart, keyEnd, first, second, next, keyPrefix } = nodeFields;
+const { hasEscapedKey } = mapFlags;
 const usualNodes = 1024;
 const breakByte = 0xff;
+const undefinedItem = 0xf7;
 const dollar = 0x24;
 const int32Values = 4_294_967_296;
 
@@ -55,6 +57,8 @@ export class RecordTape implements TapeView {
   #low = 0;
   #used = 0;
   #chunked = false;
+  /** Why the record is none by the data model, though v1 shows it: the first reason. */
+  fault: V1OnlyReason | undefined;
 
   /**
    * Walks the item at `start`; what follows it in the span is ignored. Node 0 is then its root, a map or null.
@@ -66,7 +70,9 @@ export class RecordTape implements TapeView {
     if (!this.#chunked) return false;
     this.#joined.shrink(256);
     joinChunks(this.#joined, bytes, start, end);
-    return this.#walk(this.#joined.buffer, 0, this.#joined.length);
+    if (!this.#walk(this.#joined.buffer, 0, this.#joined.length)) return false;
+    this.fault ??= 'encoding';
+    return true;
   }
 
   /** Where the nodes end: those of the record lie before it, in the order of its bytes. */
@@ -88,9 +94,13 @@ export class RecordTape implements TapeView {
     this.#end = end;
     this.#used = 0;
     this.#chunked = false;
+    this.fault = undefined;
     if (!this.#item(noNode, noNode, false)) return false;
     const root = this.nodes[kind] & kindMask;
-    return root === nodeKinds.null || (root === nodeKinds.map && this.#descend());
+    if (root === nodeKinds.null) this.fault = 'no_map';
+    else if (root !== nodeKinds.map || !this.#descend()) return false;
+    if (this.#at < end) this.fault ??= 'encoding';
+    return true;
   }
 
   /** Reads all that is in the root map. */
@@ -106,6 +116,7 @@ export class RecordTape implements TapeView {
           if (unknownLength - left > containerEntriesMax) return false;
         }
         const around = this.nodes[container + second];
+        if (left < 0) this.fault ??= 'encoding';
         if (!this.#close(container, last, isMap)) return false;
         if (around === noNode) return (this.nodes[kind] & kindMask) === nodeKinds.map;
         last = container;
@@ -143,10 +154,10 @@ export class RecordTape implements TapeView {
     nodes[node + kind] = 0;
     nodes[node + next] = noNode;
     nodes[node + second] = noNode;
-    return (!isMap || this.#key(container, node)) && this.#value(node, container === noNode);
+    return (!isMap || this.#key(container, last, node)) && this.#value(node, container === noNode);
   }
 
-  #key(container: number, node: number): boolean {
+  #key(container: number, last: number, node: number): boolean {
     const { source, nodes } = this;
     if (this.#at >= this.#end) return false;
     let initial = source[this.#at++];
@@ -154,6 +165,7 @@ export class RecordTape implements TapeView {
     if (initial >> 5 === majors.tag) {
       if (this.#argument(initial & 31) < 0 || this.#at >= this.#end) return false;
       initial = source[this.#at++];
+      this.fault ??= 'encoding';
     }
     if (initial >> 5 !== majors.text) return false;
     const length = this.#length(initial);
@@ -164,24 +176,15 @@ export class RecordTape implements TapeView {
     nodes[node + keyStart] = start;
     nodes[node + keyEnd] = end;
     nodes[node + keyPrefix] = prefixOf(source, start, end);
+    if (last !== noNode && !comesAfter(source, nodes[last + keyStart], nodes[last + keyEnd], start, end))
+      this.fault ??= 'encoding';
     if (!isPlainText(source, start, end)) {
       nodes[node + kind] = keyIsEscaped;
       nodes[container + kind] |= hasEscapedKey;
     } else if (source[start] === dollar && length >= 5 && length <= 6) {
-      this.#dollarKey(container, node, start, length);
+      noteDollarKey(this, container, node);
     }
     return true;
-  }
-
-  #dollarKey(container: number, node: number, start: number, length: number): void {
-    const { source, nodes } = this;
-    let flag = 0;
-    if (length === 6) flag = matchesAscii(source, start, '$bytes') ? hasBytes : 0;
-    else if (matchesAscii(source, start, '$type')) flag = hasType;
-    else if (matchesAscii(source, start, '$link')) flag = hasLink;
-    if (flag === 0) return;
-    nodes[container + kind] |= flag;
-    nodes[container + special] = node;
   }
 
   /** Reads the argument of a head; -1 when it is cut off or reserved. Above 2^53 it is rounded. */
@@ -192,13 +195,20 @@ export class RecordTape implements TapeView {
     const count = 1 << (info - 24);
     if (info > 27 || count > this.#end - at) return -1;
     this.#at = at + count;
-    if (info === 24) return source[at];
-    if (info === 25) return (source[at] << 8) | source[at + 1];
+    if (info === 24) return this.#atLeast(24, source[at]);
+    if (info === 25) return this.#atLeast(0x100, (source[at] << 8) | source[at + 1]);
     const high = (source[at] << 24) | (source[at + 1] << 16) | (source[at + 2] << 8) | source[at + 3];
-    if (info === 26) return high >>> 0;
+    if (info === 26) return this.#atLeast(0x1_0000, high >>> 0);
+    if (high === 0) this.fault ??= 'encoding';
     this.#high = high;
     this.#low = (source[at + 4] << 24) | (source[at + 5] << 16) | (source[at + 6] << 8) | source[at + 7];
     return (high >>> 0) * int32Values + (this.#low >>> 0);
+  }
+
+  /** What is below `least` would have a shorter head. */
+  #atLeast(least: number, value: number): number {
+    if (value < least) this.fault ??= 'encoding';
+    return value;
   }
 
   /** Reads the length of text or bytes that must be there whole; -1 when they are not, or come in chunks. */
@@ -218,6 +228,7 @@ export class RecordTape implements TapeView {
       initial = this.source[this.#at++];
       // As v1 does: a tag on the root is passed over, any other must be a link's.
       if (!isRoot) return tag === linkTag && this.#link(node, initial);
+      this.fault ??= 'encoding';
     }
     switch (initial >> 5) {
       case majors.unsigned:
@@ -254,7 +265,9 @@ export class RecordTape implements TapeView {
     const start = nodes[node + first];
     const end = nodes[node + second];
     nodes[node + first] = start + 1;
-    return start < end && source[start] === 0 && cidEnd(source, start + 1, end) === end;
+    if (start >= end || source[start] !== 0 || cidEnd(source, start + 1, end) !== end) return false;
+    if (!isSha256Cid(source, start + 1, end)) this.fault ??= 'link';
+    return true;
   }
 
   #container(node: number, initial: number): boolean {
@@ -277,8 +290,11 @@ export class RecordTape implements TapeView {
       // Below -2^63 there is nothing, except that v1 reads the lowest value CBOR can write as zero.
       if (high < 0 && (high & low) !== -1) return false;
       const wraps = high < 0;
+      if (wraps) this.fault ??= 'integer';
       high = wraps ? 0 : ~high;
       low = wraps ? 0 : ~low;
+    } else if (high < 0 && wide) {
+      this.fault ??= 'integer';
     }
     this.#setInteger(node, high, low);
     return true;
@@ -304,6 +320,7 @@ export class RecordTape implements TapeView {
       case 0xf6:
       case 0xf7:
         nodes[node + kind] |= nodeKinds.null;
+        if (initial === undefinedItem) this.fault ??= 'encoding';
         return true;
     }
     const info = initial & 31;
@@ -311,6 +328,7 @@ export class RecordTape implements TapeView {
     if (info < 25 || this.#argument(info) < 0) return false;
     const value = readFloat(this.source, at, this.#at);
     if (Math.floor(value) !== value || value < -(2 ** 63) || value >= 2 ** 63) return false;
+    this.fault = 'float';
     const high = Math.floor(value / int32Values);
     this.#setInteger(node, high, value - high * int32Values);
     return true;

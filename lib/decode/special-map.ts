@@ -1,9 +1,10 @@
 // Finds out what a map of a record stands for when it has ended: a link, bytes or a blob, which atproto writes as maps
 // and the wire in a form of its own (wire-v1 section 10). Called by record-tape.ts; works on its nodes.
 
+import { ByteWriter } from '../byte-writer.ts';
 import { isBytesText } from './base64.ts';
 import { matchesAscii } from './cbor-cursor.ts';
-import { cidEnd } from './cid.ts';
+import { cidEnd, writeCidText } from './cid.ts';
 import { readCidText } from './cid-text.ts';
 import {
   keyIsEscaped,
@@ -22,6 +23,19 @@ const { hasType, hasLink, hasBytes } = mapFlags;
 /** What a map turned out to be. A bad one makes the record bad. */
 export const mapEnds = { ordinary: 0, special: 1, bad: 2 } as const;
 type MapEnd = (typeof mapEnds)[keyof typeof mapEnds];
+
+/** Notes a key of five or six characters that begins with `$`, when it says what the map may be. */
+export function noteDollarKey({ nodes, source }: TapeView, map: number, node: number): void {
+  const start = nodes[node + keyStart];
+  const length = nodes[node + keyEnd] - start;
+  let flag = 0;
+  if (length === 6) flag = matchesAscii(source, start, '$bytes') ? hasBytes : 0;
+  else if (matchesAscii(source, start, '$type')) flag = hasType;
+  else if (matchesAscii(source, start, '$link')) flag = hasLink;
+  if (flag === 0) return;
+  nodes[map + kind] |= flag;
+  nodes[map + special] = node;
+}
 
 function childOf({ nodes, source }: TapeView, map: number, key: string): number {
   for (let node = map + nodeInts; node !== noNode; node = nodes[node + next]) {
@@ -55,7 +69,9 @@ function endText(tape: TapeView, map: number, count: number): MapEnd {
   const { nodes, source } = tape;
   const text = nodes[map + special];
   if (count !== 1 || kindOf(tape, text) !== nodeKinds.text) return mapEnds.bad;
-  if ((nodes[map + kind] & hasLink) !== 0) return becomeLink(tape, map, text);
+  const isLink = (nodes[map + kind] & hasLink) !== 0;
+  tape.fault ??= isLink ? 'link' : 'bytes';
+  if (isLink) return becomeLink(tape, map, text);
   const start = nodes[text + first];
   const end = nodes[text + second];
   return isBytesText(source, start, end) ? become(tape, map, nodeKinds.bytesText, start, end) : mapEnds.bad;
@@ -73,7 +89,17 @@ function endBlob(tape: TapeView, map: number, count: number): MapEnd {
   nodes[ref + next] = mimeType;
   nodes[mimeType + next] = size;
   // v1 writes a blob with a negative size in the old form.
+  if (nodes[size + first] < 0) tape.fault ??= 'blob';
   return become(tape, map, nodes[size + first] < 0 ? nodeKinds.oldBlob : nodeKinds.blob, ref, mimeType);
+}
+
+const scratch = new ByteWriter(128);
+
+/** Whether the text of a link that was given as text comes out as it was. */
+function isWrittenSo({ nodes, source, cids }: TapeView, node: number, start: number, end: number): boolean {
+  scratch.length = 0;
+  writeCidText(scratch, cids.buffer, nodes[node + first], nodes[node + second]);
+  return Buffer.compare(scratch.buffer.subarray(0, scratch.length), source.subarray(start, end)) === 0;
 }
 
 /** A map of two keys, `cid` and `mimeType`: a blob as they were until 2023. */
@@ -85,12 +111,15 @@ function endOldBlob(tape: TapeView, map: number, cid: number, mimeType: number):
   switch (kindOf(tape, cid)) {
     case nodeKinds.text:
       if (becomeLink(tape, cid, cid) === mapEnds.bad) return mapEnds.bad;
+      if (!isWrittenSo(tape, cid, start, end)) tape.fault ??= 'blob';
       break;
     case nodeKinds.bytes:
       if (start === end || cidEnd(source, start, end) !== end) return mapEnds.bad;
+      tape.fault ??= 'blob';
       become(tape, cid, nodeKinds.link, start, end);
       break;
     case nodeKinds.link:
+      tape.fault ??= 'blob';
       break;
     default:
       return mapEnds.bad;

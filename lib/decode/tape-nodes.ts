@@ -3,6 +3,7 @@
 // and map-order.ts work on maps that have ended, record-json.ts reads them.
 
 import type { ByteWriter } from '../byte-writer.ts';
+import type { V1OnlyReason } from './data-model.ts';
 
 /** All nodes of one record. A node is named by the index of its first integer. */
 export type TapeNodes = Int32Array;
@@ -14,6 +15,8 @@ export interface TapeView {
   readonly source: Uint8Array;
   /** Binary CIDs that stood in the record as text. */
   readonly cids: ByteWriter;
+  /** Why it is none by the data model, though v1 shows it: the first reason. */
+  fault: V1OnlyReason | undefined;
 }
 
 /** Integers of a node. */

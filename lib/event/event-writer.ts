@@ -1,23 +1,28 @@
 // Turns a frame into the JSON of its events, exactly as the Jetstream v1 wire has it (wire-v1 sections 9 to 12). It
-// decides which ops survive; where JSON goes, and which time it carries, is the sink's. It does not check signatures
+// decides which ops survive, and which of them only that wire shows; where JSON goes, and which time it carries, is the sink's. It does not check signatures
 // and does not walk the repository's tree: an op counts if its record is in the frame's blocks. Called by lib/ingest
 // for every frame.
 
 import type { ByteWriter } from '../byte-writer.ts';
+import { writeBase64 } from '../decode/base64.ts';
 import { archiveBytesMax, CarIndex } from '../decode/car.ts';
 import { CborCursor } from '../decode/cbor-cursor.ts';
 import { writeCidText } from '../decode/cid.ts';
 import { isCommitObject } from '../decode/commit-object.ts';
+import { isRecordCid, type V1OnlyReason } from '../decode/data-model.ts';
 import type { DropReason } from '../decode/drop-reason.ts';
 import { type Frame, fieldBytesMax, frameTypes, opActions, opInts } from '../decode/frame.ts';
-import { writeInteger, writeText } from '../decode/json-text.ts';
+import { replaced, writeInteger, writeText } from '../decode/json-text.ts';
 import { writeRecord } from '../decode/record-json.ts';
 import { isRecordPath, slashAt } from '../decode/record-path.ts';
 import { RecordTape, recordBytesMax } from '../decode/record-tape.ts';
 import { isRfc3339 } from '../decode/rfc3339.ts';
 import { kindMask, nodeFields, nodeInts, nodeKinds } from '../decode/tape-nodes.ts';
+import { isDid } from './did.ts';
 import { type EventKind, eventKinds, type Operation, operationNames, operations } from './event.ts';
+import { isNsid } from './nsid.ts';
 import { mayBeSubject } from './subject.ts';
+import { tidTimeUs } from './tid.ts';
 
 /** Takes events one by one. Every `begin` is followed by an `end`: what is dropped is dropped before. */
 export interface EventSink {
@@ -30,7 +35,7 @@ export interface EventSink {
   /**
    * The event's JSON is complete in `writer`. The spans point into `source`, which is the frame's and stays as it is
    * until its next `read`: the account's DID, and the record's path, whose first part is the collection. Both are empty
-   * when the event has none.
+   * when the event has none. `isV1Only`: only the first wire shows it.
    */
   end(
     kind: EventKind,
@@ -41,6 +46,7 @@ export interface EventSink {
     pathStart: number,
     collectionEnd: number,
     pathEnd: number,
+    isV1Only: boolean,
   ): void;
 }
 
@@ -52,12 +58,16 @@ const frameRecordBytesMax = 8 * archiveBytesMax;
 
 const { kind, first, second } = nodeFields;
 const comma = 0x2c;
+const dot = 0x2e;
 const closeBrace = 0x7d;
 
 const didText = Buffer.from('{"did":');
 const timeUsText = Buffer.from(',"time_us":');
 const commitText = Buffer.from(',"kind":"commit","commit":{');
 const identityText = Buffer.from(',"kind":"identity","identity":{"did":');
+const syncText = Buffer.from(',"kind":"sync","sync":{"blocks":{"$bytes":"');
+const syncDidText = Buffer.from('"},"did":');
+const syncRevText = Buffer.from(',"rev":');
 const accountText = Buffer.from(',"kind":"account","account":{"active":');
 const revText = Buffer.from('"rev":');
 const operationTexts = operationNames.map((name) => Buffer.from(`"operation":"${name}"`));
@@ -83,31 +93,50 @@ const operationOf: Readonly<Record<number, Operation>> = {
 export class EventWriter {
   readonly #sink: EventSink;
   readonly #onDrop: (reason: DropReason, isWhole: boolean) => void;
+  readonly #onV1Only: (reason: V1OnlyReason) => void;
   readonly #car = new CarIndex();
   readonly #cursor = new CborCursor();
   readonly #tape = new RecordTape();
   /** Bytes of the records of this frame so far. */
   #recordBytes = 0;
+  /** Of this frame: why only the first wire shows what comes of it. */
+  #frameFault: V1OnlyReason | undefined;
+  /** `replaced.bytes` before the event at hand. */
+  #replacedBefore = 0;
 
-  /** @param onDrop is told of every op, and every frame (`isWhole`) that `read` let through, that does not become an event. */
-  constructor(sink: EventSink, onDrop: (reason: DropReason, isWhole: boolean) => void) {
+  /**
+   * @param onDrop is told of every op, and every frame (`isWhole`) that `read` let through, that does not become an event.
+   * @param onV1Only is told of every event that only the first wire shows.
+   */
+  constructor(
+    sink: EventSink,
+    onDrop: (reason: DropReason, isWhole: boolean) => void,
+    onV1Only: (reason: V1OnlyReason) => void = () => {},
+  ) {
     this.#sink = sink;
     this.#onDrop = onDrop;
+    this.#onV1Only = onV1Only;
   }
 
   /**
-   * Writes every surviving event of a commit, identity or account frame. Other types, and frames that `read` found a
+   * Writes every surviving event of a commit, identity, account or sync frame. Other types, and frames that `read` found a
    * reason to drop, write nothing. Never throws on bad input. Returns the number of events.
    */
   write(frame: Frame): number {
-    if (frame.reason !== undefined || frame.type > frameTypes.account) return 0;
-    const reason = frame.type === frameTypes.commit ? this.#checkCommit(frame) : undefined;
+    if (frame.reason !== undefined || frame.type > frameTypes.sync) return 0;
+    const isSync = frame.type === frameTypes.sync;
+    let reason = frame.type === frameTypes.commit || isSync ? this.#checkCommit(frame) : undefined;
+    this.#frameFault = frameFaultOf(frame);
+    // The wire that shows it has no use for one without account or revision.
+    if (isSync && this.#frameFault !== undefined) reason ??= 'bad_frame';
     if (reason !== undefined || !isRfc3339(frame.bytes, frame.timeStart, frame.timeEnd)) {
       this.#onDrop(reason ?? 'bad_time', true);
       return 0;
     }
     if (frame.type === frameTypes.commit) return this.#writeOps(frame);
+    this.#replacedBefore = replaced.bytes;
     if (frame.type === frameTypes.identity) this.#writeIdentity(frame);
+    else if (isSync) this.#writeSync(frame);
     else this.#writeAccount(frame);
     return 1;
   }
@@ -141,6 +170,7 @@ export class EventWriter {
     if (slash === pathEnd || pathEnd - pathStart > fieldBytesMax) return 'bad_path';
     if (action === opActions.unknown) return 'unknown_action';
     const withRecord = action !== opActions.delete;
+    this.#replacedBefore = replaced.bytes;
     if (withRecord) {
       const reason = this.#readRecord(frame, at);
       if (reason !== undefined) return reason;
@@ -174,6 +204,10 @@ export class EventWriter {
       out.byte(closeBrace);
     }
     const { didStart, didEnd } = frame;
+    const isV1Only = this.#isV1Only(
+      pathFaultOf(bytes, pathStart, slash, pathEnd) ??
+        (withRecord ? (this.#tape.fault ?? cidFaultOf(bytes, ops[at + 3], ops[at + 4])) : undefined),
+    );
     this.#sink.end(
       eventKinds.commit,
       operationOf[action],
@@ -183,8 +217,17 @@ export class EventWriter {
       pathStart,
       slash,
       pathEnd,
+      isV1Only,
     );
     return undefined;
+  }
+
+  /** To be asked once for each event, when it is written. @param fault what is known beside frame and text. */
+  #isV1Only(fault?: V1OnlyReason): boolean {
+    const reason =
+      this.#frameFault ?? fault ?? (replaced.bytes === this.#replacedBefore ? undefined : 'text');
+    if (reason !== undefined) this.#onV1Only(reason);
+    return reason !== undefined;
   }
 
   #tellSubjects(): void {
@@ -240,6 +283,20 @@ export class EventWriter {
     this.#endWithTime(frame, out, eventKinds.account);
   }
 
+  #writeSync(frame: Frame): void {
+    const { bytes, didStart, didEnd, revStart, revEnd } = frame;
+    const out = this.#begin(frame);
+    out.bytes(syncText);
+    writeBase64(out, bytes, frame.blocksStart, frame.blocksEnd);
+    out.bytes(syncDidText);
+    writeText(out, bytes, didStart, didEnd);
+    out.bytes(syncRevText);
+    writeText(out, bytes, revStart, revEnd);
+    out.bytes(seqText);
+    writeInteger(out, frame.seq);
+    this.#endWithTime(frame, out, eventKinds.sync);
+  }
+
   /** Starts an event and writes what all kinds start with. */
   #begin(frame: Frame): ByteWriter {
     const timeUs = this.#sink.begin();
@@ -256,6 +313,27 @@ export class EventWriter {
     writeText(out, frame.bytes, frame.timeStart, frame.timeEnd);
     out.byte(closeBrace);
     out.byte(closeBrace);
-    this.#sink.end(kind, operations.none, frame.bytes, frame.didStart, frame.didEnd, 0, 0, 0);
+    const { bytes, didStart, didEnd } = frame;
+    this.#sink.end(kind, operations.none, bytes, didStart, didEnd, 0, 0, 0, this.#isV1Only());
   }
+}
+
+const latin1 = Buffer.prototype.latin1Slice;
+
+/** What is wrong with account and revision, by the second wire's lexicon. */
+function frameFaultOf({ type, bytes, didStart, didEnd, revStart, revEnd }: Frame): V1OnlyReason | undefined {
+  if (!isDid(latin1.call(bytes, didStart, didEnd))) return 'did';
+  const hasRev = type === frameTypes.commit || type === frameTypes.sync;
+  return hasRev && Number.isNaN(tidTimeUs(bytes, revStart, revEnd)) ? 'rev' : undefined;
+}
+
+function pathFaultOf(bytes: Uint8Array, start: number, slash: number, end: number): V1OnlyReason | undefined {
+  const isDots =
+    bytes[slash + 1] === dot && (end - slash === 2 || (end - slash === 3 && bytes[slash + 2] === dot));
+  const isGood = !isDots && isRecordPath(bytes, start, end) && isNsid(latin1.call(bytes, start, slash));
+  return isGood ? undefined : 'path';
+}
+
+function cidFaultOf(bytes: Uint8Array, start: number, end: number): V1OnlyReason | undefined {
+  return isRecordCid(bytes, start, end) ? undefined : 'cid';
 }

@@ -16,7 +16,9 @@ export interface Filter {
   readonly maxMessageSizeBytes: number;
   /** By how many bytes messages are longer than their stored JSON, by kind, on a wire where they are. */
   readonly bytesMore?: readonly number[];
-  /** Bits of the wanted kinds, like `1 << eventKinds.identity`; 0 is no condition. */
+  /** Whether what only the first wire shows is left out. */
+  readonly isV2?: true;
+  /** Bits of the wanted kinds, like `1 << eventKinds.identity`; 0 is all kinds of the first wire. */
   readonly kinds: number;
   /** Bits of the wanted operations, like `1 << operations.delete`; 0 is no condition. Events without one pass. */
   readonly operations: number;

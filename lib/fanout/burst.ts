@@ -9,7 +9,7 @@ export const turnBytesMax = 256 * 1024;
 export const gapBytes = 256;
 /**
  * What a byte that was looked through counts for in a turn, beside one that was written: else a turn of a filter that chooses
- * nothing would be all of memory. Choosing goes by columns; a block in another encoding is made whatever is chosen.
+ * nothing would be all of memory. Choosing goes by columns; a block in another encoding is made when anything of it is chosen.
  */
 const lookedThroughShare = { stored: 1 / 8, recoded: 1 };
 /** The largest is more than a full block. */
@@ -41,6 +41,11 @@ export class Burst {
 
   fell(): void {
     this.bytes = burstBytesMin;
+  }
+
+  /** What it counts for in a turn to have looked through so many bytes of which nothing was chosen, and nothing made. */
+  static costOfLook(lookedThroughBytes: number): number {
+    return lookedThroughBytes * lookedThroughShare.stored;
   }
 
   /** What it counts for in a turn to have looked through so many bytes and written some of them. */

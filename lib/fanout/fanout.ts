@@ -269,7 +269,7 @@ export class Fanout implements SubscriptionSource, SubscriberHost {
 }
 
 /** The handle of a subscriber that was refused. */
-const refused: Subscription = { setFilter: () => {}, drained: () => {}, end: () => {} };
+const refused: Subscription = { positionUs: 0, setFilter: () => {}, drained: () => {}, end: () => {} };
 
 function refuse(transport: Transport, reason: CloseReason): Subscription {
   transport.close(reason);

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import type { DidHasher } from '../event/did-hash.ts';
-import { eventKinds, operations } from '../event/event.ts';
+import { eventKinds, isV1OnlyIn, kindIn, operationIn, operations, v1Kinds } from '../event/event.ts';
 import { type Filter, wantedDidsOf } from '../event/filter.ts';
 import { subjectInts } from '../event/subject.ts';
 import { payloadBytesOf } from '../event/websocket-frame.ts';
@@ -32,15 +32,19 @@ export class Selection {
   readonly filtersSubjects: boolean;
   /** What it counts for where those are counted. */
   readonly wantedDids: number;
-  /** Equal for filters that choose the same events, whatever the order they were given in; empty for all events. */
+  /** Equal for filters of a wire that choose the same events, whatever the order they were given in. */
   readonly key: string;
   readonly #kinds: number;
+  readonly #isV2: boolean;
+  /** Whether there is no condition beside the wire's own. */
+  readonly #takesAll: boolean;
   readonly #operations: number;
   readonly #maxMessageSizeBytes: number;
   readonly #bytesMore: readonly number[] | undefined;
 
   constructor(filter: Filter, hasher: DidHasher) {
-    this.#kinds = filter.kinds || allBits;
+    this.#kinds = filter.kinds || v1Kinds;
+    this.#isV2 = filter.isV2 === true;
     this.#operations = filter.operations === 0 ? allBits : filter.operations | (1 << operations.none);
     this.#maxMessageSizeBytes = filter.maxMessageSizeBytes;
     this.#bytesMore = filter.bytesMore;
@@ -53,6 +57,12 @@ export class Selection {
     this.subjectHashes = hashSubjects(filter.subjects, hasher);
     this.filtersSubjects = this.subjectHashes.length > 0;
     this.wantedDids = wantedDidsOf(filter);
+    this.#takesAll =
+      !this.filtersCollections &&
+      this.didHashes.length === 0 &&
+      !this.filtersSubjects &&
+      this.#operations === allBits &&
+      this.#maxMessageSizeBytes === 0;
     this.key = this.#keyOf();
   }
 
@@ -76,9 +86,10 @@ export class Selection {
 
   /** Whether an event meets the conditions on kind, operation and size. */
   passes(index: BlockIndex, event: number): boolean {
-    const kind = index.kindAndOperation[event] & 15;
-    const operation = index.kindAndOperation[event] >>> 4;
-    if (((this.#kinds >>> kind) & (this.#operations >>> operation) & 1) === 0) return false;
+    const entry = index.kindAndOperation[event];
+    const kind = kindIn(entry);
+    if (((this.#kinds >>> kind) & (this.#operations >>> operationIn(entry)) & 1) === 0) return false;
+    if (this.#isV2 && isV1OnlyIn(entry)) return false;
     const maxBytes = this.#maxMessageSizeBytes;
     if (maxBytes === 0) return true;
     const storedBytes = payloadBytesOf(index.jsonEnd[event] - startOf(index.jsonEnd, event));
@@ -101,12 +112,32 @@ export class Selection {
   /** The chosen ones of a block's events from index `from` to `to` (exclusive). They may share memory with `messages`. */
   cut(index: BlockIndex, messages: Messages, from: number, to: number): Batch {
     if (from >= to) return emptyBatch;
-    if (this.key === '') return sliceOf(messages, from, to);
+    if (this.#takesAll && this.#takesWhole(index)) return sliceOf(messages, from, to);
     const wanted = this.filtersCollections ? this.#wantedCollections(index.collections) : undefined;
     if (wanted !== undefined && !wanted.includes(1) && !index.collection.includes(noCollection)) {
       return emptyBatch;
     }
     return gather(messages, scratch, this.#choose(index, wanted, from, to));
+  }
+
+  /** Whether any of a block's events from index `from` on is chosen: quicker than to cut it, when most blocks have none. */
+  wantsAny(index: BlockIndex, from: number): boolean {
+    if (this.#takesAll) return from < index.count;
+    const wanted = this.filtersCollections ? this.#wantedCollections(index.collections) : undefined;
+    for (let at = from; at < index.count; at++) if (this.#wants(index, wanted, at)) return true;
+    return false;
+  }
+
+  /** Whether this wire shows every event of a block. */
+  #takesWhole({ kindAndOperation }: BlockIndex): boolean {
+    let kinds = 0;
+    let entries = 0;
+    for (let event = 0; event < kindAndOperation.length; event++) {
+      const entry = kindAndOperation[event];
+      kinds |= 1 << kindIn(entry);
+      entries |= entry;
+    }
+    return (kinds & ~this.#kinds) === 0 && !(this.#isV2 && isV1OnlyIn(entries));
   }
 
   /** Which of a block's collections pass. */
@@ -116,20 +147,24 @@ export class Selection {
 
   /** Puts the chosen events into `scratch`; returns their first run. */
   #choose(index: BlockIndex, wanted: Uint8Array | undefined, from: number, to: number): number {
-    const { collection, didHash } = index;
-    const { didHashes, filtersSubjects } = this;
     scratch.clear();
     let first = noRun;
     let last = noRun;
     for (let at = from; at < to; at++) {
-      if (wanted !== undefined && collection[at] !== noCollection && wanted[collection[at]] === 0) continue;
-      if (didHashes.length > 0 && !hasDidHash(didHashes, didHash[at * 2], didHash[at * 2 + 1])) continue;
-      if (filtersSubjects && !this.wantsSubjectOf(index, at)) continue;
-      if (!this.passes(index, at)) continue;
+      if (!this.#wants(index, wanted, at)) continue;
       last = scratch.add(last, at);
       if (first === noRun) first = last;
     }
     return first;
+  }
+
+  #wants(index: BlockIndex, wanted: Uint8Array | undefined, at: number): boolean {
+    const { collection, didHash } = index;
+    if (wanted !== undefined && collection[at] !== noCollection && wanted[collection[at]] === 0) return false;
+    const { didHashes } = this;
+    if (didHashes.length > 0 && !hasDidHash(didHashes, didHash[at * 2], didHash[at * 2 + 1])) return false;
+    if (this.filtersSubjects && !this.wantsSubjectOf(index, at)) return false;
+    return this.passes(index, at);
   }
 
   #keyOf(): string {
@@ -141,7 +176,6 @@ export class Selection {
       didHashes.length,
       subjectHashes.length,
     ];
-    if (!this.filtersCollections && `${numbers}` === `${[allBits, allBits, 0, 0, 0]}`) return '';
     // A digest, because ten thousand DIDs would make a long key.
     const text = JSON.stringify([[...collections].sort(), [...prefixes].sort(), ...numbers]);
     return createHash('sha256').update(text).update(didHashes).update(subjectHashes).digest('base64');

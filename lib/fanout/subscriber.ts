@@ -15,25 +15,8 @@ import { type Encoding, encode, type Messages, type NewestBlock } from './encodi
 import type { FutureSubscriber, FutureSubscribers } from './future-subscribers.ts';
 import type { Group, Member } from './group.ts';
 import type { GroupIndex } from './group-index.ts';
+import { type Phase, phases } from './subscriber-phase.ts';
 import type { CloseReason, Subscription, Transport } from './transport.ts';
-
-/** What a subscriber is doing; exactly one at any time. */
-const phases = {
-  /** At the published position with a free socket: the next published block is pushed to it. */
-  live: 0,
-  /** Behind, waiting for its turn in the catch-up queue. */
-  queued: 1,
-  /** Its socket is full. */
-  full: 2,
-  /** Waits for the log to read. */
-  reading: 3,
-  /** Its address has had its share: waits for the delivery rate. */
-  paced: 4,
-  /** Its position is ahead of the published one. */
-  future: 5,
-  ended: 6,
-} as const;
-type Phase = (typeof phases)[keyof typeof phases];
 
 /** What a subscriber needs from the loop that drives it. Implemented by fanout.ts. */
 export interface SubscriberHost {
@@ -196,11 +179,14 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
         this.#host.enqueueRead(this);
         return;
       }
-      if (next !== block || messages === undefined) {
-        block = next;
-        messages = newest.encode(next, this.transport.encoding);
+      if (this.#passOver(next.index)) bytes += Burst.costOfLook(next.json.length);
+      else {
+        if (next !== block || messages === undefined) {
+          block = next;
+          messages = newest.encode(next, this.transport.encoding);
+        }
+        bytes += this.#deliver(next.index, messages);
       }
-      bytes += this.#deliver(next.index, messages);
       if (bytes >= turnBytesMax && this.#phase === phases.queued) {
         this.#waitForTurn();
         return;
@@ -233,6 +219,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     // A filter that changed meanwhile may want blocks that were skipped for the old one: read again.
     if (group === this.#group) {
       for (const { index, messages } of result.slices) {
+        if (this.#passOver(index)) continue;
         const encoded = encode(encoding, index, messages);
         while (this.#positionUs < index.lastTimeUs) {
           this.#deliver(index, encoded);
@@ -249,6 +236,18 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
       this.#positionUs = Math.max(this.#positionUs, throughUs);
     }
     this.#waitForTurn();
+  }
+
+  /**
+   * Whether there is nothing in the rest of a block, which would have to be made into another encoding first. Thousands that come
+   * back once a minute for very little would have all blocks made again and again.
+   */
+  #passOver(index: BlockIndex): boolean {
+    const { encoding, wantsGaps } = this.transport;
+    if (encoding.recode === undefined || wantsGaps || this.#positionUs >= index.lastTimeUs) return false;
+    if (this.#group.selection.wantsAny(index, firstEventAfter(index, this.#positionUs))) return false;
+    this.#positionUs = index.lastTimeUs;
+    return true;
   }
 
   /** Writes a burst of what is left of a block, or tells of a gap, and moves on; returns what that counts for in a turn. */

@@ -55,6 +55,8 @@ export interface Transport {
 
 /** A position in the log, a filter and a transport: the handle that `Fanout.subscribe` returns. */
 export interface Subscription {
+  /** Every event up to here has been written to the transport, or did not match. */
+  readonly positionUs: number;
   /**
    * Replaces the whole filter: for every event after those that have been sent or passed over. It may end the
    * connection, with the reasons of {@link SubscriptionSource.subscribe}.

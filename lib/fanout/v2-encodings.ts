@@ -3,6 +3,7 @@
 // while somebody does. Created once per thread by lib/worker, chosen by lib/wire.
 
 import { ByteWriter } from '../byte-writer.ts';
+import { isV1OnlyIn, kindIn } from '../event/event.ts';
 import { V2EventWriter } from '../event/v2-event.ts';
 import {
   closeMessage,
@@ -44,9 +45,13 @@ function recode(
   for (let at = 0; at < count; at++) {
     const end = jsonEnd[at];
     const start = end - payloadBytesOf(end - startOf(jsonEnd, at));
-    const message = openMessage(out);
-    events.write(out, json, start, end, kindAndOperation[at] & 15, timeUs[at]);
-    closeMessage(out, message, textMessage);
+    const entry = kindAndOperation[at];
+    // What this wire does not show is nothing.
+    if (!isV1OnlyIn(entry)) {
+      const message = openMessage(out);
+      events.write(out, json, start, end, kindIn(entry), timeUs[at]);
+      closeMessage(out, message, textMessage);
+    }
     ends[at] = out.length;
   }
   return { bytes: out.copy(), ends };

@@ -84,6 +84,7 @@ export function respondXrpcError(
   message: string,
 ): void {
   response.setHeader('Access-Control-Allow-Origin', '*');
+  response.setHeader('Cache-Control', 'no-store');
   let end = Math.min(message.length, xrpcMessageBytesMax);
   const excess = (): number => Buffer.byteLength(JSON.stringify(message.slice(0, end))) - xrpcMessageBytesMax;
   for (let more = excess(); more > 0; more = excess()) end -= Math.ceil(more / 6);

@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { isHandshake } from './handshake.ts';
-import { respondError, respondText, upgradeResponse } from './respond.ts';
+import { respondError, respondText, respondXrpcError, upgradeResponse } from './respond.ts';
 
 /** A request that offers another protocol, which node:http has let go of. */
 export interface Upgrade {
@@ -46,6 +46,10 @@ export const welcome: Route = {
 /** To a WebSocket client that was given the server's address alone; v1 welcomes it with 200. */
 const noWebSocketHere = 'No WebSocket here: connect to /subscribe\n';
 
+/** Where the second wire's methods are, whose errors have a form of their own. */
+const xrpc = '/xrpc/';
+const noSuchMethod = 'this server has no such method: it serves network.bsky.jetstream.subscribeEvents';
+
 /** Finds routes and answers for those that are missing. */
 export class Routes {
   readonly #exact = new Map<string, Route>();
@@ -70,10 +74,12 @@ export class Routes {
     } else if (request.method === 'OPTIONS') {
       answerOptions(request, response, route?.allow);
     } else if (route === undefined) {
-      respondError(response, 404, 'Not Found');
+      if (path.startsWith(xrpc)) respondXrpcError(response, 501, 'MethodNotImplemented', noSuchMethod);
+      else respondError(response, 404, 'Not Found');
     } else if (!isAllowed(route, request.method)) {
       response.setHeader('Allow', route.allow);
-      respondError(response, 405, 'Method Not Allowed');
+      if (path.startsWith(xrpc)) respondXrpcError(response, 405, 'InvalidRequest', `use ${route.allow}`);
+      else respondError(response, 405, 'Method Not Allowed');
     } else {
       route.handle(request, response, path.slice(route.path.length));
     }

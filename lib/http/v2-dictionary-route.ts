@@ -55,7 +55,17 @@ function send(
   response.setHeader('Cache-Control', isNamed ? cacheControls.byId : cacheControls.current);
   response.setHeader('X-Zstd-Dictionary-Id', String(id));
   response.setHeader('Last-Modified', lastModified);
-  respondBytes(request, response, `"zstd-dict-${id}"`, 'application/octet-stream', bytes);
+  const { 'if-none-match': known, 'if-modified-since': since } = request.headers;
+  if (known === undefined && since !== undefined && Date.parse(since) >= Date.parse(lastModified)) {
+    response.setHeader('ETag', etagOf(id));
+    response.writeHead(304).end();
+    return;
+  }
+  respondBytes(request, response, etagOf(id), 'application/octet-stream', bytes);
+}
+
+function etagOf(id: number): string {
+  return `"zstd-dict-${id}"`;
 }
 
 /** The first value of `id`; empty without. */

@@ -73,6 +73,7 @@ const typesOf: Readonly<Record<string, FrameType>> = {
   commit: frameTypes.commit,
   identity: frameTypes.identity,
   account: frameTypes.account,
+  sync: frameTypes.sync,
 };
 
 /** What an event's JSON says of its frame. Undefined for what is no event, which is not here to be judged. */

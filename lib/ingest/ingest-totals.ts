@@ -1,6 +1,7 @@
 // What came of what the relay sent, as sums since start: plain numbers, cheap to count per event, read when metrics are asked
 // for. It counts what it is told of, and knows no reasons beyond the closed lists.
 
+import { type V1OnlyReason, v1OnlyReasons } from '../decode/data-model.ts';
 import { type DropReason, dropReasons } from '../decode/drop-reason.ts';
 import { frameTypes } from '../decode/frame.ts';
 import { type RelayOutcome, relayOutcomes } from './relay-position.ts';
@@ -25,10 +26,16 @@ export class IngestTotals {
   readonly drops = new Map<IngestDropReason, number>(
     [...dropReasons, ...ingestDropReasons].map((reason) => [reason, 0]),
   );
+  /** Events that only the first wire shows. */
+  readonly v1Only = new Map<V1OnlyReason, number>(v1OnlyReasons.map((reason) => [reason, 0]));
   readonly outcomes = new Map<RelayOutcome['name'], number>(relayOutcomes.map((name) => [name, 0]));
 
   drop(reason: IngestDropReason, count = 1): void {
     this.drops.set(reason, (this.drops.get(reason) as number) + count);
+  }
+
+  showOnV1Only(reason: V1OnlyReason): void {
+    this.v1Only.set(reason, (this.v1Only.get(reason) as number) + 1);
   }
 
   outcome(name: RelayOutcome['name']): void {

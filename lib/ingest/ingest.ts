@@ -1,6 +1,7 @@
 // From the relay to the log: frames become events in the open block, which is sealed and goes to block-queue.ts. It owns the open
 // block and the window that ends it. Which frames are taken is said by relay-position.ts.
 
+import type { DropReason } from '../decode/drop-reason.ts';
 import { Frame, type FrameType, frameTypes } from '../decode/frame.ts';
 import type { Clock } from '../event/clock.ts';
 import type { CoverageFinding } from '../event/coverage.ts';
@@ -90,10 +91,11 @@ export class Ingest {
       },
       outcome: (relay, outcome) => this.#outcome(relay, outcome),
     });
-    this.#writer = new EventWriter(this.#builder, (reason, isWhole) => {
+    const dropped = (reason: DropReason, isWhole: boolean): void => {
       if (isWhole && this.#relay !== undefined) this.drop(reason, this.#relay, this.#newest.seq);
       else totals.drop(reason);
-    });
+    };
+    this.#writer = new EventWriter(this.#builder, dropped, (reason) => totals.showOnV1Only(reason));
   }
 
   /** What waits to be stored: for health, metrics and the relay's link. */
@@ -203,7 +205,7 @@ export class Ingest {
   #takeFrame(frame: Frame, relay: Relay): void {
     const { totals, link } = this.#options;
     totals.frames[frame.type]++;
-    if (frame.type <= frameTypes.account) totals.events += this.#writer.write(frame);
+    if (frame.type <= frameTypes.sync) totals.events += this.#writer.write(frame);
     else if (frame.name !== '') link.notice(relay, frame.type, frame.name, frame.message);
   }
 

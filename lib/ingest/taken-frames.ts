@@ -183,6 +183,7 @@ export class TakenFrames {
       return;
     }
     this.#add(bytes, frame.handleOrStatusStart, frame.handleOrStatusEnd);
+    if (type === frameTypes.sync) this.#add(bytes, frame.revStart, frame.revEnd);
     this.#mixNumber(frame.seq);
   }
 
@@ -201,6 +202,7 @@ export class TakenFrames {
     const { bytes } = frame;
     this.#start(frame.type + 16, bytes, frame.didStart, frame.didEnd);
     this.#add(bytes, frame.handleOrStatusStart, frame.handleOrStatusEnd);
+    if (frame.type === frameTypes.sync) this.#add(bytes, frame.revStart, frame.revEnd);
     this.#add(bytes, frame.timeStart, frame.timeEnd);
   }
 

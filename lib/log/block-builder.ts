@@ -5,7 +5,7 @@ import { ByteWriter } from '../byte-writer.ts';
 import type { Clock } from '../event/clock.ts';
 import type { CoverageFinding, CoverageRow } from '../event/coverage.ts';
 import type { DidHasher } from '../event/did-hash.ts';
-import type { EventKind, Operation } from '../event/event.ts';
+import { type EventKind, type Operation, packKind } from '../event/event.ts';
 import { binaryMessage, closeMessage, openMessage, textMessage } from '../event/websocket-frame.ts';
 import { grow } from '../grow.ts';
 import {
@@ -162,6 +162,7 @@ export class BlockBuilder {
     pathStart: number,
     collectionEnd: number,
     pathEnd: number,
+    isV1Only = false,
   ): void {
     closeMessage(this.writer, this.#openStart, textMessage);
     const columns = this.#columns;
@@ -169,7 +170,7 @@ export class BlockBuilder {
     if (at === columns.timeUs.length) columns.grow();
     columns.timeUs[at] = this.#openTimeUs;
     columns.jsonEnd[at] = this.writer.length;
-    columns.kindAndOperation[at] = kind | (operation << 4);
+    columns.kindAndOperation[at] = packKind(kind, operation, isV1Only);
     columns.collection[at] =
       pathStart === collectionEnd
         ? noCollection
@@ -264,7 +265,8 @@ export class BlockBuilder {
 }
 
 /**
- * Compresses every event of `json` (WebSocket text messages that end at `jsonEnd`) into a binary message of its own.
+ * Compresses every event of `json` (WebSocket text messages that end at `jsonEnd`) into a binary message of its own. Where there is
+ * no message there is none.
  * @param scratch reused between calls; the result is a copy.
  */
 export function compressEvents(
@@ -279,11 +281,13 @@ export function compressEvents(
   let start = 0;
   for (let at = 0; at < jsonEnd.length; at++) {
     const end = jsonEnd[at];
-    const length = json[start + 1];
-    const headerBytes = length < 126 ? 2 : length === 126 ? 4 : 10;
-    const messageStart = openMessage(scratch);
-    compressor.compress(json, start + headerBytes, end, scratch, isFast);
-    closeMessage(scratch, messageStart, binaryMessage);
+    if (end > start) {
+      const length = json[start + 1];
+      const headerBytes = length < 126 ? 2 : length === 126 ? 4 : 10;
+      const messageStart = openMessage(scratch);
+      compressor.compress(json, start + headerBytes, end, scratch, isFast);
+      closeMessage(scratch, messageStart, binaryMessage);
+    }
     zstdEnd[at] = scratch.length;
     start = end;
   }

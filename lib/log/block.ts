@@ -26,7 +26,7 @@ export interface BlockIndex {
   readonly didHash: Uint32Array;
   /** Index in `collections`, or {@link noCollection}. */
   readonly collection: Uint16Array;
-  /** Kind in the low four bits, operation in the high four. */
+  /** As of `packKind` (lib/event/event.ts). */
   readonly kindAndOperation: Uint8Array;
   /** The distinct collections of this block. */
   readonly collections: readonly string[];

@@ -7,7 +7,7 @@
 // indexes say which blocks were created at a time (segment-index.ts). Records whose key is no time, or not that of the
 // commit, are few (profiles, feeds, imports), so the newest of them are simply remembered: in memory, until a restart.
 
-import { operations } from '../event/event.ts';
+import { operationIn, operations } from '../event/event.ts';
 import { noPath } from '../event/subject.ts';
 import type { Block, BlockIndex, SubjectColumns } from './block.ts';
 import type { DeletionTotals } from './event-log.ts';
@@ -70,7 +70,7 @@ export class RecordFinder {
       if (path[event] === noPath) continue;
       const low = didHash[event * 2];
       const high = didHash[event * 2 + 1];
-      const operation = kindAndOperation[event] >>> 4;
+      const operation = operationIn(kindAndOperation[event]);
       if (operation === operations.delete) {
         deletions.push({
           event,
@@ -171,7 +171,7 @@ function findIn(from: BlockIndex, end: number, index: BlockIndex, event: number)
   for (let at = end - 1; at >= 0; at--) {
     if (from.subjects.path[at] !== path || from.didHash[at * 2] !== low || from.didHash[at * 2 + 1] !== high)
       continue;
-    const isGone = from.kindAndOperation[at] >>> 4 === operations.delete;
+    const isGone = operationIn(from.kindAndOperation[at]) === operations.delete;
     return isGone ? nothing : subjectHashesOf(from.subjects, at);
   }
   return undefined;

@@ -107,6 +107,9 @@ function ingestMetrics({ totals, published, queue }: DaemonSources): Metric[] {
       byName(totals.drops),
     ),
     counter('slipstream_events_total', 'Events made from frames', () => totals.events),
+    counters('slipstream_v1_only_events_total', 'Events that only the first wire shows', ['reason'], () =>
+      byName(totals.v1Only),
+    ),
     counters('slipstream_published_events_total', 'Events stored and sent', ['kind'], () =>
       byName(published.kinds()),
     ),

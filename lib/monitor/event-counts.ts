@@ -2,7 +2,7 @@
 // over the columns of each block. It never looks at events' content. Names of collections come from strangers, and a
 // counter must not grow with them: metrics have a fixed list, rates a bounded table, and all other collections are one.
 
-import { eventKinds, operationNames } from '../event/event.ts';
+import { eventKinds, kindIn, operationIn, operationNames } from '../event/event.ts';
 import type { Block } from '../log/block.ts';
 import type { EventReport, NamedRate } from '../status/status-report.ts';
 import { Meter, rounded, SumMeter, type Tick } from './meter.ts';
@@ -80,8 +80,8 @@ export class EventCounts {
     const kinds = this.#kinds;
     for (let at = 0; at < count; at++) {
       const row = Math.min(collection[at], named);
-      kinds[kindAndOperation[at] & 15]++;
-      cells[row * columns + (kindAndOperation[at] >> 4)]++;
+      kinds[kindIn(kindAndOperation[at])]++;
+      cells[row * columns + operationIn(kindAndOperation[at])]++;
     }
     for (let row = 0; row < named; row++) {
       const name = collections[row];

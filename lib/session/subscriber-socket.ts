@@ -25,6 +25,17 @@ const violationReasons: Readonly<Record<string, string>> = {
   WS_ERR_TOO_MANY_BUFFERED_PARTS: 'message in too many pieces',
 };
 
+/** Of these the client has sent a message, though none that can be read. */
+const messageErrors: ReadonlySet<string | undefined> = new Set([
+  'WS_ERR_INVALID_UTF8',
+  'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH',
+  'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH',
+  'WS_ERR_TOO_MANY_BUFFERED_PARTS',
+]);
+
+/** From here on opcodes are those of control frames. */
+const firstControlOpcode = 8;
+
 /** What ws has no methods for. */
 interface Internals {
   readonly _socket: Socket;
@@ -35,6 +46,12 @@ interface Internals {
     /** Of a message that has begun and not ended: its frames so far. */
     readonly _fragments: readonly Uint8Array[];
     readonly _messageLength: number;
+    /** The opcode of a message of which not all frames have come; 0 without. */
+    readonly _fragmented: number;
+    /** Of the frame that is being read, or was read last. */
+    readonly _opcode: number;
+    /** 0 between frames. */
+    readonly _state: number;
   };
   setSocket(socket: Duplex, head: Uint8Array, options: object): void;
 }
@@ -68,6 +85,12 @@ export class SubscriberSocket extends WebSocket {
     return _bufferedBytes + _messageLength;
   }
 
+  /** Whether a message has begun and not ended. */
+  get isInMessage(): boolean {
+    const { _fragmented, _state, _opcode } = (this as unknown as Internals)._receiver;
+    return _fragmented !== 0 || (_state !== 0 && _opcode < firstControlOpcode);
+  }
+
   /** Frees an unfinished message, and drops whatever else the peer sends. Its close is not seen any more. */
   dropInput(): void {
     const { _receiver, _socket } = this as unknown as Internals;
@@ -76,8 +99,13 @@ export class SubscriberSocket extends WebSocket {
     _socket.resume();
   }
 
+  /** Whether an error that ws emits is about a message, and not about frames. */
+  static isAboutMessage({ code }: NodeJS.ErrnoException): boolean {
+    return messageErrors.has(code);
+  }
+
   /** To be called with every error that ws emits: sends the close frame of a violation. */
-  answerViolation(error: Error & { code?: string }): void {
+  answerViolation(error: NodeJS.ErrnoException): void {
     const code = this.#violationCode;
     if (code === undefined || this.readyState !== WebSocket.OPEN) return;
     this.#send('violation', code, violationReasons[error.code ?? ''] ?? '');
@@ -122,6 +150,7 @@ function findProblem(ws: SubscriberSocket): Error | undefined {
     socket.emit('data', unfinishedMessage);
     const { _buffers, _fragments } = internals._receiver;
     if (_buffers.length !== 1 || _fragments.length !== 1) return new Error('parts are kept elsewhere');
+    if (!ws.isInMessage) return new Error('it is not seen that a message has begun');
     const bytes = ws.unfinishedBytes;
     if (bytes !== unfinishedMessageBytes) return new Error(`${bytes} bytes are counted`);
     ws.dropInput();

@@ -24,8 +24,9 @@ import { IncomingMessages, type MessageReader } from './incoming-messages.ts';
 import { clientBytesPerSecondMax, MessageRate, messageTimeoutMs } from './message-rate.ts';
 import { endMsOf, endOf, type SessionEnd } from './session-counts.ts';
 import type { SessionHost } from './session-host.ts';
+import { listen, type SocketListener } from './socket-listener.ts';
 import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
-import type { ClosedBy, SubscriberSocket } from './subscriber-socket.ts';
+import { type ClosedBy, SubscriberSocket } from './subscriber-socket.ts';
 import type { Turns } from './turns.ts';
 
 /** What the WebSocket sessions of a listener share. */
@@ -57,19 +58,12 @@ export interface SessionOptions {
 /** `WebSocket.OPEN`. */
 const open = 1;
 
-/** Where sockets keep their session, so that listeners are the same functions for all: ten closures would be 1 KB each. */
-const sessionKey = Symbol('session');
-
-function sessionOf(socket: object): WebSocketSession {
-  return (socket as { [sessionKey]: WebSocketSession })[sessionKey];
-}
-
 /**
  * See the file comment. Subscribes in the constructor unless a hello is required. Memory held for a client that reads
  * nothing: one `write` beyond the socket's high-water mark (64 KiB). Of what a client sends: one unfinished message, and what
  * waits for its turn. All of it is counted by its holding. It keeps no timer: its owner visits it (session-timer.ts).
  */
-export class WebSocketSession implements Transport, MessageReader {
+export class WebSocketSession implements Transport, MessageReader, SocketListener {
   readonly encoding: Encoding;
   readonly remoteAddress: string;
   readonly wantsProgress: boolean;
@@ -111,7 +105,7 @@ export class WebSocketSession implements Transport, MessageReader {
     this.#maxMessageSizeBytes = request.filter.maxMessageSizeBytes;
     this.#dueMs = performance.now() + host.timing.pingIntervalMs;
     host.counts.opened++;
-    this.#listen();
+    listen(ws, socket, this);
     if (notice !== undefined) this.#say(notice);
     if (!request.requireHello) this.#subscribe(request.filter);
   }
@@ -147,7 +141,7 @@ export class WebSocketSession implements Transport, MessageReader {
 
   /** Called by the delivery loop: ends the connection with a close frame. */
   close(reason: CloseReason): void {
-    this.#closeBy(reason, this.#wire.closeOf(reason));
+    this.#closeBy(reason, this.#wire.closeOf(reason, this.#cursor));
   }
 
   /** Ends the connection because the server stops. */
@@ -183,7 +177,7 @@ export class WebSocketSession implements Transport, MessageReader {
     if (isStalled && stallTimeoutMs > 0) {
       const seconds = stallTimeoutMs / 1000;
       const text = `no progress for ${seconds}s: read faster, or filter more`;
-      this.#closeBy('stalled', this.#wire.stallOf(text));
+      this.#closeBy('stalled', this.#wire.stallOf(text, this.#cursor));
     }
     if (this.#incoming.unfinishedMs(nowMs) >= messageTimeoutMs) {
       const seconds = messageTimeoutMs / 1000;
@@ -198,62 +192,35 @@ export class WebSocketSession implements Transport, MessageReader {
     }
   }
 
-  #listen(): void {
-    const [ws, socket, on] = [this.#ws, this.socket, WebSocketSession.#listeners];
-    Object.assign(ws, { [sessionKey]: this });
-    Object.assign(socket, { [sessionKey]: this });
-    ws.onClosing = on.closing;
-    ws.on('message', on.message);
-    ws.on('error', on.error);
-    ws.on('ping', on.ping);
-    ws.on('close', on.close);
-    // After the listener of ws, which has read the frames by then.
-    socket.on('data', on.data);
-    socket.on('end', on.end);
-    socket.on('drain', on.drain);
-  }
-
-  static readonly #listeners = {
-    message(this: object, data: Buffer, isBinary: boolean): void {
-      sessionOf(this).#message(data, isBinary);
-    },
-    error(this: object, error: Error): void {
-      sessionOf(this).#ws.answerViolation(error);
-    },
-    ping(this: object, payload: Buffer): void {
-      sessionOf(this).#pong(payload);
-    },
-    close(this: object): void {
-      sessionOf(this).#gone();
-    },
-    closing(this: object, by: ClosedBy, code: number | undefined): void {
-      sessionOf(this).#begin(endOf(by, code));
-    },
-    data(this: object): void {
-      sessionOf(this).received();
-    },
-    end(this: object): void {
-      sessionOf(this).#begin('client_gone');
-    },
-    drain(this: object): void {
-      sessionOf(this).#drained();
-    },
-  };
-
   #subscribe(filter: Filter): void {
     this.#subscription = this.#host.source.subscribe(this, filter, this.#afterTimeUs);
     // The source may have closed this session before it returned.
     if (this.#ending !== undefined) this.#subscription.end();
   }
 
-  #message(data: Buffer, isBinary: boolean): void {
+  message(data: Buffer, isBinary: boolean): void {
     this.#incoming.ended();
     if (!this.#affords(data.length) || this.#ws.readyState !== open) return;
-    if (!this.#wire.takesMessages) {
-      this.#host.counts.message('failure');
-      this.#close('bad_message', closePolicy, 'this stream takes no messages');
-    } else if (isBinary) this.#host.counts.message('ignored_binary');
+    if (!this.#wire.takesMessages) this.#refuseMessage();
+    else if (isBinary) this.#host.counts.message('ignored_binary');
     else this.#incoming.take(data);
+  }
+
+  /** With which it would go on; undefined before delivery has begun. */
+  get #cursor(): number | undefined {
+    const positionUs = this.#subscription?.positionUs;
+    return positionUs === undefined ? undefined : positionUs + 1;
+  }
+
+  #refuseMessage(): void {
+    if (this.#ending !== undefined) return;
+    this.#host.counts.message('failure');
+    this.#close('bad_message', closePolicy, 'this stream takes no messages');
+  }
+
+  violated(error: Error): void {
+    if (!this.#wire.takesMessages && SubscriberSocket.isAboutMessage(error)) this.#refuseMessage();
+    else this.#ws.answerViolation(error);
   }
 
   read(data: Buffer): void {
@@ -277,6 +244,7 @@ export class WebSocketSession implements Transport, MessageReader {
 
   /** What has come has been read. */
   received(): void {
+    if (!this.#wire.takesMessages && this.#ws.isInMessage) this.#refuseMessage();
     this.#incoming.received();
     this.#control.read();
   }
@@ -307,11 +275,11 @@ export class WebSocketSession implements Transport, MessageReader {
     }
   }
 
-  #pong(payload: Buffer): void {
+  pinged(payload: Buffer): void {
     if (this.#affords(payload.length) && this.#ws.readyState === open) this.#control.pong(payload);
   }
 
-  #drained(): void {
+  drained(): void {
     this.#holding.set('answer', this.socket.writableLength);
     this.#control.drained();
     if (!this.#full) return;
@@ -322,6 +290,14 @@ export class WebSocketSession implements Transport, MessageReader {
   #closeBy(why: SessionEnd, { code, text, error }: WireClose): void {
     if (this.#ending === undefined && error !== undefined) this.#say(error);
     this.#close(why, code, text);
+  }
+
+  closing(by: ClosedBy, code: number | undefined): void {
+    this.#begin(endOf(by, code));
+  }
+
+  ended(): void {
+    this.#begin('client_gone');
   }
 
   #close(why: SessionEnd, code: number, reason: string): void {
@@ -338,8 +314,8 @@ export class WebSocketSession implements Transport, MessageReader {
     this.#subscription?.end();
   }
 
-  #gone(): void {
-    this.#begin('client_gone');
+  gone(): void {
+    this.ended();
     this.#incoming.drop();
     this.#host.counts.end(this.#ending as SessionEnd);
     this.#host.gone(this);

@@ -13,6 +13,7 @@ import {
   isFilterFault,
   limitName,
   messageSizeLimit,
+  textKindWords,
   type WantedName,
   wantedNames,
 } from './wanted-filter.ts';
@@ -38,6 +39,7 @@ export function readFilterDocument(text: string): Filter | DocumentFault {
   const filter = filterOf(
     { ...eachWanted((name) => stringsAt(text, at.get(name))), maxMessageSizeBytes },
     didsMax,
+    textKindWords,
   );
   if (!isFilterFault(filter)) return filter;
   const { reason, did, text: words } = filter;

@@ -13,6 +13,7 @@ import {
   isFilterFault,
   limitName,
   messageSizeLimit,
+  v1KindWords,
   type WantedName,
   wantedNames,
 } from './wanted-filter.ts';
@@ -46,6 +47,7 @@ export function readClientMessage(text: string, currentLimitBytes: number): Clie
   const filter = filterOf(
     { ...eachWanted((name) => stringsAt(text, at[name])), maxMessageSizeBytes },
     didsMax,
+    v1KindWords,
   );
   if (isFilterFault(filter)) return failure(`failed to parse subscriber options: ${filter.text}`);
   return { kind: 'update', filter };

@@ -20,9 +20,10 @@ export interface SessionWire {
   readonly takesMessages: boolean;
   progressOf(report: Progress): string;
   gapOf(row: CoverageRow): string;
-  closeOf(reason: CloseReason): WireClose;
+  /** @param cursor to come back with, when it has all that was sent; undefined when delivery has not begun. */
+  closeOf(reason: CloseReason, cursor?: number): WireClose;
   /** @param text why the client is taken for one that does not read. */
-  stallOf(text: string): WireClose;
+  stallOf(text: string, cursor?: number): WireClose;
 }
 
 /** The wire of `/subscribe`. */

@@ -12,9 +12,11 @@ import {
   type FilterFaultReason,
   filterOf,
   isFilterFault,
+  type KindWords,
   limitName,
   messageSizeLimit,
   queryDidsMax,
+  v1KindWords,
   type WantedName,
 } from './wanted-filter.ts';
 
@@ -51,13 +53,14 @@ export interface SubscribeFault {
 /**
  * Reads a request. `rawQuery` is what follows the `?`, one character per byte; `socketEncoding` is the value of the
  * `Socket-Encoding` header, `zstdEncodings` what compressed connections can have, `nowUs` what a cursor such
- * as `1h` counts back from. Takes time linear in the query: 10,000 DIDs (440 KB) take about 5 ms.
+ * as `1h` counts back from, `kindWords` the kinds that can be asked for. Takes time linear in the query: 10,000 DIDs (440 KB) take about 5 ms.
  */
 export function parseSubscribeQuery(
   rawQuery: string,
   socketEncoding: string | undefined,
   zstdEncodings: OfferedEncodings = storedOnly,
   nowUs: () => number = systemNowUs,
+  kindWords: KindWords = v1KindWords,
 ): SubscribeRequest | SubscribeFault {
   const wanted = eachWanted((): string[] => []);
   const first = new Map<string, string>();
@@ -74,7 +77,7 @@ export function parseSubscribeQuery(
     return { reason: 'bad_cursor', status: 400, body: `invalid cursor: ${cursorText}` };
   }
   const maxMessageSizeBytes = messageSizeLimit(first.get(limitName) ?? '');
-  const filter = filterOf({ ...wanted, maxMessageSizeBytes }, queryDidsMax);
+  const filter = filterOf({ ...wanted, maxMessageSizeBytes }, queryDidsMax, kindWords);
   if (isFilterFault(filter)) return { reason: filter.reason, status: 400, body: filter.text };
   const compressed = first.get('compress') === 'true' || socketEncoding?.includes('zstd') === true;
   const idText = compressed ? (first.get('zstdDictionary') ?? '') : '';

@@ -16,6 +16,7 @@ import {
   storedOnly,
 } from './subscribe-query.ts';
 import type { TextBody } from './text-encodings.ts';
+import { textKindWords } from './wanted-filter.ts';
 
 /** Events of a pull without a limit of its own. */
 const limitUsual = 10_000;
@@ -98,7 +99,7 @@ function fault(reason: TextFaultReason, body: string): TextFault {
 }
 
 function readShared(rawQuery: string, nowUs: () => number): SubscribeRequest | TextFault {
-  const asked = parseSubscribeQuery(rawQuery, undefined, storedOnly, nowUs);
+  const asked = parseSubscribeQuery(rawQuery, undefined, storedOnly, nowUs, textKindWords);
   if (isSubscribeFault(asked)) return asked;
   if (asked.misspelt !== undefined) {
     const { name, meant } = asked.misspelt;

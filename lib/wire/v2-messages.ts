@@ -27,7 +27,8 @@ export interface V2Start {
  */
 export function startOfV2(cursor: number | undefined, nowUs: number, oldestUs: number): V2Start {
   if (cursor === undefined) return { afterTimeUs: undefined };
-  if (cursor > nowUs) {
+  // The next one after the newest event is what a client that has it comes back with.
+  if (cursor > nowUs + 1) {
     return {
       afterTimeUs: undefined,
       notice: infoText('FutureCursor', 'the cursor is in the future: the stream starts with the next event'),
@@ -58,26 +59,26 @@ export function errorText(error: string, message: string): string {
   return JSON.stringify({ $type: 'error', error, message });
 }
 
+/** What is sent before the error comes before it: who has read it can go on with this cursor. */
+function comeBack(text: string, cursor: number | undefined): string {
+  return cursor === undefined
+    ? `${text}: come back with your cursor`
+    : `${text}: come back with cursor=${cursor}`;
+}
+
 /** The second wire, as a session speaks it. */
 export const v2Wire: SessionWire = {
   takesMessages: false,
   progressOf: () => '',
   gapOf: () => '',
-  closeOf(reason: CloseReason) {
-    const { text } = deliveryCloses[reason];
-    if (reason !== 'delivery_failed') return deliveryCloses[reason];
-    return {
-      code: closeInternalError,
-      text,
-      error: errorText('InternalError', `${text}: come back with your cursor`),
-    };
+  closeOf(reason: CloseReason, cursor?: number) {
+    const { code, text } = deliveryCloses[reason];
+    if (reason !== 'delivery_failed') return { code, text };
+    return { code: closeInternalError, text, error: errorText('InternalError', comeBack(text, cursor)) };
   },
-  stallOf: (text) => ({
+  stallOf: (text, cursor) => ({
     code: closePolicy,
     text,
-    error: errorText(
-      'ConsumerTooSlow',
-      `${text}; come back with the seq of the last event that you have, plus one`,
-    ),
+    error: errorText('ConsumerTooSlow', comeBack(text, cursor)),
   }),
 };

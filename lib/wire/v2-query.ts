@@ -3,12 +3,14 @@
 
 import { isInt64, parseCursor } from '../event/cursor.ts';
 import { isDid } from '../event/did.ts';
+import { eventKinds, v2Kinds } from '../event/event.ts';
 import type { Filter } from '../event/filter.ts';
 import { isNsid, nsidBytesMax } from '../event/nsid.ts';
 import { v2BytesMore } from '../event/v2-event.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { V2Encodings } from '../fanout/v2-encodings.ts';
 import { eachQueryPair } from './query-pairs.ts';
+import { textKindWords } from './wanted-filter.ts';
 
 /** A valid request. */
 export interface V2Request {
@@ -44,14 +46,7 @@ export interface V2Fault {
   readonly message: string;
 }
 
-/** Bits of a filter, by the values of `kinds`. */
-const kindBits = new Map([
-  ['commit', 1 << 0],
-  ['identity', 1 << 1],
-  ['account', 1 << 2],
-  ['sync', 1 << 3],
-]);
-const commitBit = 1;
+const commitBit = 1 << eventKinds.commit;
 
 /** Most values of each list, repeated ones included. */
 const valuesMax = { kinds: 4, dids: 10_000, collections: 100 } as const;
@@ -131,13 +126,13 @@ function invalid(reason: V2FaultReason, message: string): V2Fault {
 function encodingOf(values: readonly string[] | undefined, encodings: V2Encodings): Encoding | V2Fault {
   if (values === undefined || (values.length === 1 && values[0] === '')) return encodings.json;
   const id = values.length === 1 && digits.test(values[0]) ? Number(values[0]) : 0;
-  if (id < 1 || id >= uint32End) {
+  if (id < 1) {
     return invalid('bad_dictionary', 'zstdDictionary must be one positive integer, the id of a dictionary');
   }
   const encoding = encodings.byId.get(id);
   if (encoding !== undefined) return encoding;
   const advice = `the current one is ${encodings.currentId}: get it by getZstdDictionary, or connect without zstdDictionary`;
-  const message = `unknown zstd dictionary ${id}: ${advice}`;
+  const message = `unknown zstd dictionary ${values[0]}: ${advice}`;
   return { reason: 'bad_dictionary', status: 400, error: 'UnknownZstdDictionary', message };
 }
 
@@ -152,7 +147,7 @@ function filterOf(
   }
   let kinds = 0;
   for (const value of lists.kinds) {
-    const bit = kindBits.get(value);
+    const bit = textKindWords.get(value);
     if (bit === undefined) {
       return invalid('bad_kind', `invalid kinds: ${value}: give commit, identity, account or sync`);
     }
@@ -188,7 +183,8 @@ function filterOf(
     return invalid('bad_message_size', 'maxMessageSizeBytes must be one integer from 0 to 4294967295');
   }
   const filter = { collections, prefixes: [...prefixes], dids, subjects: new Set<string>() };
-  return { ...filter, maxMessageSizeBytes: size, bytesMore: v2BytesMore, kinds, operations: 0 };
+  const wire = { isV2: true, bytesMore: v2BytesMore, kinds: kinds || v2Kinds } as const;
+  return { ...filter, ...wire, maxMessageSizeBytes: size, operations: 0 };
 }
 
 const limitReasons = [

@@ -4,7 +4,7 @@
 
 import { isInt64 } from '../event/cursor.ts';
 import { isDid } from '../event/did.ts';
-import { eventKinds, operations } from '../event/event.ts';
+import { eventKinds, operations, v1Kinds } from '../event/event.ts';
 import type { Filter } from '../event/filter.ts';
 import { isNsid, nsidBytesMax } from '../event/nsid.ts';
 import { isSubject } from '../event/subject.ts';
@@ -18,8 +18,14 @@ export const queryDidsMax = 10_000;
 
 const invalidOptions = 'invalid subscriber options';
 
-/** Words of the wire, and their bits in a filter. */
-const kindBits = new Map(Object.entries(eventKinds).map(([word, kind]) => [word, 1 << kind]));
+/** Words for kinds, and their bits in a filter. */
+export type KindWords = ReadonlyMap<string, number>;
+/** Those that can be asked for over plain HTTP. Without a word it is all kinds of the first wire. */
+export const textKindWords: KindWords = new Map(
+  Object.entries(eventKinds).map(([word, kind]) => [word, 1 << kind]),
+);
+/** Those of the first wire, which has no `sync`. */
+export const v1KindWords: KindWords = new Map([...textKindWords].filter(([, bit]) => (bit & v1Kinds) !== 0));
 const operationBits = new Map(
   (['create', 'update', 'delete'] as const).map((word) => [word, 1 << operations[word]]),
 );
@@ -76,7 +82,7 @@ export interface Wanted extends EachWanted<Iterable<string>> {
  * than the limits, however many values come.
  * @param most distinct DIDs, and subjects, that there may be.
  */
-export function filterOf(wanted: Wanted, most: number): Filter | FilterFault {
+export function filterOf(wanted: Wanted, most: number, kindWords: KindWords): Filter | FilterFault {
   const collections = new Set<string>();
   const prefixes = new Set<string>();
   let prefixCount = 0;
@@ -99,7 +105,7 @@ export function filterOf(wanted: Wanted, most: number): Filter | FilterFault {
   if (collections.size + prefixCount > collectionsMax) {
     return { reason: 'too_many_collections', text: `${invalidOptions}: too many wanted collections` };
   }
-  const kinds = bitsOf(wanted.wantedKinds, kindBits);
+  const kinds = bitsOf(wanted.wantedKinds, kindWords);
   if (typeof kinds === 'string')
     return { reason: 'bad_kind', text: `${invalidOptions}: invalid kind: ${kinds}` };
   const operations = bitsOf(wanted.wantedOperations, operationBits);

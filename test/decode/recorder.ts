@@ -1,6 +1,7 @@
 // Runs frames through the reader and the event writer, and remembers everything that comes out.
 
 import { ByteWriter } from '../../lib/byte-writer.ts';
+import type { V1OnlyReason } from '../../lib/decode/data-model.ts';
 import type { DropReason } from '../../lib/decode/drop-reason.ts';
 import { Frame } from '../../lib/decode/frame.ts';
 import { writeRecord } from '../../lib/decode/record-json.ts';
@@ -18,6 +19,7 @@ export interface RecordedEvent {
   readonly operation: number;
   readonly did: string;
   readonly collection: string;
+  readonly isV1Only?: true;
 }
 
 /** A sink that keeps what it is given, and the frame and writer in front of it. */
@@ -26,12 +28,18 @@ export class Recorder implements EventSink {
   readonly frame = new Frame();
   events: RecordedEvent[] = [];
   drops: DropReason[] = [];
+  /** Why events are for the first wire alone. */
+  v1Only: V1OnlyReason[] = [];
   #timeUs = firstTimeUs;
   #start = -1;
   /** Of each event: its path, and behind it the texts of its record that may be subjects. */
   subjects: string[][] = [];
   #openSubjects: string[] = [];
-  readonly #events = new EventWriter(this, (reason) => this.drops.push(reason));
+  readonly #events = new EventWriter(
+    this,
+    (reason) => this.drops.push(reason),
+    (reason) => this.v1Only.push(reason),
+  );
 
   begin(): number {
     if (this.#start >= 0) throw new Error('begin before the end of the event before');
@@ -52,6 +60,7 @@ export class Recorder implements EventSink {
     pathStart: number,
     collectionEnd: number,
     pathEnd: number,
+    isV1Only: boolean,
   ): void {
     const bytes = Buffer.from(source.buffer, source.byteOffset, source.length);
     this.events.push({
@@ -60,6 +69,7 @@ export class Recorder implements EventSink {
       operation,
       did: bytes.toString('utf8', didStart, didEnd),
       collection: bytes.toString('utf8', pathStart, collectionEnd),
+      ...(isV1Only && { isV1Only }),
     });
     this.subjects.push([bytes.toString('utf8', pathStart, pathEnd), ...this.#openSubjects]);
     this.#openSubjects = [];
@@ -72,6 +82,7 @@ export class Recorder implements EventSink {
     this.events = [];
     this.subjects = [];
     this.drops = [];
+    this.v1Only = [];
     const reason = this.frame.read(frame);
     if (reason !== undefined) this.drops.push(reason);
     const count = this.#events.write(this.frame);

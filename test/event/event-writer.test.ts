@@ -4,7 +4,7 @@ import { blocksToCarFile, MemoryBlockstore, type RecordWriteOp, Repo, WriteOpAct
 import { decode, encode } from '@ipld/dag-cbor';
 import { describe, expect, test } from 'vitest';
 import { eventKinds, operations } from '../../lib/event/event.ts';
-import { array, head, hex, integer, link, map, nullItem, text, trueItem } from '../decode/raw-cbor.ts';
+import { array, bytes, head, hex, integer, link, map, nullItem, text, trueItem } from '../decode/raw-cbor.ts';
 import {
   archive,
   archiveOf,
@@ -262,7 +262,56 @@ describe('the JSON of events', () => {
     ]);
   });
 
-  test.each(['#sync', '#info', '#labels', '#handle'])('nothing for %s', (type) => {
+  const did = ['did', text(exampleDid)] as const;
+  const rev = ['rev', text(exampleRev)] as const;
+  const seq = ['seq', integer(9)] as const;
+  const when = ['time', text(exampleTime)] as const;
+  const state = archiveOf([]);
+  const blocks = ['blocks', bytes(state)] as const;
+
+  test('a sync, which only the second wire shows', () => {
+    const { events, drops } = take(frameOf('#sync', [did, rev, seq, when, blocks]));
+    expect(drops).toEqual([]);
+    const base64 = state.toString('base64').replaceAll('=', '');
+    expect(events).toEqual([
+      {
+        json:
+          `${start}"sync","sync":{"blocks":{"$bytes":"${base64}"},"did":"${exampleDid}","rev":"${exampleRev}",` +
+          `"seq":9,"time":"${exampleTime}"}}`,
+        kind: eventKinds.sync,
+        operation: operations.none,
+        did: exampleDid,
+        collection: '',
+      },
+    ]);
+  });
+
+  test.each([
+    ['without blocks', [did, rev, seq, when], 'bad_car'],
+    [
+      'with blocks of more than 10,000 bytes',
+      [did, rev, seq, when, ['blocks', bytes(Buffer.alloc(10_001))]],
+      'blocks_too_large',
+    ],
+    [
+      'without a commit',
+      [did, rev, seq, when, ['blocks', bytes(archive([record[0]], [record]))]],
+      'bad_commit',
+    ],
+    [
+      'whose block is another',
+      [did, rev, seq, when, ['blocks', bytes(archive([record[0]], [[record[0], commitObject()]]))]],
+      'bad_block_hash',
+    ],
+    ['without a revision', [did, seq, when, blocks], 'bad_frame'],
+    ['of no account', [rev, seq, when, blocks], 'bad_frame'],
+    ['without a number', [did, rev, when, blocks], 'bad_frame'],
+    ['of no time', [did, rev, seq, blocks], 'bad_time'],
+  ] as const)('no sync %s', (_, body, reason) => {
+    expect(take(frameOf('#sync', body))).toMatchObject({ events: [], drops: [reason] });
+  });
+
+  test.each(['#info', '#labels', '#handle'])('nothing for %s', (type) => {
     expect(take(frameOf(type, [['seq', integer(1)]]))).toMatchObject({ events: [], drops: [] });
   });
 });

@@ -1,9 +1,19 @@
 import { describe, expect, test } from 'vitest';
+import { Clock } from '../../lib/event/clock.ts';
 import { DidHasher } from '../../lib/event/did-hash.ts';
-import { eventKinds, operations } from '../../lib/event/event.ts';
+import { eventKinds, operations, v2Kinds } from '../../lib/event/event.ts';
 import type { Filter } from '../../lib/event/filter.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
-import { matches, payloadsOf, randomFilter, SampleLog, seededRandom, unfake } from '../support/events.ts';
+import { BlockBuilder } from '../../lib/log/block-builder.ts';
+import {
+  fakeCompressor,
+  matches,
+  payloadsOf,
+  randomFilter,
+  SampleLog,
+  seededRandom,
+  unfake,
+} from '../support/events.ts';
 import { passAll } from '../support/pass-all.ts';
 import { pointing } from './subject-events.ts';
 
@@ -46,7 +56,6 @@ test('filters that choose the same events share a key, others do not', () => {
   const filter = { ...passAll, collections: new Set(['a.b.c', 'd.e.f']), prefixes: ['x.', 'y.'] };
   const same = { ...passAll, collections: new Set(['d.e.f', 'a.b.c']), prefixes: ['y.', 'x.', 'y.'] };
   expect(keyOf(same)).toBe(keyOf(filter));
-  expect(keyOf(passAll)).toBe('');
   const subjects = new Set(['did:web:b', 'at://did:web:a/a.b.c/1', 'at://did:web:a/a.b.c/2']);
   const sameSubjects = new Set([...subjects, 'at://did:web:b/a.b.c/1'].reverse());
   expect(keyOf({ ...filter, subjects: sameSubjects })).toBe(keyOf({ ...filter, subjects }));
@@ -137,5 +146,43 @@ describe('wanted subjects', () => {
     expect(selection.wantsSubjectOf(index, 0)).toBe(false);
     expect(selection.readFilter).toEqual({ subjectHashes: selection.subjectHashes });
     expect(selection.subjectHashes.length).toBe(3);
+  });
+});
+
+describe('what one wire shows and the other does not', () => {
+  const source = Buffer.from('did:web:a.testcom.example.rare/1');
+  const builder = new BlockBuilder(new Clock(0), hasher, new Map());
+  const { commit, identity, sync } = eventKinds;
+  for (const [kind, isV1Only] of [
+    [commit, false],
+    [commit, true],
+    [sync, false],
+    [identity, false],
+    [identity, true],
+  ] as const) {
+    builder.begin();
+    builder.writer.ascii(`${kind} ${isV1Only}`);
+    const end = kind === commit ? 30 : 14;
+    const operation = kind === commit ? operations.create : operations.none;
+    builder.end(kind, operation, source, 0, 14, 14, end, end === 30 ? source.length : 14, isV1Only);
+  }
+  const { index, json } = builder.seal(fakeCompressor);
+
+  test.each<[string, Partial<Filter>, string[]]>([
+    ['v1', {}, ['0 false', '0 true', '1 false', '1 true']],
+    ['v1 of a collection', { collections: new Set(['a.b.c']) }, ['1 false', '1 true']],
+    ['plain HTTP', { kinds: 1 << sync }, ['3 false']],
+    ['v2', { isV2: true, kinds: v2Kinds }, ['0 false', '3 false', '1 false']],
+    [
+      'v2 of a DID',
+      { isV2: true, kinds: v2Kinds, dids: new Set(['did:web:a.test']) },
+      ['0 false', '3 false', '1 false'],
+    ],
+    ['v2 of commits', { isV2: true, kinds: 1 << commit }, ['0 false']],
+  ])('%s', (_, filter, expected) => {
+    const selection = new Selection({ ...passAll, ...filter }, hasher);
+    const { bytes, events } = selection.cut(index, { bytes: json, ends: index.jsonEnd }, 0, index.count);
+    expect(payloadsOf(bytes, 0x81).map((text) => Buffer.from(text).toString())).toEqual(expected);
+    expect(events).toBe(expected.length);
   });
 });

@@ -21,3 +21,13 @@ it.each([
   expect(error).toBe('MethodNotImplemented');
   expect(message).toContain('no archive');
 });
+
+it.each([
+  ['GET /xrpc/com.atproto.sync.getRepo?did=a', 501, 'MethodNotImplemented'],
+  ['POST /xrpc/network.bsky.jetstream.subscribeEvents', 405, 'InvalidRequest'],
+  ['DELETE /xrpc/network.bsky.jetstream.getZstdDictionary', 405, 'InvalidRequest'],
+])('%s is answered in the form of that API', async (line, status, error) => {
+  const { port } = await listening();
+  const answer = await exchange(port, head(line, line.startsWith('GET') ? [] : ['Content-Length: 0']));
+  expect([answer.status, JSON.parse(answer.body).error]).toEqual([status, error]);
+});

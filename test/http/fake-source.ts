@@ -11,6 +11,7 @@ export class FakeSubscription implements Subscription {
   readonly filters: Filter[];
   drains = 0;
   ends = 0;
+  positionUs = 0;
   onDrained: () => void = () => {};
 
   constructor(transport: Transport, filter: Filter, afterTimeUs: number | undefined) {

@@ -305,7 +305,7 @@ describe('listen', () => {
   it('says what to do when the port is taken', async () => {
     const { port } = await listening();
     const other = new PublicListener({
-      source: { subscribe: () => ({ setFilter() {}, drained() {}, end() {} }) },
+      source: { subscribe: () => ({ positionUs: 0, setFilter() {}, drained() {}, end() {} }) },
       log: noLog,
       nowUs: () => 0,
       dictionaries: { list: () => [], get: () => undefined },
@@ -319,7 +319,7 @@ describe('listen', () => {
 
   it('says what to do when the address is not ours', async () => {
     const other = new PublicListener({
-      source: { subscribe: () => ({ setFilter() {}, drained() {}, end() {} }) },
+      source: { subscribe: () => ({ positionUs: 0, setFilter() {}, drained() {}, end() {} }) },
       log: noLog,
       nowUs: () => 0,
       dictionaries: { list: () => [], get: () => undefined },

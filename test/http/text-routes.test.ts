@@ -279,7 +279,7 @@ describe('a pull', () => {
         source: {
           subscribe(transport) {
             transport.close(reason);
-            return { setFilter() {}, drained() {}, end() {} };
+            return { positionUs: 0, setFilter() {}, drained() {}, end() {} };
           },
         },
       };
@@ -403,7 +403,7 @@ describe('places', () => {
             // Requests behind this one have to wait as long.
             for (const endMs = performance.now() + busyMs; performance.now() < endMs; );
             begun.resolve();
-            return { setFilter() {}, drained() {}, end() {} };
+            return { positionUs: 0, setFilter() {}, drained() {}, end() {} };
           },
         },
       });

@@ -79,3 +79,29 @@ it('is not sent to who has it', async () => {
   const part = await get('?id=20', ['Range: bytes=0-1', 'If-Range: "zstd-dict-19"']);
   expect(part.status).toBe(200);
 });
+
+it('is not sent to who has it since the start of the server', async () => {
+  const { headers } = await get('?id=20');
+  const since = headers['last-modified'];
+  const again = await get('?id=20', [`If-Modified-Since: ${since}`]);
+  expect([again.status, again.body, again.headers.etag]).toEqual([304, '', '"zstd-dict-20"']);
+  expect((await get('?id=20', ['If-Modified-Since: Thu, 01 Jan 2026 00:00:00 GMT'])).status).toBe(200);
+  // Which dictionary it is says more than since when it is there.
+  const other = [`If-Modified-Since: ${since}`, 'If-None-Match: "zstd-dict-19"'];
+  expect((await get('?id=20', other)).status).toBe(200);
+});
+
+it('has headers alone for HEAD', async () => {
+  const { port } = await listening({ v2Dictionaries });
+  const answer = await exchange(port, head(`HEAD ${path}?id=19`));
+  expect([answer.status, Object.fromEntries(answer.headers)['content-length'], answer.body]).toEqual([
+    200,
+    String(older.length),
+    '',
+  ]);
+});
+
+it('errors are kept by nobody, and any page may read them', async () => {
+  const { headers } = await get('?id=21');
+  expect(headers).toMatchObject({ 'cache-control': 'no-store', 'access-control-allow-origin': '*' });
+});

@@ -3,6 +3,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { WebSocket } from '../../lib/websocket.ts';
 import { addressTable } from '../support/addresses.ts';
+import { textFrame } from './fake-source.ts';
 import { closeOf, listening, nowUs } from './listening.ts';
 import { exchange, handshake, head } from './raw-client.ts';
 
@@ -102,13 +103,15 @@ describe('a session', () => {
   it('starts at its cursor, and says nothing of it', async () => {
     const { client, source } = await listening({ log: { oldestUs: 5, lastTimeUs: nowUs } as never });
     const messages = messagesOf(await client(`${path}?cursor=${nowUs - 5}`));
-    await vi.waitFor(() => expect(source.subscriptions).toHaveLength(1));
-    expect(source.subscriptions[0].afterTimeUs).toBe(nowUs - 6);
+    // The next one after the newest event.
+    messages.push(...messagesOf(await client(`${path}?cursor=${nowUs + 1}`)));
+    await vi.waitFor(() => expect(source.subscriptions).toHaveLength(2));
+    expect(source.subscriptions.map(({ afterTimeUs }) => afterTimeUs)).toEqual([nowUs - 6, nowUs]);
     expect(messages).toEqual([]);
   });
 
   it.each([
-    [`${nowUs + 1}`, 'FutureCursor', undefined],
+    [`${nowUs + 2}`, 'FutureCursor', undefined],
     ['0', 'OutdatedCursor', 0],
   ])('with the cursor %s is told first: %s', async (cursor, name, afterTimeUs) => {
     const { port, source } = await listening();
@@ -135,6 +138,42 @@ describe('a session', () => {
     socket.send(message);
     expect(await closed).toEqual({ code: 1008, reason: 'this stream takes no messages' });
     expect(source.subscriptions[0].ends).toBe(1);
+  });
+
+  it.each([
+    ['of which a part has come', [0x01, 0x81, 0, 0, 0, 0, 0x61]],
+    ['that is too long', [0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]],
+    ['that is no UTF-8', [0x81, 0x81, 0, 0, 0, 0, 0xff]],
+    ['that is empty and not the last of its message', [0x02, 0x80, 0, 0, 0, 0]],
+  ])('ends with 1008 at a frame %s', async (_name, bytes) => {
+    const { raw } = await listening();
+    const client = await raw(path);
+    // A ping in front, cut in two: it is no message, whole or not.
+    client.socket.write(Buffer.from([0x89]));
+    await new Promise((resolve) => setImmediate(resolve));
+    client.socket.write(Buffer.from([0x80, 0, 0, 0, 0]));
+    await vi.waitFor(() => expect(client.frames).toHaveLength(1));
+    client.socket.write(Buffer.from(bytes));
+    await vi.waitFor(() => expect(client.frames.map(({ firstByte }) => firstByte)).toEqual([0x8a, 0x88]));
+    expect(client.frames[1].payload.readUInt16BE()).toBe(1008);
+  });
+
+  it('that reads nothing is told where to go on, behind all that was sent', async () => {
+    const { client, source } = await listening({ timing: { stallTimeoutMs: 50, pingIntervalMs: 10_000 } });
+    const socket = await client(path);
+    const messages = messagesOf(socket);
+    const closed = closeOf(socket);
+    socket.pause();
+    const [subscription] = source.subscriptions;
+    const big = textFrame('x'.repeat(60_000));
+    while (subscription.transport.write(big));
+    subscription.positionUs = 1_780_000_000_000_041;
+    await vi.waitFor(() => expect(subscription.ends).toBe(1));
+    socket.resume();
+    expect((await closed).code).toBe(1008);
+    const { $type, error, message } = JSON.parse(messages.at(-1)?.text ?? '');
+    expect([$type, error]).toEqual(['error', 'ConsumerTooSlow']);
+    expect(message).toContain('cursor=1780000000000042');
   });
 
   it('that the log fails is told so, and may be retried', async () => {

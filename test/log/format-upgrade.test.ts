@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DidHasher } from '../../lib/event/did-hash.ts';
+import { eventKinds, operations, v2Kinds } from '../../lib/event/event.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
 import { segmentBlocks } from '../../lib/log/segment-index.ts';
@@ -35,6 +36,29 @@ async function replay(log: BlockStore, selection: Selection): Promise<string[]> 
   }
   return texts;
 }
+
+test('a log of version 3, which has no sync events, goes on with them', async () => {
+  let log = await open();
+  const options = { didHashKey: log.didHashKey, textBytesMax: 100 };
+  const old = new SampleLog(seededRandom(62), options);
+  await log.append(old.block(20), false);
+  await log.close();
+  await makeFormat(dataDir, 3);
+  log = await open();
+  const { builder } = new SampleLog(seededRandom(63), { ...options, lastTimeUs: log.lastTimeUs });
+  builder.begin();
+  builder.writer.ascii('a sync');
+  builder.end(eventKinds.sync, operations.none, Buffer.from('did:web:a'), 0, 9, 9, 9, 9);
+  await log.append(builder.seal(fakeCompressor), false);
+  const hasher = new DidHasher(log.didHashKey);
+  const texts = old.events.map((event) => JSON.stringify(event));
+  expect(await replay(log, new Selection(passAll, hasher))).toEqual(texts);
+  expect(await replay(log, new Selection({ ...passAll, isV2: true, kinds: v2Kinds }, hasher))).toEqual([
+    ...texts,
+    'a sync',
+  ]);
+  await log.close();
+});
 
 test('a log of version 1 goes on, and only what comes from then on is found by subjects', async () => {
   let log = await open();
@@ -68,6 +92,6 @@ test('a log of version 1 goes on, and only what comes from then on is found by s
   }
   await log.close();
   const db = new ClassicLevel<string, string>(join(dataDir, 'blocks'));
-  expect(JSON.parse((await db.get('aformat')) ?? '').format).toBe(3);
+  expect(JSON.parse((await db.get('aformat')) ?? '').format).toBe(4);
   await db.close();
 });

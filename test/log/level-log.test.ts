@@ -89,11 +89,11 @@ test('a directory in use and a newer format are refused by name', async () => {
   await log.close();
 
   const db = new ClassicLevel<string, Buffer>(join(dataDir, 'blocks'), { valueEncoding: 'buffer' });
-  await db.put('aformat', Buffer.from('{"format":4}'));
+  await db.put('aformat', Buffer.from('{"format":5}'));
   await db.close();
   await expect(open()).rejects.toMatchObject({
     code: 'LOG_NEWER_FORMAT',
-    message: expect.stringContaining('format 4'),
+    message: expect.stringContaining('format 5'),
   });
   await open({ dataDir: join(dataDir, 'other') });
 });

@@ -13,15 +13,15 @@ function withChecksum(value: Buffer): Buffer {
   return value;
 }
 
-/** Takes from a log that is closed what a format did not have: 1 no subjects, 1 and 2 no coverage ledger. */
-export async function makeFormat(dataDir: string, format: 1 | 2): Promise<void> {
+/** Takes from a log that is closed what a format did not have: 1 no subjects, 1 and 2 no coverage ledger, none sync events. */
+export async function makeFormat(dataDir: string, format: 1 | 2 | 3): Promise<void> {
   const db = new ClassicLevel<Buffer, Buffer>(join(dataDir, 'blocks'), {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
   });
   for await (const [key, value] of db.iterator()) {
-    if (key[0] === coverageMark) await db.del(key);
-    if (format === 2) continue;
+    if (format < 3 && key[0] === coverageMark) await db.del(key);
+    if (format > 1) continue;
     const part = readBlockKey(key)?.part;
     if (part === parts.subjects || part === parts.subjectFilter) await db.del(key);
     if (part === parts.head) {
@@ -37,7 +37,7 @@ export async function makeFormat(dataDir: string, format: 1 | 2): Promise<void> 
     }
   }
   const description = JSON.parse((await db.get(descriptionKey as Buffer))?.toString() ?? '');
-  if (description.format !== 3) throw new Error(`a log of format ${description.format}`);
+  if (description.format !== 4) throw new Error(`a log of format ${description.format}`);
   await db.put(descriptionKey as Buffer, Buffer.from(JSON.stringify({ ...description, format })));
   await db.close();
 }

@@ -49,6 +49,7 @@ test('events are counted by kind, commits by operation and collection', () => {
     ['commit', 4],
     ['identity', 1],
     ['account', 1],
+    ['sync', 0],
   ]);
   expect(counts.commits().filter(([, , count]) => count > 0)).toEqual([
     ['create', like, 2],
@@ -96,6 +97,7 @@ describe('rates', () => {
         { name: 'commit', perSecond: 6 },
         { name: 'identity', perSecond: 2 },
         { name: 'account', perSecond: 1 },
+        { name: 'sync', perSecond: 0 },
       ],
       operations: [
         { name: 'create', perSecond: 4 },

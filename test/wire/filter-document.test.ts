@@ -74,7 +74,7 @@ describe('a problem', () => {
     ['{"maxMessageSizeBytes":99999999999999999999}', 'maxMessageSizeBytes has to be an integer'],
     ['{"wantedDids":["did:web:a","did:web:"]}', `${options}: invalid DID: did:web:`],
     ['{"wantedCollections":["a.b"]}', `${options}: invalid collection: a.b`],
-    ['{"wantedKinds":["sync"]}', `${options}: invalid kind: sync`],
+    ['{"wantedKinds":["syncs"]}', `${options}: invalid kind: syncs`],
     ['{"wantedOperations":[""]}', `${options}: invalid operation: `],
     ['{"wantedSubjects":["at://did:web:a"]}', `${options}: invalid subject: at://did:web:a`],
     [JSON.stringify({ wantedDids: dids(100_001) }), `${options}: too many wanted DIDs`],

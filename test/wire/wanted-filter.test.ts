@@ -2,12 +2,12 @@
 
 import { expect, it } from 'vitest';
 import type { Filter } from '../../lib/event/filter.ts';
-import { eachWanted, filterOf, messageSizeLimit } from '../../lib/wire/wanted-filter.ts';
+import { eachWanted, filterOf, messageSizeLimit, v1KindWords } from '../../lib/wire/wanted-filter.ts';
 
 it('a prefix that is longer than any collection is counted and not kept', () => {
   const prefixesOf = (wantedCollections: readonly string[]): readonly string[] => {
     const wanted = { ...eachWanted(() => []), wantedCollections, maxMessageSizeBytes: 0 };
-    return (filterOf(wanted, 10) as Filter).prefixes;
+    return (filterOf(wanted, 10, v1KindWords) as Filter).prefixes;
   };
   const longest = `${'a'.repeat(314)}.*`;
   expect(prefixesOf([`${longest.slice(0, -2)}b.*`])).toEqual([`${longest.slice(0, -2)}b.`]);

@@ -50,7 +50,7 @@ test('counts what was written, in the store and in the journal', async () => {
   expect(stored.length).toBe(3);
   expect(summary).toMatchObject({
     dataDir,
-    format: 3,
+    format: 4,
     first: { timeUs: events[0].time_us, time: expect.stringMatching(/^20\d\d-.*\.\d{6}Z$/) },
     last: { timeUs: events.at(-1)!.time_us },
     spanSeconds,
@@ -61,7 +61,7 @@ test('counts what was written, in the store and in the journal', async () => {
     segments: { count: 0, blocksEach: segmentBlocks },
     upstreamPositions: { 'relay.test': 8 },
     dictionaries: [{ id: compressor.dictionaryId, events: events.length, blocks: 3 + journalled.length }],
-    kinds: countsOf(events, ({ kind }) => kind),
+    kinds: { ...countsOf(events, ({ kind }) => kind), sync: 0 },
     operations: countsOf(events, ({ commit }) => commit?.operation),
     collections: {
       names: byCollection.length,
