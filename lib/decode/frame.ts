@@ -293,7 +293,7 @@ export class Frame {
   #readPrev(at: number): boolean {
     const cursor = this.#cursor;
     const valueAt = cursor.at;
-    const isRead = cursor.takeLink();
+    const isRead = cursor.takeLink() && cursor.argument <= fieldBytesMax;
     this.ops[at + 5] = isRead ? cursor.at - cursor.argument + 1 : 0;
     this.ops[at + 6] = isRead ? cursor.at : 0;
     if (isRead) return true;
