@@ -22,6 +22,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'lib/upstream': ['leaves'],
   'lib/decode': ['leaves'],
   'lib/event': ['leaves', 'lib/decode'],
+  'lib/verify': ['leaves', 'lib/decode', 'lib/event'],
   'lib/codec': ['leaves'],
   'lib/log': ['leaves', 'lib/event'],
   'lib/ingest': ['leaves', 'lib/upstream', 'lib/decode', 'lib/event', 'lib/log'],

@@ -152,12 +152,10 @@ export class CommitCheck {
     if (this.#isLegacy || (prevDataStart === prevDataEnd && !isFirst)) return 'legacy';
     if (this.#isOdd) return 'odd_op';
     try {
-      const before = this.#tree.undo(this.#undoings);
-      if (isFirst)
-        return isSame(before, 0, digestBytes, emptyTreeDigest, 0, digestBytes) ? 'whole' : 'legacy';
-      const isLink = prevDataEnd - prevDataStart === linkBytes;
-      const digestAt = prevDataEnd - digestBytes;
-      return isLink && isSame(before, 0, digestBytes, bytes, digestAt, prevDataEnd) ? 'whole' : 'incomplete';
+      if (isFirst) return this.#tree.undoesTo(this.#undoings, emptyTreeDigest) ? 'whole' : 'legacy';
+      if (prevDataEnd - prevDataStart !== linkBytes) return 'incomplete';
+      const before = bytes.subarray(prevDataEnd - digestBytes, prevDataEnd);
+      return this.#tree.undoesTo(this.#undoings, before) ? 'whole' : 'incomplete';
     } catch (error) {
       return reasonOf(error);
     }

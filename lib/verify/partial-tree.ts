@@ -4,18 +4,13 @@
 
 import { ByteWriter } from '../byte-writer.ts';
 import type { CarIndex } from '../decode/car.ts';
-import { CborCursor } from '../decode/cbor-cursor.ts';
 import { keyHeight } from './key-height.ts';
-import { compareBytes, linkBytes } from './tree-link.ts';
-import { digestOf, emptyTreeDigest, KeyArena, readNode, type TreeEntry, TreeNode } from './tree-node.ts';
-import { badTree, missingBlocks, tooDeep, tooLarge, tooWide } from './tree-stop.ts';
+import { digestBytes, isSame } from './tree-link.ts';
+import { digestOf, emptyTreeDigest, keylessDigest, type TreeEntry, TreeNode } from './tree-node.ts';
+import { TreeReader } from './tree-reader.ts';
 
-/** Levels that are gone down. A key at level 25 would take its maker 2^50 hashes; real trees have 13. */
-export const depthMax = 64;
-/** Entries of a node. Four are usual, and 26 the most of 1,265 real ones: whoever chooses keys can have any number. */
-export const entriesMax = 1024;
-/** Entries that are read, and nodes that are passed, for one commit: the largest honest ones take some thousands. */
-export const stepsMax = 65_536;
+/** Roots without a key on top of one another that are thought of: the height of the key that left them there. */
+const keylessMax = 16;
 
 /** What undoes an op: `prev` put back at its path, or nothing left there. */
 export interface Undoing {
@@ -36,29 +31,20 @@ interface Edit extends Undoing {
   readonly height: number;
 }
 
-const noRoom = new Uint8Array(0);
-
 /** The tree of one commit after the other. All spans are of the bytes it was opened with. */
 export class PartialTree {
   /** CID of the value that `find` found. */
   valueStart = 0;
   valueEnd = 0;
-  #bytes: Uint8Array = noRoom;
-  #car: CarIndex | undefined;
   #root: TreeNode | undefined;
-  #steps = 0;
   #edits: readonly Edit[] = [];
-  readonly #keys = new KeyArena();
-  readonly #cursor = new CborCursor();
+  readonly #reader = new TreeReader();
   readonly #out = new ByteWriter();
 
   /** @param rootAt where in `bytes`, which `car` has read, the CID of the root is. */
   open(car: CarIndex, bytes: Uint8Array, rootAt: number): void {
-    this.#bytes = bytes;
-    this.#car = car;
+    this.#reader.open(car, bytes);
     this.#root = new TreeNode(rootAt);
-    this.#steps = 0;
-    this.#keys.length = 0;
   }
 
   /** Whether the path is in the tree; its value is then at `valueStart`. @throws TreeStopError */
@@ -67,15 +53,11 @@ export class PartialTree {
     let above: TreeEntry | undefined;
     let node = this.#root;
     for (let depth = 0; node !== undefined; depth++) {
-      if (!node.isRead) {
-        this.#read(node, depth);
-        this.#checkBounds(node, below, above);
-      }
-      this.#spend(1);
+      if (this.#reader.visit(node, depth)) this.#reader.checkBounds(node, below, above);
       const { entries } = node;
-      const index = this.#placeOf(node, this.#bytes, pathStart, pathEnd);
+      const index = this.#reader.placeOf(node, this.#reader.bytes, pathStart, pathEnd);
       const entry = entries[index];
-      if (entry !== undefined && this.#compare(entry, this.#bytes, pathStart, pathEnd) === 0) {
+      if (entry !== undefined && this.#reader.compare(entry, this.#reader.bytes, pathStart, pathEnd) === 0) {
         this.valueStart = entry.valueStart;
         this.valueEnd = entry.valueEnd;
         return true;
@@ -88,16 +70,16 @@ export class PartialTree {
   }
 
   /**
-   * The digest of the root before the ops. It changes the tree: `find` is not to be called after it.
-   * @param undoings by path, in order, each path once. @throws TreeStopError
+   * Whether the tree before the ops had that root. It changes the tree: `find` is not to be called after it.
+   * @param undoings by path, in order, each path once. @param digest of the root; only read. @throws TreeStopError
    */
-  undo(undoings: readonly Undoing[]): Uint8Array {
+  undoesTo(undoings: readonly Undoing[], digest: Uint8Array): boolean {
     let top = -1;
     this.#edits = undoings.map((undoing): Edit => {
-      const keyStart = this.#keys.length;
-      this.#keys.append(0, 0, this.#bytes, undoing.pathStart, undoing.pathEnd);
-      const keyEnd = this.#keys.length;
-      const height = undoing.isThere ? -1 : keyHeight(this.#keys.bytes.subarray(keyStart, keyEnd));
+      const keyStart = this.#reader.keys.length;
+      this.#reader.keys.append(0, 0, this.#reader.bytes, undoing.pathStart, undoing.pathEnd);
+      const keyEnd = this.#reader.keys.length;
+      const height = undoing.isThere ? -1 : keyHeight(this.#reader.keys.bytes.subarray(keyStart, keyEnd));
       top = Math.max(top, height);
       return { ...undoing, keyStart, keyEnd, height };
     });
@@ -113,31 +95,47 @@ export class PartialTree {
         root = raised;
       }
     }
-    root = this.#trim(this.#change(root, level, 0, this.#edits.length, 0));
-    return root === undefined ? emptyTreeDigest : digestOf(root, this.#bytes, this.#keys, this.#out);
+    return this.#isRoot(this.#change(root, level, 0, this.#edits.length, 0), digest);
   }
 
-  /** The level of the root, by its first key; -1 when there is none in the whole tree. */
+  /** The level of the root, by the first key at the left edge; -1 when there is none in the whole tree. */
   #levelOf(root: TreeNode): number {
-    if (!root.isRead) this.#read(root, 0);
-    const [entry] = root.entries;
-    if (entry !== undefined) return keyHeight(this.#keys.bytes.subarray(entry.keyStart, entry.keyEnd));
-    if (root.left !== undefined) throw badTree;
+    let node: TreeNode | undefined = root;
+    for (let depth = 0; node !== undefined; depth++) {
+      this.#reader.visit(node, depth);
+      const [entry] = node.entries;
+      if (entry !== undefined) {
+        return keyHeight(this.#reader.keys.bytes.subarray(entry.keyStart, entry.keyEnd)) + depth;
+      }
+      node = node.left;
+    }
     return -1;
   }
 
-  /** A root without a key makes way for its child. One whose block is missing is the root: nothing else leads to it. */
-  #trim(root: TreeNode | undefined): TreeNode | undefined {
-    let top = root;
-    for (let depth = 0; top !== undefined; depth++) {
-      if (!top.isRead) {
-        if (!(this.#car as CarIndex).find(this.#bytes, top.linkAt, top.linkAt + linkBytes)) return top;
-        this.#read(top, depth);
+  /**
+   * Whether that digest is the root of a tree with those keys. A root without a key should make way for its child, and is no
+   * other tree for it: `@atproto/repo` leaves some when a commit deletes all that there is, and creates something.
+   */
+  #isRoot(root: TreeNode | undefined, digest: Uint8Array): boolean {
+    let node = root;
+    let found: Uint8Array = emptyTreeDigest;
+    for (let depth = 0; node !== undefined; depth++) {
+      found = digestOf(node, this.#reader.bytes, this.#reader.keys, this.#out);
+      if (isDigest(found, digest)) return true;
+      if (!node.isRead) {
+        // Without its block it is the root, or nothing of this tree is.
+        if (!this.#reader.has(node)) break;
+        this.#reader.visit(node, depth);
       }
-      if (top.entries.length > 0) return top;
-      top = top.left;
+      if (node.entries.length > 0) break;
+      node = node.left;
     }
-    return undefined;
+    if (node === undefined) return isDigest(emptyTreeDigest, digest);
+    for (let more = 0; more < keylessMax; more++) {
+      found = keylessDigest(found);
+      if (isDigest(found, digest)) return true;
+    }
+    return false;
   }
 
   /** Carries out the edits `[from, to)`, all of which belong at or below that node. Returns what is left of it. */
@@ -150,13 +148,11 @@ export class PartialTree {
   ): TreeNode | undefined {
     if (from === to) return node;
     const changed = node ?? new TreeNode(-1);
-    if (!changed.isRead) this.#read(changed, depth);
-    if (depth > depthMax) throw tooDeep;
-    this.#spend(1);
-    const place = this.#placeOfEdit(changed, this.#edits[from]);
+    this.#reader.visit(changed, depth);
+    const place = this.#placeOf(changed, this.#edits[from]);
     // The usual case, a child that is changed, needs nothing new.
     if (
-      place === this.#placeOfEdit(changed, this.#edits[to - 1]) &&
+      place === this.#placeOf(changed, this.#edits[to - 1]) &&
       !this.#isHere(changed, place, level, from, to)
     ) {
       changed.setChildAt(place, this.#change(changed.childAt(place), level - 1, from, to, depth + 1));
@@ -172,7 +168,7 @@ export class PartialTree {
     for (let index = from; index < to; index++) {
       const edit = this.#edits[index];
       if (edit.height >= level && !edit.isThere) return true;
-      if (entry !== undefined && edit.isThere && this.#compareKeys(entry, edit) === 0) return true;
+      if (entry !== undefined && edit.isThere && this.#compare(entry, edit) === 0) return true;
     }
     return false;
   }
@@ -199,7 +195,7 @@ export class PartialTree {
       let child = node.childAt(index);
       const entry = entries[index];
       let start = next;
-      while (next < to && (entry === undefined || this.#compareKeys(entry, this.#edits[next]) > 0)) {
+      while (next < to && (entry === undefined || this.#compare(entry, this.#edits[next]) > 0)) {
         const edit = this.#edits[next++];
         if (edit.isThere || edit.height < level) continue;
         const [before, after] = this.#split(child, edit, depth + 1);
@@ -212,7 +208,7 @@ export class PartialTree {
       addChild(this.#change(child, level - 1, start, next, depth + 1));
       if (entry === undefined) continue;
       const edit = this.#edits[next];
-      const isHere = next < to && this.#compareKeys(entry, edit) === 0;
+      const isHere = next < to && this.#compare(entry, edit) === 0;
       if (isHere) next++;
       if (isHere && edit.prevStart < 0) {
         isJoined = true;
@@ -238,11 +234,9 @@ export class PartialTree {
     depth: number,
   ): readonly [before: TreeNode | undefined, after: TreeNode | undefined] {
     if (node === undefined) return [undefined, undefined];
-    if (depth > depthMax) throw tooDeep;
-    this.#spend(1);
-    if (!node.isRead) this.#read(node, depth);
+    this.#reader.visit(node, depth);
     const { entries } = node;
-    const place = this.#placeOfEdit(node, edit);
+    const place = this.#placeOf(node, edit);
     const child = node.childAt(place);
     const [before, after] = this.#split(child, edit, depth + 1);
     if (place === 0 && before === undefined && after === child) return [undefined, node];
@@ -262,10 +256,8 @@ export class PartialTree {
   #merge(low: TreeNode | undefined, high: TreeNode | undefined, depth: number): TreeNode | undefined {
     if (low === undefined) return high;
     if (high === undefined) return low;
-    if (depth > depthMax) throw tooDeep;
-    this.#spend(1);
-    if (!low.isRead) this.#read(low, depth);
-    if (!high.isRead) this.#read(high, depth);
+    this.#reader.visit(low, depth);
+    this.#reader.visit(high, depth);
     const middle = this.#merge(low.childAt(low.entries.length), high.left, depth + 1);
     const merged = new TreeNode(-1);
     merged.left = low.left;
@@ -275,61 +267,20 @@ export class PartialTree {
     return emptied(merged);
   }
 
-  #read(node: TreeNode, depth: number): void {
-    if (depth > depthMax) throw tooDeep;
-    const car = this.#car as CarIndex;
-    if (!car.find(this.#bytes, node.linkAt, node.linkAt + linkBytes)) throw missingBlocks;
-    const { blockStart, blockEnd } = car;
-    this.#cursor.open(this.#bytes, blockStart, blockEnd);
-    const beyond = readNode(node, this.#cursor, this.#keys, entriesMax);
-    if (beyond !== 0) throw beyond < 0 ? badTree : tooWide;
-    node.blockStart = blockStart;
-    node.blockEnd = blockEnd;
-    this.#spend(node.entries.length);
+  #compare(entry: TreeEntry, { keyStart, keyEnd }: Edit): number {
+    return this.#reader.compare(entry, this.#reader.keys.bytes, keyStart, keyEnd);
   }
 
-  /** Keys of a node lie between those around it. */
-  #checkBounds(node: TreeNode, below: TreeEntry | undefined, above: TreeEntry | undefined): void {
-    const { entries } = node;
-    const [first] = entries;
-    if (first === undefined) return;
-    const { bytes } = this.#keys;
-    if (below !== undefined && this.#compare(first, bytes, below.keyStart, below.keyEnd) <= 0) throw badTree;
-    const last = entries[entries.length - 1];
-    if (above !== undefined && this.#compare(last, bytes, above.keyStart, above.keyEnd) >= 0) throw badTree;
-  }
-
-  #spend(steps: number): void {
-    this.#steps += steps;
-    if (this.#steps > stepsMax) throw tooLarge;
-  }
-
-  #compare({ keyStart, keyEnd }: TreeEntry, source: Uint8Array, start: number, end: number): number {
-    return compareBytes(this.#keys.bytes, keyStart, keyEnd, source, start, end);
-  }
-
-  #compareKeys(entry: TreeEntry, edit: Edit): number {
-    return this.#compare(entry, this.#keys.bytes, edit.keyStart, edit.keyEnd);
-  }
-
-  #placeOfEdit(node: TreeNode, { keyStart, keyEnd }: Edit): number {
-    return this.#placeOf(node, this.#keys.bytes, keyStart, keyEnd);
-  }
-
-  /** Index of the first entry whose key is not smaller. */
-  #placeOf({ entries }: TreeNode, source: Uint8Array, start: number, end: number): number {
-    let low = 0;
-    let high = entries.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#compare(entries[middle], source, start, end) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+  #placeOf(node: TreeNode, { keyStart, keyEnd }: Edit): number {
+    return this.#reader.placeOf(node, this.#reader.keys.bytes, keyStart, keyEnd);
   }
 }
 
 /** The node, or nothing if it has neither entries nor a child. */
 function emptied(node: TreeNode): TreeNode | undefined {
   return node.entries.length === 0 && node.left === undefined ? undefined : node;
+}
+
+function isDigest(a: Uint8Array, b: Uint8Array): boolean {
+  return isSame(a, 0, digestBytes, b, 0, digestBytes);
 }

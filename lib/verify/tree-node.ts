@@ -21,6 +21,16 @@ const nullByte = 0xf6;
 /** The digest of the tree without a key, whose one block is `{e: [], l: null}`. */
 export const emptyTreeDigest = hash('sha256', Buffer.from('a2616580616cf6', 'hex'), 'buffer');
 
+const keylessHead = Buffer.from('a2616580616c', 'hex');
+
+/** The digest of a node without a key above another, given by its digest. */
+export function keylessDigest(child: Uint8Array): Uint8Array {
+  const block = Buffer.alloc(keylessHead.length + linkHeadBytes + linkBytes);
+  keylessHead.copy(block);
+  writeTreeLink(block, keylessHead.length, child);
+  return hash('sha256', block, 'buffer');
+}
+
 /** A key, its value, and the node with the keys after it. */
 export interface TreeEntry {
   /** In the arena of keys. */
