@@ -71,8 +71,8 @@ const mutants: Readonly<Record<string, Mutant>> = {
   'thinks of no more roots': { file: tree, from: 'const keylessMax = 16;', to: 'const keylessMax = 0;' },
   'takes keys out of order': {
     file: node,
-    from: 'before) <= 0) return -1;',
-    to: 'before) <= -1e9) return -1;',
+    from: 'keyStart + prefix, before) <= 0)',
+    to: 'keyStart + prefix, before) <= -1e9)',
   },
   'takes any prefix': { file: node, from: 'prefix > keys.length - keyStart || ', to: '' },
   'takes keys of any length': {
