@@ -54,7 +54,11 @@ export default defineConfig({
       {
         ...serial(
           'long',
-          ['test/crash/**/*.crash.ts', 'test/**/*.long.ts', 'test/mutants/relay-position.mutants.ts'],
+          [
+            'test/crash/**/*.crash.ts',
+            'test/**/*.long.ts',
+            'test/mutants/{relay-position,verify}.mutants.ts',
+          ],
           15 * 60_000,
           50,
         ),

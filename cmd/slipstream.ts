@@ -13,6 +13,7 @@ import { dictionariesCommand } from './dictionaries.ts';
 import { inspectCommand } from './inspect.ts';
 import { tailCommand } from './tail.ts';
 import { trainCommand } from './train-dictionary.ts';
+import { verifyCommand } from './verify.ts';
 
 /** How long an address is tried by fetch and WebSocket, which take no such option; as for relays (lib/upstream/limits.ts). */
 setDefaultAutoSelectFamilyAttemptTimeout(2_000);
@@ -34,7 +35,13 @@ const program = settingsCommand(flags)
     const { runDaemon } = await import('./daemon.ts');
     await runDaemon(config);
   });
-for (const command of [tailCommand(), inspectCommand(), dictionariesCommand(), trainCommand()])
+for (const command of [
+  tailCommand(),
+  inspectCommand(),
+  dictionariesCommand(),
+  trainCommand(),
+  verifyCommand(),
+])
   program.addCommand(command);
 
 try {

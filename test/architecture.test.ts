@@ -22,6 +22,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'lib/upstream': ['leaves'],
   'lib/decode': ['leaves'],
   'lib/event': ['leaves', 'lib/decode'],
+  'lib/verify': ['leaves', 'lib/decode', 'lib/event'],
+  'lib/identity': ['lib/verify'],
   'lib/codec': ['leaves'],
   'lib/log': ['leaves', 'lib/event'],
   'lib/ingest': ['leaves', 'lib/upstream', 'lib/decode', 'lib/event', 'lib/log'],
@@ -50,9 +52,10 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'cmd/dictionaries': ['leaves', 'lib/codec'],
   'cmd/inspect': ['leaves', 'lib/event', 'lib/codec', 'lib/log', 'cmd/command'],
   'cmd/train-dictionary': ['leaves', 'lib/codec', 'client/lib', 'cmd/command'],
+  'cmd/verify': ['leaves', 'lib/decode', 'lib/verify', 'lib/identity', 'cmd/command'],
   cmd: [
     ...['leaves', 'lib/codec', 'lib/config', 'lib/service'],
-    ...['cmd/command', 'cmd/tail', 'cmd/dictionaries', 'cmd/inspect', 'cmd/train-dictionary'],
+    ...['cmd/command', 'cmd/tail', 'cmd/dictionaries', 'cmd/inspect', 'cmd/train-dictionary', 'cmd/verify'],
   ],
 };
 

@@ -66,6 +66,12 @@ export class CarIndex {
     return this.find(this.#bytes, this.#rootStart, this.#rootEnd);
   }
 
+  /** Whether the first root is `source[start, end)`. */
+  isRoot(source: Uint8Array, start: number, end: number): boolean {
+    const bytes = this.#bytes.subarray(this.#rootStart, this.#rootEnd);
+    return bytes.length === end - start && bytes.every((byte, index) => byte === source[start + index]);
+  }
+
   /** Finds the block whose CID is `source[start, end)`; it is then `[blockStart, blockEnd)` of the archive's bytes. */
   find(source: Uint8Array, start: number, end: number): boolean {
     if (end - start < 2 + sha256Bytes || this.#count === 0) return false;

@@ -4,18 +4,9 @@
 import { archiveBytesMax } from './car.ts';
 import { CborCursor, majors } from './cbor-cursor.ts';
 import type { DropReason } from './drop-reason.ts';
+import { type FrameType, fieldOf, fields, frameTypes } from './frame-fields.ts';
 
-/** What a frame is. `info` carries no event; `unknown` is any type that is not known. */
-export const frameTypes = {
-  commit: 0,
-  identity: 1,
-  account: 2,
-  sync: 3,
-  info: 4,
-  error: 5,
-  unknown: 6,
-} as const;
-export type FrameType = (typeof frameTypes)[keyof typeof frameTypes];
+export { type FrameType, frameTypes } from './frame-fields.ts';
 
 /** What an op does. `unknown` is another action, `bad` an op that is not one. */
 export const opActions = { unknown: 0, create: 1, update: 2, delete: 3, bad: 4 } as const;
@@ -29,29 +20,13 @@ export const fieldBytesMax = 2048;
 /** How much is kept of the name and message of an info or error frame, in bytes. */
 const nameBytesMax = 256;
 
-/** Integers of an op in {@link Frame.ops}: action, start and end of its path, start and end of its CID. */
-export const opInts = 5;
+/** Integers of an op in {@link Frame.ops}: its action, then start and end of its path, its CID and its `prev`. */
+export const opInts = 7;
 
 /** Header `op` of a message, and of an error. */
 const messageOp = 1;
 const usualOps = 16;
 const noSeq = -1;
-
-/** The fields of bodies that are read. `did` is a commit's `repo` too; `handleOrStatus` is as in {@link Frame}. */
-const fields = {
-  other: 0,
-  seq: 1,
-  did: 2,
-  time: 3,
-  rev: 4,
-  ops: 5,
-  blocks: 6,
-  tooBig: 7,
-  handleOrStatus: 8,
-  active: 9,
-  name: 10,
-  message: 11,
-} as const;
 
 /** One reusable view of a frame. All spans are offsets into `bytes`, which it keeps until the next `read`. */
 export class Frame {
@@ -64,7 +39,7 @@ export class Frame {
   bytes: Uint8Array = new Uint8Array(0);
   /** Why the frame is dropped whole, as `read` returned it. */
   reason: DropReason | undefined;
-  /** The account: `repo` of a commit, `did` of others. */
+  /** The account: `repo` of a commit, `did` of others. Of a sync too, and so are `rev` and `blocks`. */
   didStart = 0;
   didEnd = 0;
   timeStart = 0;
@@ -77,7 +52,14 @@ export class Frame {
   handleOrStatusStart = -1;
   handleOrStatusEnd = -1;
   active = false;
-  /** {@link opInts} integers an op. A CID that ends where it starts is absent. */
+  /** Of a commit, for those who check it: the CIDs `commit` and `prevData`, and `since`. Empty when absent or none. */
+  commitStart = 0;
+  commitEnd = 0;
+  prevDataStart = 0;
+  prevDataEnd = 0;
+  sinceStart = 0;
+  sinceEnd = 0;
+  /** {@link opInts} integers an op. A CID, or a `prev`, that ends where it starts is absent. */
   ops = new Int32Array(usualOps * opInts);
   opCount = 0;
   readonly #cursor = new CborCursor();
@@ -97,6 +79,8 @@ export class Frame {
     this.blocksStart = this.blocksEnd = this.opCount = 0;
     this.handleOrStatusStart = this.handleOrStatusEnd = -1;
     this.active = false;
+    this.commitStart = this.commitEnd = this.prevDataStart = this.prevDataEnd = 0;
+    this.sinceStart = this.sinceEnd = 0;
     this.#cursor.open(bytes, 0, bytes.length);
     if (!this.#readHeader() || !this.#readBody()) this.reason = 'bad_frame';
     if (this.seq === noSeq && this.type <= frameTypes.sync) this.reason = 'bad_frame';
@@ -179,6 +163,10 @@ export class Frame {
       case fields.handleOrStatus:
         this.handleOrStatusStart = this.handleOrStatusEnd = -1;
         return cursor.takeNull() || this.#readText(field);
+      case fields.commit:
+      case fields.prevData:
+      case fields.since:
+        return this.#readClaim(field);
       default:
         return this.#readText(field);
     }
@@ -207,6 +195,34 @@ export class Frame {
       const text = new TextDecoder().decode(this.bytes.subarray(start, Math.min(end, start + nameBytesMax)));
       if (field === fields.name) this.name = text;
       else this.message = text;
+    }
+    return true;
+  }
+
+  /**
+   * Reads what only a check of the commit needs. Of another type it is as good as absent, and the frame is no worse:
+   * v1's events do without.
+   */
+  #readClaim(field: number): boolean {
+    const cursor = this.#cursor;
+    const valueAt = cursor.at;
+    const isSince = field === fields.since;
+    if (!(isSince ? cursor.sized(majors.text) : cursor.takeLink()) || cursor.argument > fieldBytesMax) {
+      cursor.at = valueAt;
+      return cursor.skip();
+    }
+    if (isSince) cursor.at += cursor.argument;
+    const end = cursor.at;
+    const start = isSince ? end - cursor.argument : end - cursor.argument + 1;
+    if (isSince) {
+      this.sinceStart = start;
+      this.sinceEnd = end;
+    } else if (field === fields.commit) {
+      this.commitStart = start;
+      this.commitEnd = end;
+    } else {
+      this.prevDataStart = start;
+      this.prevDataEnd = end;
     }
     return true;
   }
@@ -253,8 +269,11 @@ export class Frame {
       const isAction = cursor.is('action');
       const isPath = cursor.is('path');
       const isCid = cursor.is('cid');
+      const isPrev = cursor.is('prev');
       cursor.at += cursor.argument;
-      if (isCid) {
+      if (isPrev) {
+        if (!this.#readPrev(at)) return false;
+      } else if (isCid) {
         ops[at + 3] = ops[at + 4] = 0;
         if (cursor.takeNull()) continue;
         if (!cursor.takeLink()) return false;
@@ -273,43 +292,22 @@ export class Frame {
     return true;
   }
 
+  /** As {@link #readClaim}: an op that is none without it is not made worse by it. */
+  #readPrev(at: number): boolean {
+    const cursor = this.#cursor;
+    const valueAt = cursor.at;
+    const isRead = cursor.takeLink() && cursor.argument <= fieldBytesMax;
+    this.ops[at + 5] = isRead ? cursor.at - cursor.argument + 1 : 0;
+    this.ops[at + 6] = isRead ? cursor.at : 0;
+    if (isRead) return true;
+    cursor.at = valueAt;
+    return cursor.skip();
+  }
+
   #actionNamed(): number {
     const cursor = this.#cursor;
     if (cursor.is('create')) return opActions.create;
     if (cursor.is('delete')) return opActions.delete;
     return cursor.is('update') ? opActions.update : opActions.unknown;
-  }
-}
-
-/** Which field of a frame of that type the key at the cursor is. */
-function fieldOf(cursor: CborCursor, type: FrameType): number {
-  if (cursor.is('seq')) return fields.seq;
-  switch (type) {
-    case frameTypes.commit:
-      if (cursor.is('ops')) return fields.ops;
-      if (cursor.is('rev')) return fields.rev;
-      if (cursor.is('repo')) return fields.did;
-      if (cursor.is('time')) return fields.time;
-      if (cursor.is('blocks')) return fields.blocks;
-      return cursor.is('tooBig') ? fields.tooBig : fields.other;
-    case frameTypes.identity:
-    case frameTypes.account:
-      if (cursor.is('did')) return fields.did;
-      if (cursor.is('time')) return fields.time;
-      if (type === frameTypes.account && cursor.is('active')) return fields.active;
-      return cursor.is(type === frameTypes.identity ? 'handle' : 'status')
-        ? fields.handleOrStatus
-        : fields.other;
-    case frameTypes.sync:
-      if (cursor.is('did')) return fields.did;
-      if (cursor.is('rev')) return fields.rev;
-      if (cursor.is('time')) return fields.time;
-      return cursor.is('blocks') ? fields.blocks : fields.other;
-    case frameTypes.info:
-    case frameTypes.error:
-      if (cursor.is('message')) return fields.message;
-      return cursor.is(type === frameTypes.info ? 'name' : 'error') ? fields.name : fields.other;
-    default:
-      return fields.other;
   }
 }

@@ -144,6 +144,8 @@ export class RepoBuilder {
     if (action === 'delete') {
       this.#tree = await this.#tree.delete(path);
       this.#cids.delete(path);
+      // The package's tree remembers the level that it had, and would put the next record below roots without a key.
+      if (this.#cids.size === 0) this.#tree = await MST.create(new MemoryBlockstore());
       return prev === undefined ? { action, path, cid: null } : { action, path, cid: null, prev };
     }
     const cid = await leaves.add(write.record as Record);

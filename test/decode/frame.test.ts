@@ -108,6 +108,42 @@ describe('commits', () => {
     expect(frame.opCount).toBe(0);
   });
 
+  const claims = () => ({
+    commit: Buffer.from(frame.bytes.subarray(frame.commitStart, frame.commitEnd)),
+    prevData: Buffer.from(frame.bytes.subarray(frame.prevDataStart, frame.prevDataEnd)),
+    since: span(frame.sinceStart, frame.sinceEnd),
+    prev: Buffer.from(frame.bytes.subarray(frame.ops[5], frame.ops[6])),
+  });
+  const none = Buffer.alloc(0);
+  const other = cidOf(Buffer.from('other'));
+  const update = map(
+    ['cid', link(cid)],
+    ['path', text('com.example.a/1')],
+    ['prev', link(other)],
+    ['action', text('update')],
+  );
+
+  test('with what a check of them needs', () => {
+    const changes = { commit: link(cid), prevData: link(other), since: text('3before') };
+    expect(frame.read(frameOf('#commit', commitBody([update], none, changes)))).toBeUndefined();
+    expect(claims()).toEqual({ commit: cid, prevData: other, since: '3before', prev: other });
+    expect(frame.read(frameOf('#commit', commitBody([ops[0]], none, { commit: nullItem })))).toBeUndefined();
+    expect(claims()).toEqual({ commit: none, prevData: none, since: '', prev: none });
+  });
+
+  test('are no worse for what only a check of them needs', () => {
+    const wrong = [integer(1), text(''), array(link(cid)), link(Buffer.alloc(3000)), longText(3000)];
+    for (const item of wrong) {
+      const changes = { commit: item, prevData: item, since: item === wrong[1] ? nullItem : item };
+      const op = map(['prev', item], ['path', text('com.example.a/1')], ['action', text('create')]);
+      expect(frame.read(frameOf('#commit', commitBody([op], none, changes)))).toBeUndefined();
+      expect(claims()).toMatchObject({ since: '', commit: none, prevData: none });
+      expect(frame.ops[0]).toBe(opActions.create);
+    }
+    expect(frame.read(frameOf('#commit', commitBody([update], none)))).toBeUndefined();
+    expect(claims().prev).toEqual(other);
+  });
+
   test('that are too big', () => {
     expect(frame.read(frameOf('#commit', commitBody(ops, Buffer.alloc(0), { tooBig: trueItem })))).toBe(
       'too_big',
@@ -316,4 +352,19 @@ describe('bad frames', () => {
     ).toBe('bad_frame');
     expect(frame).toMatchObject({ type: frameTypes.commit, seq: 5 });
   });
+});
+
+test('of a sync its account, revision and blocks', () => {
+  const body = [
+    ['did', text(exampleDid)],
+    ['rev', text(exampleRev)],
+    ['seq', integer(3)],
+    ['time', integer(0)],
+    ['blocks', bytes(Buffer.from('archive'))],
+  ] as const;
+  expect(frame.read(frameOf('#sync', body))).toBeUndefined();
+  expect(frame.type).toBe(frameTypes.sync);
+  expect(span(frame.didStart, frame.didEnd)).toBe(exampleDid);
+  expect(span(frame.revStart, frame.revEnd)).toBe(exampleRev);
+  expect(span(frame.blocksStart, frame.blocksEnd)).toBe('archive');
 });

@@ -8,6 +8,7 @@ const sharedDir = fileURLToPath(new URL('../../../shared/', import.meta.url));
 
 export const hasShared = existsSync(`${sharedDir}corpus/frames.bin`);
 export const corpusFramesPath = `${sharedDir}corpus/frames.bin`;
+export const didDocumentsPath = `${sharedDir}corpus/did-docs.json`;
 export const officialDictionaryPath = `${sharedDir}dictionaries/v1-1612007021.zdict`;
 /** Suffix for the names of tests that need the folder. */
 export const sharedNote = hasShared ? '' : ' (skipped: ../shared is absent)';

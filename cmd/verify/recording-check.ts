@@ -1,0 +1,190 @@
+// Checks one frame after the other and counts what is found. It remembers where each account is, in bounded memory, and asks for a
+// second opinion before a commit is called refuted. What it found is a plain object; report.ts makes text of it.
+
+import { Frame, frameTypes } from '../../lib/decode/frame.ts';
+import { type AccountState, nextStep } from '../../lib/verify/chain.ts';
+import { CommitCheck, type CommitFinding } from '../../lib/verify/commit-check.ts';
+import type { Opinion } from '../../lib/verify/second-opinion.ts';
+import { SignatureChecker } from '../../lib/verify/signature.ts';
+import { type Reason, reasonNames, type Verdict, verdictOf, verdicts } from '../../lib/verify/verdict.ts';
+import type { VerifyingKey } from '../../lib/verify/verifying-key.ts';
+import type { KeySource } from './document-files.ts';
+
+/** Accounts that are remembered, about 300 bytes each; the one that was silent longest is seen for the first time again. */
+const accountsMax = 500_000;
+/** Keys that are kept ready, 3.5 KB each. */
+const keysMax = 20_000;
+/** Second opinions that are asked for, 3 ms each. */
+const opinionsMax = 10_000;
+/** Frames, and bytes of them, whose keys are looked for at a time. */
+const windowFrames = 256;
+const windowBytesMax = 32 * 1024 * 1024;
+
+/** A commit that is listed. */
+export interface ListedCommit {
+  readonly seq: number;
+  readonly did: string;
+  readonly rev: string;
+  readonly reason: Reason;
+  /** What `@atproto/repo` and `@atproto/crypto` say; absent when they were not asked. */
+  readonly secondOpinion?: Opinion;
+}
+
+/** What was found in a recording. */
+export interface RecordingReport {
+  readonly frames: number;
+  /** Commits and syncs: what is signed. */
+  readonly checked: number;
+  /** Identity and account events, and what is not known. */
+  readonly otherFrames: number;
+  readonly accounts: number;
+  readonly verdicts: Readonly<Record<Verdict, number>>;
+  /** In the order of the verdicts; those that were found. */
+  readonly reasons: readonly { verdict: Verdict; reason: Reason; commits: number }[];
+  readonly refuted: readonly ListedCommit[];
+  /** Refuted here, and not by the second opinion. */
+  readonly disputed: number;
+  readonly seconds: number;
+}
+
+/** See the file comment. */
+export class RecordingCheck {
+  readonly #keys: KeySource;
+  readonly #listedMax: number;
+  readonly #check: CommitCheck;
+  readonly #frame = new Frame();
+  readonly #states = new Map<string, AccountState | undefined>();
+  readonly #known = new Map<string, VerifyingKey>();
+  readonly #counts = new Map<Reason, number>();
+  readonly #refuted: ListedCommit[] = [];
+  readonly #startMs = performance.now();
+  #frames = 0;
+  #checked = 0;
+  #accounts = 0;
+  #opinions = 0;
+  #disputed = 0;
+
+  private constructor(keys: KeySource, listedMax: number, signatures: SignatureChecker) {
+    this.#keys = keys;
+    this.#listedMax = listedMax;
+    this.#check = new CommitCheck(signatures);
+  }
+
+  /** @param listedMax refuted commits that are listed; all are counted. */
+  static async create(keys: KeySource, listedMax: number): Promise<RecordingCheck> {
+    return new RecordingCheck(keys, listedMax, await SignatureChecker.load());
+  }
+
+  /** Checks all frames, in order. */
+  async checkAll(frames: AsyncIterable<Uint8Array>): Promise<RecordingReport> {
+    let window: Uint8Array[] = [];
+    let windowBytes = 0;
+    for await (const frame of frames) {
+      window.push(Uint8Array.from(frame));
+      windowBytes += frame.length;
+      if (window.length < windowFrames && windowBytes < windowBytesMax) continue;
+      await this.#checkWindow(window);
+      window = [];
+      windowBytes = 0;
+    }
+    await this.#checkWindow(window);
+    return this.#report();
+  }
+
+  /** Looks for all keys at a time, because they may come from far away. */
+  async #checkWindow(window: readonly Uint8Array[]): Promise<void> {
+    const asked = new Map<string, ReturnType<KeySource['keyOf']>>();
+    for (const bytes of window) {
+      const did = this.#open(bytes);
+      if (did !== undefined && !this.#known.has(did) && !asked.has(did))
+        asked.set(did, this.#keys.keyOf(did));
+    }
+    const keys = new Map(await Promise.all([...asked].map(async ([did, key]) => [did, await key] as const)));
+    for (const [did, key] of keys)
+      if (typeof key !== 'string') this.#remember(this.#known, did, key, keysMax);
+    for (const bytes of window) {
+      this.#frames++;
+      const did = this.#open(bytes);
+      if (did === undefined) continue;
+      const finding = this.#check.check(this.#frame, this.#known.get(did) ?? keys.get(did) ?? 'key_unknown');
+      await this.#take(bytes, did, finding, this.#known.get(did));
+    }
+  }
+
+  /** Reads a frame; the account of one that can be checked. */
+  #open(bytes: Uint8Array): string | undefined {
+    const frame = this.#frame;
+    frame.read(bytes);
+    if (frame.type !== frameTypes.commit && frame.type !== frameTypes.sync) return undefined;
+    return textOf(bytes, frame.didStart, frame.didEnd);
+  }
+
+  async #take(
+    bytes: Uint8Array,
+    did: string,
+    finding: CommitFinding,
+    key: VerifyingKey | undefined,
+  ): Promise<void> {
+    const frame = this.#frame;
+    const { seq } = frame;
+    const isSync = frame.type === frameTypes.sync;
+    const rev = textOf(bytes, frame.revStart, frame.revEnd);
+    const check = this.#check;
+    const isSigned = finding === 'whole' || verdictOf(finding) === 'partial';
+    const link = {
+      rev,
+      revTimeUs: isSigned ? check.revTimeUs : 0,
+      data: isSigned ? check.data : bytes.subarray(0, 0),
+      since: textOf(bytes, frame.sinceStart, frame.sinceEnd),
+      prevData: bytes.subarray(Math.max(frame.prevDataStart, frame.prevDataEnd - 32), frame.prevDataEnd),
+      isSync,
+    };
+    if (!this.#states.has(did)) this.#accounts++;
+    const { reason, state } = nextStep(this.#states.get(did), finding, link, Date.now() * 1000);
+    this.#remember(this.#states, did, state, accountsMax);
+    this.#checked++;
+    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
+    if (verdictOf(reason) !== 'refuted') return;
+    const opinion = isSync ? undefined : await this.#secondOpinion(bytes, key);
+    if (opinion !== undefined && opinion !== 'refuted') this.#disputed++;
+    if (this.#refuted.length >= this.#listedMax) return;
+    const listed = { seq, did, rev, reason };
+    this.#refuted.push(opinion === undefined ? listed : { ...listed, secondOpinion: opinion });
+  }
+
+  async #secondOpinion(bytes: Uint8Array, key: VerifyingKey | undefined): Promise<Opinion | undefined> {
+    if (++this.#opinions > opinionsMax) return undefined;
+    // Most recordings do without, and the packages take a quarter of a second to load.
+    const { secondOpinion } = await import('../../lib/verify/second-opinion.ts');
+    return secondOpinion(bytes, key);
+  }
+
+  #remember<T>(map: Map<string, T>, did: string, value: T, max: number): void {
+    map.delete(did);
+    map.set(did, value);
+    if (map.size > max) map.delete(map.keys().next().value as string);
+  }
+
+  #report(): RecordingReport {
+    const reasons = reasonNames
+      .map((reason) => ({ verdict: verdictOf(reason), reason, commits: this.#counts.get(reason) ?? 0 }))
+      .filter(({ commits }) => commits > 0);
+    const sums = Object.fromEntries(verdicts.map((verdict) => [verdict, 0])) as Record<Verdict, number>;
+    for (const { verdict, commits } of reasons) sums[verdict] += commits;
+    return {
+      frames: this.#frames,
+      checked: this.#checked,
+      otherFrames: this.#frames - this.#checked,
+      accounts: this.#accounts,
+      verdicts: sums,
+      reasons,
+      refuted: this.#refuted,
+      disputed: this.#disputed,
+      seconds: (performance.now() - this.#startMs) / 1000,
+    };
+  }
+}
+
+function textOf(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString();
+}

@@ -1,0 +1,38 @@
+// What a check of a recording found, as text for people. Pure; cmd/verify.ts prints it.
+
+import { grouped, printable } from '../command/text.ts';
+import type { RecordingReport } from './recording-check.ts';
+
+const widthMax = 160;
+
+/** The table, without a newline at its end. */
+export function reportTable(report: RecordingReport): string {
+  const { frames, checked, otherFrames, accounts, seconds, reasons, refuted, disputed } = report;
+  const lines = [
+    `${grouped(checked)} commits of ${grouped(accounts)} accounts in ${grouped(frames)} frames, ${seconds.toFixed(1)} s`,
+    `${grouped(otherFrames)} of the frames are no commits`,
+    '',
+  ];
+  let last: string | undefined;
+  for (const { verdict, reason, commits } of reasons) {
+    const share = `${((commits / checked) * 100).toFixed(2)} %`;
+    const name = verdict === last ? '' : verdict;
+    last = verdict;
+    lines.push(`${name.padEnd(12)}${reason.padEnd(18)}${grouped(commits).padStart(14)}${share.padStart(11)}`);
+  }
+  if (refuted.length > 0) lines.push('', 'refuted:');
+  for (const { seq, did, rev, reason, secondOpinion } of refuted) {
+    const opinion =
+      secondOpinion === undefined || secondOpinion === 'refuted' ? '' : `  second opinion: ${secondOpinion}`;
+    lines.push(`  ${seq}  ${did}  ${rev}  ${reason}${opinion}`);
+  }
+  const rest = report.verdicts.refuted - refuted.length;
+  if (rest > 0) lines.push(`  and ${grouped(rest)} more`);
+  if (disputed > 0) {
+    lines.push(
+      '',
+      `${grouped(disputed)} of them are not refuted by @atproto/repo and @atproto/crypto: please report it`,
+    );
+  }
+  return lines.map((line) => printable(line, widthMax)).join('\n');
+}

@@ -1,0 +1,12 @@
+// At which level of the tree a key is: pairs of zero bits that its SHA-256 begins with (atproto.com/specs/repository). Pure.
+
+import { hash } from 'node:crypto';
+
+/** The level of a key, from 0 for three keys in four up to 128. */
+export function keyHeight(key: Uint8Array): number {
+  const digest = hash('sha256', key, 'buffer');
+  let at = 0;
+  while (at < digest.length && digest[at] === 0) at++;
+  if (at === digest.length) return at * 4;
+  return at * 4 + ((Math.clz32(digest[at]) - 24) >> 1);
+}

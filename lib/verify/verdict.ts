@@ -1,0 +1,85 @@
+// The words for what a check of a commit found: five verdicts, and the closed list of reasons, each of which belongs to one
+// verdict. What could not be checked is never said to be wrong.
+
+/**
+ * From the best to the worst.
+ *
+ * - `verified`: the account signed it, the list of ops is complete, and it goes on where the account's last commit ended.
+ * - `anchored`: the first two; there is nothing known to go on from, or it does not go on from there.
+ * - `partial`: the account signed it, and what the ops say is in the signed tree; whether ops were left out is not known.
+ * - `unchecked`: the check could not be made.
+ * - `refuted`: it was made, and this is not what the account signed.
+ */
+export const verdicts = ['verified', 'anchored', 'partial', 'unchecked', 'refuted'] as const;
+export type Verdict = (typeof verdicts)[number];
+
+const reasons = {
+  /** `since` and `prevData` are the last commit's. */
+  continuous: 'verified',
+  /** Nothing is known of the account before. */
+  first_sight: 'anchored',
+  /** Commits of the account were left out in between. */
+  gap: 'anchored',
+  /** It goes on from another state than the last commit's, and not from a later one. */
+  fork: 'anchored',
+  /** It does not go on from the last commit that was checked; one that could not be came in between. */
+  after_unchecked: 'anchored',
+  /** Without `prevData`, or `prev` of an op: made before there were such fields. */
+  legacy: 'partial',
+  /** Blocks are missing that it takes to undo the ops. */
+  missing_blocks: 'partial',
+  /** The ops, undone, do not lead to `prevData`: some are left out, or `prevData` is wrong. */
+  incomplete: 'partial',
+  /** More ops, or bytes of blocks, than the protocol allows. */
+  over_limit: 'partial',
+  /** An op is none that can be undone: an unknown action, no path, no CID. */
+  odd_op: 'partial',
+  /** Its revision lies more than five minutes ahead of the clock. */
+  future_rev: 'partial',
+  /** The account's key could not be had. */
+  key_unknown: 'unchecked',
+  /** The account's document names no key for commits. */
+  no_key: 'unchecked',
+  /** Blocks are missing that it takes to see whether the ops are in the tree. */
+  no_proof: 'unchecked',
+  /** A commit object in a form that is not looked into: not canonical, another version, or too many fields. */
+  odd_commit: 'unchecked',
+  tree_too_deep: 'unchecked',
+  tree_too_wide: 'unchecked',
+  /** The tree takes more steps than are spent on one commit. */
+  tree_too_large: 'unchecked',
+  /** Its revision is the last commit's or an earlier one. */
+  repeat: 'unchecked',
+  /** The frame is dropped before anything of it can be checked. */
+  unreadable: 'unchecked',
+  /** The archive is none, or a block does not hash to its CID. */
+  bad_blocks: 'refuted',
+  /** The archive's root is not a commit object, or not in it. */
+  bad_commit: 'refuted',
+  bad_signature: 'refuted',
+  /** The larger of two signatures that say the same, which the protocol forbids. */
+  high_s: 'refuted',
+  /** The frame names another account than the signed commit; another revision; another commit. */
+  wrong_did: 'refuted',
+  wrong_rev: 'refuted',
+  wrong_commit: 'refuted',
+  /** What an op creates or updates is not in the signed tree; what one deletes is. */
+  op_not_in_tree: 'refuted',
+  deleted_in_tree: 'refuted',
+  /** Two ops on one path. */
+  duplicate_path: 'refuted',
+  /** A block of the signed tree is no node, or its keys are out of order. */
+  bad_tree: 'refuted',
+} as const satisfies Readonly<Record<string, Verdict>>;
+
+export type Reason = keyof typeof reasons;
+/** Those that come of how a commit goes on from the one before; all others come of the commit by itself. */
+export type ChainReason =
+  | Extract<Reason, 'continuous' | 'future_rev' | 'repeat'>
+  | { [R in Reason]: (typeof reasons)[R] extends 'anchored' ? R : never }[Reason];
+/** Every reason, those of a better verdict first. */
+export const reasonNames = Object.keys(reasons) as readonly Reason[];
+
+export function verdictOf(reason: Reason): Verdict {
+  return reasons[reason];
+}
