@@ -11,7 +11,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 // One that lay here has just been deleted with all packages.
 const isOurs = process.execPath.startsWith(`${root}node_modules${sep}`);
-if (isOurs || !isSupportedNode(process.versions.node)) {
+// npm runs this when it packs too, with the packages in place.
+const isInstall = !['pack', 'publish'].includes(process.env.npm_command ?? '');
+if (isInstall && (isOurs || !isSupportedNode(process.versions.node))) {
   console.log(
     `Node.js ${process.versions.node} of this machine is too old: ${newer} is installed for this folder`,
   );

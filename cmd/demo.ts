@@ -1,119 +1,58 @@
-// The whole thing without the internet: starts the relay simulator and a daemon that reads from it, each in a process of
-// its own, subscribes like any client and prints the events, one a line, until it is stopped.
+// `slipstream demo`: the whole thing without the internet. A relay with a synthetic network and a daemon on it, each in a process of
+// its own, and what the daemon delivers: on a terminal below a banner, else as JSON, until it is stopped.
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { newCommand } from '../lib/config/command-line.ts';
-import { WebSocket } from '../lib/websocket.ts';
-import { exitCodeOf } from './command/exit-code.ts';
+import { type Command, newCommand } from '../lib/config/command-line.ts';
 import { wholeNumber } from './command/flag-values.ts';
-import { refuseFlagsOfNpm } from './command/npm-flags.ts';
+import { DemoProcesses, type DemoSource } from './demo/processes.ts';
+import { showOnTerminal, writeJson } from './demo/view.ts';
 
-interface Flags {
-  readonly rate: string;
-  readonly seed: string;
-  readonly mix?: string;
-  readonly framesFile?: string;
+/** How long a socket that is being closed may keep the process. */
+const lingerMsMax = 500;
+
+interface Flags extends DemoSource {
   readonly listenAddr: string;
+  readonly metricsListenAddr: string;
   readonly events?: number;
 }
 
-const program = newCommand('demo', 'A synthetic relay, a daemon on it, and its events.')
-  .usage('(npm run demo -- [options])')
-  .option('--rate <N|max>', 'frames a second', '50')
-  .option('--seed <TEXT>', 'the same seed gives the same network', '1')
-  .option('--mix <LIST>', 'collection=weight,… (default: resembles the real network)')
-  .option(
-    '--frames-file <FILE>',
-    'replay recorded frames instead: repeated [u32 little-endian length][frame]',
-  )
-  .option('--listen-addr <ADDR>', 'where the daemon listens', '127.0.0.1:6008')
-  .option('--events <N>', 'stop after N events', wholeNumber(1))
-  .action(run);
-
-const children: ChildProcess[] = [];
-let exitCode = 0;
-
-/** Starts a command in a process of its own; `read` is called with each line it prints. */
-function start(command: string, flags: readonly string[], read: (line: string) => void): void {
-  const path = fileURLToPath(new URL(command, import.meta.url));
-  const child = spawn(process.execPath, [path, ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
-  children.push(child);
-  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', read);
-  child.once('exit', (code) => {
-    exitCode ||= code ?? 1;
-    void stop();
-  });
+/** The command; it listens to signals, and writes to standard output and standard error. */
+export function demoCommand(): Command {
+  return newCommand('demo', 'A daemon on a synthetic network, and its events: all of it on this machine.')
+    .summary('all of it on a synthetic network, to try it without the internet')
+    .option('--rate <N|max>', 'frames a second', '50')
+    .option('--seed <TEXT>', 'the same seed gives the same network', '1')
+    .option('--mix <LIST>', 'collection=weight,… (default: resembles the real network)')
+    .option(
+      '--frames-file <FILE>',
+      'replay recorded frames instead: repeated [u32 little-endian length][frame]',
+    )
+    .option('--listen-addr <ADDR>', 'where the daemon listens', '127.0.0.1:6008')
+    .option('--metrics-listen-addr <ADDR>', 'where its metrics are', '127.0.0.1:6009')
+    .option('--events <N>', 'stop after N events', wholeNumber(1))
+    .action(demo);
 }
 
-let stopping: Promise<void> | undefined;
-let dataDir = '';
-
-function stop(): Promise<void> {
-  stopping ??= (async () => {
-    const gone = children.map(
-      (child) =>
-        new Promise<void>((resolve) =>
-          child.exitCode === null ? child.once('exit', () => resolve()) : resolve(),
-        ),
-    );
-    for (const child of children) child.kill('SIGTERM');
-    await Promise.all(gone);
+async function demo(flags: Flags): Promise<void> {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  const dataDir = await mkdtemp(join(tmpdir(), 'slipstream-demo-'));
+  const processes = new DemoProcesses(stop);
+  try {
+    const started = await processes.start(flags, [
+      ...['--data-dir', dataDir, '--listen-addr', flags.listenAddr],
+      ...['--metrics-listen-addr', flags.metricsListenAddr],
+    ]);
+    const view = { rate: flags.rate, eventsMax: flags.events ?? Number.POSITIVE_INFINITY };
+    const show = process.stdout.isTTY ? showOnTerminal : writeJson;
+    if (started !== undefined) await show({ ...started, ...view }, stop.signal);
+  } finally {
+    stop.abort();
+    await processes.stop();
     await rm(dataDir, { recursive: true, force: true });
-    process.exit(exitCode);
-  })();
-  return stopping;
-}
-
-function printEvents(address: string, count: number): void {
-  const url = `ws://${address.startsWith(':') ? `127.0.0.1${address}` : address}/subscribe`;
-  console.error(`demo: try  websocat '${url}?wantedCollections=app.bsky.feed.post'`);
-  let left = count;
-  const socket = new WebSocket(`${url}?cursor=0`);
-  socket.on('message', (data) => {
-    if (left-- > 0) console.log(data.toString());
-    if (left === 0) void stop();
-  });
-  socket.on('error', (error) => console.error(`demo: ${error.message}`));
-  socket.on('close', () => void stop());
-}
-
-/** The daemon's log: where it listens, and what goes wrong. */
-function readLog(line: string, count: number): void {
-  const entry = JSON.parse(line);
-  if (entry.msg === 'started') printEvents(entry.listen, count);
-  else if (entry.level === 'error') console.error(`demo: ${entry.msg}`);
-}
-
-function startDaemon(relayUrl: string, { listenAddr, events = Number.POSITIVE_INFINITY }: Flags): void {
-  const flags = ['--ws-url', relayUrl, '--data-dir', dataDir, '--listen-addr', listenAddr];
-  start('slipstream.ts', [...flags, '--metrics-listen-addr', '127.0.0.1:0', '--log-format', 'json'], (line) =>
-    readLog(line, events),
-  );
-}
-
-async function run(flags: Flags): Promise<void> {
-  dataDir = await mkdtemp(join(tmpdir(), 'slipstream-demo-'));
-  process.once('SIGINT', () => void stop());
-  process.once('SIGTERM', () => void stop());
-  const source =
-    flags.framesFile === undefined
-      ? ['--wall-clock', '--seed', flags.seed]
-      : ['--frames-file', flags.framesFile, '--loop'];
-  const mix = flags.mix === undefined ? [] : ['--mix', flags.mix];
-  start('../simulator/cmd/relay-sim.ts', ['--rate', flags.rate, ...source, ...mix], (line) => {
-    const url = /^relay-sim listening (\S+)$/.exec(line)?.[1];
-    if (url !== undefined) startDaemon(url, flags);
-  });
-}
-
-try {
-  refuseFlagsOfNpm(program, process.env);
-  await program.parseAsync();
-} catch (error) {
-  process.exitCode = exitCodeOf(error, 'demo');
+    setTimeout(() => process.exit(), lingerMsMax).unref();
+  }
+  if (processes.failure !== undefined) throw processes.failure;
 }

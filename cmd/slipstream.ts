@@ -9,6 +9,7 @@ import { type GivenTexts, settingsCommand } from '../lib/config/setting-sources.
 import { UsageError } from '../lib/errors.ts';
 import { exitCodeOf } from './command/exit-code.ts';
 import { refuseFlagsOfNpm } from './command/npm-flags.ts';
+import { demoCommand } from './demo.ts';
 import { dictionariesCommand } from './dictionaries.ts';
 import { inspectCommand } from './inspect.ts';
 import { tailCommand } from './tail.ts';
@@ -37,6 +38,7 @@ const program = settingsCommand(flags)
   });
 for (const command of [
   tailCommand(),
+  demoCommand(),
   inspectCommand(),
   dictionariesCommand(),
   trainCommand(),

@@ -10,6 +10,8 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 /** Writes lines. Fields come first so that no call leaves them out. */
 export interface Logger {
+  /** Whether a person reads the lines, and not a program: some have words then in place of fields. */
+  readonly isForPeople?: boolean;
   error(fields: LogFields, message: string): void;
   warn(fields: LogFields, message: string): void;
   info(fields: LogFields, message: string): void;
@@ -67,6 +69,7 @@ export function createLogger({ level, format, target }: LoggerOptions): ProcessL
     { write: (line: string) => void to.write(formOf(line)) },
   );
   return {
+    isForPeople: pretty,
     error: (fields, message) => logger.error(fields, message),
     warn: (fields, message) => logger.warn(fields, message),
     info: (fields, message) => logger.info(fields, message),

@@ -1,5 +1,5 @@
-// A logger that does not repeat itself: of warnings and errors with the same message and the same name, code or reason in
-// their fields the first is written at once, and what follows within a minute becomes one line that says how many there
+// A logger that does not repeat itself: of warnings and errors with the same message and the same relay and name, code or reason
+// in their fields the first is written at once, and what follows within a minute becomes one line that says how many there
 // were. Other levels pass. Wrapped around the process's logger by service.ts, so that no stage has to think of it.
 
 import type { LogFields, Logger, ProcessLogger } from './logger.ts';
@@ -33,6 +33,10 @@ export class Repeats implements Logger {
     return this.#logger.lostLines ?? 0;
   }
 
+  get isForPeople(): boolean {
+    return this.#logger.isForPeople ?? false;
+  }
+
   error(fields: LogFields, message: string): void {
     this.#write('error', fields, message);
   }
@@ -59,7 +63,7 @@ export class Repeats implements Logger {
   }
 
   #write(level: Level, fields: LogFields, message: string): void {
-    const own = `${level} ${message} ${fields.name ?? fields.code ?? fields.reason ?? ''}`;
+    const own = `${level} ${message} ${fields.name ?? fields.code ?? fields.reason ?? ''} ${fields.relay ?? ''}`;
     const key = this.#repeated.has(own) || this.#repeated.size < messagesMax - 1 ? own : level;
     const repeated = this.#repeated.get(key);
     if (repeated === undefined) {

@@ -49,13 +49,14 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'simulator/cmd': ['leaves', 'simulator/lib'],
   'cmd/command': ['leaves', 'lib/event', 'lib/config'],
   'cmd/tail': ['leaves', 'lib/config', 'client/lib', 'cmd/command'],
+  'cmd/demo': ['leaves', 'client/lib', 'cmd/command', 'cmd/tail'],
   'cmd/dictionaries': ['leaves', 'lib/codec'],
   'cmd/inspect': ['leaves', 'lib/event', 'lib/codec', 'lib/log', 'cmd/command'],
-  'cmd/train-dictionary': ['leaves', 'lib/codec', 'client/lib', 'cmd/command'],
-  'cmd/verify': ['leaves', 'lib/decode', 'lib/verify', 'lib/identity', 'cmd/command'],
+  'cmd/train-dictionary': ['leaves', 'lib/codec', 'client/lib'],
+  'cmd/verify': ['leaves', 'lib/decode', 'lib/verify', 'lib/identity'],
   cmd: [
-    ...['leaves', 'lib/codec', 'lib/config', 'lib/service'],
-    ...['cmd/command', 'cmd/tail', 'cmd/dictionaries', 'cmd/inspect', 'cmd/train-dictionary', 'cmd/verify'],
+    ...['leaves', 'lib/codec', 'lib/config', 'lib/service', 'cmd/command', 'cmd/tail', 'cmd/demo'],
+    ...['cmd/dictionaries', 'cmd/inspect', 'cmd/train-dictionary', 'cmd/verify'],
   ],
 };
 
@@ -255,7 +256,7 @@ function reachedFrom(folder: string): ReadonlySet<string> {
   const edges = new Map<string, string[]>();
   for (const [from, to] of fileImports()) edges.set(from, [...(edges.get(from) ?? []), to]);
   const isOwn = (path: string): boolean =>
-    folder === '' ? /^(lib|cmd)\//.test(path) && path !== 'cmd/demo.ts' : path.startsWith(`${folder}/`);
+    folder === '' ? /^(lib|cmd)\//.test(path) : path.startsWith(`${folder}/`);
   const reached = new Set<string>();
   const visit = (path: string): void => {
     if (reached.has(path)) return;

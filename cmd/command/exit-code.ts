@@ -1,7 +1,7 @@
 // The one way from an error to the end of a command: a line on standard error, and the exit code that the error has.
 
 import { CodedError } from '../../lib/errors.ts';
-import { printable } from './text.ts';
+import { printable } from '../../lib/text.ts';
 
 /** Characters of a message that are shown; servers write part of some. */
 const messageCharsMax = 500;

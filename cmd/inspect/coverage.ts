@@ -4,7 +4,7 @@
 import { type CoverageMeaning, type CoverageRow, coverageMeanings } from '../../lib/event/coverage.ts';
 import { readCoverage } from '../../lib/log/coverage-format.ts';
 import { joinCoverage } from '../../lib/log/coverage-ledger.ts';
-import { formatMoment, grouped, printable } from '../command/text.ts';
+import { formatMoment, grouped, printable } from '../../lib/text.ts';
 import { type ClosedLog, readFoundHead } from './reader.ts';
 
 /** What `inspect coverage` tells; this is also its JSON. */

@@ -1,7 +1,7 @@
 // What can be wrong with a log, by name, and the list of what was found. The names are the closed list that operators
 // search for and tests count; finding problems is the checks' (log-check.ts and those beside it).
 
-import { printable } from '../command/text.ts';
+import { printable } from '../../lib/text.ts';
 import type { DatabaseName } from './reader.ts';
 
 /** Every name, with what it says. */

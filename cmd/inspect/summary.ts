@@ -9,8 +9,8 @@ import { noCollection, type UpstreamPositions } from '../../lib/log/block.ts';
 import type { BlockHead } from '../../lib/log/block-format.ts';
 import { journalFolder, storeFolder } from '../../lib/log/database.ts';
 import { segmentBlocks } from '../../lib/log/segment-index.ts';
+import { formatMoment } from '../../lib/text.ts';
 import { type CollectionCount, CollectionCounts } from '../command/collections.ts';
-import { formatMoment } from '../command/text.ts';
 import { type ClosedLog, readFoundHead } from './reader.ts';
 
 /** A moment, for machines and for people. */

@@ -1,6 +1,6 @@
 // A log's summary as text for people: at most 100 columns, whatever is in the log. Pure; cmd/inspect.ts prints it.
 
-import { formatSpan, grouped, printable } from '../command/text.ts';
+import { formatBytes, formatSpan, grouped, printable } from '../../lib/text.ts';
 import type { LogSummary } from './summary.ts';
 
 /** Column where values start, and the one that no line goes beyond. */
@@ -10,8 +10,6 @@ const widthMax = 100;
 const nameWidth = 54;
 /** Relays and dictionaries shown; a log has one or two. */
 const listedMax = 20;
-
-const units = ['KiB', 'MiB', 'GiB', 'TiB'] as const;
 
 /** The table, without a newline at its end. */
 export function summaryTable(summary: LogSummary): string {
@@ -42,7 +40,7 @@ export function summaryTable(summary: LogSummary): string {
       'dictionaries',
       summary.dictionaries,
       (use) =>
-        `${use.id} in ${grouped(use.blocks)} blocks, ${grouped(use.events)} events, ${sized(use.zstdBytes)}`,
+        `${use.id} in ${grouped(use.blocks)} blocks, ${grouped(use.events)} events, ${formatBytes(use.zstdBytes)}`,
     ),
     '',
     ...countLines(summary),
@@ -62,7 +60,7 @@ function byteLines({ bytes, diskBytes, journal }: LogSummary): string[] {
   const row = (label: string, size: number, each?: number): string =>
     line(
       label,
-      sized(size).padStart(12) + (each === undefined ? '' : `${each.toFixed(1).padStart(10)} an event`),
+      formatBytes(size).padStart(12) + (each === undefined ? '' : `${each.toFixed(1).padStart(10)} an event`),
     );
   return [
     row('heads', bytes.heads, perEvent.heads),
@@ -111,16 +109,4 @@ function list<T>(label: string, items: readonly T[], textOf: (item: T) => string
   const texts = items.slice(0, listedMax).map(textOf);
   if (items.length > listedMax) texts.push(`and ${items.length - listedMax} more`);
   return texts.map((text, at) => line(at === 0 ? label : '', text));
-}
-
-/** `1,023 B`, `1.5 GiB`. */
-function sized(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  let size = bytes / 1024;
-  let unit = 0;
-  while (size >= 1024 && unit < units.length - 1) {
-    size /= 1024;
-    unit++;
-  }
-  return `${size.toFixed(size < 100 ? 1 : 0)} ${units[unit]}`;
 }

@@ -1,7 +1,7 @@
 // What a verification found, as text and as JSON, and the line that shows how far it is. Pure; cmd/inspect.ts prints it.
 
 import type { DatabaseDamage } from '../../lib/log/table-check.ts';
-import { formatSpan, grouped } from '../command/text.ts';
+import { formatSpan, grouped } from '../../lib/text.ts';
 import type { CheckResult } from './log-check.ts';
 import { problemLine, problemMeanings } from './problem.ts';
 import type { RepairResult } from './repair.ts';

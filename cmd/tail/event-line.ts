@@ -2,7 +2,7 @@
 // terminal would act on gets through. Pure.
 
 import type { StreamEvent } from '../../client/lib/subscribe.ts';
-import { printable } from '../command/text.ts';
+import { printable } from '../../lib/text.ts';
 
 /** Puts a colour around a text, or does not. */
 export type Paint = (style: Style, text: string) => string;

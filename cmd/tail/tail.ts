@@ -11,8 +11,8 @@ import {
   subscribe,
 } from '../../client/lib/subscribe.ts';
 import { CodedError } from '../../lib/errors.ts';
+import { formatMoment, formatSpan, grouped, printable } from '../../lib/text.ts';
 import { LineOutput } from '../command/output.ts';
-import { formatMoment, formatSpan, grouped, printable } from '../command/text.ts';
 import { defaultColumns, inColour, jsonLine, type Paint, plain, prettyLine } from './event-line.ts';
 import type { TailRequest } from './request.ts';
 import { progressOf, type ReplaySpan, replayBar, Tally, tallyLines, waitingLine } from './tally.ts';

@@ -2,8 +2,8 @@
 // named by strangers; how many are kept is CollectionCounts' to bound. Pure but for the times it is given.
 
 import type { StreamEvent, StreamStatus } from '../../client/lib/subscribe.ts';
+import { formatMoment, formatSpan, grouped, printable } from '../../lib/text.ts';
 import { CollectionCounts } from '../command/collections.ts';
-import { formatMoment, formatSpan, grouped, printable } from '../command/text.ts';
 
 /** Collections counted at a time, at least. */
 const collectionsMax = 10_000;

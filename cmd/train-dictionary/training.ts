@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { defaultDictionaryPath, readDictionary } from '../../lib/codec/dictionary.ts';
 import { UsageError } from '../../lib/errors.ts';
-import { grouped } from '../command/text.ts';
+import { grouped } from '../../lib/text.ts';
 import { makeMetadata, metadataText, writeDictionary } from './dictionary-metadata.ts';
 import { EventSample, type SplitSample } from './event-sample.ts';
 import { type ReadProgress, readEvents, sourceName } from './event-source.ts';

@@ -1,6 +1,6 @@
 // What a check of a recording found, as text for people. Pure; cmd/verify.ts prints it.
 
-import { grouped, printable } from '../command/text.ts';
+import { grouped, printable } from '../../lib/text.ts';
 import type { RecordingReport } from './recording-check.ts';
 
 const widthMax = 160;

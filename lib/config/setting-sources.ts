@@ -1,7 +1,7 @@
 // Where texts of settings come from: the command line and the environment, each checked for unknown names.
 // It owns names, their precedence and the help; what the texts mean is config.ts. Throws UsageErrors of CONFIG_ codes.
 import { UsageError } from '../errors.ts';
-import { packageVersion } from '../package-version.ts';
+import { packageVersion } from '../package.ts';
 import { type Command, newCommand, Option, shown, suggestionFor } from './command-line.ts';
 import { type Setting, type SettingKind, type SettingName, settingNames, settings } from './settings.ts';
 

@@ -114,6 +114,8 @@ export class RelayLink implements UpstreamHandler, IngestLink {
   }
 
   disconnected(relay: Relay, reason: DisconnectReason, detail: string, retryInMs: number): void {
+    const message =
+      this.relay === undefined ? 'cannot reach the relay' : 'the connection to the relay has ended';
     this.relay = undefined;
     this.connectedSinceUs = undefined;
     this.failure = { relay, reason, next: this.upstream.relay, retryAtUs: (Date.now() + retryInMs) * 1000 };
@@ -123,7 +125,7 @@ export class RelayLink implements UpstreamHandler, IngestLink {
     this.#searching = this.#search = undefined;
     if (reason === 'oversize' || reason === 'protocol') this.ingest.endedBy(relay);
     this.disconnects.set(reason, (this.disconnects.get(reason) ?? 0) + 1);
-    this.#options.logger.warn({ relay: relay.id, reason, detail, retryInMs }, 'the relay is gone');
+    this.#options.logger.warn({ relay: relay.id, reason, detail, retryInMs }, message);
   }
 
   /** A relay's `#info` or error frame. */

@@ -9,7 +9,7 @@ import type { LevelLog } from '../log/level-log.ts';
 import type { DatabaseDamage } from '../log/table-check.ts';
 import type { Logger } from '../logger.ts';
 import { heapUse, memoryLimit } from '../memory.ts';
-import { packageVersion } from '../package-version.ts';
+import { packageVersion } from '../package.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 
 /** Addresses that a running service is bound to. */
@@ -27,12 +27,15 @@ export interface Started {
   /** Whether clients of Jetstream v1 can have their dictionary. */
   readonly hasOfficialDictionary: boolean;
   readonly log: LevelLog;
+  /** The stored upstream sequence of a relay: where it is gone on. */
+  readonly positionOf: (relay: Relay) => number | undefined;
 }
 
+/** For people the command has a banner in place of the first line. */
 export function logStart(logger: Logger, started: Started, addresses: ServiceAddresses): void {
   const { dataDir, relays, workers, compressor, log } = started;
   const limit = memoryLimit();
-  logger.info(
+  logger[logger.isForPeople ? 'debug' : 'info'](
     {
       version: packageVersion(),
       listen: formatListenAddress(addresses.public),
@@ -49,7 +52,7 @@ export function logStart(logger: Logger, started: Started, addresses: ServiceAdd
     },
     'started',
   );
-  if (started.hasOfficialDictionary) return;
+  if (started.hasOfficialDictionary || logger.isForPeople) return;
   // 0.68 of the JSON without, 0.44 with the official one, on real events (bench/figure-ratio.ts).
   logger.info(
     { dictionary: officialDictionary.id },

@@ -15,10 +15,10 @@ import { LevelLog } from '../log/level-log.ts';
 import type { Logger, ProcessLogger } from '../logger.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { openFilesMax, shareOpenFiles } from '../open-files.ts';
-import { packageVersion } from '../package-version.ts';
+import { packageVersion } from '../package.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
-import { parseRelays } from '../upstream/relay-url.ts';
+import { parseRelays, type Relay } from '../upstream/relay-url.ts';
 import { type Codec, dictionaryPathsOf, openCodec } from '../worker/codec.ts';
 import {
   type Delivery,
@@ -50,6 +50,7 @@ const sessionsStopMs = 4_000;
 /** A running daemon. Create it with {@link Service.start}. */
 export class Service {
   readonly addresses: ServiceAddresses;
+  readonly started: Started;
   /** Resolves with the error when the service can no longer do its work: stop it and exit. */
   readonly failed: Promise<unknown>;
   readonly #parts: Parts;
@@ -58,6 +59,7 @@ export class Service {
   private constructor(parts: Parts, addresses: ServiceAddresses) {
     this.#parts = parts;
     this.addresses = addresses;
+    this.started = parts;
     this.failed = parts.failed;
   }
 
@@ -207,7 +209,8 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
 
   const hasOfficialDictionary = codec.dictionaries.hasOfficial;
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
-  return { ...started, logger, link, delivery, retention, monitor, failed: failure.promise };
+  const positionOf = (relay: Relay): number | undefined => link.ingest.positionOf(relay);
+  return { ...started, positionOf, logger, link, delivery, retention, monitor, failed: failure.promise };
 }
 
 /** Chooses the compressor, and says why if it is not Node's. */

@@ -359,7 +359,7 @@ test('of a sync its account, revision and blocks', () => {
     ['did', text(exampleDid)],
     ['rev', text(exampleRev)],
     ['seq', integer(3)],
-    ['time', integer(0)],
+    ['time', text('2026-11-29T00:00:00.000Z')],
     ['blocks', bytes(Buffer.from('archive'))],
   ] as const;
   expect(frame.read(frameOf('#sync', body))).toBeUndefined();

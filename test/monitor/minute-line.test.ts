@@ -51,6 +51,42 @@ test('a line a minute, of the minute', () => {
   });
 });
 
+test('for people it is a sentence', () => {
+  const lines: string[] = [];
+  const clock = { atMs: 5_000, cpuMs: 100 };
+  const line = new MinuteLine(
+    { info: (_, message) => lines.push(message), isForPeople: true },
+    { nowMs: () => clock.atMs, cpuMs: () => clock.cpuMs },
+  );
+  const quiet = { ...base.subscribers, connected: 0, catchingUp: 0, slowestLagMs: 0 };
+  const log = { ...base.log, firstTimeUs: 1, lastTimeUs: 3_720_000_001, bytes: 111 * 2 ** 20 };
+  const shared = { ...report(0, 0, {}), log, memoryBytes: 413 * 2 ** 20 };
+  const minutes: StatusReport[] = [
+    shared,
+    {
+      ...shared,
+      events: { ...base.events, total: 5_820 },
+      upstream: { ...base.upstream, relay: 'a', lagMs: 10 },
+      subscribers: { ...quiet, connected: 3, catchingUp: 1, slowestLagMs: 65_000, bytes: 75_497_472 },
+    },
+    {
+      ...shared,
+      events: { ...base.events, total: 5_820 },
+      upstream: { ...base.upstream, relay: null, stalled: 'LOG_DISK_FULL' },
+      subscribers: { ...quiet, bytes: 75_497_472 },
+    },
+  ];
+  for (const minute of minutes) {
+    line.take(minute);
+    clock.atMs += 60_000;
+    clock.cpuMs += 4_200;
+  }
+  expect(lines).toEqual([
+    '97 events/s, 0 s behind the network · subscribers: 3, 1 up to 1 min 5 s behind · 1.2 MiB/s out · log 1 h 2 min, 111 MiB · memory 413 MiB · 0.07 cores',
+    'no relay · ingest waits (LOG_DISK_FULL) · 0 events/s · no subscribers · log 1 h 2 min, 111 MiB · memory 413 MiB · 0.07 cores',
+  ]);
+});
+
 test('and one of what was dropped in it, when something was', () => {
   const { lines, clock, line } = started();
   for (const drops of [{ bad_car: 3 }, { bad_car: 10, bad_op: 2 }, { bad_car: 10, bad_op: 2 }]) {

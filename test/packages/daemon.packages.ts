@@ -10,11 +10,15 @@ afterAll(() => project?.[Symbol.asyncDispose]());
 
 const packedTest = test.skipIf(!hasRegistry);
 
-packedTest(`it has neither tests nor the simulator in it${skipped}`, async () => {
+packedTest(`it has no tests in it, and of the simulator the demo's one program${skipped}`, async () => {
   const files = await project.installed();
-  const own = files.filter((name) => name.startsWith('slipstream/'));
-  expect(own).toContain('slipstream/dist/lib/status/page/index.html');
+  const own = files.filter((name) => name.startsWith('slipstream-firehose/'));
+  expect(own).toContain('slipstream-firehose/dist/lib/status/page/index.html');
   expect(own.filter((name) => /simulator|\.test\.|\/bench/.test(name))).toEqual([]);
+  const relay = own.filter((name) => name.includes('relay-sim/'));
+  expect(relay.map((name) => name.replace(/^.*relay-sim\//, ''))).toEqual(
+    expect.arrayContaining(['relay-sim.js', 'LICENSES.md']),
+  );
   expect(await project.packages()).not.toContain('slipstream-simulator');
 });
 
@@ -22,6 +26,25 @@ packedTest(`the command says its version, and explains itself${skipped}`, async 
   expect((await project.run('slipstream', '--version')).stdout).toMatch(/\d+\.\d+\.\d+/);
   expect((await project.run('slipstream', '--help')).stdout).toContain('--ws-url');
   expect(await project.run('slipstream', '--no-such-flag')).toMatchObject({ code: 2 });
+});
+
+packedTest(`the demo is a whole first run${skipped}`, async () => {
+  const addresses = ['--listen-addr', '127.0.0.1:0', '--metrics-listen-addr', '127.0.0.1:0'];
+  const { code, stdout } = await project.run(
+    'npx',
+    'slipstream-firehose',
+    'demo',
+    '--events',
+    '5',
+    ...addresses,
+  );
+  expect(code).toBe(0);
+  const events = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['commit']));
+  expect(events).toHaveLength(5);
 });
 
 packedTest(`the daemon delivers an event, and tail shows it${skipped}`, async () => {

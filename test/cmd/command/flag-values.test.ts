@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { listOf, parseMoment, repeated, wholeNumber } from '../../../cmd/command/flag-values.ts';
-import { formatMoment } from '../../../cmd/command/text.ts';
+import { formatMoment } from '../../../lib/text.ts';
 
 test('whole numbers, within bounds', () => {
   expect(wholeNumber()('0')).toBe(0);

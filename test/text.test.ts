@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatMoment, formatSpan, grouped, printable } from '../../../cmd/command/text.ts';
+import { formatBytes, formatMoment, formatSpan, grouped, printable } from '../lib/text.ts';
 
 test.each([
   ['fine', 10, 'fine'],
@@ -30,4 +30,15 @@ test.each([
   [86_400 * 3 + 3600 * 4 + 5, '3 d 4 h'],
 ])('%d seconds are %s', (seconds, text) => {
   expect(formatSpan(seconds)).toBe(text);
+});
+
+test.each([
+  [0, '0 B'],
+  [1_023, '1023 B'],
+  [1_536, '1.5 KiB'],
+  [200 * 2 ** 20, '200 MiB'],
+  [10 * 2 ** 30, '10.0 GiB'],
+  [5_000 * 2 ** 40, '5000 TiB'],
+])('%d bytes are %s', (bytes, text) => {
+  expect(formatBytes(bytes)).toBe(text);
 });
