@@ -31,6 +31,7 @@ WORKDIR /app
 COPY package.json LICENSE ./
 COPY bin bin
 COPY dictionaries dictionaries
+COPY lexicons lexicons
 # The status page links to them.
 COPY docs/http.md docs/http.md
 COPY docs/wire.md docs/wire.md

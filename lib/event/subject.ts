@@ -13,6 +13,7 @@ export const noPath = 0;
 
 const didScheme = Buffer.from('did:');
 const atScheme = Buffer.from('at://');
+const spacePath = Buffer.from('/space/');
 const hash = 0x23;
 const question = 0x3f;
 
@@ -48,6 +49,8 @@ export class SubjectHasher {
     if (didBytes === didScheme.length || didBytes > didBytesMax || (didStop < end && !isUri)) return false;
     const pathEnd = didStop < end ? uriPathEnd(source, didStop, end) : end;
     if (didStop < pathEnd && slashAt(source, didStop, pathEnd) !== didStop) return false;
+    // `at://did/space/type/skey/author/collection/rkey`: what is in a private space is no record of the account.
+    if (startsWith(source, didStop, pathEnd, spacePath)) return false;
     this.#hasher.hash(source, didStart, didStop);
     this.didLow = this.#hasher.low;
     this.didHigh = this.#hasher.high;

@@ -40,7 +40,12 @@ export function closeMessage(out: ByteWriter, start: number, firstByte: number):
     out.buffer.copyWithin(start + headerBytes, start + roomBytes, out.length);
     out.length += headerBytes - roomBytes;
   }
-  const { buffer } = out;
+  writeHeader(out.buffer, start, firstByte, payloadBytes);
+}
+
+/** Writes the header of a message, at most four GiB; returns where its payload begins. */
+export function writeHeader(buffer: Buffer, start: number, firstByte: number, payloadBytes: number): number {
+  const headerBytes = headerBytesOf(payloadBytes);
   buffer[start] = firstByte;
   if (headerBytes === 2) {
     buffer[start + 1] = payloadBytes;
@@ -53,6 +58,7 @@ export function closeMessage(out: ByteWriter, start: number, firstByte: number):
     buffer.writeUInt32BE(0, start + 2);
     buffer.writeUInt32BE(payloadBytes, start + 6);
   }
+  return start + headerBytes;
 }
 
 /** A text message; the caller owns it. */

@@ -4,57 +4,54 @@
 
 import { ByteWriter } from '../byte-writer.ts';
 import { isV1OnlyIn, kindIn } from '../event/event.ts';
-import { V2EventWriter } from '../event/v2-event.ts';
+import { V2EventWriter, v2BytesMore } from '../event/v2-event.ts';
 import {
-  closeMessage,
+  headerBytesOf,
   messageOf,
-  openMessage,
   payloadBytesOf,
   textMessage,
+  writeHeader,
 } from '../event/websocket-frame.ts';
 import { type BlockIndex, startOf } from '../log/block.ts';
 import { BlockCache } from './block-cache.ts';
 import { type ClosableCompressor, dictionaryEncoding } from './dictionary-encoding.ts';
 import type { Encoding, Messages } from './encodings.ts';
 
-/** Bytes of scratch that are kept between blocks: a full block, with what each event is longer by. */
-const scratchBytes = 512 * 1024;
-
 type RecodingJson = Encoding & Required<Pick<Encoding, 'recode'>>;
 
 /** JSON as text messages. */
 function v2JsonEncoding(): RecodingJson {
   const events = new V2EventWriter();
-  const out = new ByteWriter(4096);
-  const cache = new BlockCache((index, json) => {
-    const messages = recode(events, out, index, json);
-    out.shrink(scratchBytes);
-    return messages;
-  });
+  const cache = new BlockCache((index, json) => recode(events, index, json));
   return { name: 'v2', stored: 'json', recode: (index, json) => cache.get(index, json) };
 }
 
 function recode(
   events: V2EventWriter,
-  out: ByteWriter,
   { count, timeUs, jsonEnd, kindAndOperation }: BlockIndex,
   json: Uint8Array,
 ): Messages {
   const ends = new Uint32Array(count);
-  out.length = 0;
+  let end = 0;
   for (let at = 0; at < count; at++) {
-    const end = jsonEnd[at];
-    const start = end - payloadBytesOf(end - startOf(jsonEnd, at));
     const entry = kindAndOperation[at];
     // What this wire does not show is nothing.
     if (!isV1OnlyIn(entry)) {
-      const message = openMessage(out);
-      events.write(out, json, start, end, kindIn(entry), timeUs[at]);
-      closeMessage(out, message, textMessage);
+      const payload = payloadBytesOf(jsonEnd[at] - startOf(jsonEnd, at)) + v2BytesMore[kindIn(entry)];
+      end += headerBytesOf(payload) + payload;
     }
-    ends[at] = out.length;
+    ends[at] = end;
   }
-  return { bytes: out.copy(), ends };
+  // The size is known: nothing is written twice, and none of it is thrown away.
+  const bytes = Buffer.allocUnsafeSlow(end);
+  for (let at = 0; at < count; at++) {
+    const to = startOf(ends, at);
+    if (ends[at] === to) continue;
+    const from = jsonEnd[at] - payloadBytesOf(jsonEnd[at] - startOf(jsonEnd, at));
+    const payloadAt = writeHeader(bytes, to, textMessage, payloadBytesOf(ends[at] - to));
+    events.write(bytes, payloadAt, json, from, jsonEnd[at], kindIn(kindAndOperation[at]), timeUs[at]);
+  }
+  return { bytes, ends };
 }
 
 /** What subscribers of this wire can have. */

@@ -10,7 +10,7 @@ import type { SessionTiming } from '../session/session-timer.ts';
 import type { Turns } from '../session/turns.ts';
 import { WebSocketSession, type WebSocketSessionHost } from '../session/websocket-session.ts';
 import type { CoveredLog } from '../wire/coverage-page.ts';
-import { startOfV2, v2Wire } from '../wire/v2-messages.ts';
+import { startOfV2, v2UpdatedWire, v2Wire } from '../wire/v2-messages.ts';
 import { isV2Fault, parseV2Query, type V2Fault, type V2Request } from '../wire/v2-query.ts';
 import type { ClientAddresses } from './client-address.ts';
 import { acceptHandshake, isHandshake, offers } from './handshake.ts';
@@ -75,6 +75,7 @@ export class V2Route implements Route {
     const { sessions, nowUs, log } = this.#options;
     return sessions.open(request, asked.cursor !== undefined, (remoteAddress, holding) => {
       const { afterTimeUs, notice } = startOfV2(asked.cursor, nowUs(), log.oldestUs);
+      const wire = asked.takesUpdates ? v2UpdatedWire : v2Wire;
       const isOffered = offers(request, subprotocol);
       let session: WebSocketSession | undefined;
       acceptHandshake(
@@ -82,7 +83,7 @@ export class V2Route implements Route {
         socket,
         head,
         (ws) => {
-          const from = { ws, socket, holding, host: this.#host, request: asked, wire: v2Wire };
+          const from = { ws, socket, holding, host: this.#host, request: asked, wire };
           session = new WebSocketSession({ ...from, remoteAddress, afterTimeUs, notice });
         },
         isOffered ? subprotocol : undefined,

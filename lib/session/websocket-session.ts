@@ -8,14 +8,7 @@ import type { Filter } from '../event/filter.ts';
 import { messageOf } from '../event/websocket-frame.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { CloseReason, Progress, Subscription, Transport } from '../fanout/transport.ts';
-import { readClientMessage } from '../wire/options-update.ts';
-import {
-  closeApplicationError,
-  closeGoingAway,
-  closePolicy,
-  closeTryAgainLater,
-  cutCloseReason,
-} from '../wire/server-messages.ts';
+import { closeGoingAway, closePolicy, closeTryAgainLater, cutCloseReason } from '../wire/server-messages.ts';
 import { type SessionWire, v1Wire, type WireClose } from '../wire/session-wire.ts';
 import type { SubscribeRequest } from '../wire/subscribe-query.ts';
 import { ControlFrames } from './control-frames.ts';
@@ -201,7 +194,7 @@ export class WebSocketSession implements Transport, MessageReader, SocketListene
   message(data: Buffer, isBinary: boolean): void {
     this.#incoming.ended();
     if (!this.#affords(data.length) || this.#ws.readyState !== open) return;
-    if (!this.#wire.takesMessages) this.#refuseMessage();
+    if (this.#wire.readMessage === undefined) this.#refuseMessage();
     else if (isBinary) this.#host.counts.message('ignored_binary');
     else this.#incoming.take(data);
   }
@@ -219,20 +212,20 @@ export class WebSocketSession implements Transport, MessageReader, SocketListene
   }
 
   violated(error: Error): void {
-    if (!this.#wire.takesMessages && SubscriberSocket.isAboutMessage(error)) this.#refuseMessage();
+    if (this.#wire.readMessage === undefined && SubscriberSocket.isAboutMessage(error)) this.#refuseMessage();
     else this.#ws.answerViolation(error);
   }
 
   read(data: Buffer): void {
     const { counts } = this.#host;
-    const message = readClientMessage(data.toString(), this.#maxMessageSizeBytes);
-    switch (message.kind) {
+    const message = this.#wire.readMessage?.(data.toString(), this.#maxMessageSizeBytes);
+    switch (message?.kind) {
       case 'ignored':
         counts.message('ignored_type');
         return;
       case 'failure':
         counts.message('failure');
-        this.#close('bad_message', closeApplicationError, message.reason);
+        this.#closeBy('bad_message', this.#wire.failureOf(message.reason));
         return;
       case 'update':
         counts.message('update');
@@ -244,7 +237,7 @@ export class WebSocketSession implements Transport, MessageReader, SocketListene
 
   /** What has come has been read. */
   received(): void {
-    if (!this.#wire.takesMessages && this.#ws.isInMessage) this.#refuseMessage();
+    if (this.#wire.readMessage === undefined && this.#ws.isInMessage) this.#refuseMessage();
     this.#incoming.received();
     this.#control.read();
   }

@@ -14,7 +14,6 @@ import {
   limitName,
   messageSizeLimit,
   textKindWords,
-  type WantedName,
   wantedNames,
 } from './wanted-filter.ts';
 
@@ -33,7 +32,7 @@ const shownCharsMax = 100;
 export function readFilterDocument(text: string): Filter | DocumentFault {
   const syntaxError = jsonSyntaxError(text);
   if (syntaxError !== undefined) return fault(`invalid JSON: ${syntaxError}`);
-  const members = readMembers(text);
+  const members = readMembers(new JsonReader(text), wantedNames);
   if (isDocumentFault(members)) return members;
   const { at, maxMessageSizeBytes } = members;
   const filter = filterOf(
@@ -55,22 +54,28 @@ function fault(problem: string): DocumentFault {
   return { reason: 'bad_filter', problem };
 }
 
-/** Where the arrays are, and the limit; what is not there is no condition. */
-interface Members {
-  readonly at: ReadonlyMap<WantedName, number>;
+/** Where the arrays are, how many strings each has, and the limit; what is not there is no condition. */
+export interface Members<Name extends string> {
+  readonly at: ReadonlyMap<Name, number>;
+  readonly counts: ReadonlyMap<Name, number>;
   readonly maxMessageSizeBytes: number;
 }
 
-function readMembers(text: string): Members | DocumentFault {
-  const reader = new JsonReader(text);
+/** Reads the object that `reader` is at, which may have arrays of those names, and the limit. */
+export function readMembers<Name extends string>(
+  reader: JsonReader,
+  arrayNames: readonly Name[],
+): Members<Name> | DocumentFault {
   if (reader.kind() !== 'object') return fault(`a filter is an object, and this is ${reader.kind()}`);
   const names = new Set<string>();
-  const at = new Map<WantedName, number>();
+  const at = new Map<Name, number>();
+  const counts = new Map<Name, number>();
+  const isArrayName = (name: string): name is Name => (arrayNames as readonly string[]).includes(name);
   let maxMessageSizeBytes = 0;
   for (reader.enter(); reader.more(); ) {
     const name = reader.name();
-    if (name !== limitName && !isWantedName(name)) {
-      return fault(`unknown name ${shown(name)}: give ${wantedNames.join(', ')} or ${limitName}`);
+    if (name !== limitName && !isArrayName(name)) {
+      return fault(`unknown name ${shown(name)}: give ${arrayNames.join(', ')} or ${limitName}`);
     }
     if (names.has(name)) return fault(`${name} is there twice`);
     names.add(name);
@@ -79,19 +84,16 @@ function readMembers(text: string): Members | DocumentFault {
       if (!isInt64(spelling)) return fault(`${name} has to be an integer`);
       if (spelling.startsWith('-')) return fault(`${name} is negative: leave it out if there is no limit`);
       maxMessageSizeBytes = messageSizeLimit(spelling);
-    } else {
+    } else if (isArrayName(name)) {
       at.set(name, reader.at);
       const strings = countStrings(reader);
       if (strings === undefined) return fault(`${name} has to be an array of strings`);
       // No value would be no condition, as in an update: whoever made an empty list of what they want wants nothing.
       if (strings === 0) return fault(`${name} is empty: leave it out if there is no such condition`);
+      counts.set(name, strings);
     }
   }
-  return { at, maxMessageSizeBytes };
-}
-
-function isWantedName(name: string): name is WantedName {
-  return (wantedNames as readonly string[]).includes(name);
+  return { at, counts, maxMessageSizeBytes };
 }
 
 /** Passes the next value if it is an array of strings; how many there are. */

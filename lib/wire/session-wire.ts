@@ -3,7 +3,14 @@
 
 import type { CoverageRow } from '../event/coverage.ts';
 import type { CloseReason, Progress } from '../fanout/transport.ts';
-import { closePolicy, deliveryCloses, gapText, progressText } from './server-messages.ts';
+import { type ClientMessage, readClientMessage } from './options-update.ts';
+import {
+  closeApplicationError,
+  closePolicy,
+  deliveryCloses,
+  gapText,
+  progressText,
+} from './server-messages.ts';
 
 /** How a session ends. */
 export interface WireClose {
@@ -16,8 +23,13 @@ export interface WireClose {
 
 /** See the file comment. */
 export interface SessionWire {
-  /** Whether messages from the client are read; where they are not, one ends the session. */
-  readonly takesMessages: boolean;
+  /**
+   * Reads a message of the client; where this is absent, one ends the session.
+   * @param limitBytes `maxMessageSizeBytes` of the filter in force.
+   */
+  readonly readMessage?: (text: string, limitBytes: number) => ClientMessage;
+  /** @param reason what is wrong with a message. */
+  failureOf(reason: string): WireClose;
   progressOf(report: Progress): string;
   gapOf(row: CoverageRow): string;
   /** @param cursor to come back with, when it has all that was sent; undefined when delivery has not begun. */
@@ -28,7 +40,8 @@ export interface SessionWire {
 
 /** The wire of `/subscribe`. */
 export const v1Wire: SessionWire = {
-  takesMessages: true,
+  readMessage: readClientMessage,
+  failureOf: (reason) => ({ code: closeApplicationError, text: reason }),
   progressOf: progressText,
   gapOf: gapText,
   closeOf: (reason) => deliveryCloses[reason],

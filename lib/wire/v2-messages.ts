@@ -3,14 +3,19 @@
 
 import { subscribeEventsNsid } from '../event/v2-event.ts';
 import type { CloseReason } from '../fanout/transport.ts';
+import { coverageFields } from './coverage-row.ts';
 import { closePolicy, deliveryCloses } from './server-messages.ts';
 import type { SessionWire } from './session-wire.ts';
+import { readV2Update } from './v2-update.ts';
 
 /** The server has failed. */
 const closeInternalError = 1011;
 
 /** From here on a cursor is a time, and so are all that this server gives: `seq` is `time_us`. */
 const timeCursorMin = 1e15;
+
+/** Names our own payloads in front of a `#`: lexicons/slipstream.stream.progress.json. */
+const ownNsid = 'slipstream.stream.progress';
 
 /** Where a stream begins. */
 export interface V2Start {
@@ -54,6 +59,11 @@ export function infoText(name: string, message: string): string {
   });
 }
 
+/** A message of a type that is ours, for who has asked for it. */
+function ownText(name: string, payload: object): string {
+  return JSON.stringify({ $type: 'message', payload: { $type: `${ownNsid}#${name}`, ...payload } });
+}
+
 /** The last message before a close. */
 export function errorText(error: string, message: string): string {
   return JSON.stringify({ $type: 'error', error, message });
@@ -68,9 +78,15 @@ function comeBack(text: string, cursor: number | undefined): string {
 
 /** The second wire, as a session speaks it. */
 export const v2Wire: SessionWire = {
-  takesMessages: false,
-  progressOf: () => '',
-  gapOf: () => '',
+  failureOf: (reason) => ({ code: closePolicy, text: reason, error: errorText('InvalidRequest', reason) }),
+  progressOf({ positionUs, newestUs, live }) {
+    const payload = { cursor: positionUs + 1, lagUs: newestUs - positionUs, live };
+    return ownText('progress', payload);
+  },
+  gapOf(row) {
+    const { from_us: fromUs, to_us: toUs, from_seq: fromSeq, to_seq: toSeq, ...rest } = coverageFields(row);
+    return ownText('gap', { seq: toUs, fromUs, toUs, fromSeq, toSeq, ...rest });
+  },
   closeOf(reason: CloseReason, cursor?: number) {
     const { code, text } = deliveryCloses[reason];
     if (reason !== 'delivery_failed') return { code, text };
@@ -82,3 +98,6 @@ export const v2Wire: SessionWire = {
     error: errorText('ConsumerTooSlow', comeBack(text, cursor)),
   }),
 };
+
+/** The same for a client that may send filters. */
+export const v2UpdatedWire: SessionWire = { ...v2Wire, readMessage: readV2Update };

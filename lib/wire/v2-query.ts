@@ -2,15 +2,20 @@
 // error that this wire has for a bad one. Pure. Whether it is a WebSocket handshake is decided by lib/http.
 
 import { isInt64, parseCursor } from '../event/cursor.ts';
-import { isDid } from '../event/did.ts';
-import { eventKinds, v2Kinds } from '../event/event.ts';
 import type { Filter } from '../event/filter.ts';
-import { isNsid, nsidBytesMax } from '../event/nsid.ts';
-import { v2BytesMore } from '../event/v2-event.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { V2Encodings } from '../fanout/v2-encodings.ts';
 import { eachQueryPair } from './query-pairs.ts';
-import { textKindWords } from './wanted-filter.ts';
+import {
+  isV2FilterFault,
+  tooMany,
+  type V2FilterFault,
+  type V2FilterFaultReason,
+  type V2ListName,
+  v2FilterOf,
+  v2ListNames,
+  v2QueryValuesMax,
+} from './v2-filter.ts';
 
 /** A valid request. */
 export interface V2Request {
@@ -18,8 +23,12 @@ export interface V2Request {
   /** As given; undefined when absent or empty. */
   readonly cursor: number | undefined;
   readonly encoding: Encoding;
-  readonly requireHello: false;
-  readonly progress: false;
+  /** The client may send filters. */
+  readonly takesUpdates: boolean;
+  /** Nothing is delivered before the first of them, which replaces `filter`. */
+  readonly requireHello: boolean;
+  /** The client wants to be told how far it has come, and of gaps. */
+  readonly progress: boolean;
 }
 
 /** The names of errors that this wire answers a request with. */
@@ -27,15 +36,12 @@ export type V2ErrorName = 'InvalidRequest' | 'UnknownZstdDictionary';
 
 /** Why there is no request: a closed list, for counting. */
 export type V2FaultReason =
+  | V2FilterFaultReason
   | 'bad_query'
   | 'v1_parameter'
   | 'bad_cursor'
-  | 'bad_collection'
-  | 'bad_did'
-  | 'too_many_dids'
-  | 'too_many_collections'
-  | 'bad_kind'
   | 'bad_message_size'
+  | 'bad_filter'
   | 'bad_dictionary';
 
 /** The answer to a bad request: an XRPC error. */
@@ -45,12 +51,6 @@ export interface V2Fault {
   readonly error: V2ErrorName;
   readonly message: string;
 }
-
-const commitBit = 1 << eventKinds.commit;
-
-/** Most values of each list, repeated ones included. */
-const valuesMax = { kinds: 4, dids: 10_000, collections: 100 } as const;
-type ListName = keyof typeof valuesMax;
 
 /** Parameters of v1 that would change the stream if they were not left out, and what to say of them. */
 const tombstones: Readonly<Record<string, string>> = {
@@ -79,13 +79,14 @@ export function parseV2Query(
   if (malformed.test(rawQuery)) {
     return invalid('bad_query', 'the query is malformed: ";" and "%" have to be escaped');
   }
-  const lists: Record<ListName, string[]> = { kinds: [], dids: [], collections: [] };
-  const counts: Record<ListName, number> = { kinds: 0, dids: 0, collections: 0 };
+  const lists = eachList((): string[] => []);
+  const counts: Record<V2ListName, number> = eachList(() => 0);
   const single = new Map<string, string[]>();
   let tombstone: string | undefined;
   eachQueryPair(rawQuery, (name, value) => {
     if (Object.hasOwn(lists, name)) {
-      if (counts[name as ListName]++ < valuesMax[name as ListName]) lists[name as ListName].push(value);
+      const list = name as V2ListName;
+      if (counts[list]++ < v2QueryValuesMax[list]) lists[list].push(value);
     } else if (singleNames.has(name)) {
       const values = single.get(name);
       if (values === undefined) single.set(name, [value]);
@@ -100,8 +101,14 @@ export function parseV2Query(
   if (tombstone !== undefined) return invalid('v1_parameter', tombstone);
   const encoding = encodingOf(single.get('zstdDictionary'), encodings);
   if ('status' in encoding) return encoding;
-  const filter = filterOf(lists, counts, single.get('maxMessageSizeBytes'));
-  if ('status' in filter) return filter;
+  const size = messageSizeOf(single.get('maxMessageSizeBytes'));
+  if (size === undefined) {
+    return invalid('bad_message_size', 'maxMessageSizeBytes must be one integer from 0 to 4294967295');
+  }
+  let fault: V2FilterFault | undefined;
+  for (const name of v2ListNames) fault ??= tooMany(name, counts[name], v2QueryValuesMax);
+  const filter = fault ?? v2FilterOf(lists, size);
+  if (isV2FilterFault(filter)) return invalid(filter.reason, filter.message);
   const cursor = single.get('cursor')?.[0] ?? '';
   if (cursor !== '' && (!isInt64(cursor) || cursor.startsWith('-'))) {
     return invalid(
@@ -109,10 +116,33 @@ export function parseV2Query(
       `invalid cursor: ${cursor}: give the seq to start with, or microseconds since 1970`,
     );
   }
-  return { filter, cursor: parseCursor(cursor), encoding, requireHello: false, progress: false };
+  const updates = single.get(updatesName)?.[0] ?? '';
+  if (updates !== '' && updates !== 'allow' && updates !== 'first') {
+    return invalid(
+      'bad_filter',
+      `invalid ${updatesName}: ${updates}: give allow, or first to send the filter first`,
+    );
+  }
+  return {
+    filter,
+    cursor: parseCursor(cursor),
+    encoding,
+    takesUpdates: updates !== '',
+    requireHello: updates === 'first',
+    progress: single.get('progress')?.[0] === 'true',
+  };
 }
 
-const singleNames = new Set(['cursor', 'maxMessageSizeBytes', 'zstdDictionary', 'compress']);
+/** Ours: the client may send `options_update`. */
+const updatesName = 'filterUpdates';
+const singleNames = new Set([
+  ...['cursor', 'maxMessageSizeBytes', 'zstdDictionary', 'compress'],
+  ...[updatesName, 'progress'],
+]);
+
+function eachList<T>(make: () => T): Record<V2ListName, T> {
+  return Object.fromEntries(v2ListNames.map((name) => [name, make()])) as Record<V2ListName, T>;
+}
 
 /** Whether `parseV2Query` found a fault. */
 export function isV2Fault(result: V2Request | V2Fault): result is V2Fault {
@@ -135,63 +165,6 @@ function encodingOf(values: readonly string[] | undefined, encodings: V2Encoding
   const message = `unknown zstd dictionary ${values[0]}: ${advice}`;
   return { reason: 'bad_dictionary', status: 400, error: 'UnknownZstdDictionary', message };
 }
-
-function filterOf(
-  lists: Readonly<Record<ListName, readonly string[]>>,
-  counts: Readonly<Record<ListName, number>>,
-  sizes: readonly string[] | undefined,
-): Filter | V2Fault {
-  for (const [name, reason] of limitReasons) {
-    const most = valuesMax[name];
-    if (counts[name] > most) return invalid(reason, `too many ${name}: ${counts[name]}, at most ${most}`);
-  }
-  let kinds = 0;
-  for (const value of lists.kinds) {
-    const bit = textKindWords.get(value);
-    if (bit === undefined) {
-      return invalid('bad_kind', `invalid kinds: ${value}: give commit, identity, account or sync`);
-    }
-    kinds |= bit;
-  }
-  const dids = new Set<string>();
-  for (const value of lists.dids) {
-    if (!isDid(value)) return invalid('bad_did', `invalid dids: ${value} is no DID`);
-    dids.add(value);
-  }
-  const collections = new Set<string>();
-  const prefixes = new Set<string>();
-  for (const value of lists.collections) {
-    const isWildcard = value.endsWith('.*');
-    // The longest wildcard is one with room for a name of one letter.
-    const isGood = isWildcard
-      ? value.length <= nsidBytesMax && isNsid(`${value.slice(0, -1)}x`)
-      : isNsid(value);
-    if (!isGood) {
-      return invalid(
-        'bad_collection',
-        `invalid collections: ${value} is no NSID, and no NSID with .* at its end`,
-      );
-    }
-    if (isWildcard) prefixes.add(value.slice(0, -1));
-    else collections.add(value);
-  }
-  if (counts.collections > 0 && kinds !== 0 && (kinds & commitBit) === 0) {
-    return invalid('bad_collection', 'collections can never apply: kinds has no commit');
-  }
-  const size = messageSizeOf(sizes);
-  if (size === undefined) {
-    return invalid('bad_message_size', 'maxMessageSizeBytes must be one integer from 0 to 4294967295');
-  }
-  const filter = { collections, prefixes: [...prefixes], dids, subjects: new Set<string>() };
-  const wire = { isV2: true, bytesMore: v2BytesMore, kinds: kinds || v2Kinds } as const;
-  return { ...filter, ...wire, maxMessageSizeBytes: size, operations: 0 };
-}
-
-const limitReasons = [
-  ['kinds', 'bad_kind'],
-  ['dids', 'too_many_dids'],
-  ['collections', 'too_many_collections'],
-] as const;
 
 function messageSizeOf(values: readonly string[] | undefined): number | undefined {
   if (values === undefined) return 0;

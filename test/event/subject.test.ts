@@ -53,6 +53,8 @@ test.each([
   `at://${did}é`,
   `https://example.com/${did}`,
   `did:plc:${'a'.repeat(2048)}`,
+  // What is in a private space is no record of the account.
+  `at://${did}/space/com.example.type/skey/${did}/com.example.record/1`,
 ])('%s points at nothing', (text) => {
   expect(read(text)).toBeUndefined();
 });

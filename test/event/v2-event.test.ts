@@ -1,7 +1,6 @@
 // Events of the second wire, made from stored JSON: compared with what parsing and writing it anew makes.
 
 import { describe, expect, it } from 'vitest';
-import { ByteWriter } from '../../lib/byte-writer.ts';
 import { eventKinds } from '../../lib/event/event.ts';
 import { V2EventWriter, v2BytesMore } from '../../lib/event/v2-event.ts';
 
@@ -45,6 +44,12 @@ const stored: Readonly<Record<string, object>> = {
     kind: 'account',
     account: { active: false, did, seq: 10, status: 'deactivated', time: '2026-05-28T20:26:40Z' },
   },
+  sync: {
+    did,
+    time_us: timeUs,
+    kind: 'sync',
+    sync: { blocks: { $bytes: 'AQID' }, did, rev: '3l3qo2vutsw2b', seq: 11, time: '2026-05-28T20:26:40Z' },
+  },
 };
 
 type Stored = { did: string; time_us: number; kind: string } & Record<string, object>;
@@ -58,10 +63,11 @@ function v2Of(event: Stored, time: string): object {
 
 function written(event: object, at: number, writer = new V2EventWriter()): string {
   const json = Buffer.from(`##${JSON.stringify(event)}##`);
-  const out = new ByteWriter(16);
+  const out = Buffer.alloc(4096);
   const { kind } = event as Stored;
-  writer.write(out, json, 2, json.length - 2, eventKinds[kind as keyof typeof eventKinds], at);
-  return out.buffer.toString('utf8', 0, out.length);
+  const end = writer.write(out, 7, json, 2, json.length - 2, eventKinds[kind as keyof typeof eventKinds], at);
+  expect(out.subarray(end).some((byte) => byte !== 0)).toBe(false);
+  return out.toString('utf8', 7, end);
 }
 
 describe('an event', () => {

@@ -182,6 +182,25 @@ test('messages are made anew once for the newest block, and once for a block tha
   for (const client of clients) expect(client.texts).toEqual(textsOf(800));
 });
 
+test('no messages are made of blocks that have nothing for a reader, from memory or from the log', async () => {
+  for (let made = 0; made < 200; made++) await append(20);
+  const lines = new Lines();
+  const fanout = makeFanout();
+  // One more who wants something of few blocks, so that what is passed over has an end in the middle.
+  const nobody = { ...passAll, dids: new Set(['did:web:nobody.test']) };
+  const few = {
+    ...passAll,
+    dids: new Set([sampleDids[3]]),
+    collections: new Set(['com.example.rare']),
+    kinds: 1,
+  };
+  const expected = sample.events.filter((event) => matches(few, event)).map((event) => JSON.stringify(event));
+  const clients = [nobody, few].map((filter) => subscribe(fanout, new FakeClient(lines), 0, filter));
+  await expect.poll(() => fanout.stats().live).toBe(2);
+  expect(clients.map(({ texts }) => texts)).toEqual([[], expected]);
+  expect(lines.recodes).toBeLessThanOrEqual(expected.length);
+});
+
 test('a socket that gets full gets small pieces from then on, that keep no block in memory', async () => {
   for (let made = 0; made < 10; made++) await append(250);
   const fanout = makeFanout();

@@ -158,6 +158,45 @@ describe('a session', () => {
     expect(client.frames[1].payload.readUInt16BE()).toBe(1008);
   });
 
+  it('may send filters when it has asked for that, and starts with the first if it says so', async () => {
+    const { client, source } = await listening();
+    const socket = await client(`${path}?filterUpdates=first&cursor=${nowUs - 5}`);
+    expect(source.subscriptions).toEqual([]);
+    const send = (payload: object): void => socket.send(JSON.stringify({ type: 'options_update', payload }));
+    send({ dids: ['did:web:a.test'] });
+    await vi.waitFor(() => expect(source.subscriptions).toHaveLength(1));
+    send({ kinds: ['sync'] });
+    const [{ filters }] = source.subscriptions;
+    await vi.waitFor(() => expect(filters).toHaveLength(2));
+    expect(filters[0].dids).toEqual(new Set(['did:web:a.test']));
+    expect(filters[1]).toMatchObject({ isV2: true, kinds: 0b1000 });
+    const messages = messagesOf(socket);
+    const closed = closeOf(socket);
+    send({ wantedDids: ['did:web:a.test'] });
+    expect((await closed).code).toBe(1008);
+    expect(JSON.parse(messages[0].text)).toMatchObject({ $type: 'error', error: 'InvalidRequest' });
+  });
+
+  it('is told of its progress and of gaps as messages, when it has asked', async () => {
+    const { client, source } = await listening();
+    const messages = messagesOf(await client(`${path}?progress=true`));
+    const { transport } = source.subscriptions[0];
+    expect([transport.wantsProgress, transport.wantsGaps]).toEqual([true, true]);
+    transport.progress({ positionUs: 5, newestUs: 8, live: false });
+    transport.gap({ reason: 'relay_gap', relay: 'relay.test', fromUs: 5, toUs: 7, count: 1 });
+    await vi.waitFor(() => expect(messages).toHaveLength(2));
+    const [progress, gap] = messages.map(({ text }) => JSON.parse(text));
+    const own = 'slipstream.stream.progress';
+    const told = { $type: `${own}#progress`, cursor: 6, lagUs: 3, live: false };
+    expect(progress).toEqual({ $type: 'message', payload: told });
+    const { $type, ...fields } = gap.payload;
+    expect([gap.$type, $type]).toEqual(['message', `${own}#gap`]);
+    expect(fields).toEqual({
+      ...{ seq: 7, fromUs: 5, toUs: 7, reason: 'relay_gap', relay: 'relay.test', count: 1 },
+      ...{ missing: true, repeated: false },
+    });
+  });
+
   it('that reads nothing is told where to go on, behind all that was sent', async () => {
     const { client, source } = await listening({ timing: { stallTimeoutMs: 50, pingIntervalMs: 10_000 } });
     const socket = await client(path);

@@ -30,6 +30,7 @@ describe('a query', () => {
       filter: { ...passAll, isV2: true, bytesMore: v2BytesMore, kinds: 0b1111 },
       cursor: undefined,
       encoding: offered.json,
+      takesUpdates: false,
       requireHello: false,
       progress: false,
     });
@@ -92,12 +93,29 @@ describe('a query', () => {
     ['wantedCollections=a.b.c', 'v1_parameter', 'collections'],
     ['requireHello=false', 'v1_parameter', 'requireHello'],
     ['compress=true', 'v1_parameter', 'zstdDictionary'],
+    ['operations=edit', 'bad_operation', 'edit'],
+    ['subjects=at://did:web:a', 'bad_subject', 'at://did:web:a'],
+    ['filterUpdates=true', 'bad_filter', 'filterUpdates'],
     ['dids=%zz', 'bad_query', 'malformed'],
     ['dids=did:web:a;x', 'bad_query', 'malformed'],
   ])('%s is refused: %s', (query, reason, word) => {
     const fault = refuse(query);
     expect(fault).toMatchObject({ reason, error: 'InvalidRequest' });
     expect(fault.message).toContain(word);
+  });
+
+  it('has conditions of ours, where they are asked for', () => {
+    const subject = 'at://did:web:a.test/app.bsky.feed.post/1';
+    const asked = read(
+      `operations=delete&operations=create&subjects=did:web:b.test&subjects=${subject}&progress=true&filterUpdates=first`,
+    );
+    expect(asked).toMatchObject({ takesUpdates: true, requireHello: true, progress: true });
+    expect(asked.filter).toMatchObject({
+      operations: 0b1010,
+      subjects: new Set(['did:web:b.test', subject]),
+    });
+    expect(read('filterUpdates=allow')).toMatchObject({ takesUpdates: true, requireHello: false });
+    expect(read('filterUpdates=&progress=1')).toMatchObject({ takesUpdates: false, progress: false });
   });
 
   it('with the header of v1 for compression is refused', () => {

@@ -1,0 +1,137 @@
+// The filter of the second wire, from its lists by their names there: validation, limits, and what is wrong. Used for the query and
+// for updates that clients send, which differ in how much there may be. Pure.
+
+import { isDid } from '../event/did.ts';
+import { eventKinds, operations, v2Kinds } from '../event/event.ts';
+import type { Filter } from '../event/filter.ts';
+import { isNsid, nsidBytesMax } from '../event/nsid.ts';
+import { isSubject } from '../event/subject.ts';
+import { v2BytesMore } from '../event/v2-event.ts';
+import { didsMax, queryDidsMax, textKindWords } from './wanted-filter.ts';
+
+/** The lists that a filter is made from; the last two are ours. */
+export const v2ListNames = ['kinds', 'dids', 'collections', 'operations', 'subjects'] as const;
+export type V2ListName = (typeof v2ListNames)[number];
+
+/** Most values of each, repeated ones included. */
+export type V2ValuesMax = Readonly<Record<V2ListName, number>>;
+/** In a query. */
+export const v2QueryValuesMax: V2ValuesMax = {
+  kinds: 4,
+  dids: queryDidsMax,
+  collections: 100,
+  operations: 3,
+  subjects: queryDidsMax,
+};
+/** In an update, as on the first wire. */
+export const v2UpdateValuesMax: V2ValuesMax = { ...v2QueryValuesMax, dids: didsMax, subjects: didsMax };
+
+/** Why there is no filter: a closed list, for counting. */
+export type V2FilterFaultReason =
+  | 'bad_collection'
+  | 'bad_did'
+  | 'too_many_dids'
+  | 'too_many_collections'
+  | 'bad_kind'
+  | 'bad_operation'
+  | 'bad_subject'
+  | 'too_many_subjects';
+
+export interface V2FilterFault {
+  readonly reason: V2FilterFaultReason;
+  readonly message: string;
+}
+
+/** The values of the lists. */
+export type V2Lists = Readonly<Record<V2ListName, Iterable<string>>>;
+
+const commitBit = 1 << eventKinds.commit;
+const operationBits = new Map(
+  (['create', 'update', 'delete'] as const).map((word) => [word as string, 1 << operations[word]]),
+);
+
+/** Whether a number of values is more than there may be. */
+export function tooMany(
+  name: V2ListName,
+  count: number,
+  { [name]: most }: V2ValuesMax,
+): V2FilterFault | undefined {
+  const reason = tooManyReasons[name];
+  return count <= most ? undefined : { reason, message: `too many ${name}: ${count}, at most ${most}` };
+}
+
+const tooManyReasons: Readonly<Record<V2ListName, V2FilterFaultReason>> = {
+  kinds: 'bad_kind',
+  dids: 'too_many_dids',
+  collections: 'too_many_collections',
+  operations: 'bad_operation',
+  subjects: 'too_many_subjects',
+};
+
+/**
+ * Makes a filter, or says what is wrong first. An empty list is no condition. The strings are kept; how many there are is for the
+ * caller to check before. @param maxMessageSizeBytes 0 is no limit.
+ */
+export function v2FilterOf(lists: V2Lists, maxMessageSizeBytes: number): Filter | V2FilterFault {
+  const kinds = bitsOf(lists.kinds, textKindWords);
+  if (typeof kinds === 'string') {
+    return fault('bad_kind', `invalid kinds: ${kinds}: give commit, identity, account or sync`);
+  }
+  const dids = new Set<string>();
+  for (const value of lists.dids) {
+    if (!isDid(value)) return fault('bad_did', `invalid dids: ${value} is no DID`);
+    dids.add(value);
+  }
+  const collections = new Set<string>();
+  const prefixes = new Set<string>();
+  for (const value of lists.collections) {
+    const isWildcard = value.endsWith('.*');
+    // The longest wildcard is one with room for a name of one letter.
+    const isGood = isWildcard
+      ? value.length <= nsidBytesMax && isNsid(`${value.slice(0, -1)}x`)
+      : isNsid(value);
+    if (!isGood) {
+      const what = `${value} is no NSID, and no NSID with .* at its end`;
+      return fault('bad_collection', `invalid collections: ${what}`);
+    }
+    if (isWildcard) prefixes.add(value.slice(0, -1));
+    else collections.add(value);
+  }
+  if (collections.size + prefixes.size > 0 && kinds !== 0 && (kinds & commitBit) === 0) {
+    return fault('bad_collection', 'collections can never apply: kinds has no commit');
+  }
+  const wantedOperations = bitsOf(lists.operations, operationBits);
+  if (typeof wantedOperations === 'string') {
+    return fault('bad_operation', `invalid operations: ${wantedOperations}: give create, update or delete`);
+  }
+  const subjects = new Set<string>();
+  for (const value of lists.subjects) {
+    if (!isSubject(value)) {
+      return fault('bad_subject', `invalid subjects: ${value} is no DID, and no at-uri of a record`);
+    }
+    subjects.add(value);
+  }
+  const wire = { isV2: true, bytesMore: v2BytesMore, kinds: kinds || v2Kinds } as const;
+  const conditions = { collections, prefixes: [...prefixes], dids, subjects, operations: wantedOperations };
+  return { ...conditions, ...wire, maxMessageSizeBytes };
+}
+
+/** Whether `v2FilterOf` found a fault. */
+export function isV2FilterFault(result: Filter | V2FilterFault): result is V2FilterFault {
+  return 'reason' in result;
+}
+
+function fault(reason: V2FilterFaultReason, message: string): V2FilterFault {
+  return { reason, message };
+}
+
+/** The bits of all words together, or the first word that has none. */
+function bitsOf(words: Iterable<string>, bits: ReadonlyMap<string, number>): number | string {
+  let sum = 0;
+  for (const word of words) {
+    const bit = bits.get(word);
+    if (bit === undefined) return word;
+    sum |= bit;
+  }
+  return sum;
+}
