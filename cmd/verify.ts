@@ -14,6 +14,9 @@ FRAMES is a file of frames as they came, [u32 little-endian length][frame], repe
 
 interface Flags {
   readonly didDocuments?: string;
+  readonly plcUrl?: string;
+  readonly didWebUrl?: string;
+  readonly keyCache?: string;
   readonly list: number;
   readonly json?: true;
 }
@@ -22,11 +25,20 @@ interface Flags {
 export function verifyCommand(): Command {
   return newCommand('verify', description)
     .summary('whether the commits of a recording are what their accounts signed')
-    .usage('FRAMES --did-documents PATH [options]')
+    .usage('FRAMES (--plc-url URL | --did-documents PATH) [options]')
     .argument('<FRAMES>', 'the recording')
     .option(
+      '--plc-url <URL>',
+      'the PLC directory, https://plc.directory or a replica, which is asked for keys, those of the time of a commit too; did:web accounts are asked for at their own hosts',
+    )
+    .option('--key-cache <DIR>', 'with it: a folder that keeps keys for the next time, for a day')
+    .option(
+      '--did-web-url <URL>',
+      'with it: a server to ask for did:web accounts in place of their hosts, such as the directory of relay-sim',
+    )
+    .option(
       '--did-documents <PATH>',
-      'where the keys of accounts come from: a folder with a DID document a file, <did>.json, or a file with all of them, an object with a document for each DID',
+      'no network: where the keys of accounts come from: a folder with a DID document a file, <did>.json, or a file with all of them, an object with a document for each DID',
     )
     .option('--list <N>', 'refuted commits to list', wholeNumber(0, 1_000_000), 100)
     .option('--json', 'for programs')
@@ -35,19 +47,29 @@ export function verifyCommand(): Command {
     });
 }
 
-async function verifyRecording(path: string, { didDocuments, list, json }: Flags): Promise<number> {
-  if (didDocuments === undefined) {
-    throw new UsageError('CONFIG_MISSING_VALUE', 'say where keys come from: --did-documents PATH');
-  }
+async function verifyRecording(path: string, flags: Flags): Promise<number> {
+  const { didDocuments, plcUrl, didWebUrl, keyCache, list, json } = flags;
+  if ((didDocuments === undefined) === (plcUrl === undefined))
+    throw new UsageError(
+      'CONFIG_FLAG_INVALID',
+      'say where keys come from: --plc-url URL, or --did-documents PATH',
+    );
+  if (plcUrl === undefined && (didWebUrl ?? keyCache) !== undefined)
+    throw new UsageError('CONFIG_FLAG_INVALID', '--did-web-url and --key-cache go with --plc-url');
   // Not before: the other commands do without the WebAssembly of it.
-  const { DocumentFiles } = await import('./verify/document-files.ts');
+  const { KeysOfRun } = await import('./verify/keys-of-run.ts');
   const { readRecording } = await import('./verify/recording.ts');
   const { RecordingCheck } = await import('./verify/recording-check.ts');
   const { reportTable } = await import('./verify/report.ts');
-  const check = await RecordingCheck.create(await DocumentFiles.open(didDocuments), list);
-  const report = await check.checkAll(readRecording(path));
-  process.stdout.on('error', () => {});
-  const text = json ? JSON.stringify(report, undefined, 2) : reportTable(report);
-  await writeTo(process.stdout, `${text}\n`, 'VERIFY_OUTPUT_FAILED');
-  return report.verdicts.refuted > 0 ? 1 : 0;
+  const keys = await KeysOfRun.open({ didDocuments, plcUrl, didWebUrl, keyCache });
+  try {
+    const check = await RecordingCheck.create(keys.source, list);
+    const report = await check.checkAll(readRecording(path));
+    process.stdout.on('error', () => {});
+    const text = json ? JSON.stringify(report, undefined, 2) : reportTable(report);
+    await writeTo(process.stdout, `${text}\n`, 'VERIFY_OUTPUT_FAILED');
+    return report.verdicts.refuted > 0 ? 1 : 0;
+  } finally {
+    await keys.close();
+  }
 }

@@ -12,6 +12,10 @@ import type { VerifyingKey } from '../../lib/verify/verifying-key.ts';
 export interface KeySource {
   /** The account's key, or why there is none. */
   keyOf(did: string): Promise<VerifyingKey | KeyLack>;
+  /** The same, read again if it may be out of date. Absent where there is nothing newer. */
+  recheck?(did: string): Promise<VerifyingKey | KeyLack>;
+  /** The keys that the account may have signed with at that time. Absent where only the present is known. */
+  keysAt?(did: string, timeMs: number): Promise<readonly VerifyingKey[] | KeyLack>;
 }
 
 /** Bytes of a file that are read; documents have a few hundred each. */

@@ -44,6 +44,8 @@ export interface RecordingReport {
   readonly refuted: readonly ListedCommit[];
   /** Refuted here, and not by the second opinion. */
   readonly disputed: number;
+  /** Signed by a key that the account had at that time, and has no more. */
+  readonly earlierKeys: number;
   readonly seconds: number;
 }
 
@@ -63,6 +65,7 @@ export class RecordingCheck {
   #accounts = 0;
   #opinions = 0;
   #disputed = 0;
+  #earlierKeys = 0;
 
   private constructor(keys: KeySource, listedMax: number, signatures: SignatureChecker) {
     this.#keys = keys;
@@ -106,9 +109,26 @@ export class RecordingCheck {
       this.#frames++;
       const did = this.#open(bytes);
       if (did === undefined) continue;
-      const finding = this.#check.check(this.#frame, this.#known.get(did) ?? keys.get(did) ?? 'key_unknown');
+      let finding = this.#check.check(this.#frame, this.#known.get(did) ?? keys.get(did) ?? 'key_unknown');
+      if (finding === 'bad_signature') finding = await this.#tryOtherKeys(did);
       await this.#take(bytes, did, finding, this.#known.get(did));
     }
+  }
+
+  /** A key that does not fit may be out of date, or too new: the commit may be from before it was changed. */
+  async #tryOtherKeys(did: string): Promise<CommitFinding> {
+    const check = this.#check;
+    const newer = await this.#keys.recheck?.(did);
+    const earlier = (await this.#keys.keysAt?.(did, check.revTimeUs / 1000)) ?? [];
+    const others = typeof earlier === 'string' ? [] : earlier;
+    for (const key of typeof newer === 'object' ? [newer, ...others] : others) {
+      const finding = check.check(this.#frame, key);
+      if (finding === 'bad_signature') continue;
+      this.#remember(this.#known, did, key, keysMax);
+      if (key !== newer) this.#earlierKeys++;
+      return finding;
+    }
+    return typeof earlier === 'string' ? earlier : 'bad_signature';
   }
 
   /** Reads a frame; the account of one that can be checked. */
@@ -180,6 +200,7 @@ export class RecordingCheck {
       reasons,
       refuted: this.#refuted,
       disputed: this.#disputed,
+      earlierKeys: this.#earlierKeys,
       seconds: (performance.now() - this.#startMs) / 1000,
     };
   }

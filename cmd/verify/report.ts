@@ -7,7 +7,7 @@ const widthMax = 160;
 
 /** The table, without a newline at its end. */
 export function reportTable(report: RecordingReport): string {
-  const { frames, checked, otherFrames, accounts, seconds, reasons, refuted, disputed } = report;
+  const { frames, checked, otherFrames, accounts, seconds, reasons, refuted, disputed, earlierKeys } = report;
   const lines = [
     `${grouped(checked)} commits of ${grouped(accounts)} accounts in ${grouped(frames)} frames, ${seconds.toFixed(1)} s`,
     `${grouped(otherFrames)} of the frames are no commits`,
@@ -20,6 +20,7 @@ export function reportTable(report: RecordingReport): string {
     last = verdict;
     lines.push(`${name.padEnd(12)}${reason.padEnd(18)}${grouped(commits).padStart(14)}${share.padStart(11)}`);
   }
+  if (earlierKeys > 0) lines.push('', `${grouped(earlierKeys)} signed by a key that the account had then`);
   if (refuted.length > 0) lines.push('', 'refuted:');
   for (const { seq, did, rev, reason, secondOpinion } of refuted) {
     const opinion =

@@ -4,11 +4,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import ipaddr from 'ipaddr.js';
-
-// Node finds no names in this package, which is CommonJS.
-const { IPv4, IPv6 } = ipaddr;
-type Address = ipaddr.IPv4 | ipaddr.IPv6;
+import { type Address, addressIn, IPv4, IPv6 } from '../ip-address.ts';
 
 /** Proxies that one request may have come through; more are not looked at. */
 const proxiesMax = 32;
@@ -61,16 +57,6 @@ export class ClientAddresses {
       return (address instanceof IPv4 ? address.toIPv4MappedAddress() : address).match(range, bits);
     });
   }
-}
-
-/** The address that `text` is, with or without brackets, port and zone; undefined when it is none. IPv4 in IPv6 is IPv4. */
-function addressIn(text: string): Address | undefined {
-  const [, inBrackets, beforePort] = /^(?:\[([^\]]*)\](?::\d+)?|([\d.]+):\d+)$/.exec(text) ?? [];
-  const plain = (inBrackets ?? beforePort ?? text).replace(/%.*$/, '');
-  if (IPv4.isValidFourPartDecimal(plain)) return IPv4.parse(plain);
-  if (!IPv6.isValid(plain)) return undefined;
-  const address = IPv6.parse(plain);
-  return address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
 }
 
 function countedAs(address: Address): string {

@@ -18,7 +18,7 @@ const opsMax = 200;
 const blocksBytesMax = 2_000_000;
 
 /** Why there is no key to check with. */
-export type KeyLack = Extract<Reason, 'key_unknown' | 'no_key'>;
+export type KeyLack = Extract<Reason, 'key_unknown' | 'lookup_failed' | 'limited' | 'no_key'>;
 
 /** What the check of a commit found: `whole`, or why it is less. */
 export type CommitFinding = 'whole' | Exclude<Reason, ChainReason>;

@@ -36,8 +36,12 @@ const reasons = {
   odd_op: 'partial',
   /** Its revision lies more than five minutes ahead of the clock. */
   future_rev: 'partial',
-  /** The account's key could not be had. */
+  /** There is no document of the account. */
   key_unknown: 'unchecked',
+  /** Nobody answered who could have said it. */
+  lookup_failed: 'unchecked',
+  /** It would take more lookups than are made. */
+  limited: 'unchecked',
   /** The account's document names no key for commits. */
   no_key: 'unchecked',
   /** Blocks are missing that it takes to see whether the ops are in the tree. */

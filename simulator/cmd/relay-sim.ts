@@ -3,9 +3,11 @@
 // simulator/lib; this is the only import of `commander` in the package. Prints `relay-sim listening ws://…` on one line
 // when it accepts readers; other processes wait for it.
 
+import { writeFile } from 'node:fs/promises';
 import { Command, CommanderError } from 'commander';
 import { CodedError, UsageError } from '../../lib/errors.ts';
 import { CollectionMix } from '../lib/collection-mix.ts';
+import type { DirectoryServer } from '../lib/directory-server.ts';
 import { FramePool } from '../lib/frame-pool.ts';
 import type { FrameSource } from '../lib/frame-source.ts';
 import { FrameRecording, readFrames, writeFrames } from '../lib/frames-file.ts';
@@ -30,7 +32,9 @@ interface Flags {
   readonly framesFile?: string;
   readonly loop?: true;
   readonly faults?: ReturnType<typeof parseFaults>;
+  readonly directoryPort?: number;
   readonly writeFrames?: string;
+  readonly writeDidDocuments?: string;
   readonly count: number;
 }
 
@@ -91,7 +95,13 @@ const command = new Command('relay-sim')
   .option('--frames-file <file>', 'serve recorded frames; with --pool, stamp them with new sequences')
   .option('--loop', 'start over at the end of the file')
   .option('--faults <list>', `name=number,…: ${Object.keys(noFaults).join(', ')}`, parseFaults)
+  .option(
+    '--directory-port <n>',
+    'also be the PLC directory, and the host of did:web accounts, at this port; 0 takes a free one',
+    wholeNumber('directory-port', 0, 65_535),
+  )
   .option('--write-frames <file>', 'write --count frames to a file and exit')
+  .option('--write-did-documents <file>', 'with it: the DID documents of their accounts, as an object')
   .option('--count <n>', 'frames to write', wholeNumber('count', 1, 10_000_000), 1000);
 
 async function makeNetwork({ seed, accounts, mix, recordsMax, wallClock, firstSeq }: Flags) {
@@ -107,9 +117,18 @@ async function makeNetwork({ seed, accounts, mix, recordsMax, wallClock, firstSe
   });
 }
 
-async function makeSource(flags: Flags): Promise<FrameSource> {
+/** @param openDirectory is given the network, if the source is one. */
+async function makeSource(
+  flags: Flags,
+  openDirectory: (network: SyntheticNetwork) => Promise<void>,
+): Promise<FrameSource> {
   const { pool, framesFile, firstSeq, historyBytesMax } = flags;
   const numbered = firstSeq === undefined ? {} : { firstSeq };
+  if (flags.directoryPort !== undefined && (framesFile !== undefined || pool !== undefined))
+    throw new UsageError(
+      'CONFIG_FLAG_INVALID',
+      '--directory-port needs a network: no --frames-file, no --pool',
+    );
   if (framesFile !== undefined) {
     const frames = await readFrames(framesFile);
     return pool === undefined
@@ -120,6 +139,7 @@ async function makeSource(flags: Flags): Promise<FrameSource> {
     throw new UsageError('CONFIG_FLAG_INVALID', '--loop needs --frames-file');
   }
   const network = await makeNetwork(flags);
+  await openDirectory(network);
   const bounded = historyBytesMax === undefined ? {} : { historyBytesMax };
   return pool === undefined
     ? new NetworkHistory(network, { ...numbered, ...bounded })
@@ -132,19 +152,32 @@ async function* framesOf(network: SyntheticNetwork, count: number): AsyncGenerat
   }
 }
 
+async function writeDocuments(path: string, network: SyntheticNetwork): Promise<void> {
+  const { didDocument } = await import('../lib/did-documents.ts');
+  const documents = Array.from(network.records(), (record) => [record.did, didDocument(record)] as const);
+  await writeFile(path, `${JSON.stringify(Object.fromEntries(documents), undefined, 1)}\n`);
+}
+
 async function serve(flags: Flags): Promise<void> {
-  const { port, host, rate, backlog, faults } = flags;
+  const { port, host, rate, backlog, faults, directoryPort } = flags;
+  let directory: DirectoryServer | undefined;
+  const source = await makeSource(flags, async (network) => {
+    if (directoryPort === undefined) return;
+    const { DirectoryServer } = await import('../lib/directory-server.ts');
+    directory = await DirectoryServer.listen(network, { port: directoryPort, host });
+  });
   const server = await RelayServer.listen({
     port,
     host,
     framesPerSecond: rate,
     backlogFrames: backlog,
-    source: await makeSource(flags),
+    source,
     ...(faults === undefined ? {} : { faults }),
   });
   const stop = (): void => void server.close().then(() => process.exit(0));
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  if (directory !== undefined) console.log(`relay-sim directory ${directory.url}`);
   console.log(`relay-sim listening ${server.url}`);
 }
 
@@ -153,7 +186,9 @@ async function main(): Promise<void> {
   if (flags.writeFrames === undefined) {
     await serve(flags);
   } else {
-    await writeFrames(flags.writeFrames, framesOf(await makeNetwork(flags), flags.count));
+    const network = await makeNetwork(flags);
+    await writeFrames(flags.writeFrames, framesOf(network, flags.count));
+    if (flags.writeDidDocuments !== undefined) await writeDocuments(flags.writeDidDocuments, network);
   }
 }
 

@@ -25,11 +25,22 @@ export function identify(seed: string, slot: number, generation: number): { did:
   return { did, handle };
 }
 
+/** The key that the account of a slot begins with. */
+export function firstSigningKey(seed: string, slot: number, generation: number): Promise<SigningKey> {
+  const { did } = identify(seed, slot, generation);
+  const random = new SeededRandom(seed, `account/${slot}/${generation}`);
+  return deriveSigningKey(seed, did, curveOf(random));
+}
+
+function curveOf(random: SeededRandom): 'p256' | 'secp256k1' {
+  return random.int(p256Share) === 0 ? 'p256' : 'secp256k1';
+}
+
 /** An account and the state that its next commit builds on. */
 export class SyntheticAccount {
   readonly did: string;
   handle: string;
-  readonly key: SigningKey;
+  key: SigningKey;
   readonly repo: RepoBuilder;
   /** Clock id of its revisions. */
   readonly clockId: number;
@@ -55,13 +66,15 @@ export class SyntheticAccount {
   static async create(seed: string, slot: number, generation: number): Promise<SyntheticAccount> {
     const identity = identify(seed, slot, generation);
     const random = new SeededRandom(seed, `account/${slot}/${generation}`);
-    const key = await deriveSigningKey(
-      seed,
-      identity.did,
-      random.int(p256Share) === 0 ? 'p256' : 'secp256k1',
-    );
+    const key = await deriveSigningKey(seed, identity.did, curveOf(random));
     const repo = await RepoBuilder.create(identity.did, key);
     return new SyntheticAccount(identity, key, repo, random.int(1024));
+  }
+
+  /** Signs what it writes from now on with that key. */
+  useKey(key: SigningKey): void {
+    this.key = key;
+    this.repo.useKey(key);
   }
 
   /** Records in the repository. */

@@ -19,8 +19,9 @@ export interface ChosenWrite {
   readonly record?: RecordValue;
 }
 
-/** One frame that a caller wants: a commit, an identity event or an account event. */
+/** One frame that a caller wants: a commit, an identity event (of another key, too) or an account event. */
 export type ChosenAct =
+  | { readonly kind: 'key'; readonly did: string }
   | { readonly kind: 'commit'; readonly did: string; readonly writes: readonly ChosenWrite[] }
   | { readonly kind: 'identity'; readonly did: string; readonly handle: string | undefined }
   | { readonly kind: 'account'; readonly did: string; readonly status: AccountStatus | undefined };

@@ -5,12 +5,14 @@
 
 import { tidOf } from '../../lib/event/tid.ts';
 import { SeededRandom } from '../../lib/seeded-random.ts';
-import { identify, SyntheticAccount } from './account.ts';
+import { firstSigningKey, identify, SyntheticAccount } from './account.ts';
+import { type AccountRecord, AccountRegister } from './account-register.ts';
 import { type AccountStatus, type ChosenAct, checkWrites, unknownAccount } from './chosen-act.ts';
 import { CollectionMix, defaultWeights } from './collection-mix.ts';
 import { encodeMessage } from './frame-encoder.ts';
 import type { RepoWrite } from './repo-builder.ts';
 import { defaultFirstSeq } from './sequence-plan.ts';
+import { deriveSigningKey } from './signing-key.ts';
 import { expectedOps, type SyntheticFrame } from './synthetic-frame.ts';
 import { WritePlanner } from './write-planner.ts';
 
@@ -52,8 +54,6 @@ export interface AccountName {
 
 const defaultStartTimeMs = Date.UTC(2026, 0, 1);
 const defaultShares: FrameShares = { identity: 0.005, account: 0.004, sync: 0.003, join: 0.001 };
-/** Public keys remembered, those of accounts that are gone included. */
-const keysMax = 100_000;
 const statuses: readonly AccountStatus[] = ['deactivated', 'takendown', 'suspended', 'deleted'];
 
 type Step = (seq: number, time: string) => SyntheticFrame | Promise<SyntheticFrame>;
@@ -74,7 +74,7 @@ export class SyntheticNetwork {
   readonly #pending: Step[] = [];
   /** What callers chose; before everything else. */
   readonly #chosen: Step[] = [];
-  readonly #keys = new Map<string, string>();
+  readonly #register = new AccountRegister();
   #timeUs: number;
   #nextSeq: number;
 
@@ -152,13 +152,33 @@ export class SyntheticNetwork {
 
   /** Public key of an account that a frame was about, as `did:key:…`. */
   signingKeyOf(did: string): string | undefined {
-    return this.#keys.get(did);
+    return this.#register.get(did)?.keys.at(-1)?.key;
+  }
+
+  /** What a directory knows of an account. */
+  async recordOf(did: string): Promise<AccountRecord | undefined> {
+    const slot = this.#findSlot(did);
+    if (slot >= 0 && this.#register.get(did) === undefined) {
+      const { handle } = identify(this.#seed, slot, this.#generations[slot]);
+      const key = await firstSigningKey(this.#seed, slot, this.#generations[slot]);
+      this.#register.open(did, handle, key.did());
+    }
+    return this.#register.get(did);
+  }
+
+  /** Accounts that something was seen of, those that are gone included. */
+  records(): Iterable<AccountRecord> {
+    return this.#register.all();
+  }
+
+  #findSlot(did: string): number {
+    return this.#generations.findIndex(
+      (generation, at) => (this.#accounts[at] ?? identify(this.#seed, at, generation)).did === did,
+    );
   }
 
   #slotOf(did: string): number {
-    const slot = this.#generations.findIndex(
-      (generation, at) => (this.#accounts[at] ?? identify(this.#seed, at, generation)).did === did,
-    );
+    const slot = this.#findSlot(did);
     if (slot < 0) throw unknownAccount(did);
     return slot;
   }
@@ -180,7 +200,18 @@ export class SyntheticNetwork {
       if (act.status === 'deleted') this.#vacate(slot);
       return this.#accountFrame(account, act.status, seq, time);
     }
+    if (act.kind === 'key') return this.#rotateKey(account, seq, time);
     account.handle = act.handle ?? account.handle;
+    this.#register.rename(account.did, account.handle);
+    return this.#identityFrame(account, true, seq, time);
+  }
+
+  /** From now on it signs with another key, of the other curve. */
+  async #rotateKey(account: SyntheticAccount, seq: number, time: string): Promise<SyntheticFrame> {
+    const count = this.#register.get(account.did)?.keys.length ?? 1;
+    const curve = count % 2 === 0 ? 'secp256k1' : 'p256';
+    account.useKey(await deriveSigningKey(this.#seed, `${account.did}/${count}`, curve));
+    this.#register.addKey(account.did, { key: account.key.did(), fromMs: this.timeMs });
     return this.#identityFrame(account, true, seq, time);
   }
 
@@ -232,10 +263,7 @@ export class SyntheticNetwork {
   async #openAccount(slot: number): Promise<SyntheticAccount> {
     const account = await SyntheticAccount.create(this.#seed, slot, this.#generations[slot]);
     this.#accounts[slot] = account;
-    this.#keys.set(account.did, account.key.did());
-    if (this.#keys.size > keysMax) {
-      this.#keys.delete(this.#keys.keys().next().value ?? '');
-    }
+    this.#register.open(account.did, account.handle, account.key.did());
     return account;
   }
 

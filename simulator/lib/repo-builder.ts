@@ -64,7 +64,7 @@ export async function isRecord(value: unknown): Promise<boolean> {
 /** A repository that grows by commits. The whole tree stays in memory; records do not. */
 export class RepoBuilder {
   readonly #did: string;
-  readonly #key: SigningKey;
+  #key: SigningKey;
   readonly #cids = new Map<string, Cid>();
   #tree: MST;
   #rev: string | null = null;
@@ -78,6 +78,11 @@ export class RepoBuilder {
   /** An empty repository. */
   static async create(did: string, key: SigningKey): Promise<RepoBuilder> {
     return new RepoBuilder(did, key, await MST.create(new MemoryBlockstore()));
+  }
+
+  /** Signs with that key from now on. */
+  useKey(key: SigningKey): void {
+    this.#key = key;
   }
 
   /** True if a record exists at that path. */

@@ -3,6 +3,7 @@
 
 import type { AccountStatus, ChosenAct, ChosenWrite } from './chosen-act.ts';
 import { CollectionMix, defaultWeights } from './collection-mix.ts';
+import { type DirectoryOptions, DirectoryServer } from './directory-server.ts';
 import { type AccountName, SyntheticNetwork } from './network.ts';
 import { NetworkHistory } from './network-history.ts';
 import type { RecordValue } from './record-context.ts';
@@ -12,6 +13,7 @@ import { RelayServer } from './relay-server.ts';
 import type { SyntheticFrame } from './synthetic-frame.ts';
 
 export type { AccountStatus, ChosenWrite } from './chosen-act.ts';
+export type { DirectoryFaults, DirectoryOptions, DirectoryServer } from './directory-server.ts';
 export type { AccountName } from './network.ts';
 export type { RecordValue } from './record-context.ts';
 export type { CutKind } from './relay-connection.ts';
@@ -65,6 +67,7 @@ export class LocalNetwork implements AsyncDisposable {
   readonly #network: SyntheticNetwork;
   readonly #history: NetworkHistory;
   readonly #relay: RelayServer;
+  readonly #directories: DirectoryServer[] = [];
   /** Chosen acts are carried out one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -162,6 +165,21 @@ export class LocalNetwork implements AsyncDisposable {
     });
   }
 
+  /**
+   * The account signs with another key from now on, of the other curve, and an identity event says that something changed. Returns
+   * its sequence.
+   */
+  async rotateKey(did = this.accounts[0].did): Promise<number> {
+    return (await this.#carryOut({ kind: 'key', did })).seq;
+  }
+
+  /** Starts a directory, PLC and did:web, that knows the accounts. It ends with the network. */
+  async startDirectory(options: DirectoryOptions = {}): Promise<DirectoryServer> {
+    const directory = await DirectoryServer.listen(this.#network, options);
+    this.#directories.push(directory);
+    return directory;
+  }
+
   /** Publishes an identity event; with a handle, the account is renamed. Returns its sequence. */
   async identity(did = this.accounts[0].did, handle?: string): Promise<number> {
     return (await this.#carryOut({ kind: 'identity', did, handle })).seq;
@@ -196,9 +214,10 @@ export class LocalNetwork implements AsyncDisposable {
     this.#relay.dropConnections(kind);
   }
 
-  /** Ends every connection and the relay. */
-  close(): Promise<void> {
-    return this.#relay.close();
+  /** Ends every connection, the relay and directories. */
+  async close(): Promise<void> {
+    await Promise.all(this.#directories.splice(0).map((directory) => directory.close()));
+    await this.#relay.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

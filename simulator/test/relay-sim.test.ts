@@ -60,6 +60,49 @@ describe('relay-sim', () => {
     expect(result.stderr).toBe('');
   });
 
+  it('is a directory beside the relay', async () => {
+    const result = run(
+      '--rate',
+      '0',
+      '--accounts',
+      '2',
+      '--directory-port',
+      '0',
+      '--backlog',
+      '3',
+      '--first-seq',
+      '1',
+    );
+    await expect.poll(() => result.stdout).toContain('listening');
+    const [, url, relay] =
+      /^relay-sim directory (\S+)\nrelay-sim listening (\S+)\n$/.exec(result.stdout) ?? [];
+    const [frame] = (await new RelayReader(relay, '?cursor=0').frames(1)).binary;
+    const { body } = decodeFrame(frame);
+    const did = String(body.repo ?? body.did);
+    expect(await (await fetch(`${url}/${did}`)).json()).toMatchObject({ id: did });
+  });
+
+  it('writes the DID documents of its accounts', async () => {
+    const [frames, documents] = ['c.bin', 'c.json'].map((name) => join(folder, name));
+    const flags = [
+      '--accounts',
+      '2',
+      '--count',
+      '9',
+      '--write-frames',
+      frames,
+      '--write-did-documents',
+      documents,
+    ];
+    await once(run(...flags).child, 'exit');
+    const all = JSON.parse(await readFile(documents, 'utf8'));
+    for (const frame of await readFrames(frames)) {
+      const { body } = decodeFrame(frame);
+      const did = String(body.repo ?? body.did);
+      expect(all[did]).toMatchObject({ id: did, verificationMethod: [{ type: 'Multikey' }] });
+    }
+  });
+
   it('writes the same file for the same seed, and stamps its frames', async () => {
     const flags = ['--accounts', '2', '--count', '20', '--write-frames'];
     const paths = ['a.bin', 'b.bin'].map((name) => join(folder, name));

@@ -1,11 +1,15 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decodeFrame, encodeMessage } from '../../simulator/lib/frame-encoder.ts';
 import { SyntheticNetwork } from '../../simulator/lib/network.ts';
+import { type AccountName, startNetwork } from '../../simulator/lib/simulator.ts';
 import type { SyntheticFrame } from '../../simulator/lib/synthetic-frame.ts';
+import { RelayReader } from '../../simulator/test/relay-reader.ts';
 import { corpusFramesPath, didDocumentsPath, hasShared, sharedNote } from '../support/shared.ts';
 
 const program = resolve(import.meta.dirname, '../../cmd/slipstream.ts');
@@ -56,6 +60,15 @@ function verify(...flags: string[]) {
     encoding: 'utf8',
   });
   return { status, stdout, stderr };
+}
+
+/** The same, while this process answers. */
+async function verifyBeside(...flags: string[]) {
+  const child = spawn(process.execPath, [program, 'verify', ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [stdout, [status]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  return { status, stdout };
 }
 
 test('an honest recording', async () => {
@@ -128,6 +141,39 @@ test('without documents nothing is refuted', async () => {
   expect(reasons).toEqual([{ verdict: 'unchecked', reason: 'key_unknown', commits: checked }]);
 });
 
+test('keys from a directory, those of the time of a commit too', async () => {
+  await using network = await startNetwork({ seed: 'rotated', accounts: 3, historyRecords: 3 });
+  const directory = await network.startDirectory();
+  const reader = new RelayReader(network.url);
+  await network.connected();
+  const { did } = network.accounts.find((account) => account.did.startsWith('did:plc:')) as AccountName;
+  await network.post('before', did);
+  await network.rotateKey(did);
+  await network.publish(20);
+  await network.post('after', did);
+  const { binary } = await reader.frames(23);
+  reader.terminate();
+  const path = await record('rotated', binary);
+  const flags = [
+    path,
+    '--plc-url',
+    directory.url,
+    '--did-web-url',
+    directory.url,
+    '--key-cache',
+    join(folder, 'cache'),
+  ];
+  const { status, stdout } = await verifyBeside(...flags, '--json');
+  expect(status).toBe(0);
+  const report = JSON.parse(stdout);
+  expect(report).toMatchObject({ earlierKeys: 1, verdicts: { refuted: 0, unchecked: 0, partial: 0 } });
+  // Without the directory the cache has them, but for what was.
+  directory.setFaults({ refuseStatus: 1 });
+  const later = JSON.parse((await verifyBeside(...flags, '--json')).stdout);
+  expect(later.verdicts).toMatchObject({ refuted: 0, unchecked: 1 });
+  expect(later.reasons).toContainEqual({ verdict: 'unchecked', reason: 'lookup_failed', commits: 1 });
+});
+
 test('what cannot be looked into', async () => {
   const path = await record(
     'cut',
@@ -146,6 +192,17 @@ test('what cannot be looked into', async () => {
   expect(verify(nothing, '--did-documents', documents).stderr).toContain('no frame at byte 0');
   expect(verify(nothing, '--did-documents', nothing).stderr).toContain('VERIFY_DOCUMENTS_INVALID');
   expect(verify(nothing)).toMatchObject({ status: 2, stderr: expect.stringContaining('--did-documents') });
+  const both = ['--did-documents', documents, '--plc-url', 'http://127.0.0.1:1'];
+  expect(verify(nothing, ...both)).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('--did-documents'),
+  });
+  expect(verify(nothing, '--did-documents', documents, '--key-cache', folder).stderr).toContain(
+    'go with --plc-url',
+  );
+  expect(verify(nothing, '--plc-url', 'plc').stderr).toMatch(
+    /^verify: "plc" is no address.*IDENTITY_BAD_URL/,
+  );
 });
 
 test.skipIf(!hasShared)(`real frames${sharedNote}`, () => {

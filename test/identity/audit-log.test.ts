@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+import { type KeyChange, keyChangesOf, keysAt } from '../../lib/identity/audit-log.ts';
+
+const names = {
+  one: 'did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme',
+  two: 'did:key:zQ3shtxV1FrJfhqE1dvxYRcCknWNjHc3c5X1y3ZSoPDi2aur2',
+  three: 'did:key:zDnaeTiq1PdzvZXUaMdezchcMJQpBdH2VN4pgrrEhMCCbmwSb',
+};
+const minuteMs = 60_000;
+const startMs = Date.UTC(2026, 0, 1);
+const at = (minutes: number) => new Date(startMs + minutes * minuteMs).toISOString();
+const entry = (minutes: number, key: string | undefined, more: object = {}) => ({
+  createdAt: at(minutes),
+  nullified: false,
+  operation: { type: 'plc_operation', verificationMethods: { ...(key ? { atproto: key } : {}) } },
+  ...more,
+});
+
+/** Which of the keys are good at a time. */
+function goodAt(log: unknown, minutes: number): string[] {
+  const changes = keyChangesOf(log) as readonly KeyChange[];
+  const all = Object.keys(names) as (keyof typeof names)[];
+  return keysAt(changes, startMs + minutes * minuteMs).map(
+    (key) =>
+      all.find((name) => keyChangesOf([entry(0, names[name])])?.[0].key?.point.join() === key.point.join()) ??
+      '?',
+  );
+}
+
+test('the key of a time, and around a change both', () => {
+  const log = [entry(0, names.one), entry(100, names.two), entry(200, names.three)];
+  expect(goodAt(log, -10)).toEqual([]);
+  expect(goodAt(log, -4)).toEqual(['one']);
+  expect(goodAt(log, 50)).toEqual(['one']);
+  expect(goodAt(log, 96)).toEqual(['one', 'two']);
+  expect(goodAt(log, 104)).toEqual(['two', 'one']);
+  expect(goodAt(log, 106)).toEqual(['two']);
+  expect(goodAt(log, 1e6)).toEqual(['three']);
+});
+
+test('what was undone never was, and a tombstone ends it', () => {
+  const log = [entry(0, names.one), entry(100, names.two, { nullified: true }), entry(200, undefined)];
+  expect(goodAt(log, 150)).toEqual(['one']);
+  expect(goodAt(log, 204)).toEqual(['one']);
+  expect(goodAt(log, 206)).toEqual([]);
+});
+
+test('the first kind of operation', () => {
+  const log = [{ createdAt: at(0), nullified: false, operation: { type: 'create', signingKey: names.one } }];
+  expect(goodAt(log, 10)).toEqual(['one']);
+});
+
+test.each([[undefined], [{}], [[]], [[null]], [[{ ...entry(0, names.one), createdAt: 'soon' }]]])(
+  '%j is no log',
+  (log) => {
+    expect(keyChangesOf(log)).toBeUndefined();
+  },
+);
+
+test('a key that is none is none', () => {
+  expect(goodAt([entry(0, names.one), entry(100, 'did:key:none')], 150)).toEqual([]);
+});

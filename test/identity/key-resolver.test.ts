@@ -1,0 +1,206 @@
+// Keys of accounts, from the simulator's directory over real sockets, through rotations, outages and restarts.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { KeyResolver } from '../../lib/identity/key-resolver.ts';
+import { KeyStore } from '../../lib/identity/key-store.ts';
+import { VerifyingKey } from '../../lib/verify/verifying-key.ts';
+import { type DirectoryServer, type LocalNetwork, startNetwork } from '../../simulator/lib/simulator.ts';
+
+let network: LocalNetwork;
+let directory: DirectoryServer;
+let resolver: KeyResolver;
+let nowMs: number;
+let plc: string;
+let web: string;
+beforeEach(async () => {
+  network = await startNetwork({ seed: 'resolver', accounts: 60, historyRecords: 1 });
+  directory = await network.startDirectory();
+  nowMs = Date.UTC(2026, 0, 2);
+  resolver = resolverOf();
+  const dids = network.accounts.map(({ did }) => did);
+  plc = dids.find((did) => did.startsWith('did:plc:')) as string;
+  web = dids.find((did) => did.startsWith('did:web:')) as string;
+});
+afterEach(async () => {
+  resolver.close();
+  await network.close();
+});
+
+function resolverOf(store?: KeyStore): KeyResolver {
+  const { url } = directory;
+  return new KeyResolver({ plcUrl: url, webUrl: url, store, nowMs: () => nowMs });
+}
+
+const textOf = (key: VerifyingKey | string) => (typeof key === 'string' ? key : key.point.join());
+const minuteMs = 60_000;
+
+test('keys of both methods, asked for once', async () => {
+  const [first, second] = await Promise.all([resolver.keyOf(plc), resolver.keyOf(plc)]);
+  expect(first).toBeInstanceOf(VerifyingKey);
+  expect(second).toBe(first);
+  expect(await resolver.keyOf(web)).toBeInstanceOf(VerifyingKey);
+  await resolver.keyOf(plc);
+  expect(directory.requests).toBe(2);
+  nowMs += 24 * 60 * minuteMs;
+  await resolver.keyOf(plc);
+  expect(directory.requests).toBe(3);
+});
+
+test('accounts that there are not are asked for less and less often', async () => {
+  const none = 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa';
+  // Five minutes, ten, twenty, forty, and an hour from then on.
+  const asked = [
+    [0, 1],
+    [4, 1],
+    [2, 2],
+    [8, 2],
+    [3, 3],
+    [21, 4],
+    [39, 4],
+    [2, 5],
+    [59, 5],
+    [2, 6],
+  ];
+  for (const [minutes, requests] of asked) {
+    nowMs += minutes * minuteMs;
+    expect(await resolver.keyOf(none)).toBe('key_unknown');
+    expect(directory.requests, `${minutes}`).toBe(requests);
+  }
+  await resolver.doubt(none);
+  await resolver.keyOf(none);
+  expect(directory.requests).toBe(7);
+});
+
+test.each([
+  'did:plc:short',
+  'did:plc:AAAAAAAAAAAAAAAAAAAAAAAA',
+  'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/../x',
+  'did:web:localhost',
+  'did:web:127.0.0.1',
+  'did:web:[::1]',
+  'did:web:a.test%3A8080',
+  'did:web:a.test:path',
+  'did:web:a.test/path',
+  'did:web:a@b.test',
+  `did:web:${'a.'.repeat(130)}test`,
+  'did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme',
+  '',
+])('nobody is asked for "%s"', async (did) => {
+  expect(await resolver.keyOf(did)).toBe('key_unknown');
+  expect(directory.requests).toBe(0);
+});
+
+test('a host of a stranger is asked at public addresses only', async () => {
+  const careful = new KeyResolver({ plcUrl: directory.url });
+  // Reserved names that lead nowhere, or here.
+  expect(await careful.keyOf('did:web:account.localhost')).toBe('lookup_failed');
+  careful.close();
+});
+
+test('a change of key is seen when the account says so, and when a signature does not fit', async () => {
+  const before = textOf(await resolver.keyOf(plc));
+  await network.rotateKey(plc);
+  expect(textOf(await resolver.keyOf(plc))).toBe(before);
+  await resolver.doubt(plc);
+  const second = textOf(await resolver.keyOf(plc));
+  expect(second).not.toBe(before);
+  await network.rotateKey(plc);
+  // It has just been read.
+  expect(textOf(await resolver.recheck(plc))).toBe(second);
+  nowMs += minuteMs;
+  expect(textOf(await resolver.recheck(plc))).not.toBe(second);
+});
+
+test('while nobody answers, keys that nobody doubts are good', async () => {
+  const key = textOf(await resolver.keyOf(plc));
+  directory.setFaults({ refuseStatus: 1 });
+  nowMs += 48 * 60 * minuteMs;
+  expect(textOf(await resolver.keyOf(plc))).toBe(key);
+  expect(await resolver.keyOf(web)).toBe('lookup_failed');
+  const { requests } = directory;
+  for (let asked = 0; asked < 10; asked++) {
+    await resolver.keyOf(plc);
+    await resolver.keyOf(web);
+  }
+  expect(directory.requests).toBe(requests);
+  await resolver.doubt(plc);
+  expect(await resolver.keyOf(plc)).toBe('lookup_failed');
+  directory.setFaults({ refuseStatus: 0 });
+  nowMs += 5 * minuteMs;
+  expect(textOf(await resolver.keyOf(plc))).toBe(key);
+  expect(await resolver.keyOf(web)).toBeInstanceOf(VerifyingKey);
+});
+
+test('a directory that is busy is left alone, and asked again', async () => {
+  directory.setFaults({ refuseStatus: 429, refusals: 2, retryAfter: 0 });
+  // Without a word it is ten seconds; with one, that.
+  directory.setFaults({ retryAfter: 0.05 });
+  expect(await resolver.keyOf(plc)).toBeInstanceOf(VerifyingKey);
+  expect(directory.requests).toBe(3);
+  directory.setFaults({ refuseStatus: 429, refusals: 3 });
+  expect(
+    await resolver.keyOf(network.accounts.findLast(({ did }) => did.startsWith('did:plc:'))?.did as string),
+  ).toBe('limited');
+});
+
+test('other answers are failures', async () => {
+  for (const refuseStatus of [500, 301, 403]) {
+    directory.setFaults({ refuseStatus });
+    expect(await resolverOf().keyOf(plc), `${refuseStatus}`).toBe('lookup_failed');
+  }
+});
+
+test('a restart asks nobody again, and does again after a day', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'slipstream-resolver-'));
+  const first = await KeyStore.open(folder);
+  const key = textOf(await resolverOf(first).keyOf(plc));
+  await first.close();
+  const store = await KeyStore.open(folder);
+  const again = resolverOf(store);
+  expect(textOf(await again.keyOf(plc))).toBe(key);
+  expect(directory.requests).toBe(1);
+  await again.doubt(plc);
+  directory.setFaults({ refuseStatus: 503 });
+  expect(await again.keyOf(plc)).toBe('lookup_failed');
+  // That it is in doubt survives, too.
+  expect(await resolverOf(store).keyOf(plc)).toBe('lookup_failed');
+  directory.setFaults({ refuseStatus: 0 });
+  nowMs += 24 * 60 * minuteMs;
+  expect(textOf(await again.keyOf(plc))).toBe(key);
+  await store.close();
+  await rm(folder, { recursive: true });
+});
+
+test('the keys of a time', async () => {
+  const first = textOf(await resolver.keyOf(plc));
+  const rotation = await network.rotateKey(plc);
+  expect(rotation).toBeGreaterThan(0);
+  await resolver.doubt(plc);
+  const second = textOf(await resolver.keyOf(plc));
+  const startMs = Date.UTC(2026, 0, 1);
+  const at = async (timeMs: number) => ((await resolver.keysAt(plc, timeMs)) as VerifyingKey[]).map(textOf);
+  expect(await at(startMs - 60 * minuteMs)).toEqual([first]);
+  expect(await at(startMs + 60 * minuteMs)).toEqual([second]);
+  expect(await at(startMs)).toEqual([first, second]);
+  // Of a host nobody knows what it said before.
+  expect(await resolver.keysAt(web, startMs)).toBe('key_unknown');
+  expect(await resolver.keysAt(web, nowMs - 5 * minuteMs)).toEqual([]);
+  directory.setFaults({ refuseStatus: 500 });
+  expect(await resolver.keysAt(plc, startMs)).toBe('lookup_failed');
+});
+
+test.each(['directory.test', 'ftp://directory.test', 'http://directory.test/?x', 'http://directory.test/#x'])(
+  '%s is no directory',
+  (plcUrl) => {
+    expect(() => new KeyResolver({ plcUrl })).toThrow(expect.objectContaining({ code: 'IDENTITY_BAD_URL' }));
+  },
+);
+
+test('a directory may be in a folder of a server', async () => {
+  const inside = new KeyResolver({ plcUrl: `${directory.url}/folder` });
+  expect(await inside.keyOf(plc)).toBe('key_unknown');
+  expect(directory.requests).toBe(1);
+});
