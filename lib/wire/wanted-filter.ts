@@ -155,7 +155,7 @@ export function namedFault({
 }): string {
   if (did === undefined) return text;
   const hint = /^@?[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(did)
-    ? ': a handle is none, give the DID of the account'
+    ? ': this is a handle, give the DID of the account'
     : '';
   return `${text}: invalid DID: ${did.slice(0, shownDidCharsMax)}${hint}`;
 }

@@ -44,7 +44,7 @@ describe('GET /events', () => {
       '',
       [
         'bad_did',
-        'invalid subscriber options: invalid DID: alice.example: a handle is none, give the DID of the account',
+        'invalid subscriber options: invalid DID: alice.example: this is a handle, give the DID of the account',
       ],
     ],
     ['limit=5', '', ['bad_limit', 'limit needs an end: this stream has none, /events.ndjson has']],
