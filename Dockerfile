@@ -24,6 +24,10 @@ RUN npm ci --omit=dev --workspaces=false --ignore-scripts --no-audit --no-fund \
   && find node_modules -path '*/prebuilds/*' -prune ! -name "linux-$(node -p process.arch)" -exec rm -rf {} +
 
 FROM node:${NODE_TAG}
+LABEL org.opencontainers.image.title="Slipstream" \
+    org.opencontainers.image.description="The AT Protocol firehose as JSON over WebSocket: the Jetstream v1 wire, exactly once, gapless" \
+    org.opencontainers.image.licenses="MIT" \
+    org.opencontainers.image.source="https://github.com/OWNER/slipstream"
 ENV NODE_ENV=production \
     SLIPSTREAM_DATA_DIR=/data
 RUN install --directory --owner=node --group=node /data

@@ -107,7 +107,7 @@ async function replayTo(subscriber: Subscriber): Promise<void> {
 
 const http = createServer((_request, response) => {
   response.end(
-    `slipstream_log_stored_events ${stored}\nslipstream_log_first_time_seconds ${firstTimeUs / 1e6}\n` +
+    `slipstream_log_stored_events ${stored}\nslipstream_log_first_event_timestamp_seconds ${firstTimeUs / 1e6}\n` +
       `nodejs_heap_size_used_bytes ${process.memoryUsage().heapUsed}\n`,
   );
 });

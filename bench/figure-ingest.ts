@@ -37,7 +37,7 @@ async function ingest(session: Session, kind: ServerKind, aboutEvents: number): 
   const cpuBefore = server.process.cpuSeconds();
   await server.stored(events);
   const endMs = Date.now();
-  const startMs = (await server.metric('log_first_time_seconds')) * 1000;
+  const startMs = (await server.metric('log_first_event_timestamp_seconds')) * 1000;
   const cpuSeconds = server.process.cpuSeconds() - cpuBefore;
   return {
     value: events / ((endMs - startMs) / 1000),

@@ -36,7 +36,7 @@ export class Decompressor {
   ): Promise<Decompressor> {
     const view = new DataView(dictionary.buffer, dictionary.byteOffset, dictionary.byteLength);
     if (dictionary.length < 8 || view.getUint32(0, true) !== dictionaryMagic) {
-      const text = `${dictionary.length} bytes are no zstd dictionary: give the one that the server compresses with`;
+      const text = `${dictionary.length} bytes are not a zstd dictionary: give the one that the server compresses with`;
       throw new UsageError('CLIENT_BAD_DICTIONARY', text);
     }
     try {

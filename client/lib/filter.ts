@@ -43,12 +43,12 @@ export function checkFilter(filter: StreamFilter): void {
   const known: readonly string[] = [...listNames, 'maxMessageSizeBytes'];
   for (const [name, value] of Object.entries(filter)) {
     if (known.includes(name) || value === undefined || !nearName.test(name)) continue;
-    const text = `${name} is no part of a filter, and left out it would bring everything: give one of ${known.join(', ')}`;
+    const text = `${name} is not part of a filter, and ignoring it would bring everything: give one of ${known.join(', ')}`;
     throw new UsageError('CLIENT_BAD_FILTER', text);
   }
   const handle = filter.wantedDids?.find((did) => !did.startsWith('did:'));
   if (handle === undefined) return;
-  const what = handle.includes('.') ? 'is a handle: give the DID of the account' : 'is no DID';
+  const what = handle.includes('.') ? 'is a handle: give the DID of the account' : 'is not a DID';
   throw new UsageError('CLIENT_BAD_FILTER', `wantedDids: ${handle.slice(0, 100)} ${what}, as did:plc:…`);
 }
 
@@ -87,7 +87,7 @@ export function readUrl(text: string, options: StreamFilter): AskedFor {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const secure = url?.protocol === 'wss:' || url?.protocol === 'https:';
   if (url === undefined || !(secure || url.protocol === 'ws:' || url.protocol === 'http:')) {
-    throw new UsageError('CLIENT_BAD_URL', `${JSON.stringify(text)} is no address: give ws://host:port`);
+    throw new UsageError('CLIENT_BAD_URL', `${JSON.stringify(text)} is not an address: write ws://host:port`);
   }
   url.protocol = secure ? 'wss:' : 'ws:';
   url.hash = '';
@@ -101,7 +101,7 @@ export function readUrl(text: string, options: StreamFilter): AskedFor {
     const value = take(name)[0] || undefined;
     const number = Number(value);
     if (value === undefined || Number.isSafeInteger(number)) return value === undefined ? value : number;
-    const text = `${name}=${value} in the address is no whole number`;
+    const text = `${name}=${value} in the address is not a whole number`;
     throw new UsageError(
       'CLIENT_BAD_URL',
       name === 'cursor' ? `${text}: give microseconds since 1970` : text,

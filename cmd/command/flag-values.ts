@@ -44,6 +44,6 @@ export function parseMoment(text: string, name: string, nowUs: number): number {
   if (timeUs !== undefined) return timeUs;
   throw new UsageError(
     'CONFIG_TIME_INVALID',
-    `${name} ${JSON.stringify(text)} is no time: write ${momentForms}`,
+    `${name} ${JSON.stringify(text)} is not a time: write ${momentForms}`,
   );
 }

@@ -51,7 +51,7 @@ export async function fetchOfficialDictionary(
 
 function checkAddress(source: string): void {
   if (URL.canParse(source) && /^https?:$/.test(new URL(source).protocol)) return;
-  const text = `--from ${JSON.stringify(source)} is no address: give one as https://host/path`;
+  const text = `--from ${JSON.stringify(source)} is not an address: write one like https://host/path`;
   throw new UsageError('CONFIG_FLAG_INVALID', text);
 }
 

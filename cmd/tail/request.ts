@@ -85,7 +85,7 @@ const plainPattern = /^(localhost|\[|\d+(\.\d+){3}|[^/]*:\d+)/i;
 /** The server's address, from either place. One without a scheme is TLS, but for an address of this network or a port. */
 function urlOf(word: string | undefined, flag: string | undefined): string {
   if (word !== undefined && (flag !== undefined || !addressPattern.test(word))) {
-    const text = flag === undefined ? 'it is no address: write tail wss://host' : '--url is given too';
+    const text = flag === undefined ? 'it is not an address: write tail wss://host' : '--url is given too';
     throw new UsageError('CONFIG_UNEXPECTED_ARGUMENT', `${shown(word)} is one argument too many: ${text}`);
   }
   const address = word ?? flag ?? 'ws://localhost:6008';

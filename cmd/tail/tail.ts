@@ -228,7 +228,7 @@ class TailView {
   #summary(): string {
     const { events, seconds, eventsPerSecond } = this.#tally.report(0, performance.now());
     const { cursor } = this.#stream.status;
-    const again = cursor === undefined ? '' : `; goes on with --cursor ${cursor}`;
+    const again = cursor === undefined ? '' : `; continue with --cursor ${cursor}`;
     return `${grouped(events)} events in ${formatSpan(seconds)}, ${grouped(eventsPerSecond)} a second${again}`;
   }
 

@@ -10,7 +10,7 @@ export function reportTable(report: RecordingReport): string {
   const { frames, checked, otherFrames, accounts, seconds, reasons, refuted, disputed, earlierKeys } = report;
   const lines = [
     `${grouped(checked)} commits of ${grouped(accounts)} accounts in ${grouped(frames)} frames, ${seconds.toFixed(1)} s`,
-    `${grouped(otherFrames)} of the frames are no commits`,
+    `${grouped(otherFrames)} of the frames are not commits`,
     '',
   ];
   let last: string | undefined;

@@ -90,7 +90,7 @@ export function corruptFrame(
 ): CodedError {
   return new CodedError(
     'CODEC_CORRUPT_FRAME',
-    `${frame.length} bytes are no zstd frame of dictionary ${dictionaryId}, or hold more than ${maxBytes} bytes`,
+    `${frame.length} bytes are not a zstd frame of dictionary ${dictionaryId}, or hold more than ${maxBytes} bytes`,
     { cause },
   );
 }

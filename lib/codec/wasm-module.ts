@@ -160,7 +160,7 @@ export async function openWasmDecompressor(
       } catch (cause) {
         throw new CodedError(
           'CODEC_CORRUPT_FRAME',
-          `${frame.length} bytes are no zstd frame of the dictionary given, or hold more than ${maxBytes} bytes`,
+          `${frame.length} bytes are not a zstd frame of the dictionary given, or hold more than ${maxBytes} bytes`,
           { cause },
         );
       }

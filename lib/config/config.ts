@@ -149,7 +149,7 @@ function overlaps(one: ListenAddress, other: ListenAddress): boolean {
 }
 
 function foreignNotice(variable: string): string {
-  return `${shown(variable).slice(1, -1)} is no setting of this daemon, and is ignored.`;
+  return `${shown(variable).slice(1, -1)} is not a setting of this daemon, and is ignored.`;
 }
 
 function noticesOf(given: GivenTexts): string[] {

@@ -102,7 +102,7 @@ export function parseChoice(text: string, choices: readonly string[]): string | 
 export function parseUrl(text: string): string | Problem {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol))
-    return new Problem('is no http or https URL: write one like "https://example.com/about"');
+    return new Problem('is not an http or https URL: write one like "https://example.com/about"');
   if (url.username !== '' || url.password !== '')
     return new Problem('has a user name or password in it, and is shown to everybody');
   return url.href;
@@ -142,7 +142,7 @@ export function parseNetworks(text: string): readonly string[] | Problem {
     const version = isIP(address ?? '');
     if (version === 0 || Number(bits ?? 0) > (version === 4 ? 32 : 128))
       return new Problem(
-        `has ${network}, which is no address or range: write one like "10.0.0.0/8" or "::1"`,
+        `has ${network}, which is not an address or range: write one like "10.0.0.0/8" or "::1"`,
       );
   }
   return networks;

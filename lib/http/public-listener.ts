@@ -26,7 +26,7 @@ import { PostedFilters } from './posted-filters.ts';
 import { errorAnswer } from './respond.ts';
 import { type Route, Routes, welcome } from './routes.ts';
 import { SessionSet } from './session-set.ts';
-import { SubscribeRoute } from './subscribe-route.ts';
+import { type OnMisspelt, SubscribeRoute } from './subscribe-route.ts';
 import { textRoutes } from './text-routes.ts';
 import { v2DictionaryRoute } from './v2-dictionary-route.ts';
 import { V2Route } from './v2-route.ts';
@@ -53,6 +53,8 @@ export interface PublicListenerOptions {
   readonly trustedProxies?: readonly string[];
   /** Told once in a while that an address has reached its limit of subscribers. */
   readonly onAddressFull?: OnAddressFull;
+  /** Told of misspelt parameters that were ignored. */
+  readonly onMisspelt?: OnMisspelt;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   /** Further routes; a path that is taken already replaces the route here. */
@@ -127,7 +129,11 @@ export class PublicListener {
     this.sessions = sessions;
     this.#routes = new Routes([
       welcome,
-      new SubscribeRoute({ ...shared, zstdEncodings }),
+      new SubscribeRoute({
+        ...shared,
+        zstdEncodings,
+        ...(options.onMisspelt && { onMisspelt: options.onMisspelt }),
+      }),
       new V2Route({ ...shared, v2Encodings: options.v2Encodings ?? v2JsonOnly(), log: options.log }),
       ...textRoutes({ ...shared, postedFilters }),
       coverageRoute(options.log, sessions, nowUs),

@@ -10,6 +10,7 @@ import type { Turns } from '../session/turns.ts';
 import { WebSocketSession, type WebSocketSessionHost } from '../session/websocket-session.ts';
 import {
   isSubscribeFault,
+  type Misspelt,
   type OfferedEncodings,
   parseSubscribeQuery,
   type SubscribeFault,
@@ -35,7 +36,14 @@ export interface SubscribeRouteOptions {
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   readonly timing: SessionTiming;
+  readonly onMisspelt?: OnMisspelt;
 }
+
+/**
+ * Told of a parameter that was ignored for being misspelt: of the first request that meant this part of a filter, the second, the
+ * fourth and so on, so that a client which does so for ever fills no log. The name is the client's.
+ */
+export type OnMisspelt = (misspelt: Misspelt, requests: number) => void;
 
 /** See the file comment. */
 export class SubscribeRoute implements Route {
@@ -85,7 +93,10 @@ export class SubscribeRoute implements Route {
     holding: Holding,
   ): WebSocketSession | undefined {
     const { cursor, misspelt } = asked;
-    if (misspelt !== undefined) this.#host.counts.misspell(misspelt.meant);
+    if (misspelt !== undefined) {
+      const requests = this.#host.counts.misspell(misspelt.meant);
+      if (Number.isInteger(Math.log2(requests))) this.#options.onMisspelt?.(misspelt, requests);
+    }
     const afterTimeUs = cursor === undefined ? undefined : positionOfCursor(cursor, this.#options.nowUs());
     let session: WebSocketSession | undefined;
     acceptHandshake(request, socket, head, (ws) => {

@@ -1,8 +1,8 @@
 // The two databases of a log as they are found when it is opened: recovered, joined, cut off behind a gap. level-log.ts opens a
 // log at start, and again after a failed write.
 
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { ByteWriter } from '../byte-writer.ts';
 import { CodedError } from '../errors.ts';
 import type { Block, UpstreamPositions } from './block.ts';
@@ -50,6 +50,19 @@ export interface Opened {
   readonly lostBlocks: number;
 }
 
+/** With its parents. Node's own way of that never ends where the system says ENOENT of a folder that is there, as in /proc. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path);
+  }
+}
+
 /**
  * @param watch of its tables, which have been checked. @param before what is known of the store.
  * @throws CodedError as `LevelLog.open`.
@@ -62,7 +75,7 @@ export async function openParts(
   const { dataDir, compressor, follower } = options;
   const limits = { ...limitsOf(options.retentionBytes), tablesMax: options.tablesMax };
   try {
-    await mkdir(dataDir, { recursive: true });
+    await makeFolder(dataDir);
   } catch (cause) {
     throw databaseFailure('LOG_OPEN_FAILED', `cannot create the data directory ${dataDir}`, cause);
   }

@@ -73,7 +73,7 @@ function upstreamMetrics({ relays, link, log, queue, totals, nowUs }: DaemonSour
     gauges('slipstream_upstream_connected', 'Whether this relay is the one connected', ['relay'], () =>
       byName(relays.map((relay) => [relay.id, relay === link.relay ? 1 : 0])),
     ),
-    gauge('slipstream_upstream_connected_since_seconds', 'When the relay was connected', () =>
+    gauge('slipstream_upstream_connected_timestamp_seconds', 'When the relay was connected', () =>
       seconds(link.connectedSinceUs),
     ),
     gauges('slipstream_upstream_sequence', 'Stored sequence to go on after at this relay', ['relay'], () =>
@@ -82,8 +82,10 @@ function upstreamMetrics({ relays, link, log, queue, totals, nowUs }: DaemonSour
         return seq === undefined ? [] : [[[relay.id], seq]];
       }),
     ),
-    gauge('slipstream_upstream_newest_frame_seconds', 'Time that the newest frame taken carries', () =>
-      seconds(queue.newestFrameTimeUs),
+    gauge(
+      'slipstream_upstream_newest_frame_timestamp_seconds',
+      'Time that the newest frame taken carries',
+      () => seconds(queue.newestFrameTimeUs),
     ),
     gauge('slipstream_upstream_lag_seconds', 'Now minus the time that the newest frame taken carries', () =>
       seconds(upstreamLagUs(queue, nowUs())),
@@ -144,11 +146,15 @@ function logMetrics({ log, disk, retentionBytes }: DaemonSources): Metric[] {
     gauge('slipstream_log_stored_bytes', 'Bytes of blocks in the log', () => log.stats().storedBytes),
     gauge('slipstream_log_memory_bytes', 'Bytes of blocks held in memory', () => log.stats().memoryBytes),
     gauge(
-      'slipstream_log_first_time_seconds',
+      'slipstream_log_first_event_timestamp_seconds',
       'Time of the oldest event',
       () => log.stats().firstTimeUs / 1e6,
     ),
-    gauge('slipstream_log_last_time_seconds', 'Time of the newest event', () => log.stats().lastTimeUs / 1e6),
+    gauge(
+      'slipstream_log_last_event_timestamp_seconds',
+      'Time of the newest event',
+      () => log.stats().lastTimeUs / 1e6,
+    ),
     counters(
       'slipstream_deletions_total',
       'Deletions, by whether the log knows what their record pointed at',

@@ -47,23 +47,25 @@ export function v1Metrics(own: readonly Metric[], relayIds: readonly string[]): 
     ),
     gauges(
       'consumer_last_evt_created_at',
-      'v1: slipstream_upstream_newest_frame_seconds, in nanoseconds',
+      'v1: slipstream_upstream_newest_frame_timestamp_seconds, in nanoseconds',
       ['socket_url'],
-      nanoseconds('upstream_newest_frame_seconds'),
+      nanoseconds('upstream_newest_frame_timestamp_seconds'),
     ),
     gauges(
       'consumer_last_evt_processed_at',
-      'v1: slipstream_log_last_time_seconds, in nanoseconds',
+      'v1: slipstream_log_last_event_timestamp_seconds, in nanoseconds',
       ['socket_url'],
-      nanoseconds('log_last_time_seconds'),
+      nanoseconds('log_last_event_timestamp_seconds'),
     ),
     gauges(
       'consumer_last_evt_created_evt_processed_gap',
-      'v1: slipstream_log_last_time_seconds - slipstream_upstream_newest_frame_seconds',
+      'v1: slipstream_log_last_event_timestamp_seconds - slipstream_upstream_newest_frame_timestamp_seconds',
       ['socket_url'],
       () => {
-        const created = value('upstream_newest_frame_seconds');
-        return one(created === undefined ? undefined : (value('log_last_time_seconds') as number) - created);
+        const created = value('upstream_newest_frame_timestamp_seconds');
+        return one(
+          created === undefined ? undefined : (value('log_last_event_timestamp_seconds') as number) - created,
+        );
       },
     ),
     gauge('jetstream_subscribers_connected', 'v1: slipstream_subscribers', total('subscribers')),

@@ -69,7 +69,7 @@ export const stopMs = { intake: 2_000, sessions: 6_000, log: 1_000 };
 
 export function logIncomplete(logger: Logger, what: keyof typeof stopMs): void {
   const hanging = { intake: 'a write of the log', sessions: 'a thread', log: 'the log' }[what];
-  const message = `${hanging} does not come to its end, and is not waited for: nothing is lost`;
+  const message = `${hanging} does not finish, and is not waited for: nothing is lost`;
   logger.warn({ code: 'SERVICE_STOP_INCOMPLETE' }, message);
 }
 
@@ -84,7 +84,7 @@ export function logLostBlocks({ lostBlocks, lastTimeUs }: LevelLog, logger: Logg
 export function logDamage(logger: Logger, { path, offset, what }: DatabaseDamage): void {
   logger.error(
     { code: 'LOG_CORRUPT', path, offset },
-    `${path}, at offset ${offset}: ${what}: the log is to go on without what is in there, and the file is kept aside; look after the disk`,
+    `${path}, at offset ${offset}: ${what}: the log continues without it, and the file is kept aside; check the disk`,
   );
 }
 
@@ -96,6 +96,6 @@ export function logFewFiles(logger: Logger, subscribers: number): void {
 }
 
 export function logStall(logger: Logger, why: CodedError | undefined): void {
-  if (why === undefined) logger.info({}, 'the log goes on');
+  if (why === undefined) logger.info({}, 'the log continues');
   else logger.error({ code: why.code }, `ingest waits: ${why.message}`);
 }

@@ -60,8 +60,11 @@ export class SessionCounts {
     this.messages.set(outcome, (this.messages.get(outcome) as number) + 1);
   }
 
-  misspell(meant: FilterName): void {
-    this.misspelt.set(meant, (this.misspelt.get(meant) as number) + 1);
+  /** How often it was by now. */
+  misspell(meant: FilterName): number {
+    const count = (this.misspelt.get(meant) as number) + 1;
+    this.misspelt.set(meant, count);
+    return count;
   }
 
   end(why: SessionEnd): void {

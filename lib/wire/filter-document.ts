@@ -13,6 +13,7 @@ import {
   isFilterFault,
   limitName,
   messageSizeLimit,
+  namedFault,
   textKindWords,
   wantedNames,
 } from './wanted-filter.ts';
@@ -41,8 +42,10 @@ export function readFilterDocument(text: string): Filter | DocumentFault {
     textKindWords,
   );
   if (!isFilterFault(filter)) return filter;
-  const { reason, did, text: words } = filter;
-  return { reason, problem: shown(did === undefined ? words : `${words}: invalid DID: ${did}`) };
+  return {
+    reason: filter.reason,
+    problem: filter.did === undefined ? shown(filter.text) : namedFault(filter),
+  };
 }
 
 /** Whether `readFilterDocument` found a fault. */

@@ -48,6 +48,8 @@ export interface SubscribeFault {
   readonly reason: FilterFaultReason | 'bad_cursor' | 'bad_dictionary';
   readonly status: 400;
   readonly body: string;
+  /** The bad DID, which the wire's words leave out. */
+  readonly did?: string | undefined;
 }
 
 /**
@@ -78,7 +80,10 @@ export function parseSubscribeQuery(
   }
   const maxMessageSizeBytes = messageSizeLimit(first.get(limitName) ?? '');
   const filter = filterOf({ ...wanted, maxMessageSizeBytes }, queryDidsMax, kindWords);
-  if (isFilterFault(filter)) return { reason: filter.reason, status: 400, body: filter.text };
+  if (isFilterFault(filter)) {
+    const { reason, text, did } = filter;
+    return { reason, status: 400, body: text, ...(did === undefined ? {} : { did }) };
+  }
   const compressed = first.get('compress') === 'true' || socketEncoding?.includes('zstd') === true;
   const idText = compressed ? (first.get('zstdDictionary') ?? '') : '';
   const encoding =

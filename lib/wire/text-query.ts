@@ -16,8 +16,9 @@ import {
   storedOnly,
 } from './subscribe-query.ts';
 import type { TextBody } from './text-encodings.ts';
-import { textKindWords } from './wanted-filter.ts';
+import { namedFault, textKindWords } from './wanted-filter.ts';
 
+const withEnd = 'this stream has none, /events.ndjson has';
 /** Events of a pull without a limit of its own. */
 const limitUsual = 10_000;
 /** Most that a pull can ask for. */
@@ -58,6 +59,10 @@ export function readEventStream(
 ): TextRequest | TextFault {
   const asked = readShared(rawQuery, () => nowUs);
   if (isTextFault(asked)) return asked;
+  const { until, limit } = readBounds(rawQuery);
+  // It would never come to an end that was asked for.
+  if (limit !== '') return fault('bad_limit', `limit needs an end: ${withEnd}`);
+  if (until !== '') return fault('bad_until', `until needs an end: ${withEnd}`);
   const { filter, cursor, progress } = asked;
   const body = new SseBody(progress, pingIntervalMs);
   if (lastEventId === '') {
@@ -100,7 +105,7 @@ function fault(reason: TextFaultReason, body: string): TextFault {
 
 function readShared(rawQuery: string, nowUs: () => number): SubscribeRequest | TextFault {
   const asked = parseSubscribeQuery(rawQuery, undefined, storedOnly, nowUs, textKindWords);
-  if (isSubscribeFault(asked)) return asked;
+  if (isSubscribeFault(asked)) return fault(asked.reason, namedFault({ text: asked.body, did: asked.did }));
   if (asked.misspelt !== undefined) {
     const { name, meant } = asked.misspelt;
     return fault('misspelt_name', `unknown parameter: ${name}: did you mean ${meant}?`);

@@ -142,6 +142,24 @@ function prefixOf(text: string): string {
   return text.length > nsidBytesMax ? noCollectionPrefix : text.slice(0, -1);
 }
 
+/** Characters of a bad DID that are shown. */
+const shownDidCharsMax = 100;
+
+/** What is wrong, with the DID, for answers that are not the wire's. */
+export function namedFault({
+  text,
+  did,
+}: {
+  readonly text: string;
+  readonly did?: string | undefined;
+}): string {
+  if (did === undefined) return text;
+  const hint = /^@?[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(did)
+    ? ': this is a handle, give the DID of the account'
+    : '';
+  return `${text}: invalid DID: ${did.slice(0, shownDidCharsMax)}${hint}`;
+}
+
 /** Whether `filterOf` found a fault. */
 export function isFilterFault(result: Filter | FilterFault): result is FilterFault {
   return 'reason' in result;

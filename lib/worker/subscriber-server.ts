@@ -25,7 +25,7 @@ export const readsMax = 4;
 
 /** Something for the daemon's log; can cross threads. */
 export interface ServerLogEntry {
-  readonly level: 'error' | 'warn';
+  readonly level: 'error' | 'warn' | 'debug';
   readonly fields: Readonly<Record<string, unknown>>;
   readonly message: string;
 }
@@ -97,6 +97,10 @@ export class SubscriberServer implements Delivery {
         const message =
           'an address has all the subscribers it may have; if it is a proxy, name it (--trusted-proxies)';
         writeLog({ level: 'warn', fields: { address, refusals }, message });
+      },
+      onMisspelt: ({ name, meant }, requests) => {
+        const message = 'a parameter of /subscribe is ignored, as by Jetstream v1, and seems to be misspelt';
+        writeLog({ level: 'debug', fields: { name, meant, requests }, message });
       },
       // No event, and no row of the ledger, is ahead of the time, unless that went back.
       nowUs: () => Math.max(nowMs() * 1000, log.lastTimeUs, log.coverage.lastUs),

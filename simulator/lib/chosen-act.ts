@@ -27,7 +27,7 @@ export type ChosenAct =
   | { readonly kind: 'account'; readonly did: string; readonly status: AccountStatus | undefined };
 
 export function unknownAccount(did: string): CodedError {
-  return new CodedError('SIMULATOR_ACCOUNT_UNKNOWN', `${did} is no account of the network`);
+  return new CodedError('SIMULATOR_ACCOUNT_UNKNOWN', `${did} is not an account of the network`);
 }
 
 const rkeyPattern = /^(?!\.\.?$)[a-zA-Z0-9_~.:-]{1,512}$/;

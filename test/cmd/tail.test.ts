@@ -216,7 +216,7 @@ test('a signal ends it with a summary that says how to go on', async () => {
   const { code, stderr } = await done;
   expect(code).toBe(0);
   expect(text).toBe(`${lines.join('\n')}\n`);
-  expect(stderr).toMatch(/^tail: 3 events in [\d.]+ s, \d+ a second; goes on with --cursor 1000002\n$/);
+  expect(stderr).toMatch(/^tail: 3 events in [\d.]+ s, \d+ a second; continue with --cursor 1000002\n$/);
 });
 
 test.each([
@@ -231,7 +231,7 @@ test.each([
   [
     ['-d', 'alice.invalid'],
     2,
-    /alice\.invalid is a handle, and neither DNS nor .*: give the DID.*TAIL_HANDLE_UNKNOWN/,
+    /alice\.invalid is a handle, but neither DNS nor .*: give the DID.*TAIL_HANDLE_UNKNOWN/,
   ],
 ])('%j ends in a line', async (flags, code, pattern) => {
   const result = await run(flags);

@@ -79,7 +79,7 @@ test('an honest recording', async () => {
   const { status, stdout } = verify(path, '--did-documents', documents);
   expect(status).toBe(0);
   expect(stdout).toMatch(
-    /^[45]\d commits of \d+ accounts in 60 frames.*\n[1-9]\d? of the frames are no commits\n/,
+    /^[45]\d commits of \d+ accounts in 60 frames.*\n[1-9]\d? of the frames are not commits\n/,
   );
   expect(stdout).toMatch(/^verified {4}continuous +\d+ +\d+\.\d\d %$/m);
   expect(stdout).toMatch(/^anchored {4}first_sight +\d+ +\d+\.\d\d %$/m);

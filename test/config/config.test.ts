@@ -191,7 +191,7 @@ describe('readConfig', () => {
   test('JETSTREAM_ variables of a bot beside it are told and ignored, unless they are nearly ours', () => {
     const env = { JETSTREAM_URL: 'ws://localhost', JETSTREAM_BOT_TOKEN: 'x', JETSTREAM_ENDPOINT: 'x' };
     expect(configOf([], env).notices).toEqual(
-      Object.keys(env).map((name) => `${name} is no setting of this daemon, and is ignored.`),
+      Object.keys(env).map((name) => `${name} is not a setting of this daemon, and is ignored.`),
     );
   });
 
@@ -236,9 +236,9 @@ describe('a failure is one line that says what to write', () => {
     [['--workers', '65'], 'CONFIG_OUT_OF_RANGE', 'give 0 to 64'],
     [['--max-subscribers', '0'], 'CONFIG_OUT_OF_RANGE', 'give 1 to 1000000'],
     [['--stall-timeout', '500ms'], 'CONFIG_OUT_OF_RANGE', 'give 0 (never), or 1s to 24h'],
-    [['--trusted-proxies', 'proxy.example'], 'CONFIG_BAD_VALUE', 'has proxy.example, which is no address'],
+    [['--trusted-proxies', 'proxy.example'], 'CONFIG_BAD_VALUE', 'has proxy.example, which is not an address'],
     [['--about-url', 'a.example'], 'CONFIG_BAD_VALUE', 'write one like "https://example.com/about"'],
-    [['--about-url', 'javascript:alert(1)'], 'CONFIG_BAD_VALUE', 'is no http or https URL'],
+    [['--about-url', 'javascript:alert(1)'], 'CONFIG_BAD_VALUE', 'is not an http or https URL'],
     [['--about-url', 'https://me:secret@a.example/'], 'CONFIG_BAD_VALUE', 'is shown to everybody'],
     [['--zstd-level', '10'], 'CONFIG_OUT_OF_RANGE', '1 to 6'],
     [['--zstd-level', '2.5'], 'CONFIG_BAD_VALUE', 'is not a whole number'],

@@ -206,7 +206,7 @@ test('v1’s metrics show the same numbers as ours', () => {
     expect(total(theirs), theirs).toBeGreaterThan(0);
   }
   const createdNs = total('consumer_last_evt_created_at');
-  expect(createdNs / 1e9).toBeCloseTo(total('slipstream_upstream_newest_frame_seconds'), 2);
+  expect(createdNs / 1e9).toBeCloseTo(total('slipstream_upstream_newest_frame_timestamp_seconds'), 2);
   const gap = total('consumer_last_evt_created_evt_processed_gap');
   expect((total('consumer_last_evt_processed_at') - createdNs) / 1e9).toBeCloseTo(gap, 2);
 });

@@ -55,12 +55,21 @@ describe('the handshake', () => {
   });
 
   it('counts names that are nearly those of a filter, and ignores them', async () => {
-    const { raw, listener, source } = await listening();
+    const told: [string, string, number][] = [];
+    const { raw, listener, source } = await listening({
+      onMisspelt: ({ name, meant }, requests) => told.push([name, meant, requests]),
+    });
     for (const query of ['wantedCollections[]=x', 'collection=a.b.c&wantedDid=y', 'wantedDids=did:web:a']) {
       expect((await raw(`/subscribe?${query}`)).answer?.status).toBe(101);
     }
     expect([...listener.sessions.counts.misspelt].filter(([, count]) => count > 0)).toEqual([
       ['wantedCollections', 2],
+    ]);
+    for (let request = 3; request <= 9; request++) await raw(`/subscribe?collection=${request}`);
+    // The fourth and the eighth: the more there are, the fewer.
+    expect(told).toEqual([
+      ['wantedCollections[]', 'wantedCollections', 1],
+      ...[2, 4, 8].map((requests) => ['collection', 'wantedCollections', requests]),
     ]);
     expect(source.subscriptions[0].filters[0]).toEqual(passAll);
   });

@@ -348,7 +348,7 @@ describe('places', () => {
         '30',
       ]);
     }
-    expect((await exchange(port, head('GET /events?limit=x'))).status).toBe(429);
+    expect((await exchange(port, head('GET /events?x=x'))).status).toBe(429);
     socket.destroy();
     await vi.waitFor(() => expect(counted(listener.sessions.counts.ended)).toEqual([['client_gone', 1]]));
     expect(source.subscriptions[1].ends).toBe(1);

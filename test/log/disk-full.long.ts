@@ -40,7 +40,7 @@ test.skipIf(!canMount).each([
   ['small blocks, through the journal', 20],
   ['full blocks, straight to the store', 256],
 ])(
-  `a full disk loses nothing, and the log goes on when there is room: %s${canMount ? '' : ' (skipped: cannot mount)'}`,
+  `a full disk loses nothing, and the log continues when there is room: %s${canMount ? '' : ' (skipped: cannot mount)'}`,
   async (_name, size) => {
     const dataDir = join(mountPoint, 'data');
     const ballast = join(mountPoint, 'ballast');

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -175,5 +176,8 @@ test('a directory that cannot be written to, or is no directory, is refused by n
   const file = join(dataDir, 'file');
   await writeFile(file, '');
   await expect(open({ dataDir: join(file, 'data') })).rejects.toMatchObject({ code: 'LOG_OPEN_FAILED' });
+  // Where a folder cannot be made though its parent is there.
+  if (!existsSync('/proc/self')) return;
+  await expect(open({ dataDir: '/proc/slipstream/data' })).rejects.toMatchObject({ code: 'LOG_OPEN_FAILED' });
   await open();
 });

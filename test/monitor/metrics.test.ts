@@ -60,7 +60,7 @@ test('what is not known is not there, and goes when it is not known any more', a
   const { sources, read } = started();
   const names = [
     'slipstream_upstream_lag_seconds',
-    'slipstream_upstream_connected_since_seconds',
+    'slipstream_upstream_connected_timestamp_seconds',
     'slipstream_disk_free_bytes',
     'consumer_last_evt_created_at',
     'consumer_last_evt_created_evt_processed_gap',
@@ -69,9 +69,9 @@ test('what is not known is not there, and goes when it is not known any more', a
   sources.queue.newestFrameTimeUs = 8e6;
   sources.link.connectedSinceUs = 5e6;
   expect(await read('slipstream_upstream_lag_seconds')).toEqual({ '': 2 });
-  expect(await read('slipstream_upstream_connected_since_seconds')).toEqual({ '': 5 });
+  expect(await read('slipstream_upstream_connected_timestamp_seconds')).toEqual({ '': 5 });
   sources.link.connectedSinceUs = undefined;
-  expect(await read('slipstream_upstream_connected_since_seconds')).toEqual({});
+  expect(await read('slipstream_upstream_connected_timestamp_seconds')).toEqual({});
 });
 
 test('a clock of the relay that is ahead makes no negative lag', async () => {

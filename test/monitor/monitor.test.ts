@@ -67,14 +67,16 @@ test('writes are timed, and a frame without a time leaves the lag', async () => 
   await expect.poll(() => relay.connections).toBe(1);
   await relay.publish(10);
   await expect.poll(() => daemon.metric('slipstream_published_blocks_total')).toBeGreaterThan(0);
-  const newest = await daemon.metric('slipstream_upstream_newest_frame_seconds');
+  const newest = await daemon.metric('slipstream_upstream_newest_frame_timestamp_seconds');
   expect(newest).toBeGreaterThan(1.7e9);
   expect(await daemon.metric('slipstream_log_write_seconds_count')).toBe(
     await daemon.metric('slipstream_published_blocks_total'),
   );
   relay.sendRaw(encodeInfo('OutdatedCursor', 'no time in here'));
   await expect.poll(() => daemon.metric('slipstream_frames_total{type="info"}')).toBe(1);
-  expect(await daemon.metric('slipstream_upstream_newest_frame_seconds')).toBeGreaterThanOrEqual(newest);
+  expect(await daemon.metric('slipstream_upstream_newest_frame_timestamp_seconds')).toBeGreaterThanOrEqual(
+    newest,
+  );
   await relay.close();
 });
 

@@ -38,7 +38,17 @@ describe('GET /events', () => {
     ['compress=true', '', ['needs_websocket', expect.stringContaining('compress needs a WebSocket')]],
     ['compress=true&zstdDictionary=5', '', ['bad_dictionary', expect.any(String)]],
     ['compress=false&requireHello=false', '', undefined],
-    ['wantedDids=x', '', ['bad_did', 'invalid subscriber options']],
+    ['wantedDids=x', '', ['bad_did', 'invalid subscriber options: invalid DID: x']],
+    [
+      'wantedDids=alice.example',
+      '',
+      [
+        'bad_did',
+        'invalid subscriber options: invalid DID: alice.example: this is a handle, give the DID of the account',
+      ],
+    ],
+    ['limit=5', '', ['bad_limit', 'limit needs an end: this stream has none, /events.ndjson has']],
+    ['until=now', '', ['bad_until', 'until needs an end: this stream has none, /events.ndjson has']],
     [
       'wantedCollections[]=app.bsky.feed.post',
       '',
