@@ -236,7 +236,11 @@ describe('a failure is one line that says what to write', () => {
     [['--workers', '65'], 'CONFIG_OUT_OF_RANGE', 'give 0 to 64'],
     [['--max-subscribers', '0'], 'CONFIG_OUT_OF_RANGE', 'give 1 to 1000000'],
     [['--stall-timeout', '500ms'], 'CONFIG_OUT_OF_RANGE', 'give 0 (never), or 1s to 24h'],
-    [['--trusted-proxies', 'proxy.example'], 'CONFIG_BAD_VALUE', 'has proxy.example, which is not an address'],
+    [
+      ['--trusted-proxies', 'proxy.example'],
+      'CONFIG_BAD_VALUE',
+      'has proxy.example, which is not an address',
+    ],
     [['--about-url', 'a.example'], 'CONFIG_BAD_VALUE', 'write one like "https://example.com/about"'],
     [['--about-url', 'javascript:alert(1)'], 'CONFIG_BAD_VALUE', 'is not an http or https URL'],
     [['--about-url', 'https://me:secret@a.example/'], 'CONFIG_BAD_VALUE', 'is shown to everybody'],
