@@ -85,6 +85,16 @@ export const settings = {
     defaultShown: 'the stored sequence, else live',
     help: 'Upstream sequence to start after, in place of the stored one. For one start: leave it out again. Below 0 it says nothing.',
   },
+  window: {
+    kind: 'duration',
+    group: 'Upstream',
+    env: ['SLIPSTREAM_WINDOW'],
+    default: '16ms',
+    min: 1,
+    max: 250,
+    range: '1ms to 250ms',
+    help: 'How long events gather before they are stored and sent together: half of it is what they wait on average. Longer takes less processor time, shorter comes sooner.',
+  },
   'listen-addr': {
     kind: 'address',
     group: 'Listeners',

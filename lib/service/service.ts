@@ -150,7 +150,7 @@ type Opened = (() => Promise<void>)[];
 
 /** Builds the stages, from the log to the relay's link. Nothing listens yet, and no relay is connected. */
 async function assemble(config: Config, logger: Repeats, opened: Opened, timing: Timing): Promise<Parts> {
-  const { overrideRelayCursor, retentionMs } = config;
+  const { overrideRelayCursor, retentionMs, windowMs } = config;
   const version = packageVersion();
   const failure = Promise.withResolvers<unknown>();
   const failed = failure.resolve;
@@ -164,7 +164,9 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
 
   const relays = parseRelays(config.relayUrls);
   const totals = new IngestTotals();
-  const link = new RelayLink({ relays, userAgent: `slipstream/${version}`, totals, logger, timing });
+  const userAgent = `slipstream/${version}`;
+  // Frames come as often as blocks are made of them.
+  const link = new RelayLink({ relays, userAgent, totals, logger, timing: { restMs: windowMs, ...timing } });
   // Its calls come once the upstream has started, when the link and the monitor are there.
   link.ingest = new Ingest({
     log,
@@ -177,6 +179,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
       return delivery.publish(block);
     },
     link,
+    windowMs,
     written: (seconds) => monitor.written(seconds),
     stalled: (why) => logStall(logger, why),
     failed,

@@ -65,6 +65,10 @@ export class Recorder implements UpstreamHandler {
     this.#check();
   }
 
+  caughtUp(): void {
+    this.#check();
+  }
+
   disconnected(relay: Relay, why: DisconnectReason, detail: string, retryInMs: number): void {
     const event = { id: relay.id, why, detail, retryInMs };
     this.disconnects.push(event);
