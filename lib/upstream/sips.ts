@@ -1,11 +1,17 @@
 // When a relay's socket is read. At the network's rate a frame comes every two milliseconds, and each would wake this process for
 // itself; so what comes is left with the kernel for a while, and read together: in sips. It owns that pause of a socket and its timer,
-// and knows no WebSocket. A socket that is behind, so that a read finds much, is read without pause.
+// and knows no WebSocket. A relay that sends what it has kept, after a stop, is read without pause: rests would bound its rate by what
+// the kernel holds for a socket, which is 64 KiB at first.
 
 import type { Socket } from 'node:net';
 
-/** As much as one read of a socket takes: who finds that much may find more. Five times the network's rate in a sip of 16 ms. */
-const behindBytes = 64 * 1024;
+/** A rate at which rests save nothing: three times the network's 2.6 MB/s, in bytes a millisecond. */
+const fastBytesPerMs = 8 * 1024;
+/** So much in one sip may be all that the kernel has room for: then the rate is looked at without rests, now and again. */
+const fullSipBytes = 48 * 1024;
+/** How long a socket is read without rests before its rate is believed, and the shortest time between two such looks at a slow one. */
+const lookMs = 100;
+const nextLookMs = 5_000;
 
 /** What `net.Socket` has no method for: its own pause() goes on reading until it has 64 KiB. */
 interface Handle {
@@ -19,7 +25,12 @@ export class Sips {
   readonly #socket: Socket;
   readonly #restMs: number;
   readonly #caughtUp: () => void;
-  #bytesRead = 0;
+  /** Bytes and time at the end of the sip before, or at the beginning of the look. */
+  #bytesRead: number;
+  #sinceMs = performance.now();
+  /** While it is read without rests: until when at least. */
+  #looksUntilMs: number | undefined;
+  #lookedMs = -Infinity;
   #isTaking = false;
   #rest: NodeJS.Timeout | undefined;
   #isOver = false;
@@ -53,13 +64,25 @@ export class Sips {
   readonly #afterReads = (): void => {
     this.#isTaking = false;
     if (this.#isOver) return;
-    const { bytesRead } = this.#socket;
-    const isBehind = bytesRead - this.#bytesRead >= behindBytes;
-    this.#bytesRead = bytesRead;
-    if (isBehind) return;
+    if (this.#restMs > 0 && this.#isFast(performance.now())) return;
     this.#stopReading();
     this.#caughtUp();
   };
+
+  /** Whether so much comes that it is read without rests. */
+  #isFast(nowMs: number): boolean {
+    if (this.#looksUntilMs !== undefined && nowMs < this.#looksUntilMs) return true;
+    const { bytesRead } = this.#socket;
+    const bytes = bytesRead - this.#bytesRead;
+    const isFast = bytes >= fullSipBytes && bytes >= fastBytesPerMs * (nowMs - this.#sinceMs);
+    const isLookDue = bytes >= fullSipBytes && nowMs - this.#lookedMs >= nextLookMs;
+    const looked = this.#looksUntilMs !== undefined;
+    this.#looksUntilMs = isFast || (isLookDue && !looked) ? nowMs + lookMs : undefined;
+    if (looked) this.#lookedMs = nowMs;
+    this.#bytesRead = bytesRead;
+    this.#sinceMs = nowMs;
+    return this.#looksUntilMs !== undefined;
+  }
 
   #stopReading(): void {
     const handle = handleOf(this.#socket);

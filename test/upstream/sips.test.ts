@@ -3,7 +3,9 @@
 
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
+import { Sips } from '../../lib/upstream/sips.ts';
 import {
   closeAll,
   makeUpstream,
@@ -126,4 +128,28 @@ test('a relay that sends more than a read takes is read without rests', async ()
   await recorder.until('all frames', () => recorder.frameCount >= frames - 1);
   // 40 MB in reads of 64 KiB: a rest after each would be six hundred.
   expect(recorder.catches).toBeLessThan(60);
+});
+
+test('what the kernel has room for does not bound a relay that catches up', async () => {
+  let rests = 0;
+  const handle = {
+    reading: true,
+    readStart: () => {},
+    readStop: () => {
+      rests++;
+    },
+  };
+  const socket = { bytesRead: 0, _handle: handle };
+  const sips = new Sips(socket as unknown as Socket, 20, () => {});
+  // A relay far behind whose frames fill a receive buffer of 60,000 bytes whenever there is room.
+  for (let reads = 0; reads < 200; ) {
+    if (handle.reading) {
+      reads++;
+      socket.bytesRead += 60_000;
+      sips.took();
+    }
+    await turn();
+  }
+  sips.end();
+  expect(rests).toBeLessThan(5);
 });
