@@ -156,11 +156,11 @@ export const settings = {
     kind: 'integer',
     group: 'Subscribers',
     env: ['SLIPSTREAM_WORKERS'],
-    defaultShown: "one less than the machine's cores, at most 4",
+    defaultShown: "none for the first 16 subscribers, then one less than the machine's cores, at most 4",
     min: 0,
     max: 64,
     range: '0 to 64',
-    help: 'Threads that serve subscribers. 0: all work in one thread.',
+    help: 'Threads that serve subscribers, from the start on. 0: all work in one thread.',
   },
   'max-subscribers': {
     kind: 'integer',
