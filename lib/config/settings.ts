@@ -227,7 +227,7 @@ export const settings = {
     min: compressionLevels.min,
     max: compressionLevels.max,
     range: `${compressionLevels.min} to ${compressionLevels.max}`,
-    help: 'Compression level. 6 takes four times as long as 5 for a hundredth less. Events that come in bulk are compressed at 2 at most.',
+    help: 'Compression level. 5 makes 3 % less of events, and takes up to four times as long as 2. Events that come in bulk are compressed at 2 at most.',
   },
   compressor: {
     kind: 'choice',

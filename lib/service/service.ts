@@ -44,8 +44,8 @@ import {
 } from './service-log.ts';
 import { workerPlan } from './worker-plan.ts';
 
-/** Newest blocks kept in memory: a minute of the network at 1,000 events a second, both encodings. */
-const tailBytesMax = 48 * 1024 * 1024;
+/** Newest blocks kept in memory, both encodings: half a minute at 500 events a second. Who comes from further back reads LevelDB. */
+const tailBytesMax = 16 * 1024 * 1024;
 /** How long clients get to answer the close frame; less than their part of `stopMs`. */
 const sessionsStopMs = 4_000;
 

@@ -46,7 +46,7 @@ const defaults: Config = {
   stallTimeoutMs: 60_000,
   trustedProxies: [],
   zstdDictionaryPaths: [],
-  zstdLevel: 5,
+  zstdLevel: 2,
   compressor: 'auto',
   logLevel: 'info',
   logFormat: 'auto',
