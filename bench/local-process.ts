@@ -53,11 +53,6 @@ export class LocalProcess {
     return this.#statusBytes('RssAnon');
   }
 
-  /** Memory of its own that is resident now, mapped files left out, in bytes. */
-  anonymousBytes(): number {
-    return this.#statusBytes('RssAnon');
-  }
-
   /** Memory that is resident now, in bytes. */
   rssBytes(): number {
     return this.#statusBytes('VmRSS');
