@@ -9,6 +9,7 @@ import { ingestFigures } from './figure-ingest.ts';
 import { isolationFigures } from './figure-isolation.ts';
 import { memoryFigures } from './figure-memory.ts';
 import { ratioFigures } from './figure-ratio.ts';
+import { realRateFigures } from './figure-real-rate.ts';
 import { replayFigures } from './figure-replay.ts';
 import { sparseFigures } from './figure-sparse.ts';
 import { stageFigures } from './figure-stages.ts';
@@ -27,6 +28,7 @@ const groups = [
   { name: 'ingest', about: 'relay to log, events a second', run: ingestFigures },
   { name: 'replay', about: 'a whole log to one reader', run: replayFigures },
   { name: 'sparse', about: 'a log to readers of very little, and its size', run: sparseFigures },
+  { name: 'real-rate', about: 'what 500 events a second cost, and 12 subscribers', run: realRateFigures },
   { name: 'fanout', about: 'live events to 100 and 1,000 subscribers', run: fanoutFigures },
   { name: 'wires', about: 'the second wire beside our first one', run: wireFigures },
   { name: 'sustained', about: 'the highest rate for 1,000 subscribers', run: sustainedFigures },
@@ -50,7 +52,7 @@ usage: npm run bench -- [flags]
   --list               name the figures
   --help               this text
 
-another server of the v1 wire, beside ours in the figures fanout, sustained and replay
+another server of the v1 wire, beside ours in the figures real-rate, fanout, sustained and replay
 
   --peer URL           ws://HOST:PORT[/subscribe]; it runs already, or is started while this waits for it
   --peer-pid N         its process on this machine: its processor time and memory are measured too

@@ -1,5 +1,5 @@
 // The daemon as a process: a service up, signals and failures turned into an exit code, the stop bounded in time. What it is
-// made of is lib/service/service.ts; flags are read by cmd/slipstream.ts.
+// made of is lib/service/service.ts; flags are read by cmd/program.ts.
 
 import { setFlagsFromString } from 'node:v8';
 import type { Config } from '../lib/config/config.ts';

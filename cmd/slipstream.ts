@@ -1,55 +1,9 @@
 #!/usr/bin/env node
-// The program's shell: the daemon's flags and the commands beside it in, an exit code out. 0 is an orderly end, 1 a failure
-// at work, 2 something to correct in flags or settings.
+// What starts the program, program.ts: as a process that is set up for the daemon, where it is the daemon.
 
-import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
-import { fromGoFlags } from '../lib/config/command-line.ts';
-import { configOf } from '../lib/config/config.ts';
-import { type GivenTexts, settingsCommand } from '../lib/config/setting-sources.ts';
-import { UsageError } from '../lib/errors.ts';
-import { exitCodeOf } from './command/exit-code.ts';
-import { refuseFlagsOfNpm } from './command/npm-flags.ts';
-import { demoCommand } from './demo.ts';
-import { dictionariesCommand } from './dictionaries.ts';
-import { inspectCommand } from './inspect.ts';
-import { tailCommand } from './tail.ts';
-import { trainCommand } from './train-dictionary.ts';
-import { verifyCommand } from './verify.ts';
+import { leanProcess } from './lean-process.ts';
 
-/** How long an address is tried by fetch and WebSocket, which take no such option; as for relays (lib/upstream/limits.ts). */
-setDefaultAutoSelectFamilyAttemptTimeout(2_000);
-
-const flags: GivenTexts = new Map();
-let name = 'slipstream';
-const program = settingsCommand(flags)
-  .enablePositionalOptions()
-  .hook('preSubcommand', (_, command) => {
-    if (flags.size > 0) {
-      const message = `"${command.name()}" goes before its flags, which are not the daemon's`;
-      throw new UsageError('CONFIG_UNEXPECTED_ARGUMENT', message);
-    }
-    name = command.name();
-  })
-  .action(async () => {
-    const config = configOf(flags, process.env);
-    // Not before: it is most of what is loaded, and the other commands do without.
-    const { runDaemon } = await import('./daemon.ts');
-    await runDaemon(config);
-  });
-for (const command of [
-  tailCommand(),
-  demoCommand(),
-  inspectCommand(),
-  dictionariesCommand(),
-  trainCommand(),
-  verifyCommand(),
-])
-  program.addCommand(command);
-
-try {
-  const argv = fromGoFlags(program, process.argv.slice(2));
-  refuseFlagsOfNpm(program.commands.find((command) => command.name() === argv[0]) ?? program, process.env);
-  await program.parseAsync(argv, { from: 'user' });
-} catch (error) {
-  process.exitCode = exitCodeOf(error, name);
-}
+// Before the program is loaded, which is most of a start. The daemon has no word before its flags, the commands have one.
+const [word = ''] = process.argv.slice(2);
+if (word === '' || /^-(?!-?(?:h|help|V|version)$)/.test(word)) leanProcess();
+await import('./program.ts');

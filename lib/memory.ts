@@ -50,6 +50,12 @@ const youngBytesMax = 96 * 1024 * 1024;
 
 let heapLimitBytes: number | undefined;
 
+/** Three times a semi-space, if that is set. */
+function youngBytes(): number {
+  const flag = process.execArgv.findLast((text) => /^--max[-_]semi[-_]space[-_]size=\d+$/.test(text));
+  return flag === undefined ? youngBytesMax : 3 * 2 ** 20 * Number(flag.slice(flag.indexOf('=') + 1));
+}
+
 /** The heap without its youngest objects, and the limit at which V8 ends the thread. A few microseconds. */
 export function heapUse(): Use {
   let usedBytes = 0;
@@ -62,7 +68,7 @@ export function heapUse(): Use {
 
 function readHeapLimit(): number {
   const { heap_size_limit } = getHeapStatistics();
-  return Math.max(heap_size_limit - youngBytesMax, heap_size_limit / 4);
+  return Math.max(heap_size_limit - youngBytes(), heap_size_limit / 4);
 }
 
 export function threadMemory(): ThreadMemory {

@@ -15,12 +15,12 @@ import type { Dictionary } from './dictionary.ts';
  *     wasm        0.459    0.454    0.456    0.454    0.445    0.443
  *     µs          10       11       14       18       24       33
  *
- * The default is where the ratio stops falling for the time: 6 costs four times as much for a hundredth, and with a
- * dictionary that fits the events it is no better at all. Next to 2 it saves 3 % of what every subscriber is sent, for
- * 0.6 % of a core at 1,000 events a second. When events come in bulk that does not hold: blocks of many are compressed at
- * level `fast` at most, which costs a quarter, so that catching up is as quick as it can be.
+ * At the network's rate an event finds the processor's caches full of other things, and level 5, whose tables take 1.3 MiB, was a
+ * seventh of all that 500 events a second cost (9 of 63 ms); 2 is a third of that, for 3 % more bytes to compressed subscribers. Above
+ * 5, 6 costs four times as much for a hundredth. When events come in bulk a higher level is not kept up with: blocks of many are
+ * compressed at level `fast` at most.
  */
-export const compressionLevels = { min: 1, max: 6, default: 5, fast: 2 } as const;
+export const compressionLevels = { min: 1, max: 6, default: 2, fast: 2 } as const;
 
 /** Bits of the largest window of a zstd frame: 128 KiB, what a v1 client may have sized its decoder for. */
 export const windowLogMax = 17;

@@ -27,6 +27,8 @@ export interface Config {
   readonly relayUrls: readonly string[];
   /** Upstream sequence to start after, in place of the stored one. */
   readonly overrideRelayCursor: number | undefined;
+  /** How long events gather before they are stored and sent together, in milliseconds. */
+  readonly windowMs: number;
   readonly listen: ListenAddress;
   readonly metricsListen: ListenAddress;
   /** The operator's own page, which the status page links to. */
@@ -171,6 +173,7 @@ function toConfig(values: SettingValues, notices: readonly string[]): Config {
   return {
     relayUrls: values['ws-url'],
     overrideRelayCursor: cursor < 0 ? undefined : cursor,
+    windowMs: values.window,
     listen: values['listen-addr'],
     metricsListen: values['metrics-listen-addr'],
     aboutUrl: values['about-url'],

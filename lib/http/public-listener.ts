@@ -106,6 +106,7 @@ export class PublicListener {
   acceptsFailed = 0;
   readonly #routes: Routes;
   readonly #server: Server;
+  #closed: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(options: PublicListenerOptions) {
@@ -164,6 +165,12 @@ export class PublicListener {
     return bound;
   }
 
+  /** Takes no more connections; those that there are go on. Resolves when they are gone. */
+  close(): Promise<void> {
+    this.#closed ??= new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    return this.#closed;
+  }
+
   /**
    * Stops accepting at once and ends every session (close 1001, or the end of its answer). Resolves when all connections
    * are gone; those left after `deadlineMs` are destroyed. Further calls wait for the first.
@@ -174,7 +181,7 @@ export class PublicListener {
   }
 
   async #stop(deadlineMs: number): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closed = this.close();
     const sessionsGone = this.sessions.stop();
     const deadline = setTimeout(() => this.connections.destroy(), deadlineMs);
     await closed;

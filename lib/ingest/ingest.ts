@@ -17,11 +17,8 @@ import type { PlaceSearch } from './place-search.ts';
 import type { RelayOutcome, RelayPosition } from './relay-position.ts';
 import { RelayPositions } from './relay-positions.ts';
 
-/**
- * Shortest time from one block to the next, and so the longest wait of an event for company. An event that comes after
- * a pause does not wait at all; while the log writes, the next block simply gathers.
- */
-const windowMs = 4;
+/** The shortest timer of Node, and what the rest of a burst takes to arrive. */
+const timerMs = 1;
 /** How long a newer upstream position without events may stay unstored; as v1's cursor interval. */
 const positionWindowMs = 5_000;
 /** Frames of which the time of one is read, beside the last of each block. */
@@ -34,6 +31,11 @@ export interface IngestOptions extends BlockQueueOptions {
   readonly compressor: EventCompressor;
   readonly totals: IngestTotals;
   readonly link: IngestLink;
+  /**
+   * Shortest time from one block to the next, and so the longest wait of an event for company. An event that comes after
+   * a pause does not wait at all; while the log writes, the next block simply gathers.
+   */
+  readonly windowMs: number;
 }
 
 /** How storing goes. */
@@ -163,6 +165,13 @@ export class Ingest {
     else this.#takeNumbered(frame, relay);
   }
 
+  /** What has come was taken, and the relay is not read for a while: there is nothing to wait for. */
+  caughtUp(): void {
+    if (this.#stopped || this.#builder.count === 0) return;
+    // Unless the block before was not the last sip's: then the timer ends the window.
+    if (performance.now() >= this.#sealedAtMs + this.#options.windowMs - timerMs) this.#onWindow();
+  }
+
   /** A message of the relay cannot be used, as a whole. @param seq below 0 when it has none. */
   drop(reason: IngestDropReason, relay: Relay, seq = -1): void {
     if (this.#stopped) return;
@@ -237,12 +246,13 @@ export class Ingest {
     if (this.#builder.isEmpty) return;
     clearTimeout(this.#timer);
     this.#timerIsWindow = hasEvents;
-    // A millisecond is the shortest timer of Node, and what the rest of a burst takes to arrive.
-    const ms = hasEvents ? Math.max(1, this.#sealedAtMs + windowMs - performance.now()) : positionWindowMs;
+    const windowMs = Math.max(timerMs, this.#sealedAtMs + this.#options.windowMs - performance.now());
+    const ms = hasEvents ? windowMs : positionWindowMs;
     this.#timer = setTimeout(this.#onWindow, ms);
   }
 
   readonly #onWindow = (): void => {
+    clearTimeout(this.#timer);
     this.#timer = undefined;
     if (!this.#queue.isStoring) this.#seal();
     else this.#windowOver = true;

@@ -113,6 +113,10 @@ export class RelayLink implements UpstreamHandler, IngestLink {
     this.ingest.drop('not_a_frame', relay);
   }
 
+  caughtUp(): void {
+    this.ingest.caughtUp();
+  }
+
   disconnected(relay: Relay, reason: DisconnectReason, detail: string, retryInMs: number): void {
     const message =
       this.relay === undefined ? 'cannot reach the relay' : 'the connection to the relay has ended';

@@ -32,6 +32,9 @@ const probeBytes = 32 * 1024 * 1024;
 const probeName = 'space-probe';
 const probeIntervalMs = 1000;
 
+/** Of blocks of tables: values are larger than those, and are read once by each replay, so that more would hold what nobody asks for. */
+const cacheBytes = 2 * 1024 * 1024;
+
 /** Before all keys of a log. */
 const noKey = Buffer.from([0]);
 
@@ -95,6 +98,7 @@ export async function openDatabase(
     valueEncoding: 'view',
     writeBufferSize: writeBufferBytes,
     maxFileSize: tableBytes,
+    cacheSize: cacheBytes,
     ...(tablesMax === undefined ? {} : { maxOpenFiles: tablesMax }),
     // Payloads are zstd already, or are about to be rewritten: snappy would only cost time.
     compression: false,

@@ -1,6 +1,5 @@
 // The embedded event log. Full blocks go to the block store. Small ones, the usual case at the network's rate, go to the
-// journal; when enough have gathered they are compacted into one, which moves to the store in the background. Callers do
-// not see which of the two holds an event: readers ask memory first, then here.
+// journal; when enough have gathered they are compacted into one, which moves to the store in the background. Callers do not see which.
 
 import { CodedError } from '../errors.ts';
 import type { CoverageReason } from '../event/coverage.ts';
@@ -68,16 +67,11 @@ export class LevelLog implements EventLog {
     this.#manifests = new ManifestWatch(options.dataDir, options.manifestBytesMax);
     this.#journal = journal;
     this.#store = store;
-    this.#view = new LogView(
-      store.didHashKey,
-      options.tailBytesMax,
-      store.stored,
-      uncompacted,
-      opened.coverage,
-    );
+    const { didHashKey, stored } = store;
+    this.#view = new LogView(didHashKey, options.tailBytesMax, stored, uncompacted, opened.coverage);
     if (lostBlocks > 0) this.#coverageIntake.count('log_cut');
-    for (const { reason } of opened.coverage.rows)
-      if (reason === 'log_damaged') this.#coverageIntake.count(reason);
+    const damaged = opened.coverage.rows.filter(({ reason }) => reason === 'log_damaged');
+    this.#coverageIntake.count('log_damaged', damaged.length);
     this.#finder = new RecordFinder(this.#view);
     this.#positions = positionsOf(opened) ?? new Map();
   }
@@ -194,6 +188,11 @@ export class LevelLog implements EventLog {
     return this.#recovering;
   }
 
+  /** Runs `work` while nothing changes. Not to be called while an append is under way, or begins. */
+  whileStill(work: () => Promise<void>): Promise<void> {
+    return this.#startAgain(() => this.#still().then(work));
+  }
+
   read(timeUs: number, encoding: SliceEncoding, bytesMax: number, filter?: ReadFilter): Promise<ReadResult> {
     return this.#view.read(timeUs, encoding, bytesMax, filter);
   }
@@ -274,13 +273,11 @@ export class LevelLog implements EventLog {
   /** Opens the databases again because of what LevelDB has noted of its tables, if there is room for it. */
   async #renew(): Promise<void> {
     this.#isReopenDue = false;
-    if (this.tables.isMendingDue) {
-      // All that the journal has goes to the store, as far as that can be: what it follows may be lost.
-      await this.#compactAll();
-      return this.#reopen();
-    }
-    if (!(await hasSpace(this.#options.dataDir))) return;
-    await this.flush(); // Else the opening would write it, while readers wait.
+    // What the journal has goes to the store, as far as that can be: what it follows may be lost. Without damage it is written to
+    // tables, or the opening would do it while readers wait.
+    if (this.tables.isMendingDue) await this.#compactAll();
+    else if (await hasSpace(this.#options.dataDir)) await this.flush();
+    else return;
     await this.#reopen();
   }
 
@@ -294,8 +291,7 @@ export class LevelLog implements EventLog {
    * GiB that is stored, 10 more.
    */
   async #reopen(): Promise<void> {
-    await this.#compaction;
-    await this.#trimming?.catch(() => undefined);
+    await this.#still();
     this.#view.suspend();
     await this.#options.follower?.suspend();
     await this.#journal.close();
@@ -313,6 +309,11 @@ export class LevelLog implements EventLog {
     this.#broken = undefined;
     this.#manifests.opened();
     await this.#options.follower?.resume();
+  }
+
+  async #still(): Promise<void> {
+    await this.#compaction;
+    await this.#trimming?.catch(() => undefined);
   }
 
   async #compactAll(): Promise<void> {

@@ -40,8 +40,8 @@ export function limitsOf(retentionBytes: number): LogLimits {
     deletedBytesMax: part(16, 1 * MiB, 256 * MiB),
     journalDeletedBytesMax: part(32, 2 * MiB, 32 * MiB),
     uncompactedBytesMax: part(32, 2 * MiB, 64 * MiB),
-    storeBufferBytes: part(64, 1 * MiB, 16 * MiB),
-    journalBufferBytes: part(128, 512 * 1024, 8 * MiB),
+    storeBufferBytes: part(64, 1 * MiB, 4 * MiB),
+    journalBufferBytes: part(128, 512 * 1024, 4 * MiB),
     tableBytes: part(512, 1 * MiB, 2 * MiB),
   };
 }

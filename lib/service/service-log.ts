@@ -99,3 +99,8 @@ export function logStall(logger: Logger, why: CodedError | undefined): void {
   if (why === undefined) logger.info({}, 'the log continues');
   else logger.error({ code: why.code }, `ingest waits: ${why.message}`);
 }
+
+/** More subscribers than the main thread serves with ease. */
+export function logGrown(logger: Logger, workers: number): void {
+  logger.info({ workers }, 'new subscribers are served by worker threads from now on');
+}

@@ -20,6 +20,7 @@ import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelays, type Relay } from '../upstream/relay-url.ts';
 import { type Codec, dictionaryPathsOf, openCodec } from '../worker/codec.ts';
+import { GrowingDelivery } from '../worker/growing-delivery.ts';
 import {
   type Delivery,
   readsMax,
@@ -32,6 +33,7 @@ import { AgeCut, Retention } from './retention.ts';
 import {
   logDamage,
   logFewFiles,
+  logGrown,
   logIncomplete,
   logLostBlocks,
   logStall,
@@ -40,10 +42,10 @@ import {
   type Started,
   stopMs,
 } from './service-log.ts';
-import { usualWorkers } from './usual-workers.ts';
+import { workerPlan } from './worker-plan.ts';
 
-/** Newest blocks kept in memory: a minute of the network at 1,000 events a second, both encodings. */
-const tailBytesMax = 48 * 1024 * 1024;
+/** Newest blocks kept in memory, both encodings: half a minute at 500 events a second. Who comes from further back reads LevelDB. */
+const tailBytesMax = 16 * 1024 * 1024;
 /** How long clients get to answer the close frame; less than their part of `stopMs`. */
 const sessionsStopMs = 4_000;
 
@@ -150,7 +152,7 @@ type Opened = (() => Promise<void>)[];
 
 /** Builds the stages, from the log to the relay's link. Nothing listens yet, and no relay is connected. */
 async function assemble(config: Config, logger: Repeats, opened: Opened, timing: Timing): Promise<Parts> {
-  const { overrideRelayCursor, retentionMs } = config;
+  const { overrideRelayCursor, retentionMs, windowMs } = config;
   const version = packageVersion();
   const failure = Promise.withResolvers<unknown>();
   const failed = failure.resolve;
@@ -164,7 +166,9 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
 
   const relays = parseRelays(config.relayUrls);
   const totals = new IngestTotals();
-  const link = new RelayLink({ relays, userAgent: `slipstream/${version}`, totals, logger, timing });
+  const userAgent = `slipstream/${version}`;
+  // Frames come as often as blocks are made of them.
+  const link = new RelayLink({ relays, userAgent, totals, logger, timing: { restMs: windowMs, ...timing } });
   // Its calls come once the upstream has started, when the link and the monitor are there.
   link.ingest = new Ingest({
     log,
@@ -177,6 +181,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
       return delivery.publish(block);
     },
     link,
+    windowMs,
     written: (seconds) => monitor.written(seconds),
     stalled: (why) => logStall(logger, why),
     failed,
@@ -234,8 +239,9 @@ async function openLog(
   failed: (error: unknown) => void,
 ): Promise<{ log: LevelLog; delivery: Delivery; workers: number; time: TrustedTime }> {
   const { dataDir, retentionBytes, fsync, subscribersPerAddressMax, maxSubRate } = config;
-  const workers = config.workers ?? usualWorkers();
-  const files = shareOpenFiles(openFilesMax(), Math.max(1, workers), config.subscribersMax);
+  const { workers, grows } = workerPlan(config.workers);
+  const listeners = grows ? workers + 1 : Math.max(1, workers);
+  const files = shareOpenFiles(openFilesMax(), listeners, config.subscribersMax);
   const { subscribersMax, tablesMax, plainSocketsMax } = files;
   if (subscribersMax < config.subscribersMax) logFewFiles(logger, subscribersMax);
   const wanted = { wantedDidsMax: wantedDidsPerAddressMax };
@@ -252,6 +258,7 @@ async function openLog(
           tailBytesMax,
           addresses,
           plainSocketsMax,
+          sharesPort: grows,
           writeLog,
           failed,
         });
@@ -261,8 +268,8 @@ async function openLog(
     fsync,
     tablesMax,
     compressor: codec.compressor,
-    // With workers nobody reads in this thread.
-    tailBytesMax: pool === undefined ? tailBytesMax : 0,
+    // With workers from the start nobody reads in this thread.
+    tailBytesMax: pool === undefined || grows ? tailBytesMax : 0,
     onDamage: (damage) => logDamage(logger, damage),
     onLongCheck: (bytes) =>
       logger.info(
@@ -274,12 +281,17 @@ async function openLog(
   opened.push(() => log.close());
   logLostBlocks(log, logger);
   const time = new TrustedTime(log.lastTimeUs, watch.report);
-  if (pool === undefined) {
+  if (pool === undefined || grows) {
     const shared = { config, log, codec, addresses, time: time.memory };
-    const server = new SubscriberServer({ ...shared, readsMax, plainSocketsMax, listeners: 1, writeLog });
-    return { log, delivery: server, workers, time };
+    const own = new SubscriberServer({ ...shared, readsMax, plainSocketsMax, listeners, writeLog });
+    if (pool === undefined) return { log, delivery: own, workers, time };
+    opened.push(() => pool.terminate());
+    const grown = (): void => logGrown(logger, workers);
+    const delivery = new GrowingDelivery({ own, pool, log, time: time.memory, grown, failed });
+    return { log, delivery, workers: 0, time };
   }
   opened.push(() => pool.terminate());
-  await pool.start(log, time.memory);
+  await pool.load(log, time.memory);
+  await pool.follow();
   return { log, delivery: pool, workers, time };
 }

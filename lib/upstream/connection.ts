@@ -22,6 +22,7 @@ import {
 } from './limits.ts';
 import { RelayLiveness } from './relay-liveness.ts';
 import type { Relay } from './relay-url.ts';
+import { Sips } from './sips.ts';
 
 const closedByUs = 1000;
 
@@ -35,6 +36,8 @@ export interface FrameSink {
   frame(bytes: Uint8Array, relay: Relay): void;
   /** A text message. Its content is dropped. */
   notAFrame(relay: Relay): void;
+  /** What the relay had sent so far has been handed on. The next frames come a rest later, together, or when there are some. */
+  caughtUp(): void;
 }
 
 /** What its owner learns of a connection. */
@@ -72,6 +75,7 @@ export class Connection {
   readonly #handshakeTimer: NodeJS.Timeout;
   #pingTimer: NodeJS.Timeout | undefined;
   #socket: Socket | undefined;
+  #sips: Sips | undefined;
   #paused: boolean;
   #frames = 0;
   /** Pings and pongs inside the message that has begun. */
@@ -136,6 +140,7 @@ export class Connection {
       }
       ws.close(closedByUs);
       // The answer to our close frame is behind what we did not read.
+      this.#sips?.end();
       ws.resume();
     });
   }
@@ -160,6 +165,7 @@ export class Connection {
         return;
       }
       this.#frames++;
+      this.#sips?.took();
       // Always one Buffer: that is ws' default binaryType.
       sink.frame(data as Buffer, relay);
     });
@@ -187,6 +193,8 @@ export class Connection {
     if (this.#over) return;
     this.#opened = true;
     clearTimeout(this.#handshakeTimer);
+    const { timing, sink } = this.#options;
+    if (this.#socket !== undefined) this.#sips = new Sips(this.#socket, timing.restMs, () => sink.caughtUp());
     if (this.#paused) this.#ws.pause();
     this.#pingTimer = setInterval(() => {
       // An event loop that was held up finds the timer due before it has read its sockets: judge after that.
@@ -219,6 +227,7 @@ export class Connection {
     this.#over = true;
     clearTimeout(this.#handshakeTimer);
     clearInterval(this.#pingTimer);
+    this.#sips?.end();
   }
 }
 

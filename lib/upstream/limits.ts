@@ -47,6 +47,8 @@ export interface Timing extends BackoffLimits {
   readonly closeTimeoutMs: number;
   /** Life of a connection with frames on it from which on the back-off starts over. */
   readonly deliveringAfterMs: number;
+  /** How long the socket is not read once what had come was, so that frames come together (sips.ts); 0: not at all. */
+  readonly restMs: number;
 }
 
 /** What a daemon runs with. */
@@ -55,6 +57,7 @@ export const defaultTiming: Timing = {
   pingIntervalMs: 30_000,
   closeTimeoutMs: 2_000,
   deliveringAfterMs: 5_000,
+  restMs: 0,
   retryMinMs: 100,
   retryFirstMs: 500,
   retryMaxMs: 30_000,

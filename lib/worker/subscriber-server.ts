@@ -116,6 +116,16 @@ export class SubscriberServer implements Delivery {
     return this.#listener.listen(address, isShared);
   }
 
+  /** Subscribers that receive, or will. */
+  get subscribers(): number {
+    return this.#listener.sessions.members.size;
+  }
+
+  /** Leaves new connections to others that listen there. */
+  close(): void {
+    void this.#listener.close();
+  }
+
   publish(block: Block): undefined {
     this.#fanout.publish([block]);
   }

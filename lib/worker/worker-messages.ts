@@ -21,7 +21,6 @@ export interface WorkerStart {
   readonly tailBytesMax: number;
   /** Reads of the log at a time. */
   readonly readsMax: number;
-  readonly log: ReplicaStart;
   /** Memory of the `AddressTable`. */
   readonly addresses: SharedArrayBuffer;
   readonly plainSocketsMax: number;
@@ -45,6 +44,8 @@ export type Tell =
 
 /** Asked of a worker, and what it answers with. */
 export interface Asks {
+  /** The first: opens the log, from which on it is told of changes. */
+  follow: { readonly ask: { readonly log: ReplicaStart }; readonly answer: undefined };
   suspend: { readonly ask: object; readonly answer: undefined };
   resume: { readonly ask: { readonly log: ReplicaStart }; readonly answer: undefined };
   listen: {
@@ -66,7 +67,7 @@ export type Failure = Pick<CodedError, 'code' | 'message' | 'retryable' | 'exitC
 
 /** What a worker says. */
 export type FromWorker =
-  /** It is ready for asks. */
+  /** Everything is loaded: it waits for `follow`. */
   | { readonly kind: 'ready' }
   | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
   | ({ readonly kind: 'failure'; readonly id: number } & Failure)

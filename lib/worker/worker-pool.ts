@@ -50,6 +50,8 @@ export interface WorkerPoolOptions {
   readonly addresses: SharedArrayBuffer;
   /** Connections of each worker that are no subscribers (yet). */
   readonly plainSocketsMax: number;
+  /** Whether the main thread listens there too. */
+  readonly sharesPort: boolean;
   readonly writeLog: (entry: ServerLogEntry) => void;
   /** Called with the error of a worker that ended by itself, or WORKER_ENDED when it had none. Once for each. */
   readonly failed: (error: unknown) => void;
@@ -60,6 +62,8 @@ export class WorkerPool implements Delivery, LogFollower {
   readonly #options: WorkerPoolOptions;
   readonly #takenBytes: BigInt64Array;
   #sentBytes = 0;
+  #loaded: Member[] = [];
+  /** Those that follow the log. */
   #members: Member[] = [];
   #looking: NodeJS.Timeout | undefined;
   #log: LevelLog | undefined;
@@ -69,31 +73,45 @@ export class WorkerPool implements Delivery, LogFollower {
     this.#takenBytes = new BigInt64Array(new SharedArrayBuffer(8 * options.workers));
   }
 
+  get workers(): number {
+    return this.#options.workers;
+  }
+
+  /** Whether the workers follow the log. */
+  get isFollowing(): boolean {
+    return this.#members.length > 0;
+  }
+
   /**
-   * Starts the workers on a log that has this pool as its follower and takes no blocks yet.
+   * Starts the threads: it takes half a second and more. They know no log until {@link follow}.
    * @param time memory of the `TrustedTime`.
    */
-  async start(log: LevelLog, time: SharedArrayBuffer): Promise<void> {
+  async load(log: LevelLog, time: SharedArrayBuffer): Promise<void> {
     this.#log = log;
     const { config, compressor, workers, tailBytesMax, writeLog, failed } = this.#options;
     const { addresses, plainSocketsMax } = this.#options;
-    this.#members = Array.from({ length: workers }, (_, index) => {
+    this.#loaded = Array.from({ length: workers }, (_, index) => {
       const start: WorkerStart = {
         config,
         compressor,
         tailBytesMax: Math.ceil(tailBytesMax / workers),
         readsMax: Math.max(1, Math.floor(readsMax / workers)),
-        log: log.replicaStart,
         addresses,
         plainSocketsMax,
-        listeners: workers,
+        listeners: workers + (this.#options.sharesPort ? 1 : 0),
         time,
         takenBytes: this.#takenBytes,
         index,
       };
       return new Member(start, writeLog, failed, (table) => log.tables.distrust(table));
     });
-    await Promise.all(this.#members.map((member) => member.ready));
+    await Promise.all(this.#loaded.map((member) => member.ready));
+  }
+
+  /** From now on they follow the log, which has this pool as its follower and must not change until this resolves. */
+  async follow(): Promise<void> {
+    this.#members = this.#loaded;
+    await this.#askAll('follow', { log: (this.#log as LevelLog).replicaStart });
     this.#looking = setInterval(() => {
       for (const member of this.#members) member.look();
     }, lookMs).unref();
@@ -101,14 +119,15 @@ export class WorkerPool implements Delivery, LogFollower {
 
   async listen(address: ListenAddress): Promise<ListenAddress> {
     const [first, ...others] = this.#members;
-    const isShared = others.length > 0;
-    if (isShared) await probe(address);
+    const isShared = others.length > 0 || this.#options.sharesPort;
+    if (isShared && !this.#options.sharesPort) await probe(address);
     const bound = await first.ask('listen', { address, isShared });
     for (const member of others) await member.ask('listen', { address: bound, isShared });
     return bound;
   }
 
   publish(block: Block): Promise<void> | undefined {
+    if (!this.isFollowing) return undefined;
     this.#sentBytes += blockBytesOf(block);
     this.#tell({ kind: 'block', block });
     return this.#behindBytes > behindBytesMax ? this.#waitForWorkers() : undefined;
@@ -130,10 +149,11 @@ export class WorkerPool implements Delivery, LogFollower {
   /** Ends the workers at once. */
   async terminate(): Promise<void> {
     clearInterval(this.#looking);
-    await Promise.all(this.#members.map((member) => member.terminate()));
+    await Promise.all(this.#loaded.map((member) => member.terminate()));
   }
 
   compacted(compacted: Block, count: number): void {
+    if (!this.isFollowing) return;
     this.#sentBytes += blockBytesOf(compacted);
     this.#tell({ kind: 'compacted', compacted, count });
   }
@@ -306,7 +326,7 @@ function hangsError(seconds: number): CodedError {
  * Binds the address and closes it again. Threads share a port with all that allow it, also with another daemon: only a
  * socket that shares nothing finds out whether it is free. Throws HTTP_LISTEN_FAILED.
  */
-async function probe(address: ListenAddress): Promise<void> {
+export async function probe(address: ListenAddress): Promise<void> {
   if (address.port === 0) return;
   const server = createServer();
   await bind(server, address);

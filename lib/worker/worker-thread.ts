@@ -23,7 +23,6 @@ class WorkerThread {
     this.#start = start;
     this.#replica = replica;
     this.#server = server;
-    port.on('message', (message: Tell | Ask) => this.take(message));
   }
 
   /** Takes a message and all that wait behind it: a thread that is behind sends several blocks with one write. */
@@ -77,6 +76,9 @@ class WorkerThread {
 
   async #do(ask: Ask): Promise<Asks[AskKind]['answer']> {
     switch (ask.kind) {
+      case 'follow':
+        // It has been done: see run().
+        return;
       case 'suspend':
         await this.#replica.suspend();
         return;
@@ -115,11 +117,24 @@ function send(port: MessagePort, message: FromWorker): void {
   port.postMessage(message);
 }
 
+/** Resolves with the replica's start once there is one; what comes behind it waits in `later`. */
+async function told(port: MessagePort, later: (Tell | Ask)[]): Promise<Extract<Ask, { kind: 'follow' }>> {
+  const first = Promise.withResolvers<Tell | Ask>();
+  port.on('message', (message: Tell | Ask) => {
+    later.push(message);
+    first.resolve(message);
+  });
+  send(port, { kind: 'ready' });
+  return (await first.promise) as Extract<Ask, { kind: 'follow' }>;
+}
+
 async function run(port: MessagePort, start: WorkerStart): Promise<void> {
   const { config, addresses, plainSocketsMax, listeners, time, readsMax, tailBytesMax } = start;
   const codec = await openCodec(config, (dictionary) =>
     openChosen(start.compressor, dictionary, config.zstdLevel),
   );
+  const messages: (Tell | Ask)[] = [];
+  const { log } = await told(port, messages);
   const replica = await LogReplica.open(
     {
       dataDir: config.dataDir,
@@ -128,7 +143,7 @@ async function run(port: MessagePort, start: WorkerStart): Promise<void> {
       catchUp: () => worker.take(),
       damaged: (table) => send(port, { kind: 'damaged', table }),
     },
-    start.log,
+    log,
   );
   const writeLog = (entry: ServerLogEntry): void => send(port, { kind: 'log', entry });
   const server = new SubscriberServer({
@@ -143,7 +158,9 @@ async function run(port: MessagePort, start: WorkerStart): Promise<void> {
     writeLog,
   });
   const worker = new WorkerThread(port, start, replica, server);
-  send(port, { kind: 'ready' });
+  port.removeAllListeners('message');
+  port.on('message', (message: Tell | Ask) => worker.take(message));
+  for (const message of messages) worker.take(message);
 }
 
 const port = parentPort as MessagePort;

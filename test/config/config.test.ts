@@ -31,6 +31,7 @@ function failureOf(argv: string[], env: Environment = {}): string {
 const defaults: Config = {
   relayUrls: ['wss://bsky.network'],
   overrideRelayCursor: undefined,
+  windowMs: 16,
   listen: { host: undefined, port: 6008 },
   metricsListen: { host: undefined, port: 6009 },
   aboutUrl: undefined,
@@ -45,7 +46,7 @@ const defaults: Config = {
   stallTimeoutMs: 60_000,
   trustedProxies: [],
   zstdDictionaryPaths: [],
-  zstdLevel: 5,
+  zstdLevel: 2,
   compressor: 'auto',
   logLevel: 'info',
   logFormat: 'auto',

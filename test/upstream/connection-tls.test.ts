@@ -49,7 +49,7 @@ test.skipIf(identity === undefined)('frames and pings over TLS, then silence', a
       pings++;
       recorder.poke();
     };
-    makeUpstream([server.relay], recorder, { timing: { pingIntervalMs: 40 } }).start();
+    makeUpstream([server.relay], recorder, { timing: { pingIntervalMs: 40, restMs: 5 } }).start();
     await recorder.until('a frame and five pings', () => recorder.frameCount === 1 && pings === 5);
     expect(recorder.disconnects).toEqual([]);
     server.mute();

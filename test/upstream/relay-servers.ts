@@ -36,6 +36,8 @@ export class Recorder implements UpstreamHandler {
   frameCount = 0;
   frameBytes = 0;
   texts = 0;
+  /** Calls of `caughtUp`. */
+  catches = 0;
   keepFrames = true;
   onFrame: ((bytes: Uint8Array, relay: Relay) => void) | undefined;
   onConnected: (() => void) | undefined;
@@ -62,6 +64,11 @@ export class Recorder implements UpstreamHandler {
 
   notAFrame(): void {
     this.texts++;
+    this.#check();
+  }
+
+  caughtUp(): void {
+    this.catches++;
     this.#check();
   }
 

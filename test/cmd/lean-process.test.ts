@@ -1,0 +1,56 @@
+// The daemon's process begins anew with what can only be told to one that begins: once, as the same process. What is set by hand stays.
+
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+const program = resolve(import.meta.dirname, '../../cmd/slipstream.ts');
+
+let dataDir: string;
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'slipstream-lean-'));
+});
+afterEach(() => rm(dataDir, { recursive: true }));
+
+/** Arguments of the daemon's process, and its variables, once it has started. */
+async function startedWith(own: readonly string[], env: NodeJS.ProcessEnv): Promise<[string[], string[]]> {
+  // Nobody listens there.
+  const flags = ['--ws-url', 'ws://127.0.0.1:9', '--data-dir', dataDir, '--log-format', 'json'];
+  const addresses = ['--listen-addr', '127.0.0.1:0', '--metrics-listen-addr', '127.0.0.1:0'];
+  const child = spawn(process.execPath, [...own, program, ...flags, ...addresses], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (!line.includes('"msg":"started"')) continue;
+      const read = (what: string): string[] =>
+        readFileSync(`/proc/${child.pid}/${what}`, 'latin1').split('\0');
+      return [read('cmdline'), read('environ')];
+    }
+    throw new Error('the daemon has not started');
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+test.runIf(process.platform === 'linux')('the same process begins anew, with its flags', async () => {
+  const { MALLOC_ARENA_MAX: _, ...env } = process.env;
+  const [flags, variables] = await startedWith(['--stack-trace-limit=7'], env);
+  expect(flags.slice(1, 5)).toEqual([
+    '--max-semi-space-size=8',
+    expect.stringMatching(/^--v8-pool-size=[1-4]$/),
+    '--stack-trace-limit=7',
+    program,
+  ]);
+  expect(variables).toContainEqual(expect.stringMatching(/^MALLOC_ARENA_MAX=[1-4]$/));
+});
+
+test.runIf(process.platform === 'linux')('what is set by hand stays as it is', async () => {
+  const [flags] = await startedWith([], { ...process.env, MALLOC_ARENA_MAX: '3' });
+  expect(flags[1]).toBe(program);
+});

@@ -1,0 +1,73 @@
+// Without a number of workers the main thread serves the first subscribers, and workers those that come when there are many: nobody
+// misses an event or gets one twice while they start, and who was there stays.
+
+import { once } from 'node:events';
+import { expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { mainSubscribersMax } from '../../lib/worker/growing-delivery.ts';
+import { FramePool } from '../../simulator/lib/frame-pool.ts';
+import { SyntheticNetwork } from '../../simulator/lib/network.ts';
+import { RelayServer } from '../../simulator/lib/relay-server.ts';
+import { defaultFirstSeq } from '../../simulator/lib/sequence-plan.ts';
+import { Daemon } from '../support/daemon.ts';
+
+/** The `time_us` of all that comes. */
+class Client {
+  readonly times: number[] = [];
+  readonly #socket: WebSocket;
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.on('message', (data) => this.times.push(Number(/"time_us":(\d+)/.exec(`${data}`)?.[1])));
+  }
+
+  static async open(url: string): Promise<Client> {
+    const client = new Client(new WebSocket(url));
+    await once(client.#socket, 'open');
+    return client;
+  }
+
+  get isOpen(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+test('workers start when there are many subscribers, and everybody gets everything once', async () => {
+  const pool = await FramePool.generate(new SyntheticNetwork({ seed: 'growing', accounts: 12 }), 600);
+  const relay = await RelayServer.listen({ source: pool });
+  await using daemon = await Daemon.start(['--ws-url', relay.url]);
+  await expect.poll(() => relay.connections).toBe(1);
+  await relay.publish(50);
+  const first: Client[] = [];
+  for (let at = 0; at < mainSubscribersMax; at++) first.push(await Client.open(`${daemon.url}?cursor=0`));
+  const isGrown = (): boolean => daemon.lines.some((line) => line.includes('by worker threads from now on'));
+  await relay.publish(50);
+  expect(isGrown()).toBe(false);
+  const others: Client[] = [];
+  const goOn = async (): Promise<boolean> => {
+    await relay.publish(5);
+    if (others.length < 40) others.push(await Client.open(`${daemon.url}?cursor=0`));
+    return isGrown();
+  };
+  await expect.poll(goOn, { timeout: 30_000 }).toBe(true);
+  const last: Client[] = [];
+  for (let at = 0; at < 20; at++) last.push(await Client.open(`${daemon.url}?cursor=0`));
+  await relay.publish(100);
+  await expect
+    .poll(() => daemon.metric('slipstream_log_stored_events'))
+    .toBe(pool.firstEventOf(relay.headSeq + 1) - pool.firstEventOf(defaultFirstSeq));
+  const clients = [...first, ...others, ...last];
+  const [{ times }] = first;
+  await expect.poll(() => clients.every((client) => client.times.length === times.length)).toBe(true);
+  expect(times).toEqual([...new Set(times)].sort((a, b) => a - b));
+  for (const client of clients) {
+    expect(client.isOpen).toBe(true);
+    expect(client.times).toEqual(times);
+    client.close();
+  }
+  await relay.close();
+});
