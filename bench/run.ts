@@ -14,6 +14,7 @@ import { replayFigures } from './figure-replay.ts';
 import { sparseFigures } from './figure-sparse.ts';
 import { stageFigures } from './figure-stages.ts';
 import { sustainedFigures } from './figure-sustained.ts';
+import { verifyFigures } from './figure-verify.ts';
 import { wireFigures } from './figure-wires.ts';
 import { workerFigures } from './figure-workers.ts';
 import type { PeerOptions } from './peer.ts';
@@ -24,6 +25,7 @@ import { Session } from './session.ts';
 /** What can be measured, in the order in which it is. */
 const groups = [
   { name: 'stages', about: 'the stages of ingest one by one, in this process', run: stageFigures },
+  { name: 'verify', about: 'the check of a commit, and its stages', run: verifyFigures },
   { name: 'ratio', about: 'size and cost of compressed events, by level and dictionary', run: ratioFigures },
   { name: 'ingest', about: 'relay to log, events a second', run: ingestFigures },
   { name: 'replay', about: 'a whole log to one reader', run: replayFigures },

@@ -15,7 +15,9 @@ import type { Session } from './session.ts';
 
 // Beside the project, where they are, not in it.
 const sharedPath = (name: string): string => fileURLToPath(new URL(`../../shared/${name}`, import.meta.url));
-const recordedFramesPath = sharedPath('corpus/frames.bin');
+export const recordedFramesPath = sharedPath('corpus/frames.bin');
+/** DID documents of their accounts. */
+export const recordedDocumentsPath = sharedPath('corpus/did-docs.json');
 /** The dictionary that clients of Jetstream v1 have; may be absent. */
 export const officialDictionaryPath = sharedPath('dictionaries/v1-1612007021.zdict');
 /** Compresses nothing: for stages before the compressor. */

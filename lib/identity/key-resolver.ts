@@ -33,6 +33,10 @@ const webRequest: RequestLimits = { timeoutMs: 3_000, bytesMax: 64 * 1024, isPub
 const pauseMs = [10_000, 5 * 60_000] as const;
 const attemptsMax = 3;
 
+/** Failures in a row, whoever was asked for, after which the directory is not asked for so long: it is down. */
+const plcFailuresMax = 8;
+const plcDownMs = 30_000;
+
 const plcPattern = /^did:plc:[a-z2-7]{24}$/;
 const webPattern = /^did:web:((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)$/;
 const webHostCharsMax = 253;
@@ -73,8 +77,8 @@ export class KeyResolver {
   /** The one that was asked for longest ago comes first. */
   readonly #known = new Map<string, Known>();
   readonly #looking = new Map<string, Promise<Known>>();
-  /** Requests that were made. */
-  requests = 0;
+  #plcFailures = 0;
+  #plcDownUntilMs = 0;
 
   /** @throws UsageError `IDENTITY_BAD_URL` */
   constructor({ plcUrl, webUrl, store, nowMs }: ResolverOptions) {
@@ -210,13 +214,27 @@ export class KeyResolver {
     return new URL(base + path);
   }
 
+  /** One request to the directory, unless it is down: then whoever waits does not wait for nothing. */
+  async #askPlc(url: URL, limits: RequestLimits): Promise<Answer> {
+    if (this.#nowMs() < this.#plcDownUntilMs)
+      throw new CodedError('IDENTITY_UNREACHABLE', `${url.origin} does not answer`, { retryable: true });
+    let isAnswer = false;
+    try {
+      const answer = await requestDocument(url, limits);
+      isAnswer = answer.status < 500;
+      return answer;
+    } finally {
+      this.#plcFailures = isAnswer ? 0 : this.#plcFailures + 1;
+      if (this.#plcFailures >= plcFailuresMax) this.#plcDownUntilMs = this.#nowMs() + plcDownMs;
+    }
+  }
+
   /** Asks when it is its turn, and again when the directory has asked for a pause. */
   async #ask(desk: LookupDesk, url: URL, limits: RequestLimits, host?: string): Promise<Answer> {
     for (let attempt = 1; ; attempt++) {
-      const answer = await desk.run(() => {
-        this.requests++;
-        return requestDocument(url, limits, host);
-      });
+      const answer = await desk.run(() =>
+        desk === this.#plcDesk ? this.#askPlc(url, limits) : requestDocument(url, limits, host),
+      );
       if (answer.status !== 429) return answer;
       if (desk === this.#plcDesk) desk.pause(Math.min(answer.retryAfterMs ?? pauseMs[0], pauseMs[1]));
       if (attempt === attemptsMax)

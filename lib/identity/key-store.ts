@@ -1,7 +1,7 @@
 // Keys of accounts on disk, so that a restart asks nobody again: a LevelDB database of its own, a row of some 70 bytes an account. It is
 // a cache: one that is damaged is begun anew, and one that is full takes no more. When a row is too old is key-resolver.ts.
 
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError } from '../errors.ts';
 import { type Database, openDatabase } from '../log/database.ts';
@@ -10,6 +10,7 @@ import { type Curve, VerifyingKey } from '../verify/verifying-key.ts';
 
 const folder = 'keys';
 const writeBufferBytes = 4 * 1024 * 1024;
+const databaseFiles = /^(CURRENT|LOCK|LOG(\.old)?|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp)|redo)$/;
 /** Some fifteen million accounts. */
 const storeBytesMax = 1024 * 1024 * 1024;
 /** Rows between two looks at the size. */
@@ -45,7 +46,7 @@ export class KeyStore {
     } catch (error) {
       if (!(error instanceof CodedError) || !['LOG_CORRUPT', 'LOG_OPEN_FAILED'].includes(error.code))
         throw error;
-      await rm(location, { recursive: true, force: true });
+      await removeDatabase(location);
       return new KeyStore(await openDatabase(location, { writeBufferBytes }));
     }
   }
@@ -84,5 +85,12 @@ export class KeyStore {
 
   close(): Promise<void> {
     return this.#db.close();
+  }
+}
+
+/** Removes LevelDB's files, and ours beside them, from a folder that may have others. */
+async function removeDatabase(location: string): Promise<void> {
+  for (const name of await readdir(location)) {
+    if (databaseFiles.test(name)) await rm(join(location, name), { recursive: true, force: true });
   }
 }

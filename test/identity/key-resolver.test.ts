@@ -146,6 +146,18 @@ test('a directory that is busy is left alone, and asked again', async () => {
   ).toBe('limited');
 });
 
+test('a directory that is down is asked for nobody for half a minute', async () => {
+  const dids = network.accounts.map(({ did }) => did).filter((did) => did.startsWith('did:plc:'));
+  directory.setFaults({ refuseStatus: 1 });
+  for (const did of dids.slice(0, 20)) expect(await resolver.keyOf(did)).toBe('lookup_failed');
+  expect(directory.requests).toBe(8);
+  directory.setFaults({ refuseStatus: 0 });
+  expect(await resolver.keyOf(dids[20])).toBe('lookup_failed');
+  nowMs += minuteMs / 2;
+  for (const did of dids.slice(0, 25)) expect(await resolver.keyOf(did)).toBeInstanceOf(VerifyingKey);
+  expect(directory.requests).toBe(8 + 25);
+});
+
 test('other answers are failures', async () => {
   for (const refuseStatus of [500, 301, 403]) {
     directory.setFaults({ refuseStatus });

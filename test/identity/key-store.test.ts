@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { KeyStore } from '../../lib/identity/key-store.ts';
+import { openDatabase } from '../../lib/log/database.ts';
 import { VerifyingKey } from '../../lib/verify/verifying-key.ts';
 
 const keys = [
@@ -41,16 +42,21 @@ test('one that another process has open is left alone', async () => {
   await store.close();
 });
 
-test('one that is damaged is begun anew', async () => {
+test.each([/^MANIFEST/, /^CURRENT/, /\.ldb$/])('one whose %s is damaged is begun anew', async (name) => {
   const store = await KeyStore.open(folder);
   await store.put('did:plc:0', { key: keys[0], readMs: 1 });
   await store.close();
   const location = join(folder, 'keys');
-  const manifest = (await readdir(location)).find((name) => name.startsWith('MANIFEST')) as string;
-  await writeFile(join(location, manifest), 'not a manifest');
+  const db = await openDatabase(location, { writeBufferBytes: 65_536 });
+  await db.compactRange(Buffer.from([0]), Buffer.from([0xff]));
+  await db.close();
+  await writeFile(join(location, 'of somebody else'), 'x');
+  for (const found of (await readdir(location)).filter((one) => name.test(one)))
+    await writeFile(join(location, found), 'not what it was');
   const again = await KeyStore.open(folder);
   expect(await again.get('did:plc:0')).toBeUndefined();
   await again.put('did:plc:0', { key: keys[1], readMs: 2 });
   expect((await again.get('did:plc:0'))?.key.curve).toBe('p256');
   await again.close();
+  expect(await readdir(location)).toContain('of somebody else');
 });

@@ -1,4 +1,4 @@
-// One-line bugs in the check of commits: each has to turn a test red.
+// One-line bugs in the check of commits, and in what finds keys: each has to turn a test red.
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -11,6 +11,7 @@ const check = 'lib/verify/commit-check.ts';
 const tree = 'lib/verify/partial-tree.ts';
 const node = 'lib/verify/tree-node.ts';
 const reader = 'lib/verify/tree-reader.ts';
+const resolver = 'lib/identity/key-resolver.ts';
 const mutants: Readonly<Record<string, Mutant>> = {
   'takes any signature': { file: check, from: "if (finding !== 'valid') return finding;", to: '' },
   'takes high s': {
@@ -110,11 +111,99 @@ const mutants: Readonly<Record<string, Mutant>> = {
     from: "if (state.hasUnchecked) return 'after_unchecked';",
     to: '',
   },
+  'follows a stranger anywhere': {
+    file: 'lib/identity/document-request.ts',
+    from: 'addresses.filter(({ address }) => isPublicAddress(address))',
+    to: 'addresses',
+  },
+  'takes addresses for names': {
+    file: 'lib/identity/document-request.ts',
+    from: 'if (isPublicOnly && addressIn(url.hostname) !== undefined)',
+    to: 'if (false)',
+  },
+  'reads answers of any length': {
+    file: 'lib/identity/document-request.ts',
+    from: 'if (bytes > bytesMax)',
+    to: 'if (bytes > 1e9)',
+  },
+  'takes private addresses for public': {
+    file: 'lib/ip-address.ts',
+    from: "=== 'unicast'",
+    to: "!== 'loopback'",
+  },
+  'takes another account’s document': {
+    file: 'lib/identity/did-document.ts',
+    from: "if (fieldOf(document, 'id') !== did) return 'wrong_did';",
+    to: '',
+  },
+  'takes another’s key': {
+    file: 'lib/identity/did-document.ts',
+    from: " || fieldOf(method, 'controller') !== did",
+    to: '',
+  },
+  'takes what was undone': {
+    file: 'lib/identity/audit-log.ts',
+    from: 'if (entry?.nullified === true) continue;',
+    to: '',
+  },
+  'forgets when a key ended': {
+    file: 'lib/identity/audit-log.ts',
+    from: ' || untilMs + leewayMs <= timeMs',
+    to: '',
+  },
+  'goes on in a pause': {
+    file: 'lib/identity/lookup-desk.ts',
+    from: 'if (nowMs < this.#nextMs) {',
+    to: 'if (false) {',
+  },
+  'lets anything wait': {
+    file: 'lib/identity/lookup-desk.ts',
+    from: 'this.#waiting.length >= this.#limits.waitingMax || ',
+    to: '',
+  },
+  'asks all at once': {
+    file: 'lib/identity/lookup-desk.ts',
+    from: 'if (this.#running >= this.#limits.concurrentMax) return;',
+    to: '',
+  },
+  'believes a key that is in doubt': {
+    file: resolver,
+    from: 'key === undefined || isDoubtful',
+    to: 'key === undefined',
+  },
+  'forgets doubts in a restart': { file: resolver, from: 'await this.#store?.delete(did);\n  }', to: '}' },
+  'keeps a key for ever': {
+    file: resolver,
+    from: 'const keyAgeMsMax = 24 * 3_600_000;',
+    to: 'const keyAgeMsMax = 1e15;',
+  },
+  'asks for what is not there': { file: resolver, from: 'doubled(absentMs, failures)', to: '0' },
+  'asks who does not answer': { file: resolver, from: 'doubled(failedMs, failures)', to: '0' },
+  'asks once for each who wants to know': {
+    file: resolver,
+    from: 'this.#looking.set(did, looking);',
+    to: '',
+  },
+  'reads a key again and again': {
+    file: resolver,
+    from: ' && this.#nowMs() - known.readMs < recheckMs',
+    to: ' && false',
+  },
 };
 
+const ofCommits = ['interop', 'forgeries', 'hostile-trees', 'chain', 'verifying-key'].map(
+  (name) => `verify/${name}`,
+);
+const ofKeys = ['ip-address', 'identity/'];
+
 function run(mutant: Mutant | undefined): number | null {
-  const names = ['interop', 'forgeries', 'hostile-trees', 'chain', 'verifying-key'];
-  const suite = names.map((name) => `test/verify/${name}.test.ts`);
+  const names =
+    mutant === undefined
+      ? [...ofCommits, ...ofKeys]
+      : mutant.file.startsWith('lib/verify/')
+        ? ofCommits
+        : ofKeys;
+  const suite = names.map((name) => `test/${name}`);
   const env = { ...process.env };
   if (mutant !== undefined) Object.assign(env, { [mutantVariable]: JSON.stringify(mutant) });
   const command = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'unit', '--bail', '1', ...suite];

@@ -1,4 +1,10 @@
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { didDocument } from '../../simulator/lib/did-documents.ts';
+import { decodeFrame, encodeMessage } from '../../simulator/lib/frame-encoder.ts';
+import { writeFrames } from '../../simulator/lib/frames-file.ts';
+import { SyntheticNetwork } from '../../simulator/lib/network.ts';
 import { startNetwork } from '../../simulator/lib/simulator.ts';
 import { EmptyProject, hasRegistry, skipped } from './empty-project.ts';
 
@@ -26,6 +32,24 @@ packedTest(`the command says its version, and explains itself${skipped}`, async 
   expect((await project.run('slipstream', '--version')).stdout).toMatch(/\d+\.\d+\.\d+/);
   expect((await project.run('slipstream', '--help')).stdout).toContain('--ws-url');
   expect(await project.run('slipstream', '--no-such-flag')).toMatchObject({ code: 2 });
+});
+
+packedTest(`verify checks a recording, and asks for a second opinion${skipped}`, async () => {
+  const network = new SyntheticNetwork({ seed: 'packed', accounts: 2, historyRecords: 3 });
+  const frames: Uint8Array[] = [];
+  for (let index = 0; index < 20; index++) frames.push((await network.next()).bytes);
+  const { body } = decodeFrame(frames[19]);
+  frames[19] = encodeMessage('#commit', { ...body, rev: '3zzzzzzzzzzzz' });
+  await writeFrames(join(project.folder, 'frames.bin'), Readable.from(frames));
+  const documents = Array.from(network.records(), (record) => [record.did, didDocument(record)]);
+  await project.write('documents.json', JSON.stringify(Object.fromEntries(documents)));
+  const flags = ['verify', 'frames.bin', '--did-documents', 'documents.json', '--json'];
+  const { code, stdout } = await project.run('slipstream', ...flags);
+  expect(code).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({
+    verdicts: { refuted: 1, unchecked: 0, partial: 0 },
+    refuted: [{ reason: 'wrong_rev', secondOpinion: 'refuted' }],
+  });
 });
 
 packedTest(`the demo is a whole first run${skipped}`, async () => {
