@@ -4,22 +4,29 @@
 import type { BlockIndex } from '../log/block.ts';
 import type { Messages } from './encodings.ts';
 
-/** Bytes of messages that are kept, of one encoding in one thread: thirty full blocks, which readers side by side are apart. */
-const keptBytesMax = 8 * 1024 * 1024;
-/** Blocks that are kept, because a block may be of one event. */
-const keptBlocksMax = 1024;
-/** How long they are kept after the last one was asked for. */
+/**
+ * Events of a block from which on it counts as one that is replayed. What is published at the network's rate is of a few events; it is
+ * compacted soon, and kept only for those who read it before that.
+ */
+const replayedEventsMin = 64;
+/** Bytes of the messages of small blocks that are kept: some seconds of the network. */
+const smallBytesMax = 1024 * 1024;
+/** Small blocks that are kept, because a block may be of one event. */
+const smallBlocksMax = 1024;
+/** How long they are kept after the last replay has had one made. */
 const idleMs = 60_000;
 
 /** Keeps the blocks that were asked for last. */
 export class BlockCache {
   readonly #make: (index: BlockIndex, stored: Uint8Array) => Messages;
-  readonly #kept = new Map<string, Messages>();
-  #keptBytes = 0;
+  readonly #small = new KeptBlocks(smallBytesMax, smallBlocksMax);
+  readonly #replayed: KeptBlocks;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(make: (index: BlockIndex, stored: Uint8Array) => Messages) {
+  /** @param replayedBytesMax of messages of blocks that are replayed. */
+  constructor(make: (index: BlockIndex, stored: Uint8Array) => Messages, replayedBytesMax: number) {
     this.#make = make;
+    this.#replayed = new KeptBlocks(replayedBytesMax, Number.POSITIVE_INFINITY);
   }
 
   /** The messages of a block, made of the stored ones unless they are there. */
@@ -27,32 +34,55 @@ export class BlockCache {
     const { count, timeUs } = index;
     // `time_us` is unique: with as many events between the same two it is the same block.
     const key = `${timeUs[0]} ${timeUs[count - 1]} ${count}`;
-    const known = this.#kept.get(key);
-    if (known !== undefined) {
-      this.#kept.delete(key);
-      this.#kept.set(key, known);
-      return known;
-    }
+    const kept = count < replayedEventsMin ? this.#small : this.#replayed;
+    const known = kept.get(key);
+    if (known !== undefined) return known;
+    if (this.#idle === undefined) this.#idle = setTimeout(() => this.#clear(), idleMs).unref();
+    else if (kept === this.#replayed) this.#idle.refresh();
     const messages = this.#make(index, stored);
-    this.#keep(key, messages);
+    kept.add(key, messages);
     return messages;
   }
 
-  #keep(key: string, messages: Messages): void {
-    if (this.#idle === undefined) this.#idle = setTimeout(() => this.#clear(), idleMs).unref();
-    else this.#idle.refresh();
+  #clear(): void {
+    this.#small.clear();
+    this.#replayed.clear();
+    this.#idle = undefined;
+  }
+}
+
+/** Messages by the key of their block, those that were asked for last. */
+class KeptBlocks {
+  readonly #bytesMax: number;
+  readonly #blocksMax: number;
+  readonly #kept = new Map<string, Messages>();
+  #bytes = 0;
+
+  constructor(bytesMax: number, blocksMax: number) {
+    this.#bytesMax = bytesMax;
+    this.#blocksMax = blocksMax;
+  }
+
+  get(key: string): Messages | undefined {
+    const known = this.#kept.get(key);
+    if (known === undefined) return undefined;
+    this.#kept.delete(key);
+    this.#kept.set(key, known);
+    return known;
+  }
+
+  add(key: string, messages: Messages): void {
     this.#kept.set(key, messages);
-    this.#keptBytes += messages.bytes.length;
+    this.#bytes += messages.bytes.length;
     for (const [oldest, { bytes }] of this.#kept) {
-      if (this.#keptBytes <= keptBytesMax && this.#kept.size <= keptBlocksMax) return;
+      if (this.#bytes <= this.#bytesMax && this.#kept.size <= this.#blocksMax) return;
       this.#kept.delete(oldest);
-      this.#keptBytes -= bytes.length;
+      this.#bytes -= bytes.length;
     }
   }
 
-  #clear(): void {
+  clear(): void {
     this.#kept.clear();
-    this.#keptBytes = 0;
-    this.#idle = undefined;
+    this.#bytes = 0;
   }
 }

@@ -17,12 +17,18 @@ import { BlockCache } from './block-cache.ts';
 import { type ClosableCompressor, dictionaryEncoding } from './dictionary-encoding.ts';
 import type { Encoding, Messages } from './encodings.ts';
 
+/**
+ * Bytes of messages that are kept of blocks that were replayed, in a thread and encoding: some 50,000 events, nearly as many as the
+ * newest blocks in memory have. Readers that come back after a restart are within them, each at another place.
+ */
+const replayedBytesMax = { json: 32 * 1024 * 1024, zstd: 12 * 1024 * 1024 };
+
 type RecodingJson = Encoding & Required<Pick<Encoding, 'recode'>>;
 
 /** JSON as text messages. */
 function v2JsonEncoding(): RecodingJson {
   const events = new V2EventWriter();
-  const cache = new BlockCache((index, json) => recode(events, index, json));
+  const cache = new BlockCache((index, json) => recode(events, index, json), replayedBytesMax.json);
   return { name: 'v2', stored: 'json', recode: (index, json) => cache.get(index, json) };
 }
 
@@ -81,10 +87,11 @@ function v2ZstdEncoding(
   scratch: ByteWriter,
 ): Encoding {
   const { recode: compress } = dictionaryEncoding(id, open, scratch);
-  const cache = new BlockCache((index, stored) => {
+  const make = (index: BlockIndex, stored: Uint8Array): Messages => {
     const { bytes, ends } = json.recode(index, stored);
     return compress({ jsonEnd: ends }, bytes);
-  });
+  };
+  const cache = new BlockCache(make, replayedBytesMax.zstd);
   return {
     name: `v2 zstd ${id}`,
     stored: 'json',

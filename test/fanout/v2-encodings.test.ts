@@ -1,10 +1,12 @@
 // The forms of events on the second wire: made once a block for all, and nothing of what this wire does not show.
 
-import { expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Clock } from '../../lib/event/clock.ts';
 import { DidHasher } from '../../lib/event/did-hash.ts';
 import { eventKinds, operations } from '../../lib/event/event.ts';
+import { BlockCache } from '../../lib/fanout/block-cache.ts';
 import { v2Encodings } from '../../lib/fanout/v2-encodings.ts';
+import type { BlockIndex } from '../../lib/log/block.ts';
 import { BlockBuilder } from '../../lib/log/block-builder.ts';
 import { fakeCompressor, payloadsOf, unfake } from '../support/events.ts';
 
@@ -62,4 +64,45 @@ it('has no compressor open before somebody receives', () => {
   expect(opened).toEqual([]);
   expect(unfake(payloadsOf(encodings.byId.get(9)!.message!('{"a":1}'), 0x82)[0])).toBe('{"a":1}');
   expect(opened).toEqual(['open']);
+});
+
+describe('what is kept', () => {
+  const messages = (bytes: number) => ({ bytes: new Uint8Array(bytes), ends: Uint32Array.of(bytes) });
+  const indexOf = (timeUs: number, count: number) =>
+    ({ count, timeUs: Float64Array.from({ length: count }, (_, at) => timeUs + at) }) as BlockIndex;
+
+  it('of blocks that are replayed is what was asked for last, and small ones take nothing from it', () => {
+    let made = 0;
+    const cache = new BlockCache((index) => {
+      made++;
+      return messages(index.count);
+    }, 300);
+    const [first, second, third, fourth] = [0, 1000, 2000, 3000].map((timeUs) => indexOf(timeUs, 100));
+    const get = (index: BlockIndex) => cache.get(index, new Uint8Array(0));
+    for (const index of [first, second, third, first]) get(index);
+    expect(made).toBe(3);
+    for (let at = 0; at < 2000; at++) get(indexOf(10_000 + 10 * at, 3));
+    get(fourth);
+    made = 0;
+    for (const index of [first, third, fourth]) get(index);
+    expect(made).toBe(0);
+    get(second);
+    expect(made).toBe(1);
+  });
+
+  it('goes when nothing is replayed any more', () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    let made = 0;
+    const cache = new BlockCache(() => messages(++made), 300);
+    const index = indexOf(0, 100);
+    const get = () => cache.get(index, new Uint8Array(0));
+    get();
+    vi.advanceTimersByTime(59_000);
+    get();
+    expect(made).toBe(1);
+    vi.advanceTimersByTime(2_000);
+    get();
+    expect(made).toBe(2);
+  });
 });
