@@ -24,7 +24,8 @@ export function warnings(
     } else if (notice.kind === 'disconnected') {
       if (connected) sinceMs = platform.nowMs();
       connected = false;
-      if (outageTold || platform.nowMs() - sinceMs < quietMs) return;
+      // Told before the wait that makes it so long.
+      if (outageTold || platform.nowMs() + notice.retryMs - sinceMs < quietMs) return;
       outageTold = true;
       platform.warn(`slipstream-client: ${outageText(url, notice)}; trying again until it works`);
     } else if (notice.kind === 'save_failed' && !saveTold) {

@@ -108,7 +108,7 @@ export function subscriberMetrics(counts: () => DeliveryCounts): Metric[] {
     ),
     counter(
       'slipstream_sockets_refused_total',
-      'Connections dropped: too many that are no subscribers',
+      'Connections dropped: too many that are not subscribers',
       () => counts().socketsRefused,
     ),
     counter(
