@@ -20,8 +20,11 @@ interface Flags extends DemoSource {
 
 /** The command; it listens to signals, and writes to standard output and standard error. */
 export function demoCommand(): Command {
-  return newCommand('demo', 'A daemon on a synthetic network, and its events: all of it on this machine.')
-    .summary('all of it on a synthetic network, to try it without the internet')
+  return newCommand(
+    'demo',
+    'Runs a daemon on a synthetic network, all of it on this machine, and shows its events.',
+  )
+    .summary('a daemon on a synthetic network, to try it out on this machine')
     .option('--rate <N|max>', 'frames a second', '50')
     .option('--seed <TEXT>', 'the same seed gives the same network', '1')
     .option('--mix <LIST>', 'collection=weight,… (default: resembles the real network)')

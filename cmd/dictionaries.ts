@@ -8,9 +8,9 @@ import { usualDataDir } from './command/data-dir.ts';
 import { repeated } from './command/flag-values.ts';
 import { fetchOfficialDictionary, officialSources } from './dictionaries/fetch.ts';
 
-const description = `Gets the zstd dictionary ${officialDictionary.id} that clients of Jetstream v1 carry, once, and keeps it in the data directory. The daemon takes it up at its next start: then these clients get compressed events at 44 % of the JSON. Without it they get them at 68 %, without a dictionary.
+const description = `Downloads the zstd dictionary ${officialDictionary.id} that clients of Jetstream v1 carry, once, and keeps it in the data directory. The daemon uses it from its next start on: these clients then get compressed events at 44 % of the JSON, and without it at 68 %.
 
-It comes from the public repositories that it is published in, and is kept only if its SHA-256 is the right one. It is not part of this package because it is made of posts of real people.`;
+It comes from the public repositories where it is published, and is kept only if its SHA-256 is right. It is not part of this package because it is made of posts of real people.`;
 
 interface FetchFlags {
   readonly dataDir?: string;
@@ -21,17 +21,17 @@ interface FetchFlags {
 /** The command; it writes a file, and to standard output. */
 export function dictionariesCommand(): Command {
   const command = newCommand('dictionaries', description).summary(
-    'gets the zstd dictionary of Jetstream v1 for its clients',
+    'download the zstd dictionary of Jetstream v1 for its clients',
   );
   const fetchCommand = newCommand('fetch', description)
-    .summary('gets the dictionary, unless it is there')
+    .summary('download the dictionary, unless it is there')
     .option('--data-dir <DIR>', "of the daemon (default: as its variables say, else './data')")
     .option(
       '--from <URL>',
       `where to get it, can be repeated (default: where it is published, ${officialSources.length} addresses of ${hostsOf(officialSources)})`,
       repeated,
     )
-    .option('--if-possible', 'exit with 0 although it cannot be had, for a step before a start')
+    .option('--if-possible', 'exit with 0 even if it cannot be downloaded, for a step before a start')
     .action(fetchInto);
   return command.addCommand(fetchCommand).action(() => {
     throw new UsageError('CONFIG_UNEXPECTED_ARGUMENT', 'say what to do: "slipstream dictionaries fetch"');

@@ -18,9 +18,9 @@ import { summaryTable } from './inspect/table.ts';
 import { damageLine, repairText, verdictJson, verdictText } from './inspect/verdict.ts';
 import { verifyFiles, verifyLog } from './inspect/verification.ts';
 
-const description = `Looks into the log of a daemon that is not running, and changes nothing of what it holds, but for repair.
+const description = `Looks into the log of a daemon that is not running. Only repair changes anything.
 
-Exit code: 0 in order, 1 damaged, 2 cannot be looked into (wrong flag, no log, a daemon has it open).`;
+Exit code: 0 intact, 1 damaged, 2 could not be inspected (wrong flag, no log, a daemon has it open).`;
 
 interface SummaryFlags {
   readonly top: number;
@@ -39,7 +39,7 @@ interface ExportFlags {
 /** The command; it writes to standard output and standard error. */
 export function inspectCommand(): Command {
   const command = newCommand('inspect', description)
-    .summary('what a log holds, whether it is sound, its events')
+    .summary('what a log holds, whether it is intact, and its events')
     .option(
       '--data-dir <DIR>',
       `folder of the log (default: the daemon's, "${settings['data-dir'].default}" or as its variables say)`,
@@ -68,7 +68,7 @@ export function inspectCommand(): Command {
     .usage(usage)
     .option(
       '--zstd-dictionary <FILE>',
-      'one that the log was written with, can be repeated; those of the package and of the data directory are known',
+      'a dictionary that the log was written with, can be repeated; those of the package and of the data directory are known',
       repeated,
     )
     .option('--json', 'for programs')
@@ -77,7 +77,7 @@ export function inspectCommand(): Command {
     });
   const repairCommand = newCommand(
     'repair',
-    'Writes the log again without what is damaged, and sets the damaged one aside, in a folder damaged-<time> of the data directory. Needs as much free room as the log takes.',
+    'Writes the log again without what is damaged, and keeps the damaged one in a folder damaged-<time> of the data directory. Needs as much free space as the log takes.',
   )
     .usage(usage)
     .action(async () => {
@@ -93,7 +93,7 @@ export function inspectCommand(): Command {
   const exportCommand = newCommand('export', 'Events as JSON, one a line, oldest first.')
     .usage(usage)
     .option('--from <TIME>', `first moment wanted: ${momentForms}`, moment('--from'))
-    .option('--to <TIME>', 'first moment not wanted any more', moment('--to'))
+    .option('--to <TIME>', 'first moment no longer wanted', moment('--to'))
     .option('--limit <N>', 'most events', wholeNumber())
     .action(onLog(exportEvents));
   return command

@@ -14,7 +14,7 @@ It runs the zstd command line (apt-get install zstd). The same file and flags gi
 /** The command; it writes two files, to standard output and to standard error. */
 export function trainCommand(): Command {
   return newCommand('train-dictionary', description)
-    .summary('a zstd dictionary made of real events')
+    .summary('make a zstd dictionary of real events')
     .option(
       '--from <SOURCE>',
       'ws:// or wss:// address of a Jetstream v1 server: live events, or with "?cursor=…" in it a sample of everything from there to now; or a file with an event a line, as "slipstream inspect export" writes',

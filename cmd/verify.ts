@@ -24,7 +24,7 @@ interface Flags {
 /** The command; it writes to standard output. */
 export function verifyCommand(): Command {
   return newCommand('verify', description)
-    .summary('whether the commits of a recording are what their accounts signed')
+    .summary('check that the commits of a recording are what their accounts signed')
     .usage('FRAMES (--plc-url URL | --did-documents PATH) [options]')
     .argument('<FRAMES>', 'the recording')
     .option(

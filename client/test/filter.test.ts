@@ -61,12 +61,12 @@ test('the whole filter of an address is options, which an update replaces', () =
 });
 
 test.each([
-  [{ wantedCollection: ['a.b.c'] }, /^wantedCollection is no part of a filter.* wantedCollections/],
-  [{ wantedcollections: ['a.b.c'] }, /^wantedcollections is no part/],
-  [{ collections: ['a.b.c'] }, /^collections is no part/],
-  [{ maxMessageSize: 5 }, /^maxMessageSize is no part/],
+  [{ wantedCollection: ['a.b.c'] }, /^wantedCollection is not part of a filter.* wantedCollections/],
+  [{ wantedcollections: ['a.b.c'] }, /^wantedcollections is not part/],
+  [{ collections: ['a.b.c'] }, /^collections is not part/],
+  [{ maxMessageSize: 5 }, /^maxMessageSize is not part/],
   [{ wantedDids: ['alice.example'] }, /alice\.example is a handle: give the DID of the account/],
-  [{ wantedDids: ['did:plc:a', 'alice'] }, /alice is no DID/],
+  [{ wantedDids: ['did:plc:a', 'alice'] }, /alice is not a DID/],
 ])('%j would bring everything or nothing, and is refused', (filter, message) => {
   expect(() => checkFilter(filter as StreamFilter)).toThrow(
     expect.objectContaining({

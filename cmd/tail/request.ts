@@ -35,11 +35,11 @@ interface TailFlags extends StreamFilter, Pick<TailRequest, 'cursor' | 'top'> {
   readonly zstdDictionary?: string;
 }
 
-const description = `Events of a server as they happen, or again.
+const description = `Shows the events of a server, live or replayed.
 
-LIST: values with commas between them; a flag can be given again. TIME: now; ${momentForms} (0: the oldest event). NO_COLOR turns colours off.
+LIST: values separated by commas; the flag can be repeated. TIME: now; ${momentForms} (0: the oldest event). NO_COLOR turns colours off.
 
--d and -s take handles too. It connects again by itself, without a gap. Exit code: 0 done, 1 failed, 2 something to correct.`;
+-d and -s accept handles too. It reconnects by itself, without a gap. Exit code: 0 done, 1 failed, 2 something to correct.`;
 
 /** The command; it hands what was asked for to `show`. @param isTerminal whether a person looks at the output. */
 export function tailRequestCommand(
@@ -51,10 +51,10 @@ export function tailRequestCommand(
   const kinds = ['commit', 'identity', 'account'];
   const operations = ['create', 'update', 'delete'];
   return newCommand('tail', description)
-    .summary('events of a Jetstream v1 server, for people and pipes')
+    .summary('show the events of a Jetstream v1 server, on a terminal or in a pipe')
     .argument('[URL]', 'the server, as --url')
     .option('--url <URL>', 'Jetstream v1 server, Slipstream or another (default: ws://localhost:6008)')
-    .option('-c, --wanted-collections <LIST>', 'as app.bsky.feed.post or app.bsky.graph.*', listOf())
+    .option('-c, --wanted-collections <LIST>', 'such as app.bsky.feed.post or app.bsky.graph.*', listOf())
     .option('-d, --wanted-dids <LIST>', 'accounts, by DID or handle', listOf())
     .option('-k, --wanted-kinds <LIST>', kinds.join(', '), listOf(kinds))
     .option('-o, --wanted-operations <LIST>', operations.join(', '), listOf(operations))
@@ -67,9 +67,9 @@ export function tailRequestCommand(
     .option('--cursor <TIME>', 'start there instead of now', moment('--cursor'))
     .option('--until <TIME>', 'end before it', moment('--until'))
     .option('-n, --limit <N>', 'end after N events', wholeNumber())
-    .option('--json', 'one JSON text a line, as it was sent (the default where no person looks)')
-    .addOption(new Option('--pretty', 'a line for a person (the default on a terminal)').conflicts('json'))
-    .option('--stats', 'counts by kind, operation and collection in place of events')
+    .option('--json', 'one JSON event a line, as it was sent (the default in a pipe)')
+    .addOption(new Option('--pretty', 'a line to read (the default on a terminal)').conflicts('json'))
+    .option('--stats', 'counts by kind, operation and collection instead of events')
     .option('--top <N>', 'collections in the counts', wholeNumber(), 15)
     .option('--compress', 'half the bytes on the network')
     .option('--zstd-dictionary <FILE>', 'to decompress with; a Slipstream server is asked for its own')

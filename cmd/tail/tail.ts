@@ -100,6 +100,8 @@ class TailView {
         for await (const shown of stream) {
           this.#firstUs ??= shown.event.time_us;
           this.#tally.add(shown.event);
+          // Nothing is waited for any more; a bar comes again with the next drawing.
+          if (this.#tally.events === 1) this.#line = '';
           if (!stats) this.#output.add(this.#textOf(shown));
           // When nothing waits, a person may; and a reader that takes nothing stops the stream here.
           if (this.#output.isFull || stream.status.queuedEvents === 0) await this.#flush();

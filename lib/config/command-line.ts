@@ -23,7 +23,7 @@ export function newCommand(name: string, description: string): Command {
   const command = new Command(name);
   return command
     .description(description)
-    .helpOption('-h, --help', 'this text')
+    .helpOption('-h, --help', 'show this help')
     .configureOutput({ outputError: () => {}, getOutHelpWidth: helpColumns })
     .exitOverride((error) => {
       if (error.exitCode === 0) process.exit();

@@ -34,7 +34,7 @@ const placeholders: Record<SettingKind, string> = {
 
 const description = `The AT Protocol firehose as JSON over WebSocket, for every client of Jetstream v1.
 
-Without a command it is the daemon. --NAME=VALUE and one dash work too. Every setting can come from the environment: a flag wins over SLIPSTREAM_ variables, and JETSTREAM_ variables are those of Jetstream v1. DURATION is written as in Go (24h, 1h30m, 300ms), BYTES with a unit (10GiB, 500MB).`;
+Without a command it runs the daemon. --NAME=VALUE and a single dash work too. Every setting can also come from the environment: flags win over SLIPSTREAM_ variables; JETSTREAM_ variables are those of Jetstream v1. DURATION is written as in Go (24h, 1h30m, 300ms), BYTES with a unit (10GiB, 500MB).`;
 
 const examples = `
 Examples:
@@ -43,13 +43,13 @@ Examples:
   websocat 'ws://localhost:6008/subscribe?wantedCollections=app.bsky.feed.post'
   websocat 'ws://localhost:6008/subscribe?cursor=1h&wantedOperations=create'`;
 
-const noEffect = 'Without effect, taken because Jetstream v1 has them:';
+const noEffect = 'Without effect, accepted because Jetstream v1 has them:';
 
 /** The daemon's command line: every setting is a flag, and what is parsed goes to `given`; the last of several wins. */
 export function settingsCommand(given: GivenTexts): Command {
   const command = newCommand('slipstream', description)
     .usage('[--NAME VALUE]...')
-    .version(`slipstream ${packageVersion()}`, '-v, --version', 'the version')
+    .version(`slipstream ${packageVersion()}`, '-v, --version', 'show the version')
     .configureHelp({ optionDescription: (option) => option.description })
     .addHelpText('after', examples);
   for (const name of settingNames) {

@@ -75,7 +75,7 @@ export const settings = {
     group: 'Upstream',
     env: ['SLIPSTREAM_WS_URL', 'JETSTREAM_WS_URL'],
     default: 'wss://bsky.network',
-    help: 'Relay or PDS to read from. Without a path it gets that of subscribeRepos. Separate several with commas, or repeat the flag: they are taken in turn when one fails. Replicas that number their frames alike are one entry, with | between them.',
+    help: 'Relay or PDS to read from. Without a path it gets that of subscribeRepos. Separate several with commas, or repeat the flag: they are tried in turn when one fails. Replicas that number their frames alike are one entry, with | between them.',
   },
   'override-relay-cursor': {
     kind: 'integer',
@@ -83,7 +83,7 @@ export const settings = {
     env: ['SLIPSTREAM_OVERRIDE_RELAY_CURSOR', 'JETSTREAM_OVERRIDE_RELAY_CURSOR'],
     default: '-1',
     defaultShown: 'the stored sequence, else live',
-    help: 'Upstream sequence to start after, in place of the stored one. For one start: leave it out again. Below 0 it says nothing.',
+    help: 'Upstream sequence to start after, in place of the stored one. For one start: remove it afterwards. Below 0 it has no effect.',
   },
   window: {
     kind: 'duration',
@@ -93,7 +93,7 @@ export const settings = {
     min: 1,
     max: 250,
     range: '1ms to 250ms',
-    help: 'How long events gather before they are stored and sent together: half of it is what they wait on average. Longer takes less processor time, shorter comes sooner.',
+    help: 'How long events gather before they are stored and sent together: on average they wait half of it. Longer takes less processor time, shorter delivers sooner.',
   },
   'listen-addr': {
     kind: 'address',
@@ -121,7 +121,7 @@ export const settings = {
     group: 'Storage',
     env: ['SLIPSTREAM_DATA_DIR', 'JETSTREAM_DATA_DIR'],
     default: './data',
-    help: 'Folder of the event log. Made when absent.',
+    help: 'Folder of the event log. Created if it does not exist.',
   },
   'event-ttl': {
     kind: 'duration',
@@ -132,7 +132,7 @@ export const settings = {
     max: 87_600 * hourMs,
     zeroOrMin: true,
     range: '0 (no limit), or 1s to 87600h',
-    help: 'How long events stay for playback. 0: as long as retention-bytes lets them.',
+    help: 'How long events are kept for playback. 0: as long as retention-bytes allows.',
   },
   'retention-bytes': {
     kind: 'bytes',
@@ -143,14 +143,14 @@ export const settings = {
     max: Number.MAX_SAFE_INTEGER,
     zeroOrMin: true,
     range: '0 (no limit), or at least 64MiB',
-    help: 'How much disk the data directory may take, give or take a seventh: the oldest events go for it, event-ttl or not. The default leaves a disk of 25 GB room for the rest of the machine. 0: no limit.',
+    help: 'How much disk the data directory may take, within a seventh: the oldest events are deleted for it, whatever event-ttl says. The default fits a disk of 25 GB with room for the rest of the machine. 0: no limit.',
   },
   fsync: {
     kind: 'boolean',
     group: 'Storage',
     env: ['SLIPSTREAM_FSYNC'],
     default: 'false',
-    help: 'Wait for the disk at every write. Without it a killed process loses nothing, but a machine that loses power can lose its last seconds, and takes them from the relay again.',
+    help: 'Wait for the disk at every write. Without it a killed process loses nothing, but a power failure can cost the last seconds, which come again from the relay.',
   },
   workers: {
     kind: 'integer',
@@ -170,7 +170,7 @@ export const settings = {
     min: 1,
     max: 1e6,
     range: '1 to 1000000',
-    help: 'Subscribers at a time. One more is answered with 503. Each takes a file descriptor: see ulimit -n.',
+    help: 'Subscribers at a time; further ones are answered with 503. Each takes a file descriptor: see ulimit -n.',
   },
   'max-subscribers-per-address': {
     kind: 'integer',
@@ -180,7 +180,7 @@ export const settings = {
     min: 0,
     max: 1e6,
     range: '0 (no limit) to 1000000',
-    help: 'Subscribers at a time of one client address, or of one /64 of IPv6. One more is answered with 429. 0: no limit.',
+    help: 'Subscribers at a time of one client address, or of one /64 of IPv6; further ones are answered with 429. 0: no limit.',
   },
   'max-sub-rate': {
     kind: 'float',
@@ -190,7 +190,7 @@ export const settings = {
     min: 0,
     max: 1e9,
     range: '0 (no limit) to 1e9',
-    help: 'Events a second to one client address, over all its connections, playback included. What is more comes later; nothing is lost. 0: no limit (Jetstream v1 defaults to 5000).',
+    help: 'Events a second to one client address, over all its connections, playback included. The rest comes later; nothing is lost. 0: no limit (Jetstream v1 defaults to 5000).',
   },
   'stall-timeout': {
     kind: 'duration',
@@ -201,14 +201,14 @@ export const settings = {
     max: 24 * hourMs,
     zeroOrMin: true,
     range: '0 (never), or 1s to 24h',
-    help: 'How long a subscriber that is behind may take nothing before it is disconnected. Slow ones that go on reading stay. 0: no limit.',
+    help: 'How long a subscriber that is behind may read nothing before it is disconnected. Slow ones that keep reading stay. 0: no limit.',
   },
   'trusted-proxies': {
     kind: 'networks',
     group: 'Subscribers',
     env: ['SLIPSTREAM_TRUSTED_PROXIES'],
     defaultShown: 'none',
-    help: 'Addresses and CIDR ranges of proxies in front of this server, separated by commas: what they add to X-Forwarded-For is believed. Without it, all who come through a proxy count as one address.',
+    help: 'Addresses and CIDR ranges of proxies in front of this server, separated by commas: what they add to X-Forwarded-For is believed. Without it, all clients behind a proxy count as one address.',
   },
   'zstd-dictionary': {
     kind: 'paths',
@@ -216,7 +216,7 @@ export const settings = {
     env: ['SLIPSTREAM_ZSTD_DICTIONARY', 'JETSTREAM_ZSTD_DICTIONARY_PATH'],
     aliases: ['zstd-dictionary-path'],
     defaultShown:
-      'that of Jetstream v1 once "slipstream dictionaries fetch" has got it, else the one in the package',
+      'that of Jetstream v1 once "slipstream dictionaries fetch" has downloaded it, else the one in the package',
     help: 'zstd dictionary that events are stored with. Up to 4 more, separated by commas or by repeating the flag, are for clients that ask with zstdDictionary=<id>.',
   },
   'zstd-level': {
@@ -227,7 +227,7 @@ export const settings = {
     min: compressionLevels.min,
     max: compressionLevels.max,
     range: `${compressionLevels.min} to ${compressionLevels.max}`,
-    help: 'Compression level. 5 makes 3 % less of events, and takes up to four times as long as 2. Events that come in bulk are compressed at 2 at most.',
+    help: 'Compression level. 5 saves 3 % more than 2, and takes up to four times as long. Events that come in bulk are compressed at 2 at most.',
   },
   compressor: {
     kind: 'choice',
@@ -272,7 +272,7 @@ export const settings = {
     group: 'No effect',
     env: ['SLIPSTREAM_LIVENESS_TTL', 'JETSTREAM_LIVENESS_TTL'],
     default: '15s',
-    help: 'A silent relay is pinged and left for another; the process goes on.',
+    help: 'A silent relay is pinged and then left for another; the process keeps running.',
   },
 } as const satisfies Record<string, Setting>;
 

@@ -33,7 +33,7 @@ test('a choice that is refused changes no frame', async () => {
   const history = new NetworkHistory(new SyntheticNetwork(options));
   const plain = new NetworkHistory(new SyntheticNetwork(options));
   const act = { kind: 'commit', did: 'did:plc:nobody', writes: [] } as const;
-  await expect(history.choose(act, () => {})).rejects.toThrow('is no account');
+  await expect(history.choose(act, () => {})).rejects.toThrow('is not an account');
   await Promise.all([history.prepare(5), plain.prepare(5)]);
   for (let position = 0; position < 5; position++) {
     const [one, other] = [history, plain].map((source) => {

@@ -99,7 +99,7 @@ test('has another account where one was deleted', async () => {
   await network.setStatus(did, 'deleted');
   expect(network.accounts).toHaveLength(3);
   expect(network.accounts[0].did).not.toBe(did);
-  await expect(network.post('x', did)).rejects.toThrow('is no account');
+  await expect(network.post('x', did)).rejects.toThrow('is not an account');
   expect((await network.post('x')).did).toBe(network.accounts[0].did);
 });
 

@@ -145,7 +145,7 @@ test.each([
   [['--top', '-1'], '--top'],
   [['--top', 'all'], "option '--top <N>' argument 'all' is invalid. Must be a whole number."],
   [['export', '--limit', '1e3'], "option '--limit <N>' argument '1e3' is invalid."],
-  [['export', '--from', 'noon'], '--from "noon" is no time'],
+  [['export', '--from', 'noon'], '--from "noon" is not a time'],
   [['verify', '--zstd-dictionary', '/nonexistent.zdict'], 'CODEC_DICTIONARY_UNREADABLE'],
 ])('%j is refused in a line', (flags, text) => {
   const { status, stdout, stderr } = inspect([...flags, '--data-dir', dataDir]);

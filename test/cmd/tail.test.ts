@@ -227,7 +227,7 @@ test.each([
   [['--zstd-dictionary', '/nonexistent'], 2, /CODEC_DICTIONARY_UNREADABLE/],
   [['--zstd-dictionary', program], 2, /CODEC_DICTIONARY_INVALID/],
   [['--url', 'wss://server.invalid'], 1, /no address is known for server\.invalid: check the name/],
-  [['-d', 'alice'], 2, /alice is no DID, .*CLIENT_BAD_FILTER/],
+  [['-d', 'alice'], 2, /alice is not a DID, .*CLIENT_BAD_FILTER/],
   [
     ['-d', 'alice.invalid'],
     2,
@@ -295,7 +295,7 @@ test.skipIf(!hasScript)(
     const pretty = await runOnTerminal(['--cursor', '0', '-n', '2']);
     expect(pretty).toContain('\x1b[32mcreate');
     expect(pretty).toContain('fine ?[2J');
-    expect(pretty).toMatch(/tail: 2 events in .*goes on with --cursor 1000001\r\n$/);
+    expect(pretty).toMatch(/tail: 2 events in .*continue with --cursor 1000001\r\n$/);
     const json = await runOnTerminal(['--cursor', '0', '-n', '2', '--json']);
     expect(json).toContain('\\u202e');
     // Colours, and the clearing of a line.
@@ -347,9 +347,11 @@ test.skipIf(!hasScript)(
     const onText = (shown: string): void => {
       if (isPublished || !shown.includes('that matches')) return;
       isPublished = true;
-      server.publish(postEvent('late', Date.now() * 1000));
+      for (const name of ['late', 'later', 'last']) server.publish(postEvent(name, Date.now() * 1000));
     };
-    expect(await runOnTerminal(['-n', '1'], { onText })).toMatch(
+    const late = await runOnTerminal(['-n', '3'], { onText });
+    expect(late.slice(late.indexOf(' late\r\n'))).not.toContain('that matches');
+    expect(late).toMatch(
       /^[^\n]*connected to ws:\S+, waiting for the first event that matches\r\x1b\[K[^\n]* late\r\n/,
     );
   },
