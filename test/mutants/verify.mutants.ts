@@ -85,6 +85,11 @@ const mutants: Readonly<Record<string, Mutant>> = {
   'takes nodes out of place': { file: reader, from: 'if (entries.length === 0) return;', to: 'return;' },
   'goes down for ever': { file: reader, from: 'if (depth > depthMax) throw tooDeep;', to: '' },
   'goes on for ever': { file: reader, from: 'if (this.#steps > stepsMax) throw tooLarge;', to: '' },
+  'reads any amount of keys': {
+    file: reader,
+    from: 'if (this.keys.length > keysBytesMax) throw tooLarge;',
+    to: '',
+  },
   'reads nodes of any width': {
     file: reader,
     from: 'export const entriesMax = 1024;',
