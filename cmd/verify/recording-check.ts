@@ -124,8 +124,9 @@ export class RecordingCheck {
     for (const key of typeof newer === 'object' ? [newer, ...others] : others) {
       const finding = check.check(this.#frame, key);
       if (finding === 'bad_signature') continue;
-      this.#remember(this.#known, did, key, keysMax);
-      if (key !== newer) this.#earlierKeys++;
+      // An earlier one is good for the commits of its time alone.
+      if (key === newer) this.#remember(this.#known, did, key, keysMax);
+      else this.#earlierKeys++;
       return finding;
     }
     return typeof earlier === 'string' ? earlier : 'bad_signature';

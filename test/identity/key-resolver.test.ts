@@ -200,7 +200,10 @@ test('the keys of a time', async () => {
   // Of a host nobody knows what it said before.
   expect(await resolver.keysAt(web, startMs)).toBe('key_unknown');
   expect(await resolver.keysAt(web, nowMs - 5 * minuteMs)).toEqual([]);
+  // Asked for once a minute.
+  expect(directory.requests).toBe(3);
   directory.setFaults({ refuseStatus: 500 });
+  nowMs += minuteMs;
   expect(await resolver.keysAt(plc, startMs)).toBe('lookup_failed');
 });
 

@@ -189,6 +189,11 @@ const mutants: Readonly<Record<string, Mutant>> = {
     from: 'this.#looking.set(did, looking);',
     to: '',
   },
+  'takes a key of then for good': {
+    file: 'cmd/verify/recording-check.ts',
+    from: 'if (key === newer) this.#remember(this.#known, did, key, keysMax);',
+    to: 'this.#remember(this.#known, did, key, keysMax); if (key === newer) this.#known.get(did);',
+  },
   'reads a key again and again': {
     file: resolver,
     from: ' && this.#nowMs() - known.readMs < recheckMs',
@@ -199,7 +204,7 @@ const mutants: Readonly<Record<string, Mutant>> = {
 const ofCommits = ['interop', 'forgeries', 'hostile-trees', 'chain', 'verifying-key'].map(
   (name) => `verify/${name}`,
 );
-const ofKeys = ['ip-address', 'identity/'];
+const ofKeys = ['ip-address', 'identity/', 'cmd/verify/'];
 
 function run(mutant: Mutant | undefined): number | null {
   const names =
