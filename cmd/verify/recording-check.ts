@@ -96,6 +96,7 @@ export class RecordingCheck {
 
   /** Looks for all keys at a time, because they may come from far away. */
   async #checkWindow(window: readonly Uint8Array[]): Promise<void> {
+    for (const bytes of window) await this.#hearChange(bytes);
     const asked = new Map<string, ReturnType<KeySource['keyOf']>>();
     for (const bytes of window) {
       const did = this.#open(bytes);
@@ -113,6 +114,16 @@ export class RecordingCheck {
       if (finding === 'bad_signature') finding = await this.#tryOtherKeys(did);
       await this.#take(bytes, did, finding, this.#known.get(did));
     }
+  }
+
+  /** An identity event: the account may have another key. */
+  async #hearChange(bytes: Uint8Array): Promise<void> {
+    const frame = this.#frame;
+    if (frame.read(bytes) !== undefined || frame.type !== frameTypes.identity) return;
+    const did = textOf(bytes, frame.didStart, frame.didEnd);
+    const timeMs = Date.parse(textOf(bytes, frame.timeStart, frame.timeEnd));
+    this.#known.delete(did);
+    await this.#keys.doubt?.(did, timeMs);
   }
 
   /** A key that does not fit may be out of date, or too new: the commit may be from before it was changed. */

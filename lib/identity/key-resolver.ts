@@ -114,10 +114,14 @@ export class KeyResolver {
     return this.keyOf(did);
   }
 
-  /** The account has said that something about it changed: the next who asks waits until it has been read again. */
-  async doubt(did: string): Promise<void> {
+  /**
+   * The account has said that something about it changed: the next who asks waits until it has been read again.
+   * @param timeMs when it said so, milliseconds since 1970: what was read later stands. By default nothing does.
+   */
+  async doubt(did: string, timeMs = Number.POSITIVE_INFINITY): Promise<void> {
     const known = await this.#recall(did);
-    if (known?.key === undefined) this.#known.delete(did);
+    if (known === undefined || known.readMs > timeMs) return;
+    if (known.key === undefined) this.#known.delete(did);
     else this.#remember(did, { ...known, untilMs: 0, failures: 0, isDoubtful: true });
     await this.#store?.delete(did);
   }

@@ -29,21 +29,31 @@ async function framesOf(network: SyntheticNetwork, rotates: boolean): Promise<Ui
   return frames;
 }
 
-async function check(network: SyntheticNetwork, frames: readonly Uint8Array[]) {
+/** @param nowMs the clock, for how old a key is. */
+async function openKeys(network: SyntheticNetwork, nowMs = Date.now) {
   const directory = await DirectoryServer.listen(network);
   const { url } = directory;
-  const resolver = new KeyResolver({ plcUrl: url, webUrl: url });
+  const resolver = new KeyResolver({ plcUrl: url, webUrl: url, nowMs });
   closing.push(
     () => resolver.close(),
     () => directory.close(),
   );
-  const recording = await RecordingCheck.create(resolver, 10);
-  const report = await recording.checkAll(
+  return { directory, resolver };
+}
+
+async function check(network: SyntheticNetwork, frames: readonly Uint8Array[]) {
+  const { directory, resolver } = await openKeys(network);
+  const report = await checkBy(resolver, frames);
+  return { report, requests: directory.requests };
+}
+
+async function checkBy(keys: KeyResolver, frames: readonly Uint8Array[]) {
+  const recording = await RecordingCheck.create(keys, 10);
+  return recording.checkAll(
     (async function* () {
       yield* frames;
     })(),
   );
-  return { report, requests: directory.requests };
 }
 
 test('commits from before and after a change of key', async () => {
@@ -65,4 +75,26 @@ test('what is signed by a key that the account has no more', async () => {
   expect(report).toMatchObject({ earlierKeys: 4, verdicts: { verified: 3, anchored: 1, refuted: 4 } });
   expect(report.refuted.map(({ reason }) => reason)).toEqual(Array(4).fill('bad_signature'));
   expect(report.disputed).toBe(0);
+});
+
+test('a key that was read before the account said that something changed', async () => {
+  const network = slowNetwork();
+  const { resolver, directory } = await openKeys(network, () => network.timeMs);
+  const [{ did }] = network.accounts();
+  const first = (await network.next()).bytes;
+  expect((await checkBy(resolver, [first])).verdicts.anchored).toBe(1);
+  expect((await checkBy(resolver, [first])).verdicts.anchored).toBe(1);
+  expect(directory.requests).toBe(1);
+  const stolen = await framesOf(slowNetwork(), false);
+  for (let index = 1; index < 4; index++) await network.next();
+  await network.choose({ kind: 'key', did }, () => {});
+  await network.next();
+  // What a thief of the first key makes: it would pass by what is known.
+  expect((await checkBy(resolver, stolen.slice(6))).verdicts).toMatchObject({
+    refuted: 0,
+    anchored: 1,
+    verified: 2,
+  });
+  const report = await checkBy(resolver, stolen.slice(4));
+  expect(report.verdicts).toMatchObject({ refuted: 4, anchored: 0 });
 });
