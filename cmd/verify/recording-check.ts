@@ -1,5 +1,5 @@
 // Checks one frame after the other and counts what is found. It remembers where each account is, in bounded memory, and asks for a
-// second opinion before a commit is called refuted. What it found is a plain object; report.ts makes text of it.
+// second opinion on what would be called refuted or incomplete. What it found is a plain object; report.ts makes text of it.
 
 import { Frame, frameTypes } from '../../lib/decode/frame.ts';
 import { type AccountState, nextStep } from '../../lib/verify/chain.ts';
@@ -42,7 +42,7 @@ export interface RecordingReport {
   /** In the order of the verdicts; those that were found. */
   readonly reasons: readonly { verdict: Verdict; reason: Reason; commits: number }[];
   readonly refuted: readonly ListedCommit[];
-  /** Refuted here, and not by the second opinion. */
+  /** Refuted or incomplete here, and not by the second opinion. */
   readonly disputed: number;
   /** Signed by a key that the account had at that time, and has no more. */
   readonly earlierKeys: number;
@@ -176,10 +176,11 @@ export class RecordingCheck {
     this.#remember(this.#states, did, state, accountsMax);
     this.#checked++;
     this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
-    if (verdictOf(reason) !== 'refuted') return;
+    const isRefuted = verdictOf(reason) === 'refuted';
+    if (!isRefuted && reason !== 'incomplete') return;
     const opinion = isSync ? undefined : await this.#secondOpinion(bytes, key);
-    if (opinion !== undefined && opinion !== 'refuted') this.#disputed++;
-    if (this.#refuted.length >= this.#listedMax) return;
+    if (opinion !== undefined && (isRefuted ? opinion !== 'refuted' : opinion === 'whole')) this.#disputed++;
+    if (!isRefuted || this.#refuted.length >= this.#listedMax) return;
     const listed = { seq, did, rev, reason };
     this.#refuted.push(opinion === undefined ? listed : { ...listed, secondOpinion: opinion });
   }
