@@ -14,6 +14,8 @@ export interface KeySource {
   keyOf(did: string): Promise<VerifyingKey | KeyLack>;
   /** The same, read again if it may be out of date. Absent where there is nothing newer. */
   recheck?(did: string): Promise<VerifyingKey | KeyLack>;
+  /** Is told that the account said, at that time, that something about it changed. Absent where nothing is read again. */
+  doubt?(did: string, timeMs: number): Promise<void>;
   /** The keys that the account may have signed with at that time. Absent where only the present is known. */
   keysAt?(did: string, timeMs: number): Promise<readonly VerifyingKey[] | KeyLack>;
 }

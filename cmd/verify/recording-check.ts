@@ -1,5 +1,5 @@
 // Checks one frame after the other and counts what is found. It remembers where each account is, in bounded memory, and asks for a
-// second opinion before a commit is called refuted. What it found is a plain object; report.ts makes text of it.
+// second opinion on what would be called refuted or incomplete. What it found is a plain object; report.ts makes text of it.
 
 import { Frame, frameTypes } from '../../lib/decode/frame.ts';
 import { type AccountState, nextStep } from '../../lib/verify/chain.ts';
@@ -42,7 +42,7 @@ export interface RecordingReport {
   /** In the order of the verdicts; those that were found. */
   readonly reasons: readonly { verdict: Verdict; reason: Reason; commits: number }[];
   readonly refuted: readonly ListedCommit[];
-  /** Refuted here, and not by the second opinion. */
+  /** Refuted or incomplete here, and not by the second opinion. */
   readonly disputed: number;
   /** Signed by a key that the account had at that time, and has no more. */
   readonly earlierKeys: number;
@@ -96,6 +96,7 @@ export class RecordingCheck {
 
   /** Looks for all keys at a time, because they may come from far away. */
   async #checkWindow(window: readonly Uint8Array[]): Promise<void> {
+    for (const bytes of window) await this.#hearChange(bytes);
     const asked = new Map<string, ReturnType<KeySource['keyOf']>>();
     for (const bytes of window) {
       const did = this.#open(bytes);
@@ -115,6 +116,16 @@ export class RecordingCheck {
     }
   }
 
+  /** An identity event: the account may have another key. */
+  async #hearChange(bytes: Uint8Array): Promise<void> {
+    const frame = this.#frame;
+    if (frame.read(bytes) !== undefined || frame.type !== frameTypes.identity) return;
+    const did = textOf(bytes, frame.didStart, frame.didEnd);
+    const timeMs = Date.parse(textOf(bytes, frame.timeStart, frame.timeEnd));
+    this.#known.delete(did);
+    await this.#keys.doubt?.(did, timeMs);
+  }
+
   /** A key that does not fit may be out of date, or too new: the commit may be from before it was changed. */
   async #tryOtherKeys(did: string): Promise<CommitFinding> {
     const check = this.#check;
@@ -124,8 +135,9 @@ export class RecordingCheck {
     for (const key of typeof newer === 'object' ? [newer, ...others] : others) {
       const finding = check.check(this.#frame, key);
       if (finding === 'bad_signature') continue;
-      this.#remember(this.#known, did, key, keysMax);
-      if (key !== newer) this.#earlierKeys++;
+      // An earlier one is good for the commits of its time alone.
+      if (key === newer) this.#remember(this.#known, did, key, keysMax);
+      else this.#earlierKeys++;
       return finding;
     }
     return typeof earlier === 'string' ? earlier : 'bad_signature';
@@ -164,10 +176,11 @@ export class RecordingCheck {
     this.#remember(this.#states, did, state, accountsMax);
     this.#checked++;
     this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
-    if (verdictOf(reason) !== 'refuted') return;
+    const isRefuted = verdictOf(reason) === 'refuted';
+    if (!isRefuted && reason !== 'incomplete') return;
     const opinion = isSync ? undefined : await this.#secondOpinion(bytes, key);
-    if (opinion !== undefined && opinion !== 'refuted') this.#disputed++;
-    if (this.#refuted.length >= this.#listedMax) return;
+    if (opinion !== undefined && (isRefuted ? opinion !== 'refuted' : opinion === 'whole')) this.#disputed++;
+    if (!isRefuted || this.#refuted.length >= this.#listedMax) return;
     const listed = { seq, did, rev, reason };
     this.#refuted.push(opinion === undefined ? listed : { ...listed, secondOpinion: opinion });
   }

@@ -32,7 +32,7 @@ export function reportTable(report: RecordingReport): string {
   if (disputed > 0) {
     lines.push(
       '',
-      `${grouped(disputed)} of them are not refuted by @atproto/repo and @atproto/crypto: please report it`,
+      `${grouped(disputed)} commits are right by @atproto/repo and @atproto/crypto: please report it`,
     );
   }
   return lines.map((line) => printable(line, widthMax)).join('\n');

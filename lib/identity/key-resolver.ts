@@ -22,6 +22,8 @@ const absentMs = [5 * 60_000, 3_600_000] as const;
 const failedMs = [30_000, 5 * 60_000] as const;
 /** Accounts that are kept in memory, 3.5 KB each once their key is used. */
 const knownMax = 8_192;
+/** Histories that are kept for a minute, of usually one key. */
+const historiesMax = 256;
 /** The directory says no numbers; these are few beside what its own tools ask. */
 const plcLimits = { concurrentMax: 4, perSecondMax: 25, waitingMax: 10_000 };
 const ownLimits = { ...plcLimits, concurrentMax: 64, perSecondMax: 10_000 };
@@ -76,6 +78,10 @@ export class KeyResolver {
   readonly #webDesk = new LookupDesk(webLimits);
   /** The one that was asked for longest ago comes first. */
   readonly #known = new Map<string, Known>();
+  readonly #histories = new Map<
+    string,
+    { readonly changes: readonly KeyChange[]; readonly readMs: number }
+  >();
   readonly #looking = new Map<string, Promise<Known>>();
   #plcFailures = 0;
   #plcDownUntilMs = 0;
@@ -108,10 +114,14 @@ export class KeyResolver {
     return this.keyOf(did);
   }
 
-  /** The account has said that something about it changed: the next who asks waits until it has been read again. */
-  async doubt(did: string): Promise<void> {
+  /**
+   * The account has said that something about it changed: the next who asks waits until it has been read again.
+   * @param timeMs when it said so, milliseconds since 1970: what was read later stands. By default nothing does.
+   */
+  async doubt(did: string, timeMs = Number.POSITIVE_INFINITY): Promise<void> {
     const known = await this.#recall(did);
-    if (known?.key === undefined) this.#known.delete(did);
+    if (known === undefined || known.readMs > timeMs) return;
+    if (known.key === undefined) this.#known.delete(did);
     else this.#remember(did, { ...known, untilMs: 0, failures: 0, isDoubtful: true });
     await this.#store?.delete(did);
   }
@@ -123,15 +133,19 @@ export class KeyResolver {
   async keysAt(did: string, timeMs: number): Promise<readonly VerifyingKey[] | KeyLack> {
     // Of other methods only the present is known: what does not fit an older commit need not be wrong.
     if (!plcPattern.test(did)) return timeMs > this.#nowMs() - presentMs ? [] : 'key_unknown';
+    const history = this.#histories.get(did);
+    if (history !== undefined && this.#nowMs() - history.readMs < recheckMs)
+      return keysAt(history.changes, timeMs);
     try {
-      const { status, body } = await this.#ask(
-        this.#plcDesk,
-        this.#plcPath(`${did}/log/audit`),
-        auditRequest,
-      );
-      const changes: readonly KeyChange[] | undefined =
-        status === 200 ? keyChangesOf(parsed(body)) : undefined;
-      return changes === undefined ? 'lookup_failed' : keysAt(changes, timeMs);
+      const url = this.#plcPath(`${did}/log/audit`);
+      const { status, body } = await this.#ask(this.#plcDesk, url, auditRequest);
+      const changes = status === 200 ? keyChangesOf(parsed(body)) : undefined;
+      if (changes === undefined) return 'lookup_failed';
+      this.#histories.delete(did);
+      this.#histories.set(did, { changes, readMs: this.#nowMs() });
+      if (this.#histories.size > historiesMax)
+        this.#histories.delete(this.#histories.keys().next().value as string);
+      return keysAt(changes, timeMs);
     } catch (error) {
       return lackOf(error);
     }

@@ -79,10 +79,19 @@ export class TreeNode {
   }
 }
 
+/** Of an arena: usual trees take some kilobytes. */
+const keptBytes = 64 * 1024;
+
 /** The keys of the nodes of one tree, one after the other. */
 export class KeyArena {
-  bytes = new Uint8Array(16 * 1024);
+  bytes = new Uint8Array(keptBytes);
   length = 0;
+
+  /** Empties it, and gives back what a large tree has taken. */
+  clear(): void {
+    this.length = 0;
+    if (this.bytes.length > keptBytes) this.bytes = new Uint8Array(keptBytes);
+  }
 
   /** Appends a key: `prefix` bytes of what is at `from`, then `source[start, end)`. */
   append(from: number, prefix: number, source: Uint8Array, start: number, end: number): void {

@@ -13,6 +13,8 @@ export const depthMax = 64;
 export const entriesMax = 1024;
 /** Entries that are read, and nodes that are visited, for one commit: the largest honest ones take some thousands. */
 export const stepsMax = 65_536;
+/** Bytes of the keys that are read for one commit. They share beginnings in their nodes: 60 KB of those can be a megabyte here. */
+export const keysBytesMax = 8 * 1024 * 1024;
 
 /** Of one tree after the other. */
 export class TreeReader {
@@ -28,7 +30,7 @@ export class TreeReader {
     this.#car = car;
     this.bytes = bytes;
     this.#steps = 0;
-    this.keys.length = 0;
+    this.keys.clear();
   }
 
   /** Whether a node's block is there, or needs not be. */
@@ -49,6 +51,7 @@ export class TreeReader {
     node.blockStart = blockStart;
     node.blockEnd = blockEnd;
     this.#spend(node.entries.length);
+    if (this.keys.length > keysBytesMax) throw tooLarge;
     return true;
   }
 

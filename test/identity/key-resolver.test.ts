@@ -114,6 +114,16 @@ test('a change of key is seen when the account says so, and when a signature doe
   expect(textOf(await resolver.recheck(plc))).not.toBe(second);
 });
 
+test('a key that was read after the account said something stands', async () => {
+  await resolver.keyOf(plc);
+  await resolver.doubt(plc, nowMs - 1);
+  await resolver.keyOf(plc);
+  expect(directory.requests).toBe(1);
+  await resolver.doubt(plc, nowMs);
+  await resolver.keyOf(plc);
+  expect(directory.requests).toBe(2);
+});
+
 test('while nobody answers, keys that nobody doubts are good', async () => {
   const key = textOf(await resolver.keyOf(plc));
   directory.setFaults({ refuseStatus: 1 });
@@ -200,7 +210,10 @@ test('the keys of a time', async () => {
   // Of a host nobody knows what it said before.
   expect(await resolver.keysAt(web, startMs)).toBe('key_unknown');
   expect(await resolver.keysAt(web, nowMs - 5 * minuteMs)).toEqual([]);
+  // Asked for once a minute.
+  expect(directory.requests).toBe(3);
   directory.setFaults({ refuseStatus: 500 });
+  nowMs += minuteMs;
   expect(await resolver.keysAt(plc, startMs)).toBe('lookup_failed');
 });
 

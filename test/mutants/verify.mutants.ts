@@ -85,6 +85,11 @@ const mutants: Readonly<Record<string, Mutant>> = {
   'takes nodes out of place': { file: reader, from: 'if (entries.length === 0) return;', to: 'return;' },
   'goes down for ever': { file: reader, from: 'if (depth > depthMax) throw tooDeep;', to: '' },
   'goes on for ever': { file: reader, from: 'if (this.#steps > stepsMax) throw tooLarge;', to: '' },
+  'reads any amount of keys': {
+    file: reader,
+    from: 'if (this.keys.length > keysBytesMax) throw tooLarge;',
+    to: '',
+  },
   'reads nodes of any width': {
     file: reader,
     from: 'export const entriesMax = 1024;',
@@ -184,6 +189,11 @@ const mutants: Readonly<Record<string, Mutant>> = {
     from: 'this.#looking.set(did, looking);',
     to: '',
   },
+  'takes a key of then for good': {
+    file: 'cmd/verify/recording-check.ts',
+    from: 'if (key === newer) this.#remember(this.#known, did, key, keysMax);',
+    to: 'this.#remember(this.#known, did, key, keysMax); if (key === newer) this.#known.get(did);',
+  },
   'reads a key again and again': {
     file: resolver,
     from: ' && this.#nowMs() - known.readMs < recheckMs',
@@ -194,7 +204,7 @@ const mutants: Readonly<Record<string, Mutant>> = {
 const ofCommits = ['interop', 'forgeries', 'hostile-trees', 'chain', 'verifying-key'].map(
   (name) => `verify/${name}`,
 );
-const ofKeys = ['ip-address', 'identity/'];
+const ofKeys = ['ip-address', 'identity/', 'cmd/verify/'];
 
 function run(mutant: Mutant | undefined): number | null {
   const names =

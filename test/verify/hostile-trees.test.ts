@@ -113,6 +113,22 @@ describe('bounds', () => {
     expect(await found(blocks, root, ops.slice(0, 200))).toBe('incomplete');
   });
 
+  test('bytes: keys that are long, and share nearly all of it', async () => {
+    for (const nodes of [2, 10]) {
+      const blocks = new BlockMap();
+      const ops: unknown[] = [];
+      const entries = Array.from({ length: nodes }, (_, index) => {
+        const start = `${String.fromCharCode(0x62 + index)}/`;
+        const keys = Array.from({ length: 1000 }, (_key, at) => `${start}${'x'.repeat(1000)}${1000 + at}`);
+        const child = add(blocks, node(keys.map((key, at) => entry(key, at === 0 ? 0 : key.length - 4))));
+        ops.push(create(keys[0]));
+        return entry(start, 0, child);
+      });
+      const root = add(blocks, node(entries));
+      expect(await found(blocks, root, ops), `${nodes}`).toBe(nodes === 2 ? 'incomplete' : 'tree_too_large');
+    }
+  });
+
   test('a node that links to itself cannot be: its block does not hash to its name', async () => {
     const blocks = new BlockMap();
     const bytes = encode(node([], value));
