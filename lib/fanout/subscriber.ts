@@ -9,6 +9,7 @@ import { type Block, type BlockIndex, firstEventAfter, startOf } from '../log/bl
 import type { LogReader, ReadResult } from '../log/event-log.ts';
 import type { AddressTable } from './address-table.ts';
 import { type Batch, copyOf } from './batch.ts';
+import { mayHaveDids } from './block-dids.ts';
 import { Burst, gapBytes, turnBytesMax } from './burst.ts';
 import type { DeliveryRate } from './delivery-rate.ts';
 import { type Encoding, encode, type Messages, type NewestBlock } from './encodings.ts';
@@ -91,10 +92,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const { groups, rates } = this.#host;
     const { encoding, remoteAddress } = this.transport;
     const wantedDids = wantedDidsOf(filter);
-    if (!rates.want(remoteAddress, wantedDids, this.#wantedDids)) {
-      this.#fail('no_room_of_address');
-      return;
-    }
+    if (!rates.want(remoteAddress, wantedDids, this.#wantedDids)) return this.#fail('no_room_of_address');
     this.#wantedDids = wantedDids;
     const group = groups.hold(filter, encoding);
     if (group === undefined) {
@@ -179,7 +177,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
         this.#host.enqueueRead(this);
         return;
       }
-      if (this.#passOver(next.index)) bytes += Burst.costOfLook(next.json.length);
+      if (this.#passOver(next.index, true)) bytes += Burst.costOfLook(next.json.length);
       else {
         if (next !== block || messages === undefined) {
           block = next;
@@ -219,7 +217,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     // A filter that changed meanwhile may want blocks that were skipped for the old one: read again.
     if (group === this.#group) {
       for (const { index, messages } of result.slices) {
-        if (this.#passOver(index)) continue;
+        if (this.#passOver(index, false)) continue;
         const encoded = encode(encoding, index, messages);
         while (this.#positionUs < index.lastTimeUs) {
           this.#deliver(index, encoded);
@@ -239,13 +237,16 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
   }
 
   /**
-   * Whether there is nothing in the rest of a block, which would have to be made into another encoding first. Thousands that come
-   * back once a minute for very little would have all blocks made again and again.
+   * Whether the rest of a block has nothing, where that is seen quickly, or the block would have to be made into another encoding.
+   * Thousands that come back once a minute for very little would have all blocks looked through, and made, again and again.
    */
-  #passOver(index: BlockIndex): boolean {
-    const { encoding, wantsGaps } = this.transport;
-    if (encoding.recode === undefined || wantsGaps || this.#positionUs >= index.lastTimeUs) return false;
-    if (this.#group.selection.wantsAny(index, firstEventAfter(index, this.#positionUs))) return false;
+  #passOver(index: BlockIndex, isInMemory: boolean): boolean {
+    const { selection } = this.#group;
+    if (this.transport.wantsGaps || this.#positionUs >= index.lastTimeUs) return false;
+    if (!isInMemory || mayHaveDids(index, selection.didHashes)) {
+      if (this.transport.encoding.recode === undefined) return false;
+      if (selection.wantsAny(index, firstEventAfter(index, this.#positionUs))) return false;
+    }
     this.#positionUs = index.lastTimeUs;
     return true;
   }

@@ -105,13 +105,20 @@ const arrays = [
 ] as const;
 const limit = 'maxMessageSizeBytes';
 const kinds = ['commit', 'identity', 'account'];
+/** Those that can be asked for over plain HTTP. */
+export const textKinds = [...kinds, 'sync'];
 const operations = ['create', 'update', 'delete'];
 
 /** What is wanted, as it came. */
 export type PlainWanted = Record<string, readonly string[]>;
 
 /** The filter of values; undefined when one is wrong. */
-export function plainFilter(wanted: PlainWanted, limitText: string, most: number): PlainFilter | undefined {
+export function plainFilter(
+  wanted: PlainWanted,
+  limitText: string,
+  most: number,
+  known: readonly string[] = kinds,
+): PlainFilter | undefined {
   const of = (name: string): readonly string[] => wanted[name] ?? [];
   const collections = of('wantedCollections');
   const exact = collections.filter((name) => !name.endsWith('.*'));
@@ -121,7 +128,7 @@ export function plainFilter(wanted: PlainWanted, limitText: string, most: number
     exact.every(isPlainNsid) &&
     of('wantedDids').every(isPlainDid) &&
     of('wantedSubjects').every(isPlainSubject) &&
-    of('wantedKinds').every((word) => kinds.includes(word)) &&
+    of('wantedKinds').every((word) => known.includes(word)) &&
     of('wantedOperations').every((word) => operations.includes(word)) &&
     new Set(exact).size + prefixes.length <= 100 &&
     each('wantedDids').length <= most &&
@@ -158,7 +165,7 @@ export function asPlain({
     prefixes: [...prefixes].sort(),
     dids: [...dids].sort(),
     subjects: [...subjects].sort(),
-    kinds: words(kindBits, kinds, eventKinds),
+    kinds: words(kindBits, textKinds, eventKinds),
     operations: words(operationBits, operations, eventOperations),
     maxMessageSizeBytes,
   };
@@ -233,5 +240,5 @@ export function plainDocument(text: string): PlainFilter | undefined {
       return undefined;
     wanted[name] = strings;
   }
-  return plainFilter(wanted, limitText, 100_000);
+  return plainFilter(wanted, limitText, 100_000, textKinds);
 }
