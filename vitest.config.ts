@@ -71,6 +71,8 @@ export default defineConfig({
       serial('disk', ['test/crash/*.disk.ts'], 15 * 60_000, 50),
       // Bugs that the fuzzer has to find. By hand.
       serial('fuzz-mutants', ['test/mutants/fuzz.mutants.ts'], 15 * 60_000, 50),
+      // A cluster: NATS servers, nodes, kills of all of them. CLUSTER_SECONDS and CLUSTER_SEED choose the run. Wants a Go compiler.
+      serial('cluster', ['test/cluster/**/*.cluster.ts'], 60 * 60_000, 50),
       // Clients in other languages, on the packages of their worlds, built by their own tools.
       serial('clients', ['test/clients/**/*.clients.ts'], 60_000, 50),
       // The three packages, packed and installed into empty projects.

@@ -3,6 +3,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { clusterFigures } from './figure-cluster.ts';
 import { fanoutFigures } from './figure-fanout.ts';
 import { filterFigures } from './figure-filters.ts';
 import { ingestFigures } from './figure-ingest.ts';
@@ -38,6 +39,7 @@ const groups = [
   { name: 'memory', about: 'of 10,000 idle and 1,000 stalled subscribers', run: memoryFigures },
   { name: 'workers', about: 'live delivery and ingest with 0, 1 and 2 workers', run: workerFigures },
   { name: 'isolation', about: 'live latency and ingest beside 100 replays', run: isolationFigures },
+  { name: 'cluster', about: 'a log on NATS beside a daemon alone', run: clusterFigures },
 ] as const;
 
 const help = `bench: what Slipstream takes, beside a plain server for the same job

@@ -96,6 +96,8 @@ export interface ServerOptions {
   readonly cursor?: number;
   /** Further flags of our daemon. */
   readonly flags?: readonly string[];
+  /** What ours does in a cluster, when that is not everything. */
+  readonly command?: 'serve' | undefined;
 }
 
 /** The names of our daemon's flags, with their dashes. */
@@ -129,9 +131,10 @@ export class Server implements Target {
 
   static async #startOurs(
     compressor: ServerKind,
-    { relay, dataDir, cursor, flags = [] }: ServerOptions,
+    { relay, dataDir, cursor, command, flags = [] }: ServerOptions,
   ): Promise<Server> {
     const process = Process.start(daemon, [
+      ...(command === undefined ? [] : [command]),
       ...['--ws-url', relay.url, '--data-dir', dataDir, '--compressor', compressor, '--log-format', 'json'],
       ...['--listen-addr', '127.0.0.1:0', '--metrics-listen-addr', '127.0.0.1:0'],
       ...(cursor === undefined ? [] : ['--override-relay-cursor', String(cursor)]),

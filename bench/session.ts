@@ -62,9 +62,12 @@ export class Session {
   }
 
   /** Starts a server; ours without limits on subscribers, and with the workers that were asked for. */
-  start(kind: ServerKind, options: ServerOptions & { readonly workers?: number }): Promise<Server> {
+  start(
+    kind: ServerKind,
+    options: ServerOptions & { readonly workers?: number; readonly more?: readonly string[] },
+  ): Promise<Server> {
     const workers = options.workers ?? this.#options.workers;
-    const flags = unlimitedFlags(this.#daemonFlags);
+    const flags = [...unlimitedFlags(this.#daemonFlags), ...(options.more ?? [])];
     if (workers !== undefined) flags.push('--workers', String(workers));
     return Server.start(kind, { ...options, flags });
   }

@@ -2,7 +2,7 @@
 // made of is lib/service/service.ts; flags are read by cmd/program.ts.
 
 import { setFlagsFromString } from 'node:v8';
-import type { Config } from '../lib/config/config.ts';
+import type { Config, NodeRole } from '../lib/config/config.ts';
 import { CodedError } from '../lib/errors.ts';
 import { formatListenAddress } from '../lib/listen-address.ts';
 import { createLogger, type ProcessLogger } from '../lib/logger.ts';
@@ -52,10 +52,16 @@ export async function runDaemon(config: Config): Promise<void> {
   });
 }
 
+const roleTexts: Readonly<Record<NodeRole, string>> = {
+  both: 'serves, and writes when it is elected',
+  ingest: 'writes when it is elected',
+  serve: 'serves',
+};
+
 /** Where to click, what there is, and what to try. */
-function bannerOf({ addresses, started }: Service, { retentionMs, retentionBytes }: Config): string {
+function bannerOf({ addresses, started }: Service, { retentionMs, retentionBytes, cluster }: Config): string {
   const { dataDir, relays, log, positionOf, hasOfficialDictionary } = started;
-  const listen = formatListenAddress(addresses.public);
+  const listen = addresses.public && formatListenAddress(addresses.public);
   const { storedEvents, storedBytes, firstTimeUs, lastTimeUs } = log.stats();
   const kept = [
     retentionMs === 0 ? '' : formatSpan(retentionMs / 1000).replace(/ 0 \w+$/, ''),
@@ -68,8 +74,8 @@ function bannerOf({ addresses, started }: Service, { retentionMs, retentionBytes
   const position = positionOf(relays[0]);
   const from = position === undefined ? '' : `, from sequence ${position} on`;
   return bannerText(`Slipstream ${packageVersion()}`, [
-    ['subscribe', localUrl('ws', listen, '/subscribe')],
-    ['page', localUrl('http', listen, '/')],
+    ['subscribe', listen === undefined ? '' : localUrl('ws', listen, '/subscribe')],
+    ['page', listen === undefined ? '' : localUrl('http', listen, '/')],
     ['metrics', localUrl('http', formatListenAddress(addresses.metrics), '/metrics')],
     ['log', `${dataDir}: ${has}; kept: ${kept.filter((text) => text !== '').join(' or ')}`],
     // The JSON's 44 % with it, 68 % without: see service-log.ts.
@@ -79,8 +85,12 @@ function bannerOf({ addresses, started }: Service, { retentionMs, retentionBytes
         ? ''
         : `zstd is half as large again until: slipstream dictionaries fetch --data-dir ${dataDir}`,
     ],
-    ['relay', `connecting to ${relays.map(({ id }) => id).join(', or ')}${from}`],
-    ['try', tailCommandFor(listen, process.env, packageName)],
+    ['cluster', cluster === undefined ? '' : `${cluster.name}, ${roleTexts[cluster.role]}`],
+    [
+      'relay',
+      cluster !== undefined ? '' : `connecting to ${relays.map(({ id }) => id).join(', or ')}${from}`,
+    ],
+    ['try', listen === undefined ? '' : tailCommandFor(listen, process.env, packageName)],
   ]);
 }
 

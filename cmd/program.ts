@@ -3,8 +3,8 @@
 
 import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { fromGoFlags } from '../lib/config/command-line.ts';
-import { configOf } from '../lib/config/config.ts';
-import { type GivenTexts, settingsCommand } from '../lib/config/setting-sources.ts';
+import { configOf, type NodeRole } from '../lib/config/config.ts';
+import { type GivenTexts, roleCommand, settingsCommand } from '../lib/config/setting-sources.ts';
 import { UsageError } from '../lib/errors.ts';
 import { exitCodeOf } from './command/exit-code.ts';
 import { refuseFlagsOfNpm } from './command/npm-flags.ts';
@@ -29,12 +29,11 @@ const program = settingsCommand(flags)
     }
     name = command.name();
   })
-  .action(async () => {
-    const config = configOf(flags, process.env);
-    // Not before: it is most of what is loaded, and the other commands do without.
-    const { runDaemon } = await import('./daemon.ts');
-    await runDaemon(config);
-  });
+  .action(() => run(flags, 'both'));
+for (const role of ['ingest', 'serve'] as const) {
+  const own: GivenTexts = new Map();
+  program.addCommand(roleCommand(role, own).action(() => run(own, role)));
+}
 for (const command of [
   tailCommand(),
   demoCommand(),
@@ -44,6 +43,13 @@ for (const command of [
   verifyCommand(),
 ])
   program.addCommand(command);
+
+async function run(given: GivenTexts, role: NodeRole): Promise<void> {
+  const config = configOf(given, process.env, role);
+  // Not before: it is most of what is loaded, and the other commands do without.
+  const { runDaemon } = await import('./daemon.ts');
+  await runDaemon(config);
+}
 
 try {
   const argv = fromGoFlags(program, process.argv.slice(2));

@@ -3,7 +3,8 @@
 
 import { leanProcess } from './lean-process.ts';
 
-// Before the program is loaded, which is most of a start. The daemon has no word before its flags, the commands have one.
+// Before the program is loaded, which is most of a start. The daemon has no word before its flags, or that of one of several machines;
+// the commands have others.
 const [word = ''] = process.argv.slice(2);
-if (word === '' || /^-(?!-?(?:h|help|V|version)$)/.test(word)) leanProcess();
+if (/^(?:ingest|serve|)$/.test(word) || /^-(?!-?(?:h|help|V|version)$)/.test(word)) leanProcess();
 await import('./program.ts');

@@ -39,6 +39,8 @@ export interface Config {
   /** Bytes of events from which on the oldest go; 0: no limit, and then `retentionMs` is one. */
   readonly retentionBytes: number;
   readonly fsync: boolean;
+  /** What several machines share; undefined for one alone. */
+  readonly cluster: ClusterConfig | undefined;
   /** Threads that serve subscribers; 0: none but the one that does everything, undefined: as many as fit the machine. */
   readonly workers: number | undefined;
   /** Subscribers at a time. */
@@ -61,18 +63,42 @@ export interface Config {
   readonly notices: readonly string[];
 }
 
+/** What a node of a cluster does: serve subscribers, write when it is elected, or both. */
+export type NodeRole = 'both' | 'ingest' | 'serve';
+
+/** How a node finds the log that it shares with others. */
+export interface ClusterConfig {
+  /** NATS servers, as they were written; at least one. */
+  readonly urls: readonly string[];
+  /** Letters, digits, `-` and `_`. */
+  readonly name: string;
+  readonly role: NodeRole;
+  readonly credsPath: string | undefined;
+  readonly caPath: string | undefined;
+  readonly replicas: number;
+  /** What the stream may take on the disk of each server. */
+  readonly streamBytes: number;
+}
+
 /**
  * The configuration of what the command line gave and the environment adds. A flag beats `SLIPSTREAM_` and `JETSTREAM_`
  * variables, which must agree where both are set. Throws UsageErrors of CONFIG_ codes.
- * @param flags what `settingsCommand` has parsed.
+ * @param flags what `settingsCommand` has parsed. @param role what the command is for.
  */
-export function configOf(flags: GivenTexts, env: Readonly<Record<string, string | undefined>>): Config {
+export function configOf(
+  flags: GivenTexts,
+  env: Readonly<Record<string, string | undefined>>,
+  role: NodeRole = 'both',
+): Config {
   const given: GivenTexts = new Map([...flags, ...readEnvironment(env, flags)]);
   const values = Object.fromEntries(
     settingNames.map((name) => [name, readValue(name, given.get(name))]),
   ) as unknown as SettingValues;
   checkCombinations(values);
-  return toConfig(values, [...noticesOf(given), ...foreignVariables(env).map(foreignNotice)]);
+  const cluster = clusterOf(values, role);
+  const notices = [...noticesOf(given), ...foreignVariables(env).map(foreignNotice)];
+  if (cluster !== undefined && cluster.replicas < 3) notices.push(fewReplicas);
+  return { ...toConfig(values, notices), cluster };
 }
 
 function readValue(name: SettingName, given: GivenText | undefined): unknown {
@@ -143,6 +169,39 @@ function checkCombinations(values: SettingValues): void {
   }
 }
 
+const fewReplicas =
+  'Fewer than 3 --stream-replicas: the log does not survive the loss of a NATS server, and stops with it.';
+
+function clusterOf(values: SettingValues, role: NodeRole): ClusterConfig | undefined {
+  const { 'nats-url': urls = [], 'cluster-name': name } = values;
+  const refuse = (message: string): never => {
+    throw new UsageError('CONFIG_COMBINATION', message);
+  };
+  if (urls.length === 0) {
+    if (role !== 'both') refuse(`"slipstream ${role}" is one of several machines: give --nats-url`);
+    if ((values['nats-creds'] ?? values['nats-ca']) !== undefined)
+      refuse('--nats-creds and --nats-ca are for the servers of --nats-url: give it, too');
+    return undefined;
+  }
+  if (!/^[\w-]{1,32}$/.test(name)) {
+    throw new UsageError(
+      'CONFIG_BAD_VALUE',
+      `--cluster-name: ${shown(name)} is not 1 to 32 letters, digits, - and _`,
+    );
+  }
+  if (values['override-relay-cursor'] >= 0)
+    refuse('--override-relay-cursor is for one machine alone: the place at the relay is in the shared log');
+  return {
+    urls,
+    name,
+    role,
+    credsPath: values['nats-creds'],
+    caPath: values['nats-ca'],
+    replicas: values['stream-replicas'],
+    streamBytes: values['stream-bytes'],
+  };
+}
+
 function overlaps(one: ListenAddress, other: ListenAddress): boolean {
   if (one.port !== other.port || one.port === 0) return false;
   const everywhere = (host: string | undefined): boolean =>
@@ -168,7 +227,7 @@ function noticesOf(given: GivenTexts): string[] {
   return notices;
 }
 
-function toConfig(values: SettingValues, notices: readonly string[]): Config {
+function toConfig(values: SettingValues, notices: readonly string[]): Omit<Config, 'cluster'> {
   const cursor = values['override-relay-cursor'];
   return {
     relayUrls: values['ws-url'],

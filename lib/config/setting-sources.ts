@@ -41,6 +41,7 @@ Examples:
   slipstream --data-dir /var/lib/slipstream --event-ttl 72h --retention-bytes 40GiB
   slipstream --ws-url wss://bsky.network,wss://relay.example.org
   websocat 'ws://localhost:6008/subscribe?wantedCollections=app.bsky.feed.post'
+  slipstream --nats-url nats://one.example,nats://two.example,nats://three.example
   websocat 'ws://localhost:6008/subscribe?cursor=1h&wantedOperations=create'`;
 
 const noEffect = 'Without effect, accepted because Jetstream v1 has them:';
@@ -48,10 +49,25 @@ const noEffect = 'Without effect, accepted because Jetstream v1 has them:';
 /** The daemon's command line: every setting is a flag, and what is parsed goes to `given`; the last of several wins. */
 export function settingsCommand(given: GivenTexts): Command {
   const command = newCommand('slipstream', description)
-    .usage('[--NAME VALUE]...')
     .version(`slipstream ${packageVersion()}`, '-v, --version', 'show the version')
-    .configureHelp({ optionDescription: (option) => option.description })
     .addHelpText('after', examples);
+  return withSettings(command, given);
+}
+
+const roleDescriptions = {
+  ingest:
+    'One of several machines that share a log (docs/cluster.md): it stands for election, and the one that is elected reads the relay. It serves no subscribers. Settings are those of the daemon.',
+  serve:
+    'One of several machines that share a log (docs/cluster.md): it serves subscribers, and never reads a relay. Settings are those of the daemon.',
+};
+
+/** The command line of a machine with one task: the daemon's flags, behind the command's name. */
+export function roleCommand(role: keyof typeof roleDescriptions, given: GivenTexts): Command {
+  return withSettings(newCommand(role, roleDescriptions[role]), given);
+}
+
+function withSettings(command: Command, given: GivenTexts): Command {
+  command.usage('[--NAME VALUE]...').configureHelp({ optionDescription: (option) => option.description });
   for (const name of settingNames) {
     const setting: Setting = settings[name];
     const value =

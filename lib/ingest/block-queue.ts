@@ -11,7 +11,7 @@ const pendingBytesLow = 4 * 1024 * 1024;
 
 /** What a queue needs, and whom it tells. */
 export interface BlockQueueOptions {
-  readonly log: EventLog;
+  readonly log: Pick<EventLog, 'resolve' | 'append' | 'recover' | 'lastTimeUs'>;
   /** Called with each stored block, in order. A promise is waited for before the next is stored. */
   readonly publish: (block: Block) => Promise<void> | undefined;
   /** Told how long the log took to store a block. */

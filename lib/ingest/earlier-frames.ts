@@ -3,7 +3,7 @@
 
 import { type FrameType, fieldBytesMax, frameTypes } from '../decode/frame.ts';
 import { headerBytesOf, payloadBytesOf } from '../event/websocket-frame.ts';
-import { type BlockSlice, startOf } from '../log/block.ts';
+import { type BlockSlice, type StreamTimes, startOf } from '../log/block.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { FrameTimes } from './frame-times.ts';
 import { earlierNumbering, type KeyedFrame, TakenFrames } from './taken-frames.ts';
@@ -20,39 +20,71 @@ export interface EarlierFrames {
   readonly times: FrameTimes;
 }
 
-/** Reads it. @throws CodedError `LOG_CORRUPT`, `LOG_READ_FAILED`. */
-export async function readEarlierFrames(log: LogReader): Promise<EarlierFrames> {
-  const taken = new TakenFrames(log.didHashKey);
-  let events = 0;
-  let sinceUs = Number.POSITIVE_INFINITY;
-  let newestUs = Number.NEGATIVE_INFINITY;
-  let overlapsUntilUs: number | undefined;
-  let endUs = log.lastTimeUs;
-  for (let stretchUs = firstStretchUs; endUs > 0 && events < earlierEventsMin; stretchUs *= 2) {
-    const startUs = Math.max(0, endUs - stretchUs);
-    for await (const slice of slicesOf(log, startUs, endUs)) {
-      // Of logs of earlier versions: when its events came is when they were made, about.
-      const { nowUs, overlapUntilUs } = slice.index.stream ?? { nowUs: slice.index.lastTimeUs };
-      newestUs = Math.max(newestUs, nowUs);
-      sinceUs = Math.min(sinceUs, nowUs);
-      if (endUs === log.lastTimeUs) overlapsUntilUs = overlapUntilUs;
-      noteEvents(slice, taken);
-      events += slice.index.count;
-    }
-    endUs = startUs;
+/** Reads it, and what has come since whenever it is asked again: who may have to begin at any moment is not kept waiting. */
+export class EarlierReader {
+  readonly #log: LogReader;
+  readonly #taken: TakenFrames;
+  #newestUs = Number.NEGATIVE_INFINITY;
+  #overlapsUntilUs: number | undefined;
+  /** Up to where it has been read; 0 before anything was. */
+  #throughUs = 0;
+
+  constructor(log: LogReader) {
+    this.#log = log;
+    this.#taken = new TakenFrames(log.didHashKey);
   }
-  // Else it is the whole log, and nothing else was ever taken.
-  if (endUs > 0) taken.beginAt(sinceUs);
-  return { taken, times: new FrameTimes(newestUs, overlapsUntilUs) };
+
+  /** Of the log as it ends now. Calls must not overlap. @throws CodedError `LOG_CORRUPT`, `LOG_READ_FAILED`. */
+  async read(): Promise<EarlierFrames> {
+    const { lastTimeUs } = this.#log;
+    if (this.#throughUs === 0) await this.#readBack(lastTimeUs);
+    else await this.#readOn(lastTimeUs);
+    this.#throughUs = lastTimeUs;
+    return { taken: this.#taken, times: new FrameTimes(this.#newestUs, this.#overlapsUntilUs) };
+  }
+
+  async #readBack(lastTimeUs: number): Promise<void> {
+    let events = 0;
+    let sinceUs = Number.POSITIVE_INFINITY;
+    let endUs = lastTimeUs;
+    for (let stretchUs = firstStretchUs; endUs > 0 && events < earlierEventsMin; stretchUs *= 2) {
+      const startUs = Math.max(0, endUs - stretchUs);
+      for await (const slice of slicesOf(this.#log, startUs, endUs)) {
+        const { nowUs, overlapUntilUs } = timesOf(slice);
+        this.#newestUs = Math.max(this.#newestUs, nowUs);
+        sinceUs = Math.min(sinceUs, nowUs);
+        if (endUs === lastTimeUs) this.#overlapsUntilUs = overlapUntilUs;
+        noteEvents(slice, this.#taken, Number.NaN);
+        events += slice.index.count;
+      }
+      endUs = startUs;
+    }
+    // Else it is the whole log, and nothing else was ever taken.
+    if (endUs > 0) this.#taken.beginAt(sinceUs);
+  }
+
+  async #readOn(lastTimeUs: number): Promise<void> {
+    for await (const slice of slicesOf(this.#log, this.#throughUs, lastTimeUs)) {
+      const { nowUs, overlapUntilUs } = timesOf(slice);
+      this.#newestUs = Math.max(this.#newestUs, nowUs);
+      this.#overlapsUntilUs = overlapUntilUs;
+      noteEvents(slice, this.#taken, nowUs);
+    }
+  }
 }
 
-function noteEvents({ index, messages }: BlockSlice, taken: TakenFrames): void {
+/** Of logs of earlier versions: when its events came is when they were made, about. */
+function timesOf({ index }: BlockSlice): StreamTimes {
+  return index.stream ?? { nowUs: index.lastTimeUs };
+}
+
+function noteEvents({ index, messages }: BlockSlice, taken: TakenFrames, nowUs: number): void {
   for (let event = 0; event < index.count; event++) {
     const start = startOf(index.jsonEnd, event);
     const payload = payloadBytesOf(index.jsonEnd[event] - start);
     const from = start + headerBytesOf(payload);
     const frame = keyedFrameOf(messages.subarray(from, from + payload));
-    if (frame !== undefined) taken.note(frame, earlierNumbering, Number.NaN);
+    if (frame !== undefined) taken.note(frame, earlierNumbering, nowUs);
   }
 }
 

@@ -12,6 +12,8 @@ const ingestDropReasons = [
   'stale_sequence',
   /** A message that is not a binary frame. */
   'not_a_frame',
+  /** Events of a frame that no message of a shared log can hold. */
+  'too_large',
 ] as const;
 
 /** The closed list of reasons for which something from the relay is not in the log. */

@@ -8,6 +8,7 @@ import type { CoverageFinding } from '../event/coverage.ts';
 import { DidHasher } from '../event/did-hash.ts';
 import { EventWriter } from '../event/event-writer.ts';
 import { BlockBuilder, type CoveragePlace, type EventCompressor } from '../log/block-builder.ts';
+import type { EventLog } from '../log/event-log.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import { BlockQueue, type BlockQueueOptions } from './block-queue.ts';
 import type { EarlierFrames } from './earlier-frames.ts';
@@ -25,6 +26,7 @@ const positionWindowMs = 5_000;
 const datedEvery = 8;
 
 export interface IngestOptions extends BlockQueueOptions {
+  readonly log: EventLog;
   /** What the end of the log holds, by earlier-frames.ts. */
   readonly earlier: EarlierFrames;
   readonly clock: Clock;

@@ -42,6 +42,8 @@ export interface LinkOptions {
   readonly logger: Logger;
   /** Replaces single intervals. */
   readonly timing?: Partial<LinkTiming>;
+  /** Where ends of connections are counted, when that is to go on after this link. */
+  readonly disconnects?: Map<DisconnectReason, number>;
 }
 
 /** The end of the last attempt, while no relay is connected. */
@@ -56,7 +58,7 @@ export interface LinkFailure {
 /** See the file comment. `ingest` is set once both exist: each calls the other. */
 export class RelayLink implements UpstreamHandler, IngestLink {
   readonly upstream: Upstream;
-  readonly disconnects = new Map<DisconnectReason, number>();
+  readonly disconnects: Map<DisconnectReason, number>;
   ingest!: Ingest;
   /** The relay that is connected, if one is. */
   relay: Relay | undefined;
@@ -75,6 +77,7 @@ export class RelayLink implements UpstreamHandler, IngestLink {
   constructor(options: LinkOptions) {
     const { relays, userAgent, timing = {} } = options;
     this.#options = options;
+    this.disconnects = options.disconnects ?? new Map();
     this.#nothingNewMs = timing.nothingNewMs ?? nothingNewMsMax;
     this.upstream = new Upstream({ relays, userAgent, timing, handler: this });
   }

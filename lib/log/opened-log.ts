@@ -33,6 +33,8 @@ export interface LevelLogOptions {
   readonly compressor: EventCompressor;
   /** Bytes of LevelDB's own notes from which on the databases are opened again; see manifest.ts. */
   readonly manifestBytesMax?: number | undefined;
+  /** Of a log that shares it with others; a new one gets it, in the place of a key of its own. */
+  readonly didHashKey?: Uint8Array | undefined;
   /** Told of damaged tables. */
   readonly onDamage?: DamageListener | undefined;
   /** Told before opening, when it takes long because many bytes of tables are not known from the last stop. */
@@ -70,7 +72,7 @@ async function makeFolder(path: string): Promise<void> {
 export async function openParts(
   options: LevelLogOptions,
   watch: TableWatch,
-  before: EarlierOpening = { lost: watch.lost },
+  before: EarlierOpening = { lost: watch.lost, didHashKey: options.didHashKey },
 ): Promise<Opened> {
   const { dataDir, compressor, follower } = options;
   const limits = { ...limitsOf(options.retentionBytes), tablesMax: options.tablesMax };

@@ -17,7 +17,7 @@ import type { LostKeys } from './table-mend.ts';
 
 /** What is known of a store from before it was closed. */
 export interface EarlierOpening {
-  /** When this process has had it open. */
+  /** When this process has had it open, or others share it. */
   readonly didHashKey?: Uint8Array | undefined;
   /** Where damaged tables have been mended since. */
   readonly lost: readonly LostKeys[];

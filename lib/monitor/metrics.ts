@@ -4,8 +4,10 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { MemoryReport } from '../status/status-report.ts';
 import { type DeliveryCounts, noCounts } from '../worker/delivery-counts.ts';
+import { clusterMetrics } from './cluster-metrics.ts';
 import { type DaemonSources, daemonMetrics } from './daemon-metrics.ts';
 import type { DiskSpace } from './disk-space.ts';
+import type { ClusterReport } from './link-state.ts';
 import { memoryMetrics } from './memory-metrics.ts';
 import { readMemory } from './memory-sum.ts';
 import type { Metric } from './metric.ts';
@@ -25,6 +27,8 @@ const misnamedGauges = [
 /** Where the numbers are. */
 export interface MetricSources extends DaemonSources {
   readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes' | 'refresh'>;
+  /** Of a node of a cluster. */
+  readonly cluster?: ClusterReport | undefined;
   /** Of all threads that serve subscribers together. */
   readonly counts: () => Promise<DeliveryCounts>;
 }
@@ -46,7 +50,8 @@ export class Metrics {
       () => this.#counts,
       () => this.#memory,
     );
-    const own = [...daemonMetrics(sources), ...subscriberMetrics(() => this.#counts), ...memory];
+    const cluster = sources.cluster === undefined ? [] : clusterMetrics(sources.cluster);
+    const own = [...daemonMetrics(sources), ...cluster, ...subscriberMetrics(() => this.#counts), ...memory];
     const relayIds = sources.relays.map(({ id }) => id);
     for (const metric of [...own, ...v1Metrics(own, relayIds)]) this.#add(metric);
     this.#writes = new Histogram({

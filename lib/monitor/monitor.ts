@@ -4,7 +4,6 @@
 import type { Compressor } from '../codec/compressor.ts';
 import type { TrustedTime } from '../event/trusted-time.ts';
 import type { IngestTotals } from '../ingest/ingest-totals.ts';
-import type { RelayLink } from '../ingest/relay-link.ts';
 import type { Block } from '../log/block.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Logger, ProcessLogger } from '../logger.ts';
@@ -13,6 +12,7 @@ import { withinLog, withThisThread } from '../worker/delivery-counts.ts';
 import type { Delivery } from '../worker/subscriber-server.ts';
 import { DiskSpace } from './disk-space.ts';
 import { EventCounts } from './event-counts.ts';
+import type { ClusterReport, LinkState } from './link-state.ts';
 import { Metrics } from './metrics.ts';
 import { MetricsListener } from './metrics-listener.ts';
 import { MinuteLine } from './minute-line.ts';
@@ -31,7 +31,9 @@ export interface MonitorOptions {
   readonly compressor: Pick<Compressor, 'name' | 'dictionaryId'>;
   readonly totals: IngestTotals;
   readonly log: EventLog;
-  readonly link: RelayLink;
+  readonly link: LinkState;
+  /** Of a node of a cluster. */
+  readonly cluster?: ClusterReport | undefined;
   readonly delivery: Pick<Delivery, 'counts' | 'report'>;
   readonly logger: Logger & Pick<ProcessLogger, 'lostLines'>;
   /** Now, in microseconds, on the clock that events are stamped with. */
@@ -53,7 +55,8 @@ export class Monitor {
   constructor(options: MonitorOptions) {
     const { version, workers, relays, compressor, totals, log, link, nowUs, time } = options;
     const { delivery, logger } = options;
-    const readiness = new Readiness(link);
+    const { cluster } = options;
+    const readiness = new Readiness(link, cluster);
     const checks = () => readiness.checks();
     const minuteLine = new MinuteLine(logger);
     /** What the report and the metrics are both made from. */
@@ -65,6 +68,7 @@ export class Monitor {
       totals,
       log,
       link,
+      cluster,
       nowUs,
       time,
       lostLines: () => logger.lostLines,

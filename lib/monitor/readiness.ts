@@ -3,6 +3,7 @@
 
 import type { QueueState } from '../ingest/ingest.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
+import type { ClusterReport } from './link-state.ts';
 import type { Check, Checks } from './metrics-listener.ts';
 
 /** How long nothing from a relay may become an event, whatever it sends. The network is never silent for a second. */
@@ -12,21 +13,38 @@ const writingMsMax = 10_000;
 /** How long the threads may owe an answer; they are asked once a second. */
 const answerMsMax = 10_000;
 
+/** How long the servers of a cluster may not be heard of, or messages be missing. */
+const clusterMsMax = 10_000;
+
 /** Where the state is. */
-export interface LinkState extends Pick<RelayLink, 'relay'> {
+export interface ReadinessLink extends Pick<RelayLink, 'relay'> {
   readonly ingest: { readonly queue: Pick<QueueState, 'idleMs' | 'writingMs' | 'stalledBy'> };
 }
+
+/** What is asked of a node of a cluster. */
+export type ReadinessCluster = Pick<
+  ClusterReport,
+  'isWriting' | 'isCaughtUp' | 'isConnected' | 'behind' | 'heardMs' | 'writerId'
+>;
 
 /** See the file comment. */
 export class Readiness {
   /** Whether subscribers are accepted; set by service.ts, which starts and stops the listeners. */
   isListening = false;
-  readonly #link: LinkState;
+  readonly #link: ReadinessLink;
+  readonly #cluster: ReadinessCluster | undefined;
   readonly #nowMs: () => number;
   #answeredAtMs = -Infinity;
+  /** When this node last had everything that it knew of. */
+  #levelAtMs = -Infinity;
 
-  constructor(link: LinkState, nowMs: () => number = () => performance.now()) {
+  constructor(
+    link: ReadinessLink,
+    cluster?: ReadinessCluster,
+    nowMs: () => number = () => performance.now(),
+  ) {
     this.#link = link;
+    this.#cluster = cluster;
     this.#nowMs = nowMs;
   }
 
@@ -40,8 +58,13 @@ export class Readiness {
     const { relay, ingest } = this.#link;
     const { idleMs, writingMs, stalledBy } = ingest.queue;
     const silentMs = this.#nowMs() - this.#answeredAtMs;
+    const cluster = this.#cluster;
     return {
-      relay: check(relay !== undefined, relay?.id ?? 'no relay is connected'),
+      ...(cluster === undefined ? {} : { cluster: this.#clusterCheck(cluster) }),
+      relay:
+        cluster === undefined || cluster.isWriting
+          ? check(relay !== undefined, relay?.id ?? 'no relay is connected')
+          : check(true, `another node reads it (${cluster.writerId || 'not known yet'})`),
       frames: check(
         idleMs <= idleMsMax,
         Number.isFinite(idleMs) ? `the newest event came ${seconds(idleMs)} ago` : 'none has come yet',
@@ -57,6 +80,20 @@ export class Readiness {
         Number.isFinite(silentMs) ? `they answered ${seconds(silentMs)} ago` : 'they have not answered yet',
       ),
     };
+  }
+
+  /** A short delay is none: it is what a message takes. */
+  #clusterCheck({ isCaughtUp, isConnected, behind, heardMs }: ReadinessCluster): Check {
+    const nowMs = this.#nowMs();
+    if (isCaughtUp && behind === 0) this.#levelAtMs = nowMs;
+    if (heardMs > clusterMsMax) return check(false, 'the NATS servers have not been heard of');
+    const lateMs = nowMs - this.#levelAtMs;
+    if (lateMs <= clusterMsMax)
+      return check(true, isConnected ? 'it has what the stream has' : 'the connection is made again');
+    return check(
+      false,
+      behind === 0 ? 'it does not know the end of the stream yet' : `${behind} messages behind`,
+    );
   }
 }
 

@@ -14,7 +14,8 @@ import type { Relay } from '../upstream/relay-url.ts';
 
 /** Addresses that a running service is bound to. */
 export interface ServiceAddresses {
-  readonly public: ListenAddress;
+  /** None where no subscribers are served. */
+  readonly public: ListenAddress | undefined;
   readonly metrics: ListenAddress;
 }
 
@@ -38,7 +39,7 @@ export function logStart(logger: Logger, started: Started, addresses: ServiceAdd
   logger[logger.isForPeople ? 'debug' : 'info'](
     {
       version: packageVersion(),
-      listen: formatListenAddress(addresses.public),
+      listen: addresses.public && formatListenAddress(addresses.public),
       metrics: formatListenAddress(addresses.metrics),
       dataDir,
       relays: relays.map((relay) => relay.id),

@@ -4,21 +4,19 @@
 import { chooseCompressor } from '../codec/choose-compressor.ts';
 import type { Config } from '../config/config.ts';
 import { endsWithin } from '../deadline.ts';
-import { Clock } from '../event/clock.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
 import { AddressTable, wantedDidsPerAddressMax } from '../fanout/address-table.ts';
-import { readEarlierFrames } from '../ingest/earlier-frames.ts';
-import { Ingest } from '../ingest/ingest.ts';
 import { IngestTotals } from '../ingest/ingest-totals.ts';
-import { type LinkTiming, RelayLink } from '../ingest/relay-link.ts';
+import type { LinkTiming } from '../ingest/relay-link.ts';
 import { LevelLog } from '../log/level-log.ts';
+import type { LevelLogOptions } from '../log/opened-log.ts';
 import type { Logger, ProcessLogger } from '../logger.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { openFilesMax, shareOpenFiles } from '../open-files.ts';
 import { packageVersion } from '../package.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
-import { parseRelays, type Relay } from '../upstream/relay-url.ts';
+import { parseRelays } from '../upstream/relay-url.ts';
 import { type Codec, dictionaryPathsOf, openCodec } from '../worker/codec.ts';
 import { GrowingDelivery } from '../worker/growing-delivery.ts';
 import {
@@ -29,6 +27,9 @@ import {
 } from '../worker/subscriber-server.ts';
 import { WorkerPool } from '../worker/worker-pool.ts';
 import { ClockWatch } from './clock-watch.ts';
+import { type Intake, openIntake } from './intake.ts';
+import { noDelivery } from './no-delivery.ts';
+import type { IntakeOptions } from './relay-intake.ts';
 import { AgeCut, Retention } from './retention.ts';
 import {
   logDamage,
@@ -42,6 +43,7 @@ import {
   type Started,
   stopMs,
 } from './service-log.ts';
+import { openShared, openSharedLog, type SharedLog } from './shared-log.ts';
 import { workerPlan } from './worker-plan.ts';
 
 /** Newest blocks kept in memory, both encodings: half a minute at 500 events a second. Who comes from further back reads LevelDB. */
@@ -78,12 +80,12 @@ export class Service {
       checkSocketInternals();
       const zstdDictionaryPaths = dictionaryPathsOf(config);
       const parts = await assemble({ ...config, zstdDictionaryPaths }, logger, opened, timing);
-      const { delivery, monitor, link } = parts;
-      const publicAddress = await delivery.listen(config.listen);
+      const { delivery, monitor, intake } = parts;
+      const publicAddress = await delivery.listen?.(config.listen);
       opened.push(async () => void (await delivery.stop(0)));
       const metricsAddress = await monitor.listener.listen(config.metricsListen);
       monitor.readiness.isListening = true;
-      link.upstream.start();
+      intake.start();
       const addresses = { public: publicAddress, metrics: metricsAddress };
       logStart(logger, parts, addresses);
       return new Service(parts, addresses);
@@ -105,7 +107,7 @@ export class Service {
   }
 
   async #stop(): Promise<boolean> {
-    const { link, delivery, retention, monitor, log, compressor, logger } = this.#parts;
+    const { intake, delivery, retention, monitor, log, shared, compressor, logger } = this.#parts;
     const failures: unknown[] = [];
     let isWhole = true;
     const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
@@ -117,10 +119,10 @@ export class Service {
     // Load balancers see it at once, while the operator's listener still answers. What came is stored and sent.
     monitor.readiness.isListening = false;
     monitor.stop();
-    await end('intake', endIntake(link, retention));
+    await end('intake', endIntake(intake, retention));
     await end('sessions', delivery.stop(sessionsStopMs));
     await monitor.listener.stop();
-    await end('log', log.close());
+    await end('log', closeLogs(log, shared));
     compressor.close();
     logger.flush();
     if (failures.length > 0) throw failures[0];
@@ -128,17 +130,22 @@ export class Service {
   }
 }
 
-async function endIntake(link: RelayLink, retention: Retention): Promise<void> {
-  await link.stop();
-  await link.ingest.stop();
+async function endIntake(intake: Intake, retention: Retention): Promise<void> {
+  await intake.stop();
   await retention.stop();
+}
+
+async function closeLogs(log: LevelLog, shared: SharedLog | undefined): Promise<void> {
+  await shared?.engine.close();
+  await log.close();
 }
 
 /** Everything that {@link Service.stop} has to end, and what the first line of the log tells. */
 interface Parts extends Started {
   readonly logger: Repeats;
-  readonly link: RelayLink;
-  readonly delivery: Delivery;
+  readonly intake: Intake;
+  readonly delivery: Serving;
+  readonly shared: SharedLog | undefined;
   readonly retention: Retention;
   readonly monitor: Monitor;
   readonly failed: Promise<unknown>;
@@ -150,72 +157,63 @@ type Timing = Partial<LinkTiming>;
 /** What has to be closed, last first, when a later step of the start fails. */
 type Opened = (() => Promise<void>)[];
 
-/** Builds the stages, from the log to the relay's link. Nothing listens yet, and no relay is connected. */
+/** Builds the stages, from the log to what writes it. Nothing listens yet, and no relay is connected. */
 async function assemble(config: Config, logger: Repeats, opened: Opened, timing: Timing): Promise<Parts> {
-  const { overrideRelayCursor, retentionMs, windowMs } = config;
+  const { overrideRelayCursor, retentionMs, windowMs, cluster } = config;
   const version = packageVersion();
   const failure = Promise.withResolvers<unknown>();
   const failed = failure.resolve;
 
   const codec = await chooseCodec(config, logger, opened);
   const { compressor } = codec;
+  const shared = cluster === undefined ? undefined : await openShared(config, cluster, logger, opened);
 
   const watch = new ClockWatch(logger);
-  const { log, delivery, workers, time } = await openLog(config, codec, logger, watch, opened, failed);
-  const clock = new Clock(log.clockUs, () => time.nowMs());
+  const { log, delivery, workers, time } = await openLog(
+    config,
+    codec,
+    logger,
+    watch,
+    opened,
+    failed,
+    shared,
+  );
 
   const relays = parseRelays(config.relayUrls);
   const totals = new IngestTotals();
-  const userAgent = `slipstream/${version}`;
-  // Frames come as often as blocks are made of them.
-  const link = new RelayLink({ relays, userAgent, totals, logger, timing: { restMs: windowMs, ...timing } });
-  // Its calls come once the upstream has started, when the link and the monitor are there.
-  link.ingest = new Ingest({
-    log,
-    earlier: await readEarlierFrames(log),
-    clock,
-    compressor,
-    totals,
+  // Its calls come once the intake has started, when the monitor is there.
+  const intakeOptions: IntakeOptions = {
+    ...{ relays, totals, compressor, time, logger, timing, windowMs, disconnects: new Map(), failed },
     publish(block) {
       monitor.count(block);
       return delivery.publish(block);
     },
-    link,
-    windowMs,
     written: (seconds) => monitor.written(seconds),
     stalled: (why) => logStall(logger, why),
-    failed,
-  });
-  watch.cover = (finding) => link.ingest.cover(finding);
-  if (overrideRelayCursor !== undefined) link.ingest.overridePosition(relays[0], overrideRelayCursor);
+  };
+  const intake = await openIntake(intakeOptions, log, shared, overrideRelayCursor);
+  watch.cover = intake.cover;
 
   const retention = new Retention(log, new AgeCut(retentionMs, () => time.nowMs()), failed);
   opened.push(() => retention.stop());
 
   const monitor = new Monitor({
-    version,
-    workers,
+    ...{ version, workers, relays, compressor, totals, log, delivery, logger, time, failed },
     aboutUrl: config.aboutUrl,
     dataDir: config.dataDir,
     retentionMs,
     retentionBytes: config.retentionBytes,
-    relays,
-    compressor,
-    totals,
-    log,
-    link,
-    delivery,
-    logger,
-    nowUs: () => clock.nowUs(),
-    time,
-    failed,
+    link: intake.link,
+    cluster: intake.cluster,
+    nowUs: intake.nowUs,
   });
   opened.push(async () => monitor.stop());
 
   const hasOfficialDictionary = codec.dictionaries.hasOfficial;
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
-  const positionOf = (relay: Relay): number | undefined => link.ingest.positionOf(relay);
-  return { ...started, positionOf, logger, link, delivery, retention, monitor, failed: failure.promise };
+  const { positionOf } = intake;
+  const stopped = { logger, intake, delivery, shared, retention, monitor };
+  return { ...started, positionOf, ...stopped, failed: failure.promise };
 }
 
 /** Chooses the compressor, and says why if it is not Node's. */
@@ -229,6 +227,9 @@ async function chooseCodec(config: Config, logger: Logger, opened: Opened): Prom
   return codec;
 }
 
+/** What serves subscribers, if anything does. */
+type Serving = Omit<Delivery, 'listen'> & Partial<Pick<Delivery, 'listen'>>;
+
 /** Opens the log, and what serves it to subscribers: this thread, or workers that follow the log. */
 async function openLog(
   config: Config,
@@ -237,9 +238,11 @@ async function openLog(
   watch: ClockWatch,
   opened: Opened,
   failed: (error: unknown) => void,
-): Promise<{ log: LevelLog; delivery: Delivery; workers: number; time: TrustedTime }> {
+  shared: SharedLog | undefined,
+): Promise<{ log: LevelLog; delivery: Serving; workers: number; time: TrustedTime }> {
   const { dataDir, retentionBytes, fsync, subscribersPerAddressMax, maxSubRate } = config;
-  const { workers, grows } = workerPlan(config.workers);
+  const serves = config.cluster?.role !== 'ingest';
+  const { workers, grows } = workerPlan(serves ? config.workers : 0);
   const listeners = grows ? workers + 1 : Math.max(1, workers);
   const files = shareOpenFiles(openFilesMax(), listeners, config.subscribersMax);
   const { subscribersMax, tablesMax, plainSocketsMax } = files;
@@ -262,8 +265,9 @@ async function openLog(
           writeLog,
           failed,
         });
-  const log = await LevelLog.open({
+  const logOptions: LevelLogOptions = {
     dataDir,
+    didHashKey: shared?.identity.didHashKey,
     retentionBytes,
     fsync,
     tablesMax,
@@ -277,13 +281,16 @@ async function openLog(
         'the log is checked before it is opened: this takes a second or more for each GB',
       ),
     follower: pool,
-  });
+  };
+  const log =
+    shared === undefined ? await LevelLog.open(logOptions) : await openSharedLog(logOptions, shared, logger);
   opened.push(() => log.close());
   logLostBlocks(log, logger);
   const time = new TrustedTime(log.lastTimeUs, watch.report);
+  if (!serves) return { log, delivery: noDelivery, workers, time };
   if (pool === undefined || grows) {
-    const shared = { config, log, codec, addresses, time: time.memory };
-    const own = new SubscriberServer({ ...shared, readsMax, plainSocketsMax, listeners, writeLog });
+    const common = { config, log, codec, addresses, time: time.memory };
+    const own = new SubscriberServer({ ...common, readsMax, plainSocketsMax, listeners, writeLog });
     if (pool === undefined) return { log, delivery: own, workers, time };
     opened.push(() => pool.terminate());
     const grown = (): void => logGrown(logger, workers);

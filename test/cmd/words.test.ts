@@ -14,6 +14,9 @@ test.each([
   [['tail', 'help'], 0, /^Usage: slipstream tail /],
   [['tali'], 2, /no command tali \(Did you mean tail\?\): .*, or none for the daemon/],
   [['start'], 2, /no command start: .*, or none for the daemon/],
+  [['help', 'serve'], 0, /^Usage: slipstream serve \[--NAME VALUE\]/],
+  [['ingest'], 2, /"slipstream ingest" is one of several machines: give --nats-url/],
+  [['serve', '--nats-ulr', 'x'], 2, /Did you mean --nats-url\?/],
   [['--port', '80'], 2, /unknown option '--port' \(Did you mean --listen-addr\?\)/],
   [['tail', '--collection', 'a.b.c'], 2, /Did you mean --wanted-collections\?/],
 ] as const)('%j', (argv, code, text) => {

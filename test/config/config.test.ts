@@ -39,6 +39,7 @@ const defaults: Config = {
   retentionMs: 86_400_000,
   retentionBytes: 10 * 2 ** 30,
   fsync: false,
+  cluster: undefined,
   workers: undefined,
   subscribersMax: 50_000,
   subscribersPerAddressMax: 1000,
@@ -289,6 +290,23 @@ describe('a failure is one line that says what to write', () => {
     const argv = ['--override-relay-cursor', '5', '--ws-url', 'wss://a.example,wss://b.example'];
     expect(failureOf(argv)).toMatch(/^CONFIG_COMBINATION .*names 2 relays/);
     expect(configOf(['--override-relay-cursor', '-5', ...argv.slice(2)]).overrideRelayCursor).toBeUndefined();
+  });
+
+  test('one of several machines', () => {
+    const argv = ['--nats-url', 'nats://a.example', '--nats-url', 'tls://b.example'];
+    const cluster = {
+      ...{ urls: ['nats://a.example', 'tls://b.example'], name: 'main', role: 'both' },
+      ...{ credsPath: undefined, caPath: undefined, replicas: 3, streamBytes: 40 * 2 ** 30 },
+    };
+    expect(configOf(argv)).toEqual({ ...defaults, cluster });
+    expect(configOf([...argv, '--stream-replicas', '1']).notices).toEqual([
+      expect.stringMatching(/^Fewer than 3/),
+    ]);
+    const env = { SLIPSTREAM_NATS_URL: 'a', SLIPSTREAM_CLUSTER_NAME: 'x-1_Y', SLIPSTREAM_NATS_CREDS: '/c' };
+    expect(configOf([], env).cluster).toMatchObject({ urls: ['a'], name: 'x-1_Y', credsPath: '/c' });
+    expect(failureOf([...argv, '--cluster-name', 'a.b'])).toMatch(/^CONFIG_BAD_VALUE --cluster-name/);
+    expect(failureOf([...argv, '--override-relay-cursor', '5'])).toMatch(/^CONFIG_COMBINATION .*shared log/);
+    expect(failureOf(['--nats-creds', '/c'])).toMatch(/^CONFIG_COMBINATION .*give it/);
   });
 
   test('no limit in time nor in bytes', () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 
-const command = resolve(import.meta.dirname, '../../cmd/slipstream.ts');
+const program = resolve(import.meta.dirname, '../../cmd/slipstream.ts');
 /** Compiled sources, shared by all runs: a start takes 0.1 s of processor time with it and 0.3 s without. */
 const compileCache = join(tmpdir(), 'slipstream-crash-compile-cache');
 const logLinesMax = 80;
@@ -15,6 +15,8 @@ const logLinesMax = 80;
 export interface DaemonOptions {
   readonly dataDir: string;
   readonly relayUrl: string;
+  /** In place of the daemon alone. */
+  readonly command?: string | undefined;
   /** Further flags of the command. */
   readonly flags?: readonly string[];
   /** Files that the process may have open. Default: as many as this one. */
@@ -45,8 +47,10 @@ process.once('exit', () => {
 /** One life of the daemon. */
 export class Daemon {
   readonly exited: Promise<Exit>;
-  /** `ws://host:port` once it listens; undefined when it ended before. */
+  /** `ws://host:port` once it listens, `ws://` when it serves nobody; undefined when it ended before. */
   readonly started: Promise<string | undefined>;
+  /** `host:port` of its metrics, once it has started. */
+  metrics = '';
   /** The last lines of its log and of what it wrote to standard error. */
   readonly lines: string[] = [];
   /** The first lines at level error, and of those on standard error. */
@@ -58,11 +62,12 @@ export class Daemon {
   endExpected = false;
   readonly #child: ChildProcess;
 
-  constructor({ dataDir, relayUrl, flags = [], openFiles, preloads = [], env = {} }: DaemonOptions) {
+  constructor({ dataDir, relayUrl, command, flags = [], openFiles, preloads = [], env = {} }: DaemonOptions) {
     mkdirSync(compileCache, { recursive: true });
     const args = [
       ...preloads.flatMap(({ file }) => ['--import', file]),
-      command,
+      program,
+      ...(command === undefined ? [] : [command]),
       ...['--ws-url', relayUrl, '--data-dir', dataDir, '--log-format', 'json'],
       ...['--listen-addr', '127.0.0.1:0', '--metrics-listen-addr', '127.0.0.1:0'],
       ...flags,
@@ -88,8 +93,10 @@ export class Daemon {
     });
     this.started = new Promise((done) => {
       this.#read(this.#child.stdout as NodeJS.ReadableStream, (line) => {
-        const address = /"listen":"([^"]+)".*"msg":"started"/.exec(line)?.[1];
-        if (address !== undefined) done(`ws://${address}`);
+        if (line.includes('"msg":"started"')) {
+          this.metrics = /"metrics":"([^"]+)"/.exec(line)?.[1] ?? '';
+          done(`ws://${/"listen":"([^"]+)"/.exec(line)?.[1] ?? ''}`);
+        }
         const notice = /"name":"(\w+)"/.exec(line)?.[1];
         if (notice !== undefined) this.notices.add(notice);
         if (line.includes('"level":"error"')) this.#noteError(line);

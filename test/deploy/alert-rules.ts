@@ -23,10 +23,10 @@ const rulePattern = new RegExp(
   'y',
 );
 
-/** Reads deploy/prometheus/alerts.yml. @throws Error where it is not as expected. */
-export function readAlertRules(): AlertRule[] {
-  const path = new URL('../../deploy/prometheus/alerts.yml', import.meta.url);
-  const [, head, body] = /^((?:#.*\n)+groups:\n {2}- name: \w+\n {4}rules:\n)([\s\S]*)$/.exec(
+/** Reads a file of deploy/prometheus. @throws Error where it is not as expected. */
+export function readAlertRules(name = 'alerts.yml'): AlertRule[] {
+  const path = new URL(`../../deploy/prometheus/${name}`, import.meta.url);
+  const [, head, body] = /^((?:#.*\n)+groups:\n {2}- name: [\w-]+\n {4}rules:\n)([\s\S]*)$/.exec(
     readFileSync(path, 'utf8'),
   ) ?? ['', '', ''];
   if (head === '') throw new Error('the file does not begin with a comment and one group');

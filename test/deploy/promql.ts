@@ -17,6 +17,7 @@ export interface Query {
 
 const aggregations = ['sum', 'min', 'max', 'avg', 'count', 'topk', 'bottomk', 'quantile', 'stddev'];
 const functions = [
+  'abs',
   'absent',
   'avg_over_time',
   'changes',

@@ -9,7 +9,7 @@ function started() {
     relay: parseRelayUrl('wss://user:secret@relay.example') as { id: string } | undefined,
     ingest: { queue },
   };
-  const readiness = new Readiness(link as never, () => clock.atMs);
+  const readiness = new Readiness(link as never, undefined, () => clock.atMs);
   readiness.isListening = true;
   readiness.answered();
   const failing = () =>

@@ -236,7 +236,7 @@ test('a port that is taken ends the start with its name, and leaves nothing runn
   const shell = fileURLToPath(new URL('../../cmd/slipstream.ts', import.meta.url));
   const dataDir = `${daemon.dataDir}-other`;
   for (const taken of ['--listen-addr', '--metrics-listen-addr']) {
-    const port = `127.0.0.1:${daemon.service.addresses.public.port}`;
+    const port = `127.0.0.1:${daemon.service.addresses.public?.port}`;
     const free = ['--listen-addr', '--metrics-listen-addr'].filter((flag) => flag !== taken);
     const flags = ['--ws-url', relay.url, '--data-dir', dataDir, taken, port, ...free, '127.0.0.1:0'];
     const child = spawn(process.execPath, [shell, ...flags, '--log-format', 'json']);

@@ -54,11 +54,11 @@ export class Daemon implements AsyncDisposable {
   }
 
   get url(): string {
-    return `ws://127.0.0.1:${this.service.addresses.public.port}/subscribe`;
+    return `ws://127.0.0.1:${this.service.addresses.public?.port}/subscribe`;
   }
 
   get httpUrl(): string {
-    return `http://127.0.0.1:${this.service.addresses.public.port}`;
+    return `http://127.0.0.1:${this.service.addresses.public?.port}`;
   }
 
   async metric(name: string): Promise<number> {

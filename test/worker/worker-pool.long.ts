@@ -119,7 +119,7 @@ test('limits hold for all threads together', async () => {
 test('threads share a port with each other and with nobody else', async () => {
   const { relay } = await relayOf('port', 1);
   await using daemon = await Daemon.start(['--ws-url', relay.url, ...workers]);
-  const port = `127.0.0.1:${daemon.service.addresses.public.port}`;
+  const port = `127.0.0.1:${daemon.service.addresses.public?.port}`;
   for (const flags of [workers, ['--workers', '1'], ['--workers', '0']]) {
     await expect(
       Daemon.start(['--ws-url', relay.url, ...flags, '--listen-addr', port]),

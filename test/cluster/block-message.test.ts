@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest';
+import { ByteWriter } from '../../lib/byte-writer.ts';
+import {
+  placeBlock,
+  readMessage,
+  relayPositions,
+  sequenceIn,
+  writeMessage,
+} from '../../lib/cluster/block-message.ts';
+import type { Block } from '../../lib/log/block.ts';
+import type { EventCompressor } from '../../lib/log/block-builder.ts';
+import { fakeCompressor, SampleLog, seededRandom } from '../support/events.ts';
+
+const streamId = '0123456789abcdef';
+const bytesMax = 8 * 1024 * 1024;
+const scratch = new ByteWriter();
+
+function sample(count = 20): Block {
+  return new SampleLog(seededRandom(3), { textBytesMax: 2_000 }).block(count);
+}
+
+function read(bytes: Uint8Array, sequence = 5, compressor: EventCompressor = fakeCompressor) {
+  return readMessage({ bytes, sequence }, streamId, compressor, scratch);
+}
+
+describe('a message', () => {
+  test('holds the whole block, where it is in the stream and what it follows', () => {
+    const block = placeBlock(sample(), streamId, 5);
+    const message = writeMessage(block, 123, bytesMax) as Buffer;
+    const { block: found, previousUs } = read(message);
+    expect(previousUs).toBe(123);
+    expect(Buffer.compare(found.json, block.json)).toBe(0);
+    expect(Buffer.compare(found.zstd, block.zstd)).toBe(0);
+    expect(found.positions).toEqual(block.positions);
+    const { keyTimeUs: _, ...subjects } = block.index.subjects ?? { keyTimeUs: undefined };
+    expect(found.index).toEqual({ ...block.index, subjects });
+    expect(sequenceIn(found.positions, streamId)).toBe(5);
+    expect(sequenceIn(found.positions, 'other')).toBeUndefined();
+    expect(relayPositions(found.positions)).toEqual(new Map([['relay.test', 1]]));
+    // The relay that was followed last stays the last.
+    expect([...placeBlock(found, streamId, 6).positions.keys()].at(-1)).toBe('relay.test');
+  });
+
+  test('of a block without events', () => {
+    const { builder } = new SampleLog(seededRandom(1));
+    builder.advance('relay.test', 9);
+    const block = placeBlock(builder.seal(fakeCompressor), streamId, 5);
+    const found = read(writeMessage(block, 0, bytesMax) as Buffer).block;
+    expect(found.index.count).toBe(0);
+    expect(found.positions).toEqual(block.positions);
+  });
+
+  test('leaves out what nodes can make when it is too large, and is none when it still is', () => {
+    const block = placeBlock(sample(200), streamId, 5);
+    const whole = writeMessage(block, 0, bytesMax) as Buffer;
+    const small = writeMessage(block, 0, whole.length) as Buffer;
+    expect(small.length).toBeLessThan(whole.length - block.zstd.length / 2);
+    const { block: found } = read(small);
+    expect(Buffer.compare(found.zstd, block.zstd)).toBe(0);
+    expect(found.index.zstdEnd).toEqual(block.index.zstdEnd);
+    expect(writeMessage(block, 0, 2_000)).toBeUndefined();
+  });
+
+  test('is compressed again for a node with another dictionary', () => {
+    const block = placeBlock(sample(), streamId, 5);
+    const other: EventCompressor = { ...fakeCompressor, dictionaryId: 8 };
+    const { block: found } = read(writeMessage(block, 0, bytesMax) as Buffer, 5, other);
+    expect(found.dictionaryId).toBe(8);
+    expect(Buffer.compare(found.zstd, block.zstd)).toBe(0);
+  });
+
+  test('that is damaged, of another place or of a later version is refused', () => {
+    const message = writeMessage(placeBlock(sample(), streamId, 5), 0, bytesMax) as Buffer;
+    expect(() => read(message, 6)).toThrow('says that it is number 5');
+    expect(() => read(Buffer.from('SLPM'))).toThrow('is no block');
+    expect(() => read(Buffer.concat([Buffer.from('x'), message]))).toThrow('is no block');
+    const later = Buffer.from(message);
+    later[4] = 9;
+    expect(() => read(later)).toThrow('has version 9');
+    for (let at = 8; at < message.length; at += 97) {
+      const bytes = Buffer.from(message);
+      bytes[at] ^= 0x10;
+      expect(() => read(bytes), `byte ${at}`).toThrow(expect.objectContaining({ code: 'LOG_CORRUPT' }));
+    }
+    for (let length = 0; length < message.length; length += 211)
+      expect(() => read(message.subarray(0, length)), `length ${length}`).toThrow();
+  });
+});
