@@ -92,11 +92,11 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const { groups, rates } = this.#host;
     const { encoding, remoteAddress } = this.transport;
     const wantedDids = wantedDidsOf(filter);
-    if (!rates.want(remoteAddress, wantedDids, this.#wantedDids)) return this.#fail('no_room_of_address');
-    this.#wantedDids = wantedDids;
-    const group = groups.hold(filter, encoding);
+    const mayWant = rates.want(remoteAddress, wantedDids, this.#wantedDids);
+    if (mayWant) this.#wantedDids = wantedDids;
+    const group = mayWant ? groups.hold(filter, encoding) : undefined;
     if (group === undefined) {
-      this.#fail('no_room');
+      this.#fail(mayWant ? 'no_room' : 'no_room_of_address');
       return;
     }
     if (this.#phase === phases.live) {

@@ -24,6 +24,7 @@ import {
   readsMax,
   type ServerLogEntry,
   SubscriberServer,
+  type SubscriberServerOptions,
 } from '../worker/subscriber-server.ts';
 import { WorkerPool } from '../worker/worker-pool.ts';
 import { ClockWatch } from './clock-watch.ts';
@@ -240,31 +241,24 @@ async function openLog(
   failed: (error: unknown) => void,
   shared: SharedLog | undefined,
 ): Promise<{ log: LevelLog; delivery: Serving; workers: number; time: TrustedTime }> {
-  const { dataDir, retentionBytes, fsync, subscribersPerAddressMax, maxSubRate } = config;
+  const { dataDir, retentionBytes, fsync } = config;
   const serves = config.cluster?.role !== 'ingest';
   const { workers, grows } = workerPlan(serves ? config.workers : 0);
   const listeners = grows ? workers + 1 : Math.max(1, workers);
   const files = shareOpenFiles(openFilesMax(), listeners, config.subscribersMax);
   const { subscribersMax, tablesMax, plainSocketsMax } = files;
   if (subscribersMax < config.subscribersMax) logFewFiles(logger, subscribersMax);
-  const wanted = { wantedDidsMax: wantedDidsPerAddressMax };
-  const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate, ...wanted };
-  const addresses = AddressTable.memoryFor(limits);
+  const addresses = addressMemory(config, subscribersMax);
   const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
+  const threads = {
+    compressor: codec.compressor.name,
+    workers,
+    addresses,
+    plainSocketsMax,
+    sharesPort: grows,
+  };
   const pool =
-    workers === 0
-      ? undefined
-      : new WorkerPool({
-          config,
-          compressor: codec.compressor.name,
-          workers,
-          tailBytesMax,
-          addresses,
-          plainSocketsMax,
-          sharesPort: grows,
-          writeLog,
-          failed,
-        });
+    workers === 0 ? undefined : new WorkerPool({ config, ...threads, tailBytesMax, writeLog, failed });
   const logOptions: LevelLogOptions = {
     dataDir,
     didHashKey: shared?.identity.didHashKey,
@@ -288,17 +282,48 @@ async function openLog(
   logLostBlocks(log, logger);
   const time = new TrustedTime(log.lastTimeUs, watch.report);
   if (!serves) return { log, delivery: noDelivery, workers, time };
-  if (pool === undefined || grows) {
-    const common = { config, log, codec, addresses, time: time.memory };
-    const own = new SubscriberServer({ ...common, readsMax, plainSocketsMax, listeners, writeLog });
-    if (pool === undefined) return { log, delivery: own, workers, time };
-    opened.push(() => pool.terminate());
-    const grown = (): void => logGrown(logger, workers);
-    const delivery = new GrowingDelivery({ own, pool, log, time: time.memory, grown, failed });
-    return { log, delivery, workers: 0, time };
-  }
+  const server = {
+    config,
+    log,
+    codec,
+    addresses,
+    time: time.memory,
+    readsMax,
+    plainSocketsMax,
+    listeners,
+    writeLog,
+  };
+  const delivery = await openServing(
+    server,
+    pool,
+    grows ? () => logGrown(logger, workers) : undefined,
+    opened,
+    failed,
+  );
+  return { log, delivery, workers: grows ? 0 : workers, time };
+}
+
+/** Memory of the table of addresses, which all threads share. */
+function addressMemory(config: Config, subscribersMax: number): SharedArrayBuffer {
+  const { subscribersPerAddressMax, maxSubRate: eventsPerSecond } = config;
+  const wanted = { wantedDidsMax: wantedDidsPerAddressMax };
+  return AddressTable.memoryFor({ subscribersMax, subscribersPerAddressMax, eventsPerSecond, ...wanted });
+}
+
+/** What serves subscribers of an open log. @param grown told when threads start that were not needed before; undefined when all do now. */
+async function openServing(
+  server: SubscriberServerOptions & { readonly log: LevelLog },
+  pool: WorkerPool | undefined,
+  grown: (() => void) | undefined,
+  opened: Opened,
+  failed: (error: unknown) => void,
+): Promise<Serving> {
+  if (pool === undefined) return new SubscriberServer(server);
   opened.push(() => pool.terminate());
-  await pool.load(log, time.memory);
+  const { log, time } = server;
+  if (grown !== undefined)
+    return new GrowingDelivery({ own: new SubscriberServer(server), pool, log, time, grown, failed });
+  await pool.load(log, time);
   await pool.follow();
-  return { log, delivery: pool, workers, time };
+  return pool;
 }
