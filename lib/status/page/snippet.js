@@ -69,7 +69,7 @@ function tail(page, choice) {
     ...(choice.cursor === '' ? [] : [['--cursor', choice.cursor]]),
   ];
   const words = flags.map(([name, value]) => `${name} ${shellWord(value)}`);
-  return ['npm run -s tail --', ...words, ...(choice.compress ? ['--compress'] : [])].join(' ');
+  return ['npx slipstream-firehose tail', ...words, ...(choice.compress ? ['--compress'] : [])].join(' ');
 }
 
 /**
@@ -133,7 +133,8 @@ function typescript(page, choice) {
     ...(choice.cursor === '' ? [] : [`cursor: ${cursorExpression(choice.cursor)},`]),
     ...(choice.compress ? ['compress: true,'] : []),
   ];
-  return `import { subscribe } from 'slipstream-client';
+  return `// npm install slipstream-client
+import { subscribe } from 'slipstream-client';
 
 const stream = subscribe({
   ${options.join('\n  ')}

@@ -53,7 +53,7 @@ describe('a command', () => {
   it.each(strange)('of tail likewise: %j', (text) => {
     const choice = { ...everything, collections: [text, 'a.b.c'], cursor: '1h', compress: true };
     const line: string = snippet('https://a.example/jet/', choice, 'tail', 1);
-    const script = line.replace('npm run -s tail --', "printf '%s\\0'");
+    const script = line.replace('npx slipstream-firehose tail', "printf '%s\\0'");
     const words = execFileSync('sh', ['-c', script], { encoding: 'utf8' }).split('\0');
     expect(words.slice(0, -1)).toEqual([
       ...['--url', 'wss://a.example/jet/subscribe', '-c', `${text},a.b.c`, '--cursor', '1h', '--compress'],
@@ -152,7 +152,7 @@ describe('a program', () => {
     const client = resolve('client/lib/subscribe.ts');
     await writeFile(
       join(folder, 'firehose.mts'),
-      code('typescript', compress).replace('slipstream-client', client),
+      code('typescript', compress).replace("'slipstream-client'", `'${client}'`),
     );
     await expectLikes(process.execPath, ['firehose.mts']);
   });
@@ -185,7 +185,7 @@ describe('a program', () => {
 
   it('of tail', async () => {
     const line = code('tail', true).replace(
-      'npm run -s tail --',
+      'npx slipstream-firehose tail',
       `${process.execPath} ${resolve('cmd/slipstream.ts')} tail`,
     );
     await expectLikes('sh', ['-c', line]);
