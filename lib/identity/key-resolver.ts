@@ -109,7 +109,7 @@ export class KeyResolver {
   /** The key read again, because a signature did not fit; at most once a minute. */
   async recheck(did: string): Promise<VerifyingKey | KeyLack> {
     const known = await this.#recall(did);
-    if (known !== undefined && this.#nowMs() - known.readMs < recheckMs) return resultOf(known);
+    if (known !== undefined && Math.abs(this.#nowMs() - known.readMs) < recheckMs) return resultOf(known);
     await this.doubt(did);
     return this.keyOf(did);
   }
@@ -162,7 +162,8 @@ export class KeyResolver {
     if (known !== undefined) return known;
     const stored = await this.#store?.get(did);
     if (stored === undefined) return this.#known.get(did);
-    const untilMs = stored.readMs + keyAgeMsMax;
+    // What was read in the future was read by another clock: who knows when.
+    const untilMs = stored.readMs > this.#nowMs() ? 0 : stored.readMs + keyAgeMsMax;
     const recalled = { ...stored, untilMs, lack: 'key_unknown', failures: 0, isDoubtful: false } as const;
     this.#remember(did, recalled);
     return recalled;

@@ -62,13 +62,17 @@ export class SignatureChecker {
   }
 
   #isValid(key: VerifyingKey, bytes: Uint8Array, signature: Uint8Array): boolean {
-    try {
-      if (this.#verify !== undefined && key.curve === 'secp256k1') {
-        return this.#verify(hash('sha256', bytes, 'buffer'), key.uncompressed(), signature);
+    if (this.#verify !== undefined && key.curve === 'secp256k1') {
+      try {
+        if (this.#verify(hash('sha256', bytes, 'buffer'), key.uncompressed(), signature)) return true;
+      } catch {
+        // It throws for an r or s of zero or beyond the order, and would if its memory were gone.
       }
+      // No is said by two: it is an accusation, and seldom.
+    }
+    try {
       return verify('sha256', bytes, { key: key.keyObject(), dsaEncoding: 'ieee-p1363' }, signature);
     } catch {
-      // Libraries throw for an r or s of zero or beyond the order.
       return false;
     }
   }

@@ -196,6 +196,19 @@ test('a restart asks nobody again, and does again after a day', async () => {
   await rm(folder, { recursive: true });
 });
 
+test('a key that was read by a clock that was ahead is read again', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'slipstream-resolver-'));
+  const store = await KeyStore.open(folder);
+  await resolverOf(store).keyOf(plc);
+  nowMs -= 30 * 24 * 60 * minuteMs;
+  const back = resolverOf(store);
+  await back.keyOf(plc);
+  await back.keyOf(plc);
+  expect(directory.requests).toBe(2);
+  await store.close();
+  await rm(folder, { recursive: true });
+});
+
 test('the keys of a time', async () => {
   const first = textOf(await resolver.keyOf(plc));
   const rotation = await network.rotateKey(plc);

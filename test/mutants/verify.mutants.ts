@@ -196,7 +196,7 @@ const mutants: Readonly<Record<string, Mutant>> = {
   },
   'reads a key again and again': {
     file: resolver,
-    from: ' && this.#nowMs() - known.readMs < recheckMs',
+    from: ' && Math.abs(this.#nowMs() - known.readMs) < recheckMs',
     to: ' && false',
   },
 };
