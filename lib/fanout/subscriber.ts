@@ -92,7 +92,10 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const { groups, rates } = this.#host;
     const { encoding, remoteAddress } = this.transport;
     const wantedDids = wantedDidsOf(filter);
-    if (!rates.want(remoteAddress, wantedDids, this.#wantedDids)) return this.#fail('no_room_of_address');
+    if (!rates.want(remoteAddress, wantedDids, this.#wantedDids)) {
+      this.#fail('no_room_of_address');
+      return;
+    }
     this.#wantedDids = wantedDids;
     const group = groups.hold(filter, encoding);
     if (group === undefined) {
@@ -149,8 +152,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
   /** Tells the transport how far it has got, unless its socket is full. */
   report(): void {
     const { positionUs } = this;
-    const phase = this.#phase;
-    if (phase === phases.full || phase === phases.ended) return;
+    if (this.#phase === phases.full || this.#phase === phases.ended) return;
     const newestUs = Math.max(positionUs, this.#host.publishedUs);
     this.transport.progress({ positionUs, newestUs, live: this.isLive });
   }
