@@ -71,7 +71,13 @@ export class V2EventWriter {
     let to = at + prefix.length;
     // Short pieces byte by byte: a call to copy them costs as much as 60 of these.
     let from = start + storedDid.length;
-    for (const didEnd = textEnd(json, from); from < didEnd; from++) out[to++] = json[from];
+    out[to++] = json[from++];
+    for (let byte = json[from]; byte !== quote; byte = json[from]) {
+      out[to++] = byte;
+      from++;
+      if (byte === backslash) out[to++] = json[from++];
+    }
+    out[to++] = json[from++];
     for (let index = 0; index < seqText.length; index++) out[to++] = seqText[index];
     for (from += storedTime.length; json[from] !== comma; from++) out[to++] = json[from];
     out.set(this.#timeOf(timeUs), to);
@@ -98,11 +104,4 @@ export class V2EventWriter {
     }
     return time;
   }
-}
-
-/** Where the JSON string ends that begins at `start`, behind its closing quote. */
-function textEnd(json: Uint8Array, start: number): number {
-  let at = start + 1;
-  while (json[at] !== quote) at += json[at] === backslash ? 2 : 1;
-  return at + 1;
 }

@@ -92,11 +92,14 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const { groups, rates } = this.#host;
     const { encoding, remoteAddress } = this.transport;
     const wantedDids = wantedDidsOf(filter);
-    const mayWant = rates.want(remoteAddress, wantedDids, this.#wantedDids);
-    if (mayWant) this.#wantedDids = wantedDids;
-    const group = mayWant ? groups.hold(filter, encoding) : undefined;
+    if (!rates.want(remoteAddress, wantedDids, this.#wantedDids)) {
+      this.#fail('no_room_of_address');
+      return;
+    }
+    this.#wantedDids = wantedDids;
+    const group = groups.hold(filter, encoding);
     if (group === undefined) {
-      this.#fail(mayWant ? 'no_room' : 'no_room_of_address');
+      this.#fail('no_room');
       return;
     }
     if (this.#phase === phases.live) {
@@ -149,8 +152,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
   /** Tells the transport how far it has got, unless its socket is full. */
   report(): void {
     const { positionUs } = this;
-    const phase = this.#phase;
-    if (phase === phases.full || phase === phases.ended) return;
+    if (this.#phase === phases.full || this.#phase === phases.ended) return;
     const newestUs = Math.max(positionUs, this.#host.publishedUs);
     this.transport.progress({ positionUs, newestUs, live: this.isLive });
   }
