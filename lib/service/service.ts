@@ -227,6 +227,8 @@ async function chooseCodec(config: Config, logger: Logger, opened: Opened): Prom
   return codec;
 }
 
+const longCheck = 'the log is checked before it is opened: this takes a second or more for each GB';
+
 /** What serves subscribers, if anything does. */
 type Serving = Omit<Delivery, 'listen'> & Partial<Pick<Delivery, 'listen'>>;
 
@@ -248,8 +250,8 @@ async function openLog(
   const { subscribersMax, tablesMax, plainSocketsMax } = files;
   if (subscribersMax < config.subscribersMax) logFewFiles(logger, subscribersMax);
   const wanted = { wantedDidsMax: wantedDidsPerAddressMax };
-  const limits = { subscribersMax, subscribersPerAddressMax, eventsPerSecond: maxSubRate, ...wanted };
-  const addresses = AddressTable.memoryFor(limits);
+  const perAddress = { subscribersPerAddressMax, eventsPerSecond: maxSubRate, ...wanted };
+  const addresses = AddressTable.memoryFor({ subscribersMax, ...perAddress });
   const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
   const pool =
     workers === 0
@@ -275,11 +277,7 @@ async function openLog(
     // With workers from the start nobody reads in this thread.
     tailBytesMax: pool === undefined || grows ? tailBytesMax : 0,
     onDamage: (damage) => logDamage(logger, damage),
-    onLongCheck: (bytes) =>
-      logger.info(
-        { bytes },
-        'the log is checked before it is opened: this takes a second or more for each GB',
-      ),
+    onLongCheck: (bytes) => logger.info({ bytes }, longCheck),
     follower: pool,
   };
   const log =
