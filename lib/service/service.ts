@@ -48,8 +48,8 @@ import {
 import { openShared, openSharedLog, type SharedLog } from './shared-log.ts';
 import { workerPlan } from './worker-plan.ts';
 
-/** Newest blocks kept in memory, both encodings: half a minute at 500 events a second. Who comes from further back reads LevelDB. */
-const tailBytesMax = 16 * 1024 * 1024;
+/** Newest blocks kept in memory, both encodings: a quarter of a minute at 500 events a second. Who comes from further back reads LevelDB. */
+const tailBytesMax = 8 * 1024 * 1024;
 /** How long clients get to answer the close frame; less than their part of `stopMs`. */
 const sessionsStopMs = 4_000;
 
@@ -270,11 +270,7 @@ async function openLog(
   const pool =
     workers === 0 ? undefined : new WorkerPool({ config, ...threads, tailBytesMax, writeLog, failed });
   const logOptions: LevelLogOptions = {
-    dataDir,
-    didHashKey: shared?.identity.didHashKey,
-    retentionBytes,
-    fsync,
-    tablesMax,
+    ...{ dataDir, didHashKey: shared?.identity.didHashKey, retentionBytes, fsync, tablesMax },
     compressor: codec.compressor,
     journalCompressor: codec.journalCompressor,
     // With workers from the start nobody reads in this thread.
