@@ -3,7 +3,7 @@
 // Made by lib/worker.
 
 import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Server as NetServer, type Socket } from 'node:net';
 import type { AddressTable } from '../fanout/address-table.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import { type V2Encodings, v2Encodings as v2JsonOnly } from '../fanout/v2-encodings.ts';
@@ -67,6 +67,9 @@ export interface PublicListenerOptions {
   readonly listeners?: number;
 }
 
+/** How long a listener goes on to take what is on its way while it leaves: handshakes across the world take a third of a second. */
+const leaveMs = 500;
+
 /** Node's class of responses, with counts of those that are made and written. */
 function countedResponse(connections: ConnectionSet): typeof ServerResponse {
   class CountedResponse extends ServerResponse {
@@ -106,7 +109,8 @@ export class PublicListener {
   acceptsFailed = 0;
   readonly #routes: Routes;
   readonly #server: Server;
-  #closed: Promise<void> | undefined;
+  /** Resolves when the connections of a listener that has left its port are gone. */
+  #left: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
   constructor(options: PublicListenerOptions) {
@@ -165,11 +169,24 @@ export class PublicListener {
     return bound;
   }
 
-  /** Takes no more connections; those that there are go on. Resolves when they are gone. */
-  close(): Promise<void> {
-    this.#closed ??= new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    return this.#closed;
+  /**
+   * Leaves the port to others that listen there too. The system resets what waits at a socket that is closed: so its queue is made as
+   * short as can be before, and who finds it full is not answered and tries again within a second, at one of the others.
+   */
+  leave(): void {
+    const { _handle: handle } = this.#server as unknown as { _handle?: { listen?(backlog: number): number } };
+    handle?.listen?.(0);
+    // Right after connections have been accepted.
+    setTimeout(() => setImmediate(this.#leaveNow), leaveMs).unref();
   }
+
+  /** Those that have been accepted go on: http's own way would end who has not asked for anything yet. */
+  readonly #leaveNow = (): void => {
+    if (this.#stopped !== undefined) return;
+    this.#left = new Promise((resolve) => {
+      NetServer.prototype.close.call(this.#server, () => resolve());
+    });
+  };
 
   /**
    * Stops accepting at once and ends every session (close 1001, or the end of its answer). Resolves when all connections
@@ -181,10 +198,11 @@ export class PublicListener {
   }
 
   async #stop(deadlineMs: number): Promise<void> {
-    const closed = this.close();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const sessionsGone = this.sessions.stop();
     const deadline = setTimeout(() => this.connections.destroy(), deadlineMs);
     await closed;
+    await this.#left;
     await sessionsGone;
     clearTimeout(deadline);
     this.connections.stop();

@@ -89,8 +89,7 @@ export class GrowingDelivery implements Delivery {
     try {
       await log.whileStill(() => pool.follow());
       await pool.listen(this.#address as ListenAddress);
-      // Right after connections have been accepted: those that wait at a socket that is closed are reset.
-      setImmediate(() => own.close());
+      own.leave();
       grown();
     } catch (error) {
       failed(error);

@@ -122,8 +122,8 @@ export class SubscriberServer implements Delivery {
   }
 
   /** Leaves new connections to others that listen there. */
-  close(): void {
-    void this.#listener.close();
+  leave(): void {
+    this.#listener.leave();
   }
 
   publish(block: Block): undefined {
