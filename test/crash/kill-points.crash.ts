@@ -83,7 +83,7 @@ it('survives deaths while LevelDB changes files', async () => {
   // Small blocks for the journal, no more than the daemon keeps up with on any machine, for full ones pass it by; then bursts
   // that fill blocks and go to the store at once.
   server.setRate(framesPerSecond);
-  const small = await dieAtEach(killPointsOf('after', [1, 1, 2], 'journal.rotation'));
+  const small = await dieAtEach(killPointsOf('after', [1, 1, 1], 'journal.rotation'));
   server.setRate(0);
   const meanwhile = (): Promise<void> => server.publish(rotationFrames);
   const large = await dieAtEach(killPointsOf('after', [1, 1], 'blocks.rotation'), { meanwhile });

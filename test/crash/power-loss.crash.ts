@@ -95,7 +95,7 @@ it('has no hole when an older log file is lost and a newer one is not, without -
   await connectFirst(run);
   let damaged = 0;
   for (const point of [
-    ...killPointsOf('after', [1, 1, 1, 2], 'journal.rotation'),
+    ...killPointsOf('after', [1, 1, 1, 1], 'journal.rotation'),
     // How many writes fall into one change of files depends on the machine; one always does.
     ...killPointsOf('after', [1, 1], 'blocks.rotation'),
   ]) {
