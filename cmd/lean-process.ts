@@ -2,6 +2,7 @@
 // much memory the youngest objects. Half of what a daemon with a few subscribers took was kept by those. It is the same process to all
 // others, with the same number, and 60 ms later. It changes nothing that was set by hand.
 
+import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
 /** malloc's name of it: what is freed in one arena is of no use to the threads of another. Where it is set, this is done. */
@@ -22,8 +23,10 @@ export function leanProcess(): void {
   // Not where it has a channel to its parent, which would not be found again.
   if (process.platform !== 'linux' || env[arenasName] !== undefined || process.connected === true) return;
   const threads = String(Math.min(4, Math.max(1, Math.floor(availableParallelism() / 2))));
-  const flags = [`--max-semi-space-size=${semiSpaceMiB}`, `--v8-pool-size=${threads}`];
+  const flags = [`--max-semi-space-size=${semiSpaceMiB}`, `--v8-pool-size=${threads}`].filter(isUnset);
   try {
+    // Some versions of Node abort the process when the program file cannot be started.
+    accessSync(execPath, constants.X_OK);
     // Behind ours: the last one counts.
     process.execve?.(execPath, [execPath, ...flags, ...execArgv, ...argv.slice(1)], {
       MALLOC_MMAP_THRESHOLD_: String(mappedBytesMin),
@@ -34,4 +37,10 @@ export function leanProcess(): void {
   } catch {
     // As by a sandbox: then with more memory.
   }
+}
+
+/** Whether NODE_OPTIONS says nothing of it: a flag of the command would count in its place. */
+function isUnset(flag: string): boolean {
+  const { NODE_OPTIONS: options = '' } = process.env;
+  return !options.replaceAll('_', '-').includes(flag.slice(0, flag.indexOf('=')));
 }

@@ -52,7 +52,9 @@ let heapLimitBytes: number | undefined;
 
 /** Three times a semi-space, if that is set. */
 function youngBytes(): number {
-  const flag = process.execArgv.findLast((text) => /^--max[-_]semi[-_]space[-_]size=\d+$/.test(text));
+  // The command's own count in place of those in the environment.
+  const flags = [...(process.env.NODE_OPTIONS ?? '').split(/\s+/), ...process.execArgv];
+  const flag = flags.findLast((text) => /^--max[-_]semi[-_]space[-_]size=\d+$/.test(text));
   return flag === undefined ? youngBytesMax : 3 * 2 ** 20 * Number(flag.slice(flag.indexOf('=') + 1));
 }
 

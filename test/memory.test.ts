@@ -1,8 +1,11 @@
 // Limits of memory, found in directories that look as cgroups do; and what the system says of this process.
 
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { collectGarbage, findMemoryLimit, processMemory, socketMemory, threadMemory } from '../lib/memory.ts';
 
@@ -136,4 +139,20 @@ test('the process and the thread say what they use', () => {
   collectGarbage(false);
   expect(threadMemory().usedBytes - before.usedBytes).toBeGreaterThan(2 * MiB);
   expect(kept.length + buffer.length).toBeGreaterThan(8 * MiB);
+});
+
+test.for([
+  [['--max-semi-space-size=48'], ''],
+  [[], '--max-semi-space-size=48'],
+  [['--max-semi-space-size=48'], '--max-semi-space-size=8'],
+] as const)('the heap is what V8 may have beside its youngest objects: %j, %j', async ([flags, options]) => {
+  const memory = pathToFileURL(join(import.meta.dirname, '../lib/memory.ts')).href;
+  const script = `
+    import { getHeapStatistics } from 'node:v8';
+    const { heapUse } = await import('${memory}');
+    console.log(getHeapStatistics().heap_size_limit - heapUse().limitBytes);`;
+  const env = { ...process.env, NODE_OPTIONS: options };
+  const args = [...flags, '--input-type=module', '-e', script];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env });
+  expect(Number(stdout)).toBe(3 * 48 * MiB);
 });

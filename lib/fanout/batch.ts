@@ -100,8 +100,14 @@ export function mergeBatches(batches: readonly Batch[]): Batch {
   return { bytes: Buffer.concat(batches.map((batch) => batch.bytes)), events };
 }
 
-/** A copy with memory of its own, and not of Node's pool. */
-export function copyOf({ bytes, events }: Batch): Batch {
+/**
+ * A batch that may wait in a slow socket, which would keep all of a block whose memory it shares: so it is copied if it is of a part of
+ * the block, or is little of it.
+ */
+export function apartFrom({ bytes: all }: Messages, batch: Batch, isOfPart: boolean): Batch {
+  const { bytes, events } = batch;
+  if (bytes.buffer !== all.buffer || !(isOfPart || bytes.length * 2 < all.length)) return batch;
+  // Not of Node's pool, for the same reason.
   const copy = Buffer.allocUnsafeSlow(bytes.length);
   copy.set(bytes);
   return { bytes: copy, events };

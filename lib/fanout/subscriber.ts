@@ -8,7 +8,7 @@ import { type Filter, wantedDidsOf } from '../event/filter.ts';
 import { type Block, type BlockIndex, firstEventAfter, startOf } from '../log/block.ts';
 import type { LogReader, ReadResult } from '../log/event-log.ts';
 import type { AddressTable } from './address-table.ts';
-import { type Batch, copyOf } from './batch.ts';
+import { apartFrom, type Batch } from './batch.ts';
 import { mayHaveDids } from './block-dids.ts';
 import { Burst, gapBytes, turnBytesMax } from './burst.ts';
 import type { DeliveryRate } from './delivery-rate.ts';
@@ -265,9 +265,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const to = Math.min(end, Math.max(from + 1, fitting));
     const batch = this.#group.selection.cut(index, messages, from, to);
     this.#positionUs = to === count && gap === undefined ? index.lastTimeUs : index.timeUs[to - 1];
-    // A part of a block is copied if it shares the block's memory: a slow socket would keep the whole of it.
-    const isShared = to - from < count && batch.bytes.buffer === messages.bytes.buffer;
-    const next = this.#write(isShared ? copyOf(batch) : batch);
+    const next = this.#write(apartFrom(messages, batch, to - from < count));
     if (this.#phase === phases.queued) this.#phase = next;
     if (next === phases.queued) this.#burst.kept();
     return this.#burst.costOf(ends[to - 1] - startOf(ends, from), batch.bytes.length);

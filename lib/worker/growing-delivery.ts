@@ -33,6 +33,7 @@ export class GrowingDelivery implements Delivery {
   readonly #options: GrowingDeliveryOptions;
   #address: ListenAddress | undefined;
   #stage: 'alone' | 'loading' | 'loaded' | 'grown' = 'alone';
+  #isStopping = false;
 
   constructor(options: GrowingDeliveryOptions) {
     this.#options = options;
@@ -48,6 +49,7 @@ export class GrowingDelivery implements Delivery {
     const { own, pool } = this.#options;
     own.publish(block);
     if (this.#stage === 'grown') return pool.publish(block);
+    if (this.#isStopping) return undefined;
     if (this.#stage === 'loaded') return this.#grow();
     if (this.#stage === 'alone' && own.subscribers > mainSubscribersMax) void this.#load();
     return undefined;
@@ -65,6 +67,7 @@ export class GrowingDelivery implements Delivery {
   }
 
   async stop(deadlineMs: number): Promise<boolean> {
+    this.#isStopping = true;
     const { own, pool } = this.#options;
     const [, isWhole] = await Promise.all([own.stop(deadlineMs), pool.stop(deadlineMs)]);
     return isWhole;
@@ -73,26 +76,31 @@ export class GrowingDelivery implements Delivery {
   /** Meanwhile blocks go on. */
   async #load(): Promise<void> {
     this.#stage = 'loading';
-    const { pool, log, time, failed } = this.#options;
+    const { pool, log, time } = this.#options;
     try {
       await pool.load(log, time);
       this.#stage = 'loaded';
     } catch (error) {
-      failed(error);
+      this.#failed(error);
     }
   }
 
   /** The workers take over where the log is now: no block is stored until they know it. */
   async #grow(): Promise<void> {
     this.#stage = 'grown';
-    const { own, pool, log, grown, failed } = this.#options;
+    const { own, pool, log, grown } = this.#options;
     try {
       await log.whileStill(() => pool.follow());
       await pool.listen(this.#address as ListenAddress);
       own.leave();
       grown();
     } catch (error) {
-      failed(error);
+      this.#failed(error);
     }
+  }
+
+  /** Threads that a stop has ended before they served are no failure. */
+  #failed(error: unknown): void {
+    if (!this.#isStopping) this.#options.failed(error);
   }
 }

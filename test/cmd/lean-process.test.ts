@@ -1,11 +1,13 @@
 // The daemon's process begins anew with what can only be told to one that begins: once, as the same process. What is set by hand stays.
 
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 const program = resolve(import.meta.dirname, '../../cmd/slipstream.ts');
@@ -53,4 +55,22 @@ test.runIf(process.platform === 'linux')('the same process begins anew, with its
 test.runIf(process.platform === 'linux')('what is set by hand stays as it is', async () => {
   const [flags] = await startedWith([], { ...process.env, MALLOC_ARENA_MAX: '3' });
   expect(flags[1]).toBe(program);
+});
+
+test.runIf(process.platform === 'linux')('what NODE_OPTIONS sets stays as it is', async () => {
+  const { MALLOC_ARENA_MAX: _, ...env } = process.env;
+  const [flags] = await startedWith([], { ...env, NODE_OPTIONS: '--max_semi_space_size=32' });
+  expect(flags.slice(1, 3)).toEqual([expect.stringMatching(/^--v8-pool-size=/), program]);
+});
+
+// Some versions of Node abort the process there, and the others warn.
+test('a program file that is not where it is said to be is not tried', async () => {
+  const { MALLOC_ARENA_MAX: _, ...env } = process.env;
+  const lean = pathToFileURL(resolve(import.meta.dirname, '../../cmd/lean-process.ts')).href;
+  const script = `process.execPath = 'no-such-node'; (await import('${lean}')).leanProcess(); console.log('goes on');`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { env });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
+  const [exitCode] = await once(child, 'close');
+  expect([exitCode, output]).toEqual([0, 'goes on\n']);
 });

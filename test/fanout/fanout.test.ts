@@ -222,6 +222,25 @@ test('a socket that gets full gets small pieces from then on, that keep no block
   }
 });
 
+test('what is chosen of a block keeps little more than itself in memory', async () => {
+  // Full ones, which stay as they are.
+  for (let made = 0; made < 20; made++) await append(256);
+  const fanout = makeFanout();
+  const filter = {
+    ...passAll,
+    dids: new Set([sampleDids[3]]),
+    collections: new Set(['com.example.rare']),
+    kinds: 1,
+  };
+  const client = subscribe(fanout, new FakeClient(encodings.json), 0, filter);
+  const expected = sample.events.filter((event) => matches(filter, event));
+  await expect.poll(() => client.texts.length).toBe(expected.length);
+  // Those of several are put together, in memory of Node's pool.
+  const single = client.chunks.filter((_, at) => client.writes[at] === 1);
+  expect(single.length).toBeGreaterThan(3);
+  for (const chunk of single) expect(chunk.buffer.byteLength).toBe(chunk.length);
+});
+
 test('a filter that changes during a read is not served what was read for the one before', async () => {
   const block = sample.block(20);
   const { index } = block;
