@@ -86,11 +86,14 @@ async function feed(session: Session, servers: number, rate: number): Promise<Fe
   const nats =
     servers === 0 ? undefined : await NatsCluster.begin(natsServer() as string, directory.path, servers);
   const urls = nats?.servers.map(({ port }) => `nats://127.0.0.1:${port}`).join(',') ?? '';
-  const flags = nats === undefined ? [] : ['--nats-url', urls, '--stream-replicas', String(servers)];
+  const flags =
+    nats === undefined
+      ? []
+      : ['--nats-url', urls, '--stream-replicas', String(servers), '--stream-bytes', '6GiB'];
   const relay = await Relay.start(frames, { rate: 0 });
   const more = [...flags, '--workers', '0'];
   const server = await session.start('node', { relay, dataDir: `${directory.path}/writer`, more });
-  await until(async () => (await server.metric('upstream_connected_since_seconds')) > 0);
+  await until(async () => (await server.metric('upstream_connected_timestamp_seconds')) > 0);
   await relay.setRate(frames.framesFor(rate));
   return {
     ...{ server, relay, nats, flags },

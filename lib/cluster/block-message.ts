@@ -1,4 +1,4 @@
-// A block as a message of the stream: as the journal stores it, behind eight bytes that say what it is, the JSON as one zstd
+// A block as a message of the stream: packed as one value, behind eight bytes that say what it is, the JSON as one zstd
 // frame. The upstream positions within it have one more entry, which is the message's own sequence: a node that stores the
 // block has stored how far it has the stream, in the same write. Pure.
 //

@@ -38,19 +38,20 @@ export class Lease {
   /**
    * Takes it, if nobody has it, and renews it until {@link release}. Never rejects.
    * @param lost another node has it; called once.
+   * @returns `held` by another node; `unsure`: nobody has said so, it can be tried again.
    */
-  async take(lost: () => void): Promise<boolean> {
+  async take(lost: () => void): Promise<'taken' | 'held' | 'unsure'> {
     const there = await this.#store.read();
-    if (there === undefined) return false;
+    if (there === undefined) return 'unsure';
     const isOurs = there?.value === this.#nodeId;
-    if (there !== null && there.value !== free && !isOurs) return false;
-    if (!isOurs && !(await this.#write(there?.revision ?? 0))) return false;
+    if (there !== null && there.value !== free && !isOurs) return 'held';
+    if (!isOurs && !(await this.#write(there?.revision ?? 0))) return 'unsure';
     if (isOurs) this.#revision = there.revision;
     count(this.#counts.leases, isOurs ? 'settled' : 'taken');
     const holding = new AbortController();
     this.#holding = holding;
     this.#renewing = this.#renew(holding.signal, lost);
-    return true;
+    return 'taken';
   }
 
   /** Lets go of it, so that another node can take it at once. Never rejects; what fails expires. */

@@ -257,11 +257,6 @@ export class StreamFollower {
     let gathered: Block[] = [];
     let events = 0;
     let jsonBytes = 0;
-    const flush = (): void => {
-      if (gathered.length > 0) push(gathered.length === 1 ? gathered[0] : compactBlocks(gathered));
-      gathered = [];
-      events = jsonBytes = 0;
-    };
     for (const message of messages) {
       if (message.sequence <= this.sequence) {
         count(counts.follows, 'again');
@@ -280,10 +275,14 @@ export class StreamFollower {
       gathered.push(block);
       events += block.index.count;
       jsonBytes += block.json.length;
+      if (events < blockEventsMax && jsonBytes < blockJsonBytesMax) continue;
       // As the log would compact them: a node that is behind writes full blocks at once.
-      if (events >= blockEventsMax || jsonBytes >= blockJsonBytesMax) flush();
+      push(gathered.length === 1 ? block : compactBlocks(gathered));
+      gathered = [];
+      events = jsonBytes = 0;
     }
-    flush();
+    // Those of the journal stay as they came: it makes zstd messages again, with an effort that goes by the block's size.
+    for (const block of gathered) push(block);
   }
 
   #checkChain(sequence: number, { index }: Block, previousUs: number): void {

@@ -147,6 +147,7 @@ export const machineClock: WriterClock = {
   nowMs: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
+      if (signal.aborted) return resolve();
       const done = (): void => {
         clearTimeout(timer);
         signal.removeEventListener('abort', done);

@@ -116,9 +116,9 @@ export class Election {
     const state = await engine.state();
     if (state === undefined || !this.#isClockRight(state.timeMs)) return undefined;
     const lost = Promise.withResolvers<void>();
-    const isTaken = await lease.take(lost.resolve);
-    this.#freeUntilMs = 0;
-    if (!isTaken) return undefined;
+    const taken = await lease.take(lost.resolve);
+    if (taken !== 'unsure') this.#freeUntilMs = 0;
+    if (taken !== 'taken') return undefined;
     if (await this.#reachTip(follower)) return { termId: `${nodeId}.${lease.revision}`, lost: lost.promise };
     await lease.release();
     return undefined;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { ClusterCounts, leaseNotes } from '../../lib/cluster/cluster-counts.ts';
 import { Lease } from '../../lib/cluster/lease.ts';
-import type { WriterClock } from '../../lib/cluster/stream-writer.ts';
+import { machineClock, type WriterClock } from '../../lib/cluster/stream-writer.ts';
 import { FakeLease } from './fake-engine.ts';
 
 /** Waits until it is told to go on, and says for how long it was asked to. */
@@ -43,16 +43,21 @@ const never = (): void => expect.unreachable();
 
 test('one node has it, and renews it; it goes on with the revision', async () => {
   const { store, clock, counts, lease, other } = rig();
-  expect(await lease.take(never)).toBe(true);
-  expect(await other.take(never)).toBe(false);
+  expect(await lease.take(never)).toBe('taken');
+  expect(await other.take(never)).toBe('held');
   expect(await clock.next()).toBe(2_000);
   expect(await clock.next()).toBe(2_000);
   expect(store.value).toBe('own');
   expect(counts.leases.get('renewed')).toBe(2);
   await lease.release();
-  expect(await other.take(never)).toBe(true);
+  expect(await other.take(never)).toBe('taken');
   expect(store.value).toBe('other');
   await other.release();
+});
+
+test('a stop in the middle of a renewal waits for its answer, and for no time to pass', async () => {
+  // Longer than any test may take.
+  await machineClock.sleep(3_600_000, AbortSignal.abort());
 });
 
 test('who waits hears that it is free', async () => {
@@ -69,7 +74,7 @@ test('who waits hears that it is free', async () => {
 test('a write whose answer is lost is settled by a look', async () => {
   const { store, counts, clock, lease } = rig();
   store.faults.push('lost');
-  expect(await lease.take(never)).toBe(true);
+  expect(await lease.take(never)).toBe('taken');
   store.faults.push('lost');
   // Unsure: again after a quarter of a second, which is refused, for the one before had worked.
   expect(await clock.next()).toBe(250);
@@ -110,7 +115,7 @@ test('another holder ends it, once', async () => {
 test('what was written before the answer was lost, and the process went on, is its own', async () => {
   const { store, lease } = rig();
   store.set('own');
-  expect(await lease.take(never)).toBe(true);
+  expect(await lease.take(never)).toBe('taken');
   await lease.release();
   expect(store.value).toBe('');
 });
@@ -118,9 +123,9 @@ test('what was written before the answer was lost, and the process went on, is i
 test('nobody answers: it is not taken', async () => {
   const { store, counts, lease } = rig();
   store.readFaults.push('silent');
-  expect(await lease.take(never)).toBe(false);
+  expect(await lease.take(never)).toBe('unsure');
   store.faults.push('silent');
-  expect(await lease.take(never)).toBe(false);
+  expect(await lease.take(never)).toBe('unsure');
   expect(counts.leases.get('unsure')).toBe(1);
   expect(leaseNotes.filter((name) => (counts.leases.get(name) ?? 0) > 0)).toEqual(['unsure']);
 });
