@@ -1,7 +1,7 @@
 // How far a subscription has come, and what was delivered already: where the next connection has to start so that
 // nothing is missed, and which of its events have to be dropped so that nothing comes twice. Pure; `EventStream` asks.
 
-import { keyOf, type Progress, type StreamEvent } from './event.ts';
+import { type Gap, keyOf, type Progress, type StreamEvent } from './event.ts';
 
 /**
  * How far a new connection to a server without progress reports goes back, in microseconds. Such a server can send
@@ -26,6 +26,8 @@ export class Position {
   #reported = false;
   /** Greatest coordinate that has been reached: `seq` where there is one, else `time_us`. */
   #newest: number | undefined;
+  /** Nothing has come over this connection yet. */
+  #isFresh = false;
   /** Greatest `time_us` that has been reached. */
   #newestUs: number | undefined;
   /** `time_us` by key. */
@@ -61,6 +63,25 @@ export class Position {
    */
   get safeCursor(): number | undefined {
     return this.#newest !== undefined && !this.#exact ? this.#newest : this.nextCursor;
+  }
+
+  /** A connection is open that was asked for `nextCursor`. */
+  opened(): void {
+    this.#isFresh = true;
+  }
+
+  /**
+   * The gap in front of an event that is the first of its connection and has a number below what was asked for: the server has
+   * begun to count anew, from where is not known. Undefined for every other. The event is new from then on.
+   */
+  renumbering({ seq, time_us: toUs }: StreamEvent): Gap | undefined {
+    const isFirst = this.#isFresh;
+    this.#isFresh = false;
+    if (!isFirst || seq === undefined || seq > (this.#newest ?? -1)) return undefined;
+    this.#newest = undefined;
+    const fromUs = this.#newestUs ?? 0;
+    const meaning = { reason: 'new_numbering', relay: undefined, missing: true, repeated: true };
+    return { timeUs: toUs, fromUs, toUs, ...meaning };
   }
 
   /** Whether the event is new; it then counts as delivered. */

@@ -223,6 +223,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
 
   #opened({ hello }: Request): void {
     this.#wire.opened();
+    this.#position.opened();
     if (hello !== undefined) this.#link.send(hello);
     // The filter was replaced while the connection was being made.
     if (this.#filter !== this.#requested) this.update(this.#filter);
@@ -250,6 +251,8 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
       this.#finish();
       return;
     }
+    const renumbering = this.#position.renumbering(event);
+    if (renumbering !== undefined) this.#notice({ kind: 'gap', ...renumbering });
     if (!this.#position.take(event)) {
       this.#repeated++;
       return;

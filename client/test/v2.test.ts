@@ -101,6 +101,36 @@ test('broken connections: nothing missed, nothing twice, and no event is asked f
   await stream.close();
 });
 
+test('a server that counts anew is followed, and told as a gap', async () => {
+  await using server = await V2Server.listen();
+  server.publish(v2Post(500), v2Post(501, '2026-08-01T00:00:05Z'));
+  const { events, notices, stream } = follow({ url: server.url, cursor: 1 });
+  await vi.waitFor(() => expect(numbersOf(events)).toEqual([500, 501]));
+  const opened = server.queries.length;
+  server.events.length = 0;
+  server.cut();
+  // It does not have the cursor yet, and goes on with what is new.
+  await vi.waitFor(() => expect(server.queries.length).toBe(opened + 1));
+  server.publish(v2Post(1, '2026-08-01T00:00:07Z'), v2Post(2));
+  await vi.waitFor(() => expect(numbersOf(events)).toEqual([500, 501, 1, 2]));
+  const us = (text: string) => Date.parse(text) * 1000;
+  expect(notices.filter(({ kind }) => kind === 'gap')).toEqual([
+    {
+      ...{ kind: 'gap', reason: 'new_numbering', relay: undefined, missing: true, repeated: true },
+      fromUs: us('2026-08-01T00:00:05Z'),
+      ...{ toUs: us('2026-08-01T00:00:07Z'), timeUs: us('2026-08-01T00:00:07Z') },
+    },
+  ]);
+  server.cut();
+  await vi.waitFor(() => expect(server.queries.at(-1)?.get('cursor')).toBe('3'));
+  // Within a connection, a number that does not rise is an event that comes again.
+  await vi.waitFor(() => expect(server.clients.length).toBe(1));
+  server.publish(v2Post(3), v2Post(3), v2Post(4));
+  await vi.waitFor(() => expect(numbersOf(events)).toEqual([500, 501, 1, 2, 3, 4]));
+  expect(stream.status.repeated).toBe(1);
+  await stream.close();
+});
+
 test('a store has the number to go on with', async () => {
   await using server = await V2Server.listen();
   server.publish(...[1, 2, 3, 4, 5].map((seq) => v2Post(seq)));
