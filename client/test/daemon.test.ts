@@ -346,6 +346,12 @@ test('the second wire: filters, one after the other, progress and its cursor', a
   expect(new Set(follower.events.slice(seen).map((event) => event.did))).toEqual(new Set([events[1].did]));
   expect(notices.map(({ kind }) => kind)).not.toContain('disconnected');
   await stream.close();
+  // As many accounts as that wire takes go in the address.
+  const others = Array.from({ length: 9_999 }, (_, at) => `did:plc:${String(at).padStart(24, 'z')}`);
+  const many = new Follower({ url: server.url, wire: 'v2', cursor: 0, wantedDids: [...others, did] });
+  await vi.waitFor(() => expect(many.events.length).toBeGreaterThanOrEqual(wanted.length));
+  expect(new Set(many.events.map((event) => event.did))).toEqual(new Set([did]));
+  await many.stream.close();
   const unknown = new Follower({ url: server.url, wire: 'v2', wantedCollections: ['?'] });
   await expect(unknown.done).rejects.toMatchObject({
     code: 'CLIENT_REFUSED',

@@ -2,7 +2,14 @@
 
 import { expect, test, vi } from 'vitest';
 import { defaultDictionaryPath, readDictionary } from '../../lib/codec/dictionary.ts';
-import { type StreamEvent, type StreamNotice, type SubscribeOptions, subscribe } from '../lib/subscribe.ts';
+import { outageText } from '../lib/outage.ts';
+import {
+  type Disconnected,
+  type StreamEvent,
+  type StreamNotice,
+  type SubscribeOptions,
+  subscribe,
+} from '../lib/subscribe.ts';
 import { postEvent, V1Server } from './v1-server.ts';
 import { V2Server, v2Post, v2Wrapped } from './v2-server.ts';
 
@@ -225,6 +232,10 @@ test('what a server says is told; errors that a new connection mends are waited 
       expect.objectContaining({ kind: 'disconnected', why: 'failed', reason: `${error}: words` }),
     );
   }
+  const failed = notices.find(({ kind }) => kind === 'disconnected') as Disconnected;
+  expect(outageText('ws://server.example', failed)).toBe(
+    'server.example ends the connection: ConsumerTooSlow: words',
+  );
   await stream.close();
 });
 
