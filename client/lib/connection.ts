@@ -18,6 +18,10 @@ export type EndReason =
   | 'paused'
   /** The server compresses with another dictionary than the one that was fetched. */
   | 'dictionary_changed'
+  /** The server has told an error, in `reason`. */
+  | 'failed'
+  /** The filter is another, and the wire has no message for that. */
+  | 'filter_changed'
   /** It was asked to. */
   | 'stopped';
 
@@ -97,10 +101,10 @@ export class Connection {
     this.#listenOn();
   }
 
-  /** Ends it now. Idempotent. */
-  end(why: EndReason): void {
+  /** Ends it now, with what the server said as the reason, if it did. Idempotent. */
+  end(why: EndReason, reason = ''): void {
     if (this.#isEnded) return;
-    this.#finish(why, 1006, '');
+    this.#finish(why, 1006, reason);
     this.#socket.close();
   }
 

@@ -86,12 +86,16 @@ async function wasmBytes(source: WasmSource, platform: Platform): Promise<Uint8A
   throw new Error(`${name} is no WebAssembly`);
 }
 
+/** What the second wire's dictionary is asked for by, beside the stream. */
+const v2DictionaryName = 'network.bsky.jetstream.getZstdDictionary';
+
 /**
- * The dictionary that a Slipstream server compresses with now. @throws CodedError `CLIENT_NO_DICTIONARY` when the server
+ * The dictionary that a server compresses with now: a Slipstream server's on the first wire, any on the second. @throws CodedError `CLIENT_NO_DICTIONARY` when the server
  * has none to offer, as v1 servers; retryable when it may have one later.
  */
 export async function fetchDictionary(
   subscribeUrl: URL,
+  wire: 'v1' | 'v2',
   platform: Platform,
   timeoutMs: number,
 ): Promise<Uint8Array> {
@@ -109,11 +113,15 @@ export async function fetchDictionary(
     );
   };
   try {
-    const list: unknown = JSON.parse(await (await get('dictionaries')).text());
-    const id = Array.isArray(list) ? list.find((entry) => entry?.default === true)?.id : undefined;
-    if (!Number.isSafeInteger(id)) throw noDictionary('its list names none', false);
-    const bytes = new Uint8Array(await (await get(`dictionaries/${id}`)).arrayBuffer());
-    if (bytes.length > dictionaryBytesMax) throw noDictionary(`${id} has ${bytes.length} bytes`, false);
+    let name = v2DictionaryName;
+    if (wire === 'v1') {
+      const list: unknown = JSON.parse(await (await get('dictionaries')).text());
+      const id = Array.isArray(list) ? list.find((entry) => entry?.default === true)?.id : undefined;
+      if (!Number.isSafeInteger(id)) throw noDictionary('its list names none', false);
+      name = `dictionaries/${id}`;
+    }
+    const bytes = new Uint8Array(await (await get(name)).arrayBuffer());
+    if (bytes.length > dictionaryBytesMax) throw noDictionary(`${name} has ${bytes.length} bytes`, false);
     return bytes;
   } catch (cause) {
     if (cause instanceof CodedError) throw cause;

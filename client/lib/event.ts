@@ -1,4 +1,5 @@
-// What a server says, as types and as a check: the events of the v1 wire, reports of progress and of gaps, and nothing else.
+// What a server says, as types and as a check: events, reports of progress and of gaps, and nothing else; read from the v1
+// wire here, from the second in v2-message.ts.
 // Pure, runs anywhere. It checks what the rest of the client and a consumer's types rely on; records stay unchecked.
 
 /** Records by collection, for those whose shape the caller knows: `{ 'app.bsky.feed.like': Like }`. */
@@ -34,8 +35,10 @@ export type Commit<Records extends object = RecordsByCollection> = {
 interface EventBase {
   /** Account that it is about. */
   readonly did: string;
-  /** When the server took it in, in microseconds since 1970: the coordinate of cursors. */
+  /** When the server took it in, in microseconds since 1970; on the v1 wire, and from Slipstream on both, the coordinate of cursors. */
   readonly time_us: number;
+  /** On the v2 wire alone: the server's number for it, to resume with, plus one. */
+  readonly seq?: number;
 }
 
 /** An account wrote. */
@@ -70,11 +73,27 @@ export interface AccountEvent extends EventBase {
   };
 }
 
+/** An account's repository has a new state, and the commits to it did not come: fetch it anew. On the v2 wire alone. */
+export interface SyncEvent extends EventBase {
+  readonly kind: 'sync';
+  readonly sync: {
+    readonly did: string;
+    /** Sequence of the server's relay. */
+    readonly seq: number;
+    /** Revision of the repository. */
+    readonly rev: string;
+    readonly time: string;
+    /** The new commit as a CAR, in base64. */
+    readonly blocks: { readonly $bytes: string };
+  };
+}
+
 /** An event. Narrow by `kind`. */
 export type StreamEvent<Records extends object = RecordsByCollection> =
   | CommitEvent<Records>
   | IdentityEvent
-  | AccountEvent;
+  | AccountEvent
+  | SyncEvent;
 
 /** How far a subscription has come, as a Slipstream server reports it. Times are microseconds since 1970. */
 export interface Progress {
@@ -107,6 +126,14 @@ export interface Gap {
   readonly repeated: boolean;
 }
 
+/** What a server says in words, on the v2 wire; of foreign origin. */
+export interface Told {
+  /** Such as `OutdatedCursor`. */
+  readonly name: string;
+  /** May be empty. */
+  readonly message: string;
+}
+
 /** Why a message was left out: a closed list, for counting. */
 export const malformedReasons = [
   'not_json',
@@ -123,9 +150,12 @@ export type Message =
   | { readonly event: StreamEvent }
   | { readonly progress: Progress }
   | { readonly gap: Gap }
+  | { readonly info: Told }
+  /** The server ends the connection, and why. */
+  | { readonly failure: Told }
   | { readonly malformed: MalformedReason };
 
-const notAnEvent: Message = { malformed: 'not_an_event' };
+export const notAnEvent: Message = { malformed: 'not_an_event' };
 
 /** Reads the text of a message. Never throws. */
 export function readMessage(text: string): Message {
@@ -146,7 +176,8 @@ export function readMessage(text: string): Message {
   return isObject(body) && bodyChecks[kind](body) ? { event: value as unknown as StreamEvent } : notAnEvent;
 }
 
-const bodyChecks: Record<StreamEvent['kind'], (body: JsonObject) => boolean> = {
+/** Whether what an event of a kind is about has what a consumer's types promise; what v1 leaves out is put in. */
+export const bodyChecks: Record<StreamEvent['kind'], (body: JsonObject) => boolean> = {
   commit(body) {
     // v1 servers leave out empty strings.
     body.rev ??= '';
@@ -168,6 +199,13 @@ const bodyChecks: Record<StreamEvent['kind'], (body: JsonObject) => boolean> = {
     isString(time) &&
     typeof active === 'boolean' &&
     (status === undefined || isString(status)),
+  sync: ({ did, seq, rev, time, blocks }) =>
+    isString(did) &&
+    isNumber(seq) &&
+    isString(rev) &&
+    isString(time) &&
+    isObject(blocks) &&
+    isString(blocks.$bytes),
 };
 
 function readProgress(timeUs: number, body: unknown): Message {
@@ -197,16 +235,18 @@ export function keyOf(event: StreamEvent): string {
       return `${event.did} identity ${event.identity.seq}`;
     case 'account':
       return `${event.did} account ${event.account.seq}`;
+    case 'sync':
+      return `${event.did} sync ${event.sync.seq}`;
   }
 }
 
 type JsonObject = { [key: string]: unknown };
 
-function isObject(value: unknown): value is JsonObject {
+export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function isString(value: unknown): value is string {
+export function isString(value: unknown): value is string {
   return typeof value === 'string';
 }
 
@@ -214,6 +254,6 @@ function isNumber(value: unknown): value is number {
   return typeof value === 'number';
 }
 
-function isTime(value: unknown): value is number {
+export function isTime(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }

@@ -1,12 +1,14 @@
 // What a consumer wants, and how a server is asked for it: the query of `/subscribe`, and `options_update`. Pure. Kinds,
-// operations and subjects are asked for and applied here too, because v1 servers do not know them.
+// operations and subjects are asked for and applied here too, because other servers do not know them. The query of the second wire is
+// v2-request.ts's.
 
 import { UsageError } from '../../lib/errors.ts';
 import type { StreamEvent } from './event.ts';
 import { pointsAt } from './subject.ts';
+import { subscribeEventsNsid } from './v2-message.ts';
 
 /** The lists of a filter, by their names on the wire. */
-const listNames = [
+export const listNames = [
   'wantedCollections',
   'wantedDids',
   'wantedKinds',
@@ -14,18 +16,36 @@ const listNames = [
   'wantedSubjects',
 ] as const;
 
+/** The same by their names on the second wire. The last two are Slipstream's; other servers pass over them. */
+export const v2Names = {
+  wantedCollections: 'collections',
+  wantedDids: 'dids',
+  wantedKinds: 'kinds',
+  wantedOperations: 'operations',
+  wantedSubjects: 'subjects',
+} as const;
+
+/** The path of the second wire, below that of the server. */
+export const v2Path = `/xrpc/${subscribeEventsNsid}`;
+
+/** Whether an address is one of the second wire. */
+export function isV2Url(url: URL): boolean {
+  return url.pathname.endsWith(v2Path);
+}
+
 /** What to receive. All conditions must hold; an absent or empty one is none. */
 export interface StreamFilter {
-  /** NSIDs, or prefixes as `app.bsky.graph.*`; at most 100. Identity and account events pass. */
+  /** NSIDs, or prefixes as `app.bsky.graph.*`; at most 100. Events that are not commits pass. */
   readonly wantedCollections?: readonly string[] | undefined;
-  /** At most 100,000; v1 servers take 10,000. */
+  /** At most 100,000; v1 servers, and the v2 wire, take 10,000. */
   readonly wantedDids?: readonly string[] | undefined;
+  /** `sync` is on the v2 wire alone. */
   readonly wantedKinds?: readonly StreamEvent['kind'][] | undefined;
-  /** Of commits; identity and account events pass. */
+  /** Of commits; others pass. */
   readonly wantedOperations?: readonly ('create' | 'update' | 'delete')[] | undefined;
   /**
    * DIDs, or at-uris of records; at most 100,000. Commits of records that point at one of them, an account's records
-   * included, and their deletions as far as the server still has the record. A v1 server sends every deletion.
+   * included, and their deletions as far as the server still has the record. Other servers than Slipstream send every deletion.
    */
   readonly wantedSubjects?: readonly string[] | undefined;
   /** Events longer than this as JSON are left out; 0 is no limit. v1 servers take it at connect only. */
@@ -107,7 +127,11 @@ export function readUrl(text: string, options: StreamFilter): AskedFor {
       name === 'cursor' ? `${text}: give microseconds since 1970` : text,
     );
   };
-  const lists = listNames.map((name) => [name, [...(options[name] ?? []), ...take(name)]]);
+  const isV2 = isV2Url(url);
+  const lists = listNames.map((name) => [
+    name,
+    [...(options[name] ?? []), ...take(name), ...(isV2 ? take(v2Names[name]) : [])],
+  ]);
   const sizeBytes = whole('maxMessageSizeBytes');
   const filter: StreamFilter = {
     ...Object.fromEntries(lists),

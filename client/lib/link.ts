@@ -7,7 +7,15 @@ import { Connection, type ConnectionEnd, type EndReason } from './connection.ts'
 import type { Request } from './filter.ts';
 import type { Disconnected, StreamState } from './notice.ts';
 import type { Platform } from './platform.ts';
-import { askForRefusal, causeOf, isElsewhere, isLasting, type Refusal } from './refusal.ts';
+import {
+  askForRefusal,
+  causeOf,
+  isElsewhere,
+  isFault,
+  isLasting,
+  type Refusal,
+  refusedBy,
+} from './refusal.ts';
 import type { ClientTiming } from './timing.ts';
 
 /** Who uses a link. */
@@ -23,11 +31,13 @@ export interface LinkHost {
   room(): Promise<void>;
   /** The server does not have the dictionary that was asked for. False when there is no other to ask for. */
   forgetDictionary(): boolean;
+  /** There is nothing to subscribe to at the address. False when there is no other to try. */
+  fallBack(): boolean;
   disconnected(notice: Disconnected): void;
 }
 
 /** A server's words about a dictionary that it does not have (any more). */
-const unknownDictionary = /^unknown zstd dictionary/;
+const unknownDictionary = /^(unknown zstd dictionary|UnknownZstdDictionary)/;
 
 /** A server's words about a bad `options_update`. */
 const refusedUpdate = /^failed to parse subscriber options/;
@@ -60,7 +70,7 @@ export class Link {
   }
 
   /**
-   * Keeps connected until `stop()`. Rejects with what ends it: `CLIENT_REFUSED`, `CLIENT_NOT_UPGRADED`, an error of
+   * Keeps connected until `stop()`. Rejects with what ends it: `CLIENT_REFUSED`, `CLIENT_CURSOR_TOO_OLD`, `CLIENT_NOT_UPGRADED`, an error of
    * `prepare`.
    */
   async run(): Promise<void> {
@@ -74,7 +84,7 @@ export class Link {
         this.#enter('paused');
         this.pauses++;
         await this.#host.room();
-      } else {
+      } else if (end.why !== 'filter_changed') {
         failures = end.healthy ? 0 : failures + 1;
         this.#enter('waiting');
         await this.#waitAfter(end, failures);
@@ -83,8 +93,8 @@ export class Link {
   }
 
   /** Ends the connection now; another follows, unless it is stopped. */
-  end(why: EndReason): void {
-    this.#connection?.end(why);
+  end(why: EndReason, reason?: string): void {
+    this.#connection?.end(why, reason);
   }
 
   /** Ends the connection, and makes no other. Idempotent. */
@@ -145,12 +155,14 @@ export class Link {
       : undefined;
     if (this.#isOver()) return;
     const refusal = answer !== undefined && 'status' in answer ? answer : undefined;
+    if (refusal !== undefined && (isElsewhere(refusal.status) || refusal.status === 501)) {
+      if (this.#host.fallBack()) return;
+    }
     const cause = answer !== undefined && 'cause' in answer ? answer.cause : undefined;
-    const fault = refusal?.fault ?? (refusedUpdate.test(reason) ? reason : undefined);
+    const fault = refusal?.fault ?? (isFinal(end) ? reason : undefined);
     if (fault !== undefined && unknownDictionary.test(fault) && this.#host.forgetDictionary())
       why = 'dictionary_changed';
-    else if (fault !== undefined)
-      throw new UsageError('CLIENT_REFUSED', `the server refuses the subscription: ${fault}`);
+    else if (fault !== undefined) throw refusedBy(fault);
     if (this.connections === 0 && refusal !== undefined) giveUpOn(refusal, url as string, failures);
     const backoffMs = retryDelayMs(failures, this.#platform.random, this.#timing);
     // Added, so that those who were told the same moment do not all come in it.
@@ -174,6 +186,11 @@ export class Link {
       };
     });
   }
+}
+
+/** Whether a server has ended a connection in a way that no new one would mend. */
+function isFinal({ why, reason }: Pick<AttemptEnd, 'why' | 'reason'>): boolean {
+  return refusedUpdate.test(reason) || (why === 'failed' && isFault(reason));
 }
 
 /** @throws CodedError `CLIENT_REFUSED`, `CLIENT_NOT_UPGRADED`, unless the answer may be another one soon. */

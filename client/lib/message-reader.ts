@@ -1,9 +1,9 @@
 // What came over the socket to what it says: text as it is, zstd frames decompressed, both within a bound. It owns the
-// dictionary in use, and gets it from the server when the caller has given none.
+// dictionary in use, and has it fetched when the caller has given none.
 
 import { UsageError } from '../../lib/errors.ts';
-import { Decompressor, fetchDictionary, type WasmSource } from './decompressor.ts';
-import { type MalformedReason, type Message, readMessage } from './event.ts';
+import { Decompressor, type WasmSource } from './decompressor.ts';
+import type { MalformedReason, Message } from './event.ts';
 import type { Platform } from './platform.ts';
 
 /** Longest message taken, in characters: a record has at most 1 MiB, and escaping makes at most six times that. */
@@ -24,10 +24,10 @@ export class MessageReader {
     this.#wasm = wasm;
   }
 
-  /** Makes ready for zstd frames; at once when it is. @throws CodedError as `fetchDictionary` and `Decompressor.open`. */
-  async prepare(url: URL, platform: Platform, timeoutMs: number): Promise<void> {
+  /** Makes ready for zstd frames; at once when it is. @throws CodedError as `fetch` and `Decompressor.open`. */
+  async prepare(fetch: () => Promise<Uint8Array>, platform: Platform): Promise<void> {
     if (this.#decompressor !== undefined) return;
-    const dictionary = this.#given ?? (await fetchDictionary(url, platform, timeoutMs));
+    const dictionary = this.#given ?? (await fetch());
     this.#decompressor = await Decompressor.open(dictionary, this.#wasm, platform);
   }
 
@@ -44,14 +44,14 @@ export class MessageReader {
   }
 
   /**
-   * Reads a message. Undefined: the server has changed to a dictionary that `prepare` has to get first.
+   * Reads a message, its text by `readText`. Undefined: the server has changed to a dictionary that `prepare` has to get first.
    * @throws CodedError `CLIENT_WRONG_DICTIONARY` for a zstd frame made with another dictionary than the one given.
    */
-  read(data: unknown): ReadMessage | undefined {
-    if (typeof data === 'string') return readText(data);
+  read(data: unknown, readText: (text: string) => Message): ReadMessage | undefined {
+    if (typeof data === 'string') return bounded(data, readText);
     if (!(data instanceof ArrayBuffer) || this.#decompressor === undefined) return malformed('bad_frame', '');
     const content = this.#decompressor.read(new Uint8Array(data), messageCharsMax);
-    if ('text' in content) return readText(content.text);
+    if ('text' in content) return bounded(content.text, readText);
     if (content.fault === 'damaged') return malformed('bad_frame', '');
     const { dictionaryId } = this.#decompressor;
     if (this.forget()) return undefined;
@@ -68,8 +68,8 @@ export class MessageReader {
   }
 }
 
-function readText(text: string): ReadMessage {
-  return text.length > messageCharsMax ? malformed('too_large', text) : { ...readMessage(text), text };
+function bounded(text: string, readText: (text: string) => Message): ReadMessage {
+  return text.length > messageCharsMax ? malformed('too_large', text) : { ...readText(text), text };
 }
 
 function malformed(reason: MalformedReason, text: string): ReadMessage {

@@ -1,7 +1,8 @@
 // What a stream tells about itself: a snapshot when asked, and notices as things happen. Types only.
 
 import type { EndReason } from './connection.ts';
-import type { Gap, MalformedReason, Progress } from './event.ts';
+import type { Gap, MalformedReason, Progress, Told } from './event.ts';
+import type { WireName } from './wire.ts';
 
 /** What a stream is doing. */
 export type StreamState =
@@ -18,6 +19,8 @@ export type StreamState =
 /** A snapshot of a stream. */
 export interface StreamStatus {
   readonly state: StreamState;
+  /** What is spoken; `v1` also where the server turned out to have no other. */
+  readonly wire: WireName;
   /** Where to subscribe again after everything that the consumer has finished. */
   readonly cursor: number | undefined;
   /** `time_us` up to which events have arrived. */
@@ -67,6 +70,8 @@ export type StreamNotice =
   | ({ readonly kind: 'progress' } & Progress)
   /** Once for each. Told when it arrives: events from before it may still wait for the consumer. */
   | ({ readonly kind: 'gap' } & Gap)
+  /** What a server of the v2 wire says about the stream, such as that it starts later than was asked for. */
+  | ({ readonly kind: 'info' } & Told)
   /** The replay is over, for the first time or again. */
   | { readonly kind: 'caught_up' }
   /** `text` is the start of the message, of foreign origin; empty for a message that could not be decompressed. */

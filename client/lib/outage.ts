@@ -18,6 +18,7 @@ export function outageText(url: string, notice: Disconnected): string {
   const { why, code, reason, status, words, cause } = notice;
   if (why === 'no_dictionary') return reason;
   if (why === 'connect_timeout') return `${placeOf(url)} does not answer`;
+  if (why === 'failed') return `${placeOf(url)} ends the connection: ${reason}`;
   if (why !== 'not_connected') {
     const said = reason === '' ? '' : `, "${reason}"`;
     return `${why.replaceAll('_', ' ')} (${code})${said}`;

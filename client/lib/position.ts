@@ -1,7 +1,7 @@
 // How far a subscription has come, and what was delivered already: where the next connection has to start so that
 // nothing is missed, and which of its events have to be dropped so that nothing comes twice. Pure; `EventStream` asks.
 
-import { keyOf, type Progress, type StreamEvent } from './event.ts';
+import { type Gap, keyOf, type Progress, type StreamEvent } from './event.ts';
 
 /**
  * How far a new connection to a server without progress reports goes back, in microseconds. Such a server can send
@@ -16,13 +16,18 @@ const rewindUs = 2_000_000;
 const rememberedMax = 32_768;
 
 /**
- * See the file comment. A server that reports progress counts as exact: `time_us` always rises, and nothing is lost. For
- * others, the newest events are remembered, and a new connection starts before the last of them.
+ * See the file comment. A server that reports progress, or numbers its events by `seq`, counts as exact: `time_us`, or the
+ * number, always rises, and nothing is lost. For others, the newest events are remembered, and a new connection starts before the last of them.
  */
 export class Position {
   /** Asked for by the caller, and the answer until something has arrived. */
   readonly #start: number | undefined;
   #exact = false;
+  #reported = false;
+  /** Greatest coordinate that has been reached: `seq` where there is one, else `time_us`. */
+  #newest: number | undefined;
+  /** Nothing has come over this connection yet. */
+  #isFresh = false;
   /** Greatest `time_us` that has been reached. */
   #newestUs: number | undefined;
   /** `time_us` by key. */
@@ -36,9 +41,9 @@ export class Position {
     this.#floorUs = start ?? 0;
   }
 
-  /** Whether the server is known to send everything once and in order. */
-  get isExact(): boolean {
-    return this.#exact;
+  /** Whether the server is known to tell how far it has come. */
+  get isReported(): boolean {
+    return this.#reported;
   }
 
   /** Greatest `time_us` that has been reached; undefined before the first message. */
@@ -48,8 +53,8 @@ export class Position {
 
   /** Where the next connection starts; undefined is live. */
   get nextCursor(): number | undefined {
-    if (this.#newestUs === undefined) return this.#start;
-    return this.#exact ? this.#newestUs + 1 : Math.max(this.#floorUs, this.#newestUs - rewindUs);
+    if (this.#newest === undefined) return this.#start;
+    return this.#exact ? this.#newest + 1 : Math.max(this.#floorUs, this.#newest - rewindUs);
   }
 
   /**
@@ -57,35 +62,60 @@ export class Position {
    * its last `time_us` once more: another event may share it, and some replay everything when nothing is left to send.
    */
   get safeCursor(): number | undefined {
-    return this.#newestUs !== undefined && !this.#exact ? this.#newestUs : this.nextCursor;
+    return this.#newest !== undefined && !this.#exact ? this.#newest : this.nextCursor;
+  }
+
+  /** A connection is open that was asked for `nextCursor`. */
+  opened(): void {
+    this.#isFresh = true;
+  }
+
+  /**
+   * The gap in front of an event that is the first of its connection and has a number below what was asked for: the server has
+   * begun to count anew, from where is not known. Undefined for every other. The event is new from then on.
+   */
+  renumbering({ seq, time_us: toUs }: StreamEvent): Gap | undefined {
+    const isFirst = this.#isFresh;
+    this.#isFresh = false;
+    if (!isFirst || seq === undefined || seq > (this.#newest ?? -1)) return undefined;
+    this.#newest = undefined;
+    const fromUs = this.#newestUs ?? 0;
+    const meaning = { reason: 'new_numbering', relay: undefined, missing: true, repeated: true };
+    return { timeUs: toUs, fromUs, toUs, ...meaning };
   }
 
   /** Whether the event is new; it then counts as delivered. */
   take(event: StreamEvent): boolean {
-    const { time_us } = event;
-    const newestUs = this.#newestUs ?? -1;
+    const { time_us, seq } = event;
+    const newest = this.#newest ?? -1;
+    const at = seq ?? time_us;
+    if (seq !== undefined) this.#exact = true;
     if (this.#exact) {
-      if (time_us <= newestUs) return false;
+      if (at <= newest) return false;
     } else {
       const key = keyOf(event);
       if (this.#remembered.has(key)) return false;
       this.#remembered.set(key, time_us);
       if (this.#remembered.size > rememberedMax) this.#forgetOldest();
     }
-    this.#newestUs = Math.max(newestUs, time_us);
+    this.#newest = Math.max(newest, at);
+    this.#newestUs = Math.max(this.#newestUs ?? 0, time_us);
     return true;
   }
 
   /** Takes a report of progress. */
   advance({ cursor }: Pick<Progress, 'cursor'>): void {
     this.#exact = true;
+    this.#reported = true;
     this.#remembered.clear();
+    // A server that reports progress numbers its events by their time.
+    this.#newest = Math.max(this.#newest ?? 0, cursor - 1);
     this.#newestUs = Math.max(this.#newestUs ?? 0, cursor - 1);
   }
 
   /** Whether a gap is new; it then counts as told. Only servers that report progress tell of gaps. */
   takeGap(timeUs: number): boolean {
-    if (this.#exact && timeUs <= (this.#newestUs ?? -1)) return false;
+    if (this.#exact && timeUs <= (this.#newest ?? -1)) return false;
     this.advance({ cursor: timeUs + 1 });
     return true;
   }

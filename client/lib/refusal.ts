@@ -2,6 +2,8 @@
 // is asked over plain HTTP. v1 servers check parameters before they look for a handshake, so bad ones are named in the
 // answer. Never rejects.
 
+import { UsageError } from '../../lib/errors.ts';
+import type { Told } from './event.ts';
 import { httpUrl } from './filter.ts';
 import type { Platform } from './platform.ts';
 
@@ -16,8 +18,9 @@ export interface Refusal {
   readonly retryAfterMs: number | undefined;
 }
 
-/** The server's words about a bad subscription. */
-const faultPattern = /^(subscribe: )?(invalid (cursor|subscriber options|options)|unknown zstd dictionary)/;
+/** The server's words about a bad subscription, on either wire. */
+const faultPattern =
+  /^(subscribe: )?(invalid (cursor|subscriber options|options)|unknown zstd dictionary)|^(InvalidRequest|CursorTooOld|UnknownZstdDictionary)\b/;
 /** Characters of an answer that are shown. */
 const shownCharsMax = 200;
 
@@ -38,12 +41,12 @@ export async function askForRefusal(
   try {
     const response = await platform.fetch(httpUrl(new URL(url)).href, { signal: abort.signal });
     const { status } = response;
-    const text = status >= 400 && status < 500 ? (await response.text()).slice(0, shownCharsMax).trim() : '';
+    const text = status >= 400 && status < 500 ? wordsOf(await response.text()) : '';
     const retryAfter = response.headers.get('retry-after');
     return {
       status,
       words: text,
-      fault: faultPattern.test(text) ? text : undefined,
+      fault: isFault(text) ? text : undefined,
       retryAfterMs: retryAfter === null ? undefined : retryAfterMs(retryAfter, platform.nowMs()),
     };
   } catch (error) {
@@ -53,6 +56,38 @@ export async function askForRefusal(
     // Whatever is left of an endless answer.
     abort.abort();
   }
+}
+
+/** An answer as it begins; of an error of the second wire, its name and its message. */
+function wordsOf(text: string): string {
+  let words = text;
+  if (text.startsWith('{')) {
+    try {
+      const { error, message } = JSON.parse(text) as { error?: unknown; message?: unknown };
+      if (typeof error === 'string') words = failureText({ name: error, message: String(message ?? '') });
+    } catch {
+      // As it is, then.
+    }
+  }
+  return words.slice(0, shownCharsMax).trim();
+}
+
+/** An error of the second wire in words. */
+export function failureText({ name, message }: Told): string {
+  return (message === '' ? name : `${name}: ${message}`).slice(0, shownCharsMax);
+}
+
+/** Whether a server's words say that no attempt will succeed. */
+export function isFault(words: string): boolean {
+  return faultPattern.test(words);
+}
+
+/** The error of a stream that has ended by a fault. */
+export function refusedBy(fault: string): UsageError {
+  if (!fault.startsWith('CursorTooOld'))
+    return new UsageError('CLIENT_REFUSED', `the server refuses the subscription: ${fault}`);
+  const text = `the server does not have the events after the cursor any more: ${fault}. Events are missing: start with cursor 0, the oldest that there is`;
+  return new UsageError('CLIENT_CURSOR_TOO_OLD', text);
 }
 
 /** The code of what a fetch failed by. Node wraps the error of the socket, Bun has it as it is, browsers and Deno tell none. */

@@ -2,7 +2,6 @@
 // was delivered is Position's to know, what waits EventQueue's, connections are Link's. Made by `subscribe`.
 
 import { CursorSaver, type CursorStore } from './cursor-saver.ts';
-import type { WasmSource } from './decompressor.ts';
 import {
   type Gap,
   type MalformedReason,
@@ -11,20 +10,12 @@ import {
   type StreamEvent,
 } from './event.ts';
 import { EventQueue, type QueueLimits } from './event-queue.ts';
-import {
-  checkFilter,
-  optionsUpdate,
-  type Request,
-  requestOf,
-  type StreamFilter,
-  wantedBy,
-} from './filter.ts';
+import { checkFilter, optionsUpdate, type Request, type StreamFilter, wantedBy } from './filter.ts';
 import { Link } from './link.ts';
-import { MessageReader } from './message-reader.ts';
 import type { StreamNotice, StreamStatus } from './notice.ts';
-import type { Platform } from './platform.ts';
 import { Position } from './position.ts';
-import type { ClientTiming } from './timing.ts';
+import { failureText } from './refusal.ts';
+import { Wire, type WireSetup } from './wire.ts';
 
 /** How close to the clock an event has to be, in microseconds, for a server without progress to count as live. */
 const liveWithinUs = 2_000_000;
@@ -36,21 +27,15 @@ const untilTimerMsMax = 60_000;
 const shownCharsMax = 200;
 
 /** What a stream is made from; everything is decided. */
-export interface StreamSetup<Value> {
-  readonly url: URL;
+export interface StreamSetup<Value> extends WireSetup {
   readonly filter: StreamFilter;
   readonly cursor: number | undefined;
   readonly untilUs: number;
-  readonly compress: boolean;
-  readonly dictionary: Uint8Array | undefined;
-  readonly zstdWasm: WasmSource | undefined;
   readonly store: CursorStore | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onNotice: (notice: StreamNotice) => void;
   readonly transform: (event: StreamEvent, text: string) => Value;
   readonly limits: QueueLimits;
-  readonly timing: ClientTiming;
-  readonly platform: Platform;
 }
 
 interface Entry<Value> {
@@ -66,7 +51,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
   readonly #setup: StreamSetup<Value>;
   readonly #queue: EventQueue<Entry<Value>>;
   readonly #saver: CursorSaver | undefined;
-  readonly #reader: MessageReader;
+  readonly #wire: Wire;
   readonly #link: Link;
   #filter: StreamFilter;
   #isWanted: (event: StreamEvent) => boolean;
@@ -96,7 +81,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
     this.#requested = setup.filter;
     this.#position = new Position(setup.cursor);
     this.#queue = new EventQueue(setup.limits);
-    this.#reader = new MessageReader(setup.dictionary, setup.zstdWasm);
+    this.#wire = new Wire(setup);
     if (setup.store !== undefined) {
       this.#saver = new CursorSaver(setup.store, setup.platform, setup.timing, (error) =>
         this.#notice({ kind: 'save_failed', error }),
@@ -113,7 +98,8 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
         this.#notice({ kind: 'paused' });
         return this.#queue.room();
       },
-      forgetDictionary: () => this.#reader.forget(),
+      forgetDictionary: () => this.#wire.forgetDictionary(),
+      fallBack: () => this.#wire.fallBack(),
       disconnected: (notice: StreamNotice) => this.#notice(notice),
     };
     this.#link = new Link(host, setup.platform, setup.timing);
@@ -125,6 +111,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
     const behindUs = newestUs === undefined ? undefined : Math.max(0, this.#nowUs() - newestUs);
     return {
       state: this.#link.state,
+      wire: this.#wire.name,
       cursor: this.#cursor,
       newestUs,
       live: this.#live,
@@ -151,6 +138,11 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
     this.#setup.url.searchParams.delete('filter');
     this.#position.filterChanged();
     if (this.#link.state !== 'open') return;
+    // The second wire takes no messages, and a new connection goes on where this one was.
+    if (this.#wire.name === 'v2') {
+      this.#link.end('filter_changed');
+      return;
+    }
     this.#requested = filter;
     this.#link.send(optionsUpdate(filter));
   }
@@ -214,24 +206,24 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
     this.#setup.platform.clearTimeout(this.#untilTimer);
     this.#queue.end(error);
     this.#link.stop();
-    this.#reader.close();
+    this.#wire.close();
   }
 
   async #prepare(): Promise<Request> {
-    const { url, compress, store, platform, timing } = this.#setup;
+    const { store } = this.#setup;
     if (!this.#loaded) {
       const stored = await store?.load();
       if (stored !== undefined) this.#position = new Position(stored);
       this.#loaded = true;
       this.#cursor = this.#position.nextCursor;
     }
-    if (compress) await this.#reader.prepare(url, platform, timing.connectTimeoutMs);
     this.#requested = this.#filter;
-    const cursor = this.#position.nextCursor;
-    return requestOf(url, this.#filter, { cursor, compress, dictionaryId: this.#reader.dictionaryId });
+    return this.#wire.request(this.#requested, this.#position.nextCursor);
   }
 
   #opened({ hello }: Request): void {
+    this.#wire.opened();
+    this.#position.opened();
     if (hello !== undefined) this.#link.send(hello);
     // The filter was replaced while the connection was being made.
     if (this.#filter !== this.#requested) this.update(this.#filter);
@@ -241,8 +233,10 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
   /** Never throws: what is wrong with a message is counted, what is wrong here ends the stream. */
   #message(data: unknown): void {
     try {
-      const message = this.#reader.read(data);
+      const message = this.#wire.read(data);
       if (message === undefined) this.#link.end('dictionary_changed');
+      else if ('info' in message) this.#notice({ kind: 'info', ...message.info });
+      else if ('failure' in message) this.#link.end('failed', failureText(message.failure));
       else if ('event' in message) this.#event(message.event, message.text);
       else if ('progress' in message) this.#progress(message.progress);
       else if ('gap' in message) this.#gap(message.gap);
@@ -257,6 +251,8 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
       this.#finish();
       return;
     }
+    const renumbering = this.#position.renumbering(event);
+    if (renumbering !== undefined) this.#notice({ kind: 'gap', ...renumbering });
     if (!this.#position.take(event)) {
       this.#repeated++;
       return;
@@ -269,7 +265,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
     } else {
       this.#passed();
     }
-    if (!this.#position.isExact) this.#setLive(this.#nowUs() - event.time_us < liveWithinUs);
+    if (!this.#position.isReported) this.#setLive(this.#nowUs() - event.time_us < liveWithinUs);
   }
 
   #gap(gap: Gap): void {

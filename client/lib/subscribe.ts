@@ -1,15 +1,16 @@
-// The package's entry: one function that subscribes to a Jetstream v1 server, and the types around it. For Node from 22
+// The package's entry: one function that subscribes to a Jetstream server, v1 or v2, and the types around it. For Node from 22
 // on, browsers and workers; no module of Node is imported. The work is done by `EventStream`.
 
 import type { CursorStore } from './cursor-saver.ts';
 import type { RecordsByCollection, StreamEvent } from './event.ts';
 import { defaultQueueLimits, type QueueLimits } from './event-queue.ts';
-import { checkFilter, readUrl, type StreamFilter } from './filter.ts';
+import { checkFilter, isV2Url, readUrl, type StreamFilter } from './filter.ts';
 import type { StreamNotice } from './notice.ts';
 import { globalPlatform, type Platform } from './platform.ts';
 import { EventStream } from './stream.ts';
 import { type ClientTiming, defaultClientTiming } from './timing.ts';
 import { warnings } from './warnings.ts';
+import type { WireName } from './wire.ts';
 
 export type { EndReason } from './connection.ts';
 export type { CursorStore } from './cursor-saver.ts';
@@ -23,6 +24,8 @@ export type {
   MalformedReason,
   Progress,
   StreamEvent,
+  SyncEvent,
+  Told,
   WrittenCommit,
 } from './event.ts';
 export type { QueueLimits } from './event-queue.ts';
@@ -31,12 +34,18 @@ export type { Disconnected, StreamNotice, StreamState, StreamStatus } from './no
 export type { Platform } from './platform.ts';
 export type { EventStream } from './stream.ts';
 export type { ClientTiming } from './timing.ts';
+export type { WireName } from './wire.ts';
 
 /** What to subscribe to, and how. */
 export interface SubscribeOptions extends StreamFilter {
   /** `ws://host:port`, with or without `/subscribe` and parameters; `wss`, `http` and `https` are fine too. */
   readonly url: string;
-  /** Where to start, in microseconds since 1970; 0 is the oldest event that the server has. Without it: live. */
+  /**
+   * What to speak where the server has it: `v2` is `network.bsky.jetstream.subscribeEvents`, and falls back to `v1` on a server that does not
+   * know it. Without it: `v1`, but `v2` for an address of that method.
+   */
+  readonly wire?: WireName | undefined;
+  /** Where to start, in microseconds since 1970 or by a `seq` of the v2 wire; 0 is the oldest event that the server has. Without it: live. */
   readonly cursor?: number | undefined;
   /** The stream ends before the first event that is not older, in microseconds since 1970. */
   readonly untilUs?: number | undefined;
@@ -88,6 +97,7 @@ export function subscribe(
   const platform = { ...globalPlatform(), ...options.platform };
   return new EventStream({
     url,
+    wire: options.wire ?? (isV2Url(url) ? 'v2' : 'v1'),
     filter,
     cursor: options.cursor ?? cursor,
     untilUs: options.untilUs ?? Number.POSITIVE_INFINITY,

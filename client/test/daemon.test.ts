@@ -66,6 +66,7 @@ async function publishedEvents({ relay, url }: { relay: RelayServer; url: string
 class Follower {
   readonly ledger: DeliveryLedger;
   readonly events: StreamEvent[] = [];
+  readonly syncs: StreamEvent[] = [];
   readonly verdicts = { new: 0, duplicate: 0, foreign: 0 };
   readonly notices: StreamNotice[] = [];
   readonly stream: EventStream<StreamEvent>;
@@ -79,6 +80,11 @@ class Follower {
 
   async #follow(perEvent: () => unknown): Promise<void> {
     for await (const event of this.stream) {
+      if (event.kind === 'sync') {
+        // The ledger is of what the first wire shows.
+        this.syncs.push(event);
+        continue;
+      }
       this.events.push(event);
       this.verdicts[this.ledger.take(event as V1Message)]++;
       await perEvent();
@@ -94,10 +100,12 @@ test('restarts of the server and broken connections: nothing missed, nothing twi
   const followers = [
     new Follower({ url: server.url, cursor: 0 }),
     new Follower({ url: server.url, cursor: 0, compress: true }),
+    new Follower({ url: server.url, cursor: 0, wire: 'v2' }),
+    new Follower({ url: server.url, cursor: 0, wire: 'v2', compress: true }),
   ];
   const all = () => {
     const missing = followers.map(({ ledger }) => ledger.missing(firstSeq, relay.headSeq + 1).count);
-    expect(missing).toEqual([0, 0]);
+    expect(missing).toEqual([0, 0, 0, 0]);
   };
   await vi.waitFor(all, 10_000);
   for (let restart = 0; restart < 3; restart++) {
@@ -123,9 +131,17 @@ test('restarts of the server and broken connections: nothing missed, nothing twi
       too_large: 0,
     });
   }
-  const [plain, compressed] = followers.map(({ events }) => events);
+  const [plain, compressed, ...second] = followers.map(({ events }) => events);
   expect(plain.length).toBeGreaterThan(1_000);
   expect(compressed).toEqual(plain);
+  // One coordinate for both wires.
+  const numbered = plain.map((event) => ({ ...event, seq: event.time_us }));
+  for (const events of second) expect(events).toEqual(numbered);
+  const syncs = followers.map((follower) => follower.syncs);
+  expect(syncs[2].length).toBeGreaterThan(0);
+  expect(syncs).toEqual([[], [], syncs[2], syncs[2]]);
+  expect(new Set(syncs[2].map(({ seq }) => seq)).size).toBe(syncs[2].length);
+  expect(followers.map(({ stream }) => stream.status.wire)).toEqual(['v1', 'v1', 'v2', 'v2']);
 });
 
 test('a consumer that dies and comes back gets what it had not finished', async () => {
@@ -301,4 +317,44 @@ test('the dictionary is fetched, and fetched again when the server has changed i
   expect(fetched[1]).toMatch(/^\/dictionaries\/\d+$/);
   expect(follower.notices[0]).toMatchObject({ kind: 'disconnected', why: 'dictionary_changed' });
   await follower.stream.close();
+});
+
+test('the second wire: filters, one after the other, progress and its cursor', async () => {
+  await using server = await running();
+  const events = await publishedEvents(server, 300);
+  const { did } = events[0];
+  const follower = new Follower({
+    url: server.url,
+    ...{ wire: 'v2', cursor: 0, compress: true },
+    ...{ wantedDids: [did], wantedKinds: ['commit'], wantedOperations: ['create'] },
+  });
+  const { stream, notices } = follower;
+  await vi.waitFor(() => expect(stream.status.live).toBe(true));
+  const shape = ({ seq: _, ...event }: StreamEvent) => event;
+  const isCreated = (event: StreamEvent) => event.kind === 'commit' && event.commit.operation === 'create';
+  const wanted = events.filter((event) => event.did === did && isCreated(event));
+  await vi.waitFor(() => expect(follower.events.map(shape)).toEqual(wanted));
+  expect(wanted.length).toBeGreaterThan(0);
+  // All that was looked through counts, beyond the last event that matched.
+  expect(stream.status.newestUs).toBe(events.at(-1)?.time_us);
+  const seen = follower.events.length;
+  stream.update({ wantedDids: [events[1].did] });
+  await vi.waitFor(async () => {
+    await server.relay.publish(5);
+    expect(follower.events.length).toBeGreaterThan(seen);
+  });
+  expect(new Set(follower.events.slice(seen).map((event) => event.did))).toEqual(new Set([events[1].did]));
+  expect(notices.map(({ kind }) => kind)).not.toContain('disconnected');
+  await stream.close();
+  // As many accounts as that wire takes go in the address.
+  const others = Array.from({ length: 9_999 }, (_, at) => `did:plc:${String(at).padStart(24, 'z')}`);
+  const many = new Follower({ url: server.url, wire: 'v2', cursor: 0, wantedDids: [...others, did] });
+  await vi.waitFor(() => expect(many.events.length).toBeGreaterThanOrEqual(wanted.length));
+  expect(new Set(many.events.map((event) => event.did))).toEqual(new Set([did]));
+  await many.stream.close();
+  const unknown = new Follower({ url: server.url, wire: 'v2', wantedCollections: ['?'] });
+  await expect(unknown.done).rejects.toMatchObject({
+    code: 'CLIENT_REFUSED',
+    message: expect.stringContaining('InvalidRequest'),
+  });
 });

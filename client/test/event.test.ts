@@ -65,7 +65,7 @@ test.each([
   ['not_an_event', { kind: 'progress', time_us: 7 }],
   ['not_an_event', { kind: 'progress', time_us: 7, progress: { ...report, cursor: null } }],
   ['not_an_event', { kind: 'progress', time_us: 7, progress: { ...report, live: 1 } }],
-  ['unknown_kind', { ...post, kind: 'sync' }],
+  ['unknown_kind', { ...post, kind: 'later' }],
   ['unknown_kind', { ...post, kind: '__proto__' }],
   ['unknown_kind', { ...post, kind: 'toString' }],
 ])('%s: %j', (malformed, message) => {

@@ -50,7 +50,7 @@ test('progress makes a server exact: its times rise, and the cursor moves withou
   const position = new Position(undefined);
   position.take(event('a', 5 * second));
   position.advance(progress(9 * second));
-  expect(position).toMatchObject({ isExact: true, newestUs: 9 * second });
+  expect(position).toMatchObject({ isReported: true, newestUs: 9 * second });
   expect(position).toMatchObject({ nextCursor: 9 * second + 1, safeCursor: 9 * second + 1 });
   expect(position.take(event('b', 9 * second))).toBe(false);
   expect(position.take(event('b', 9 * second + 1))).toBe(true);
@@ -85,4 +85,13 @@ test('events that a server took in anew after a crash, with new times, are known
   for (let at = 0; at < 5_000; at++) {
     expect(position.take(event(String(at), 100 * second + at))).toBe(false);
   }
+});
+
+test('a number of the server in place of its time: nothing comes twice, and the time may go back', () => {
+  const position = new Position(3);
+  expect(position.take({ ...event('a', 9 * second), seq: 5 })).toBe(true);
+  expect(position).toMatchObject({ nextCursor: 6, safeCursor: 6, newestUs: 9 * second, isReported: false });
+  expect(position.take({ ...event('a', 9 * second), seq: 5 })).toBe(false);
+  expect(position.take({ ...event('b', 8 * second), seq: 7 })).toBe(true);
+  expect(position).toMatchObject({ nextCursor: 8, newestUs: 9 * second });
 });

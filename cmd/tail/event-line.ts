@@ -120,6 +120,7 @@ function partsOf(event: StreamEvent): Parts {
   }
   const nameless = { style: 'cyan', word: event.kind, collection: '', rkey: '', target: '' } as const;
   if (event.kind === 'identity') return { ...nameless, text: event.identity.handle ?? '' };
+  if (event.kind === 'sync') return { ...nameless, text: event.sync.rev };
   const { active, status = 'inactive' } = event.account;
   return { ...nameless, text: active ? 'active' : status };
 }

@@ -1,7 +1,7 @@
 // The flags of `slipstream tail`, checked: what to subscribe to, and how to show it. Pure but for the clock and the ways to ask for
 // handles that it is given; the shell reads files and shows.
 
-import type { StreamFilter } from '../../client/lib/subscribe.ts';
+import type { StreamFilter, WireName } from '../../client/lib/subscribe.ts';
 import { type Command, newCommand, Option, shown } from '../../lib/config/command-line.ts';
 import { UsageError } from '../../lib/errors.ts';
 import { listOf, momentForms, parseMoment, wholeNumber } from '../command/flag-values.ts';
@@ -10,6 +10,8 @@ import { didOfHandle, type HandleSources, isHandle } from './handle.ts';
 /** What to show, and how. */
 export interface TailRequest extends StreamFilter {
   readonly url: string;
+  /** Undefined: as the address says. */
+  readonly wire?: WireName;
   /** Microseconds since 1970; undefined: live. */
   readonly cursor?: number;
   readonly untilUs: number | undefined;
@@ -24,7 +26,7 @@ export interface TailRequest extends StreamFilter {
 }
 
 /** Values of flags that the request takes as they are, and of the others. */
-interface TailFlags extends StreamFilter, Pick<TailRequest, 'cursor' | 'top'> {
+interface TailFlags extends StreamFilter, Pick<TailRequest, 'cursor' | 'top' | 'wire'> {
   readonly url?: string;
   readonly until?: number;
   readonly limit?: number;
@@ -48,12 +50,18 @@ export function tailRequestCommand(
   show: (request: TailRequest) => Promise<void> | void,
 ): Command {
   const moment = (name: string) => (text: string) => parseMoment(text, name, nowUs);
-  const kinds = ['commit', 'identity', 'account'];
+  const kinds = ['commit', 'identity', 'account', 'sync'];
   const operations = ['create', 'update', 'delete'];
   return newCommand('tail', description)
-    .summary('show the events of a Jetstream v1 server, on a terminal or in a pipe')
+    .summary('show the events of a Jetstream server, on a terminal or in a pipe')
     .argument('[URL]', 'the server, as --url')
-    .option('--url <URL>', 'Jetstream v1 server, Slipstream or another (default: ws://localhost:6008)')
+    .option('--url <URL>', 'Jetstream server, Slipstream or another (default: ws://localhost:6008)')
+    .addOption(
+      new Option('--wire <WIRE>', 'v2 is subscribeEvents, where the server has it (default: v1)').choices([
+        'v1',
+        'v2',
+      ]),
+    )
     .option('-c, --wanted-collections <LIST>', 'such as app.bsky.feed.post or app.bsky.graph.*', listOf())
     .option('-d, --wanted-dids <LIST>', 'accounts, by DID or handle', listOf())
     .option('-k, --wanted-kinds <LIST>', kinds.join(', '), listOf(kinds))

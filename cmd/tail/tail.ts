@@ -9,6 +9,7 @@ import {
   type StreamEvent,
   type StreamNotice,
   subscribe,
+  type Told,
 } from '../../client/lib/subscribe.ts';
 import { CodedError } from '../../lib/errors.ts';
 import { formatMoment, formatSpan, grouped, printable } from '../../lib/text.ts';
@@ -122,6 +123,7 @@ class TailView {
 
   notice(notice: StreamNotice): void {
     if (notice.kind === 'gap') this.#say(gapText(notice));
+    if (notice.kind === 'info') this.#say(infoText(notice));
     if (notice.kind !== 'disconnected') return;
     const what = printable(outageText(this.#request.url, notice), wordsCharsMax);
     if (this.#stream.status.connections === 0) throw new CodedError('TAIL_NOT_CONNECTED', what);
@@ -238,6 +240,11 @@ class TailView {
     this.#clearLine();
     this.#terminal.messages.write(`tail: ${text}\n`);
   }
+}
+
+/** `the server says OutdatedCursor: …`. The words are the server's. */
+function infoText({ name, message }: Told): string {
+  return `the server says ${printable(message === '' ? name : `${name}: ${message}`, wordsCharsMax)}`;
 }
 
 /** `gap from … to …: events may be missing (relay_gap at relay.example)`. The words are the server's. */

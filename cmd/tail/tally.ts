@@ -24,7 +24,10 @@ export interface TallyReport {
 
 /** See the file comment. */
 export class Tally {
-  readonly #kinds: Record<StreamEvent['kind'], number> = { commit: 0, identity: 0, account: 0 };
+  /** Those of one wire alone are listed once they have come. */
+  readonly #kinds: { commit: number } & Partial<Record<StreamEvent['kind'], number>> = {
+    ...{ commit: 0, identity: 0, account: 0 },
+  };
   readonly #operations = { create: 0, update: 0, delete: 0 };
   readonly #collections = new CollectionCounts(collectionsMax);
   readonly #startMs: number;
@@ -36,7 +39,7 @@ export class Tally {
 
   add(event: StreamEvent): void {
     this.events++;
-    this.#kinds[event.kind]++;
+    this.#kinds[event.kind] = (this.#kinds[event.kind] ?? 0) + 1;
     if (event.kind !== 'commit') return;
     this.#operations[event.commit.operation]++;
     this.#collections.add(event.commit.collection, 1);

@@ -10,6 +10,7 @@ import { zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { postEvent, V1Server } from '../../client/test/v1-server.ts';
+import { V2Server, v2Post, v2Wrapped } from '../../client/test/v2-server.ts';
 import { defaultDictionaryPath, readDictionary } from '../../lib/codec/dictionary.ts';
 
 const program = resolve(import.meta.dirname, '../../cmd/slipstream.ts');
@@ -87,6 +88,32 @@ test('a program gets what was sent, a line each, up to a limit or a moment', asy
   const bounded = await run(['--cursor', '1000005', '--until', '1000010']);
   expect(bounded).toEqual({ code: 0, stdout: `${lines.slice(5, 10).join('\n')}\n`, stderr: '' });
   expect(server.queries.at(-1)?.get('cursor')).toBe('1000005');
+});
+
+test('the second wire: what was sent, lines to read, counts, and what the server says', async () => {
+  await using second = await V2Server.listen();
+  second.floor = 2;
+  const sync = v2Wrapped('sync', 3, { rev: '3krev', blocks: { $bytes: 'AQI' } });
+  second.publish(v2Post(2), sync);
+  const tail = (...flags: string[]) =>
+    run([], start(['--url', second.url, '--wire', 'v2', '--cursor', '0', '-n', '2', ...flags]));
+  const raw = await tail('--compress');
+  const sent = [v2Post(2), sync].map((payload) => JSON.stringify({ $type: 'message', payload }));
+  expect(raw).toEqual({
+    code: 0,
+    stdout: `${sent.join('\n')}\n`,
+    stderr: 'tail: the server says OutdatedCursor: starts at 2\n',
+  });
+  const pretty = await tail('--pretty', '-k', 'commit,sync');
+  expect(pretty.stdout.split('\n')).toEqual([
+    expect.stringMatching(/^08-01 00:00:00\.000 create feed\.post +did:plc:a{24}\/r2 +post 2$/),
+    expect.stringMatching(/^08-01 00:00:00\.000 sync +did:plc:a{24} 3krev$/),
+    '',
+  ]);
+  expect(second.queries[1].getAll('kinds')).toEqual(['commit', 'sync']);
+  const { kinds } = JSON.parse((await tail('--stats', '--json')).stdout);
+  expect(kinds).toEqual({ commit: 1, identity: 0, account: 0, sync: 1 });
+  expect(await run(['--wire', 'v3'])).toMatchObject({ code: 2, stderr: expect.stringContaining('v1, v2') });
 });
 
 test('filters are asked for', async () => {
