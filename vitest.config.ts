@@ -54,11 +54,7 @@ export default defineConfig({
       {
         ...serial(
           'long',
-          [
-            'test/crash/**/*.crash.ts',
-            'test/**/*.long.ts',
-            'test/mutants/{relay-position,verify}.mutants.ts',
-          ],
+          ['test/crash/**/*.crash.ts', 'test/**/*.long.ts', 'test/mutants/relay-position.mutants.ts'],
           15 * 60_000,
           50,
         ),
@@ -69,8 +65,8 @@ export default defineConfig({
       serial('soak', ['test/soak/**/*.soak.ts'], 15 * 60_000, 50),
       // A disk that fails at random, and a slow one. CRASH_SEED, FAULT_SECONDS and SLOW_SECONDS choose the run. Wants a C compiler.
       serial('disk', ['test/crash/*.disk.ts'], 15 * 60_000, 50),
-      // Bugs that the fuzzer has to find. By hand.
-      serial('fuzz-mutants', ['test/mutants/fuzz.mutants.ts'], 15 * 60_000, 50),
+      // Bugs that the fuzzer, and the tests of what checks commits, have to find. By hand: ten minutes.
+      serial('mutants', ['test/mutants/{fuzz,verify}.mutants.ts'], 15 * 60_000, 50),
       // A cluster: NATS servers, nodes, kills of all of them. CLUSTER_SECONDS and CLUSTER_SEED choose the run. Wants a Go compiler.
       serial('cluster', ['test/cluster/**/*.cluster.ts'], 60 * 60_000, 50),
       // Clients in other languages, on the packages of their worlds, built by their own tools.

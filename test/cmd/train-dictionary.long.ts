@@ -136,7 +136,7 @@ describe.skipIf(!installed)('train-dictionary', () => {
   test.each([
     ['/nonexistent/events.jsonl', 'no such file'],
     ['ws://127.0.0.1:1/subscribe', 'cannot subscribe at 127.0.0.1:1'],
-    ['ws://[', 'no address'],
+    ['ws://[', 'is not an address'],
   ])('%s is refused in one line', async (from, text) => {
     const { status, stderr } = await run([...common, '--from', from]);
     expect([status, stderr]).toEqual([2, expect.stringMatching(/^train-dictionary: [^\n]+\n$/)]);
