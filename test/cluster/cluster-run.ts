@@ -15,7 +15,7 @@ import { digestFrames } from './event-frames.ts';
 import { HoppingSubscriber } from './hopping-subscriber.ts';
 import { NatsCluster } from './nats-cluster.ts';
 
-const waitMs = 60_000;
+const waitMs = 180_000;
 const hopMs = 1_000;
 const inspect = resolve(import.meta.dirname, '../../cmd/slipstream.ts');
 

@@ -12,7 +12,7 @@ import { ObservedRelay } from './observed-relay.ts';
 import { until } from './until.ts';
 
 /** Longest wait for the daemon to take what the relay has, and to end. */
-const catchUpMsMax = 60_000;
+const catchUpMsMax = 240_000;
 /** A round and more of the pool: every topic occurs among the events that follow a replay. */
 const lastFrames = 1500;
 
