@@ -63,7 +63,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'cmd/dictionaries': ['leaves', 'lib/codec'],
   'cmd/inspect': ['leaves', 'lib/event', 'lib/codec', 'lib/log', 'cmd/command'],
   'cmd/train-dictionary': ['leaves', 'lib/codec', 'client/lib'],
-  'cmd/verify': ['leaves', 'lib/decode', 'lib/verify', 'lib/identity'],
+  'cmd/verify': ['leaves', 'lib/decode', 'lib/event', 'lib/verify', 'lib/identity'],
   cmd: [
     ...['leaves', 'lib/codec', 'lib/config', 'lib/service', 'cmd/command', 'cmd/tail', 'cmd/demo'],
     ...['cmd/dictionaries', 'cmd/inspect', 'cmd/train-dictionary', 'cmd/verify'],

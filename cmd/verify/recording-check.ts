@@ -2,11 +2,11 @@
 // second opinion on what would be called refuted or incomplete. What it found is a plain object; report.ts makes text of it.
 
 import { Frame, frameTypes } from '../../lib/decode/frame.ts';
+import { type Reason, reasonNames, type Verdict, verdictOf, verdicts } from '../../lib/event/verdict.ts';
 import { type AccountState, nextStep } from '../../lib/verify/chain.ts';
 import { CommitCheck, type CommitFinding } from '../../lib/verify/commit-check.ts';
 import type { Opinion } from '../../lib/verify/second-opinion.ts';
 import { SignatureChecker } from '../../lib/verify/signature.ts';
-import { type Reason, reasonNames, type Verdict, verdictOf, verdicts } from '../../lib/verify/verdict.ts';
 import type { VerifyingKey } from '../../lib/verify/verifying-key.ts';
 import type { KeySource } from './document-files.ts';
 
