@@ -29,6 +29,19 @@ test('a run of events has their messages and columns, in either encoding', () =>
   }
 });
 
+test('verdicts stay with their events', () => {
+  const block = new SampleLog(seededRandom(92)).block(40);
+  const verdict = Uint8Array.from(block.index.timeUs, (_, at) => at);
+  const checked = { ...block, index: { ...block.index, verdict } };
+  const cut = cutSlice({ index: checked.index, messages: block.json }, 'json', 7, 10);
+  expect(cut.index.verdict).toEqual(Uint8Array.of(7, 8, 9));
+  const picked = pickWithoutCollection(checked);
+  expect([...(picked?.index.verdict as Uint8Array)]).toEqual(
+    [...(picked?.index.timeUs as Float64Array)].map((timeUs) => block.index.timeUs.indexOf(timeUs)),
+  );
+  expect(cutSlice({ index: block.index, messages: block.json }, 'json', 7, 10).index.verdict).toBeUndefined();
+});
+
 test('the events without a collection are those that are no commits', () => {
   const sample = new SampleLog(seededRandom(91));
   const picked = pickWithoutCollection(sample.block(60));
