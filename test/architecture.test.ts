@@ -26,6 +26,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'lib/codec': ['leaves'],
   'lib/log': ['leaves', 'lib/event'],
   'lib/identity': ['leaves', 'lib/verify', 'lib/log'],
+  'lib/verifier': ['leaves', 'lib/decode', 'lib/event', 'lib/verify', 'lib/log', 'lib/identity'],
   'lib/cluster': ['leaves', 'lib/event', 'lib/log'],
   'lib/ingest': ['leaves', 'lib/upstream', 'lib/decode', 'lib/event', 'lib/log'],
   'lib/fanout': ['leaves', 'lib/event', 'lib/log'],

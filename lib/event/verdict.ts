@@ -42,6 +42,8 @@ const reasons = {
   too_late: 'unchecked',
   /** The account's key is being looked up: the event did not wait for it. */
   key_awaited: 'unchecked',
+  /** It would be refuted, and a second opinion does not agree. */
+  disputed: 'unchecked',
   /** There is no document of the account. */
   key_unknown: 'unchecked',
   /** Nobody answered who could have said it. */
@@ -101,7 +103,7 @@ const numbered = [
   ...['lookup_failed', 'limited', 'no_key', 'no_proof', 'odd_commit', 'tree_too_deep', 'tree_too_wide'],
   ...['tree_too_large', 'repeat', 'unreadable', 'bad_blocks', 'bad_commit', 'bad_signature', 'high_s'],
   ...['wrong_did', 'wrong_rev', 'wrong_commit', 'op_not_in_tree', 'deleted_in_tree', 'duplicate_path'],
-  'bad_tree',
+  ...['bad_tree', 'disputed'],
 ] as readonly Reason[];
 const numbers = new Map(numbered.map((reason, number) => [reason, number]));
 

@@ -168,6 +168,8 @@ const gapWords = new Map([
   ['log_cut', 'The end of the log was lost'],
   ['log_damaged', 'A part of the log was damaged'],
   ['clock_step', 'The clock of this server was set'],
+  ['refuted_commit', 'A commit is not what its account signed'],
+  ['broken_chain', 'Commits of an account did not come'],
 ]);
 
 /** @param {StatusReport['coverage']} coverage */
