@@ -53,7 +53,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
       'lib/ingest',
       'lib/fanout',
     ],
-    ...['lib/session', 'lib/config', 'lib/worker', 'lib/monitor'],
+    ...['lib/verifier', 'lib/session', 'lib/config', 'lib/worker', 'lib/monitor'],
   ],
   'client/lib': ['leaves', 'lib/codec'],
   'simulator/lib': ['leaves', 'lib/event'],

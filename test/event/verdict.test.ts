@@ -11,7 +11,7 @@ import {
 
 test('docs/verification.md has every verdict and every reason, and no other', () => {
   const text = readFileSync(new URL('../../docs/verification.md', import.meta.url), 'utf8');
-  const [, first, second] = text.split(/^## .*$/m);
+  const [first, second] = text.split(/^## .*$/m).slice(-2);
   const rows = (part: string) =>
     part.split('\n').filter((line) => line.startsWith('| ') && line.includes('`'));
   expect(rows(first).map((row) => row.split('`')[1])).toEqual([...verdicts]);

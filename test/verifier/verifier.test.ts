@@ -1,8 +1,6 @@
 // Verdicts from a thread, with keys from a directory over a real socket: in time, late, after a restart, and after the thread's end.
 
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -13,9 +11,10 @@ import { Verifier } from '../../lib/verifier/verifier.ts';
 import type { Incident } from '../../lib/verifier/verifier-messages.ts';
 import { encodeMessage } from '../../simulator/lib/frame-encoder.ts';
 import { frameOfCommit, RandomRepo } from '../verify/repo-commits.ts';
+import { KeyDirectory } from './key-directory.ts';
 
 let dataDir: string;
-let directory: Server;
+let directory: KeyDirectory;
 let plcUrl: string;
 let repos: RandomRepo[];
 let verifier: Verifier;
@@ -27,30 +26,16 @@ beforeEach(async () => {
   repos = await Promise.all(
     ['one', 'two', 'six'].map((name) => RandomRepo.create(name, new SeededRandom(name, 'verifier'), 3)),
   );
-  directory = createServer(({ url }, response) => {
-    const repo = repos.find(({ did }) => url?.startsWith(`/${did}`));
-    if (repo === undefined) {
-      response.writeHead(404).end();
-      return;
-    }
-    const { did, signingKey } = repo;
-    const publicKeyMultibase = signingKey.did().slice('did:key:'.length);
-    const verificationMethods = { atproto: signingKey.did() };
-    const method = { id: `${did}#atproto`, type: 'Multikey', controller: did, publicKeyMultibase };
-    const document = { id: did, verificationMethod: [method] };
-    const log = [{ createdAt: '2025-01-01T00:00:00Z', operation: { verificationMethods } }];
-    response.end(JSON.stringify(url?.endsWith('/log/audit') ? log : document));
-  });
-  await new Promise<void>((resolve) => directory.listen(0, '127.0.0.1', resolve));
-  plcUrl = `http://127.0.0.1:${(directory.address() as AddressInfo).port}`;
+  directory = await KeyDirectory.listen();
+  plcUrl = directory.url;
+  for (const { did, signingKey } of repos) directory.keys.set(did, signingKey.did());
   incidents = [];
   ended.length = 0;
   await start();
 });
 afterEach(async () => {
   await verifier.stop();
-  directory.closeAllConnections();
-  directory.close();
+  await directory[Symbol.asyncDispose]();
   await rm(dataDir, { recursive: true });
 });
 
@@ -118,7 +103,7 @@ test('accounts go on after a restart, and their keys are there at once', async (
   const [one] = repos;
   await known(one);
   await verifier.stop();
-  await new Promise((resolve) => directory.close(resolve).closeAllConnections());
+  await directory[Symbol.asyncDispose]();
   await start();
   await known(one);
   // Nobody could have said the key.
