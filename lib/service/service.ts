@@ -218,6 +218,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
     retentionBytes: config.retentionBytes,
     link: intake.link,
     cluster: intake.cluster,
+    verification: verifier,
     nowUs: intake.nowUs,
   });
   opened.push(async () => monitor.stop());
