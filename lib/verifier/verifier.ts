@@ -23,6 +23,7 @@ const answerMarginMs = 6;
 /** Bytes of frames that the thread has and has not done: 750 commits, a fifth of a second. */
 const outstandingBytesMax = 4 * 1024 * 1024;
 const writerBytes = 256 * 1024;
+const notSigned = -1;
 const tooLate = numberOf('too_late');
 
 /** The verdicts of a block, some time soon. */
@@ -41,17 +42,11 @@ export interface VerifierOptions extends VerifierStart {
 /** A batch whose verdicts are waited for, or late. */
 interface Sent {
   readonly bytes: number;
-  /** For each frame whether it is a commit or a sync, and where its events begin and end in the block. */
-  readonly frames: readonly FrameEvents[];
+  /** As `#spans`. */
+  readonly spans: readonly number[];
   readonly column: Uint8Array;
   resolve: ((column: Uint8Array) => void) | undefined;
   timer: NodeJS.Timeout | undefined;
-}
-
-interface FrameEvents {
-  readonly isSigned: boolean;
-  readonly from: number;
-  readonly to: number;
 }
 
 /** See the file comment. */
@@ -66,7 +61,8 @@ export class Verifier {
   readonly #ended: (error: Error) => void;
   readonly #writer = new ByteWriter(writerBytes);
   #ends: number[] = [];
-  #frames: FrameEvents[] = [];
+  /** Two numbers a frame: where its events begin and end in the block; {@link notSigned} first where nobody signs it. */
+  #spans: number[] = [];
   readonly #sent = new Map<number, Sent>();
   #outstandingBytes = 0;
   #number = 0;
@@ -128,29 +124,29 @@ export class Verifier {
     if ((!isSigned && type !== frameTypes.identity) || frame.reason !== undefined) return;
     this.#writer.bytes(bytes);
     this.#ends.push(this.#writer.length);
-    this.#frames.push({ isSigned, from, to });
+    this.#spans.push(isSigned ? from : notSigned, to);
   }
 
   /** The block is sealed, with so many events. Undefined when nothing of it can be checked. */
   seal(count: number): PendingVerdicts | undefined {
-    if (this.#frames.length === 0) return undefined;
-    const frames = this.#frames;
+    if (this.#spans.length === 0) return undefined;
+    const spans = this.#spans;
     const column = new Uint8Array(count).fill(notAsked);
-    for (const { isSigned, from, to } of frames) if (isSigned) column.fill(tooLate, from, to);
     const bytes = this.#writer.length;
     if (
       this.#isOver ||
       (this.#outstandingBytes > 0 && this.#outstandingBytes + bytes > outstandingBytesMax)
     ) {
       this.#hasSkipped = true;
-      this.#count('too_late', frames.filter(({ isSigned }) => isSigned).length);
+      this.#fill(column, spans, undefined);
       this.#clear();
       return { column: Promise.resolve(column), stored: () => {} };
     }
     const number = ++this.#number;
     const done = Promise.withResolvers<Uint8Array>();
-    const timer = setTimeout(() => this.#give(number, undefined), waitMsMax);
-    this.#sent.set(number, { bytes, frames, column, resolve: done.resolve, timer });
+    // Not at once: where this thread was busy for so long, the answer may be here already, and is heard first.
+    const timer = setTimeout(() => setImmediate(() => this.#give(number, undefined)), waitMsMax);
+    this.#sent.set(number, { bytes, spans, column, resolve: done.resolve, timer });
     this.#send(number);
     return {
       column: done.promise,
@@ -192,7 +188,7 @@ export class Verifier {
   #clear(): void {
     this.#writer.shrink(writerBytes);
     this.#ends = [];
-    this.#frames = [];
+    this.#spans = [];
   }
 
   #hear(message: FromVerifier): void {
@@ -209,23 +205,25 @@ export class Verifier {
     const sent = this.#sent.get(number);
     if (sent?.resolve === undefined) return;
     clearTimeout(sent.timer);
-    for (const [at, { isSigned, from, to }] of sent.frames.entries()) {
-      if (!isSigned) continue;
-      const reason = reasons?.[at] ?? tooLate;
-      sent.column.fill(reason, from, to);
-      this.#count(reasonOfNumber(reason), 1);
-    }
+    this.#fill(sent.column, sent.spans, reasons);
     sent.resolve(sent.column);
     sent.resolve = undefined;
+  }
+
+  #fill(column: Uint8Array, spans: readonly number[], reasons: Uint8Array | undefined): void {
+    for (let at = 0; at < spans.length; at += 2) {
+      const from = spans[at];
+      if (from === notSigned) continue;
+      const number = reasons?.[at >> 1] ?? tooLate;
+      column.fill(number, from, spans[at + 1]);
+      const reason = reasonOfNumber(number);
+      this.counts.set(reason, (this.counts.get(reason) as number) + 1);
+    }
   }
 
   #done(number: number): void {
     this.#outstandingBytes -= this.#sent.get(number)?.bytes ?? 0;
     this.#sent.delete(number);
-  }
-
-  #count(reason: Reason, commits: number): void {
-    this.counts.set(reason, (this.counts.get(reason) as number) + commits);
   }
 
   #end(error: Error): void {
