@@ -84,7 +84,9 @@ test.skipIf(skip)(`every part of a report is shown${chromiumNote}`, async () => 
   );
   expect(await page.text('#drops-total')).toBe('412 since start: 391 bad record, 21 too big.');
   expect(await page.text('#drops tr:nth-child(2)')).toMatch(/^\d\d:\d\d:\d\dtoo big1$/);
-  expect(await page.text('#verification-lead')).toMatch(/^1\.2M commits since start: 98\s% verified, 1\.8\s% anchored, /);
+  expect(await page.text('#verification-lead')).toMatch(
+    /^1\.2M commits since start: 98\s% verified, 1\.8\s% anchored, /,
+  );
   expect(await page.text('#verification-reasons tr:first-child')).toMatch(/^key awaited2/);
   expect(await page.text('#coverage tr:first-child')).toMatch(
     /^.*\d\d:\d\dAnother relay is followed \(relay\.example\.net\)missing or twice$/,

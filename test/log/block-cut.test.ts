@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Block } from '../../lib/log/block.ts';
 import { cutSlice, pickWithoutCollection } from '../../lib/log/block-cut.ts';
 import { payloadsOf, SampleLog, seededRandom, unfake } from '../support/events.ts';
 
@@ -35,9 +36,9 @@ test('verdicts stay with their events', () => {
   const checked = { ...block, index: { ...block.index, verdict } };
   const cut = cutSlice({ index: checked.index, messages: block.json }, 'json', 7, 10);
   expect(cut.index.verdict).toEqual(Uint8Array.of(7, 8, 9));
-  const picked = pickWithoutCollection(checked);
-  expect([...(picked?.index.verdict as Uint8Array)]).toEqual(
-    [...(picked?.index.timeUs as Float64Array)].map((timeUs) => block.index.timeUs.indexOf(timeUs)),
+  const { index: picked } = pickWithoutCollection(checked) as Block;
+  expect(Array.from(picked.verdict ?? [])).toEqual(
+    Array.from(picked.timeUs).map((timeUs) => block.index.timeUs.indexOf(timeUs)),
   );
   expect(cutSlice({ index: block.index, messages: block.json }, 'json', 7, 10).index.verdict).toBeUndefined();
 });
