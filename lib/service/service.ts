@@ -2,7 +2,6 @@
 // stops them in the opposite order. The only file that knows all stages; it holds no logic of any of them.
 
 import { chooseCompressor } from '../codec/choose-compressor.ts';
-import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
 import { endsWithin } from '../deadline.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
@@ -109,7 +108,7 @@ export class Service {
   }
 
   async #stop(): Promise<boolean> {
-    const { intake, delivery, retention, monitor, log, shared, closeCodec, logger } = this.#parts;
+    const { intake, delivery, retention, monitor, log, shared, compressor, logger } = this.#parts;
     const failures: unknown[] = [];
     let isWhole = true;
     const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
@@ -125,7 +124,7 @@ export class Service {
     await end('sessions', delivery.stop(sessionsStopMs));
     await monitor.listener.stop();
     await end('log', closeLogs(log, shared));
-    closeCodec();
+    compressor.close();
     logger.flush();
     if (failures.length > 0) throw failures[0];
     return isWhole;
@@ -150,15 +149,11 @@ interface Parts extends Started {
   readonly shared: SharedLog | undefined;
   readonly retention: Retention;
   readonly monitor: Monitor;
-  readonly closeCodec: () => void;
   readonly failed: Promise<unknown>;
 }
 
 /** Intervals that tests shorten. */
 type Timing = Partial<LinkTiming>;
-
-/** What the thread that writes has beside. */
-type WriterCodec = Codec & { readonly journalCompressor: Compressor; readonly closeCodec: () => void };
 
 /** What has to be closed, last first, when a later step of the start fails. */
 type Opened = (() => Promise<void>)[];
@@ -171,7 +166,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const failed = failure.resolve;
 
   const codec = await chooseCodec(config, logger, opened);
-  const { compressor, closeCodec } = codec;
+  const { compressor } = codec;
   const shared = cluster === undefined ? undefined : await openShared(config, cluster, logger, opened);
 
   const watch = new ClockWatch(logger);
@@ -218,24 +213,19 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const hasOfficialDictionary = codec.dictionaries.hasOfficial;
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
   const { positionOf } = intake;
-  const stopped = { logger, intake, delivery, shared, retention, monitor, closeCodec };
+  const stopped = { logger, intake, delivery, shared, retention, monitor };
   return { ...started, positionOf, ...stopped, failed: failure.promise };
 }
 
 /** Chooses the compressor, and says why if it is not Node's. */
-async function chooseCodec(config: Config, logger: Logger, opened: Opened): Promise<WriterCodec> {
+async function chooseCodec(config: Config, logger: Logger, opened: Opened): Promise<Codec> {
   const codec = await openCodec(config, (dictionary) =>
     chooseCompressor(config.compressor, dictionary, config.zstdLevel, ({ code, message }) =>
       logger.info({ code }, message),
     ),
   );
-  const journalCompressor = codec.compressor.withDictionary(undefined);
-  const closeCodec = (): void => {
-    codec.compressor.close();
-    journalCompressor.close();
-  };
-  opened.push(async () => closeCodec());
-  return { ...codec, journalCompressor, closeCodec };
+  opened.push(async () => codec.compressor.close());
+  return codec;
 }
 
 /** What serves subscribers, if anything does. */
@@ -244,7 +234,7 @@ type Serving = Omit<Delivery, 'listen'> & Partial<Pick<Delivery, 'listen'>>;
 /** Opens the log, and what serves it to subscribers: this thread, or workers that follow the log. */
 async function openLog(
   config: Config,
-  codec: WriterCodec,
+  codec: Codec,
   logger: Logger,
   watch: ClockWatch,
   opened: Opened,
@@ -272,7 +262,6 @@ async function openLog(
   const logOptions: LevelLogOptions = {
     ...{ dataDir, didHashKey: shared?.identity.didHashKey, retentionBytes, fsync, tablesMax },
     compressor: codec.compressor,
-    journalCompressor: codec.journalCompressor,
     // With workers from the start nobody reads in this thread.
     tailBytesMax: pool === undefined || grows ? tailBytesMax : 0,
     onDamage: (damage) => logDamage(logger, damage),
