@@ -281,7 +281,7 @@ export class StreamFollower {
       gathered = [];
       events = jsonBytes = 0;
     }
-    // Those of the journal stay as they came: it makes zstd messages again, with an effort that goes by the block's size.
+    // Those of the journal stay as they came, so that they are the same bytes on all nodes after a kill, too.
     for (const block of gathered) push(block);
   }
 
