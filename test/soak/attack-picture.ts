@@ -70,6 +70,7 @@ export function drawSoak({ samples, began, minutes }: Soak): string {
   const height = top + panels.length * (panelHeight + panelGap) + 30;
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12" fill="${grey}">`,
+    '<title>Memory, delays, processor time, connections and refusals of a daemon under attack</title>',
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     text(
       left,
