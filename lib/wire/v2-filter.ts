@@ -2,12 +2,19 @@
 // for updates that clients send, which differ in how much there may be. Pure.
 
 import { isDid } from '../event/did.ts';
-import { eventKinds, operations, v2Kinds } from '../event/event.ts';
+import { eventKinds, v2Kinds } from '../event/event.ts';
 import type { Filter } from '../event/filter.ts';
 import { isNsid, nsidBytesMax } from '../event/nsid.ts';
 import { isSubject } from '../event/subject.ts';
 import { v2BytesMore } from '../event/v2-event.ts';
-import { didsMax, queryDidsMax, textKindWords } from './wanted-filter.ts';
+import {
+  bitsOf,
+  didsMax,
+  type FilterFaultReason,
+  operationBits,
+  queryDidsMax,
+  textKindWords,
+} from './wanted-filter.ts';
 
 /** The lists that a filter is made from; the last two are ours. */
 export const v2ListNames = ['kinds', 'dids', 'collections', 'operations', 'subjects'] as const;
@@ -26,19 +33,9 @@ export const v2QueryValuesMax: V2ValuesMax = {
 /** In an update, as on the first wire. */
 export const v2UpdateValuesMax: V2ValuesMax = { ...v2QueryValuesMax, dids: didsMax, subjects: didsMax };
 
-/** Why there is no filter: a closed list, for counting. */
-export type V2FilterFaultReason =
-  | 'bad_collection'
-  | 'bad_did'
-  | 'too_many_dids'
-  | 'too_many_collections'
-  | 'bad_kind'
-  | 'bad_operation'
-  | 'bad_subject'
-  | 'too_many_subjects';
-
+/** Why there is no filter. */
 export interface V2FilterFault {
-  readonly reason: V2FilterFaultReason;
+  readonly reason: FilterFaultReason;
   readonly message: string;
 }
 
@@ -46,9 +43,6 @@ export interface V2FilterFault {
 export type V2Lists = Readonly<Record<V2ListName, Iterable<string>>>;
 
 const commitBit = 1 << eventKinds.commit;
-const operationBits = new Map(
-  (['create', 'update', 'delete'] as const).map((word) => [word as string, 1 << operations[word]]),
-);
 
 /** Whether a number of values is more than there may be. */
 export function tooMany(
@@ -60,7 +54,7 @@ export function tooMany(
   return count <= most ? undefined : { reason, message: `too many ${name}: ${count}, at most ${most}` };
 }
 
-const tooManyReasons: Readonly<Record<V2ListName, V2FilterFaultReason>> = {
+const tooManyReasons: Readonly<Record<V2ListName, FilterFaultReason>> = {
   kinds: 'bad_kind',
   dids: 'too_many_dids',
   collections: 'too_many_collections',
@@ -121,17 +115,6 @@ export function isV2FilterFault(result: Filter | V2FilterFault): result is V2Fil
   return 'reason' in result;
 }
 
-function fault(reason: V2FilterFaultReason, message: string): V2FilterFault {
+function fault(reason: FilterFaultReason, message: string): V2FilterFault {
   return { reason, message };
-}
-
-/** The bits of all words together, or the first word that has none. */
-function bitsOf(words: Iterable<string>, bits: ReadonlyMap<string, number>): number | string {
-  let sum = 0;
-  for (const word of words) {
-    const bit = bits.get(word);
-    if (bit === undefined) return word;
-    sum |= bit;
-  }
-  return sum;
 }

@@ -10,12 +10,12 @@ import {
   isV2FilterFault,
   tooMany,
   type V2FilterFault,
-  type V2FilterFaultReason,
   type V2ListName,
   v2FilterOf,
   v2ListNames,
   v2QueryValuesMax,
 } from './v2-filter.ts';
+import type { FilterFaultReason } from './wanted-filter.ts';
 
 /** A valid request. */
 export interface V2Request {
@@ -36,7 +36,7 @@ export type V2ErrorName = 'InvalidRequest' | 'UnknownZstdDictionary';
 
 /** Why there is no request: a closed list, for counting. */
 export type V2FaultReason =
-  | V2FilterFaultReason
+  | FilterFaultReason
   | 'bad_query'
   | 'v1_parameter'
   | 'bad_cursor'

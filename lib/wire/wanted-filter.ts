@@ -26,7 +26,8 @@ export const textKindWords: KindWords = new Map(
 );
 /** Those of the first wire, which has no `sync`. */
 export const v1KindWords: KindWords = new Map([...textKindWords].filter(([, bit]) => (bit & v1Kinds) !== 0));
-const operationBits = new Map(
+/** Words for operations, and their bits in a filter; of both wires. */
+export const operationBits: ReadonlyMap<string, number> = new Map(
   (['create', 'update', 'delete'] as const).map((word) => [word, 1 << operations[word]]),
 );
 
@@ -124,7 +125,7 @@ export function filterOf(wanted: Wanted, most: number, kindWords: KindWords): Fi
 }
 
 /** The bits of all words together, or the first word that has none. */
-function bitsOf(words: Iterable<string>, bits: ReadonlyMap<string, number>): number | string {
+export function bitsOf(words: Iterable<string>, bits: ReadonlyMap<string, number>): number | string {
   let sum = 0;
   for (const word of words) {
     const bit = bits.get(word);
