@@ -10,7 +10,8 @@ import { Upstream, type UpstreamHandler } from '../upstream/upstream.ts';
 import type { Ingest, IngestLink } from './ingest.ts';
 import type { IngestTotals } from './ingest-totals.ts';
 import type { PlaceSearch } from './place-search.ts';
-import { type RelayOutcome, refusalsMsMin } from './relay-position.ts';
+import type { RelayOutcome } from './relay-outcome.ts';
+import { refusalsMsMin } from './relay-position.ts';
 import { RelaySearch } from './relay-search.ts';
 
 /** How long a relay may be connected without anything new before another one is tried, when there is one. As readiness. */
