@@ -24,6 +24,8 @@ const outcomeWords: Readonly<Record<RelayOutcome['name'], string>> = {
   started_over: 'the relay does not know our sequence any more, and is followed at its new numbers',
   frame_skipped: 'a message of the relay ended every connection, and is stepped over',
   relay_changed: 'another relay than before is followed',
+  set_back:
+    'the relay begins below what the log has, as --override-relay-cursor says: events come again, with new times',
 };
 
 /** Intervals of the way in, in milliseconds. */

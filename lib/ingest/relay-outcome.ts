@@ -8,6 +8,7 @@
  * - `started_over`: the relay keeps saying that it does not know our sequence, and is followed from where it is
  * - `frame_skipped`: a frame that ended every connection is stepped over
  * - `relay_changed`: another relay than before is followed
+ * - `set_back`: the operator had the relay begin where the log has its frames already, and they are taken again
  */
 export const relayOutcomes = [
   'relay_gap',
@@ -16,6 +17,7 @@ export const relayOutcomes = [
   'started_over',
   'frame_skipped',
   'relay_changed',
+  'set_back',
 ] as const;
 
 /** One of them, with the last confirmed sequence, and the first of what was new. */

@@ -175,9 +175,10 @@ export class RelayPosition {
 
   #begin(frame: KeyedFrame, isKnown: boolean, nowMs: number): Verdict {
     this.#startAfter = undefined;
-    const isAbove = this.#confirmed !== none && frame.seq > this.#confirmed + this.#steps.leap;
-    if (isAbove) this.#sink.mark();
-    if (isAbove) this.#tell('relay_gap', frame.seq);
+    const step = this.#confirmed === none ? 1 : frame.seq - this.#confirmed;
+    if (step < 1 || step > this.#steps.leap) this.#sink.mark();
+    if (step < 1) this.#tell('set_back', frame.seq);
+    else if (step > this.#steps.leap) this.#tell('relay_gap', frame.seq);
     this.#confirmed = none;
     return this.#goOn(frame, isKnown, nowMs);
   }

@@ -89,12 +89,14 @@ describe('a start that the operator asks for', () => {
     }
   });
 
-  test('below what the log has, no hole', () => {
+  test('below what the log has takes it again, and says that', () => {
     const { seat, history, relay } = restarted();
     seat.position.startAfter(history[49].seq);
     expect(seat.position.cursor).toBe(history[49].seq);
     for (const frame of [...history.slice(50), ...relay.some(20)]) seat.give(frame);
-    expect([seat.outcomes, seat.position.confirmed]).toEqual([[], relay.seq - 1]);
+    const to = history[50].seq;
+    expect(seat.outcomes).toEqual([{ name: 'set_back', from: history[99].seq, to, isHole: true }]);
+    expect([seat.position.confirmed, seat.taken.length]).toEqual([relay.seq - 1, 70]);
   });
 
   test('that the relay refuses, or that a frame ends, is over or goes on behind it', () => {
