@@ -23,7 +23,7 @@ export interface AskedFor {
 /** What this client says by itself, whatever an address has. */
 const ownNames = ['progress', 'requireHello', 'zstdDictionary'];
 /** What is a parameter on either wire, beside the lists. */
-const singleNames = ['maxMessageSizeBytes', 'cursor', 'compress', ...ownNames, 'filter'];
+const singleNames = ['maxMessageSizeBytes', 'verified', 'cursor', 'compress', ...ownNames, 'filter'];
 
 /**
  * Reads the address to subscribe at, `/subscribe` when it has no path, and adds what its query says to the options, which go first.
@@ -42,9 +42,11 @@ export function readAddress(
     query.delete(name);
     return values;
   };
-  const isCompressed = compressOf(take('compress')) || (wire === 'v2' && query.has('zstdDictionary'));
+  const isCompressed =
+    truthOf('compress', take('compress')) || (wire === 'v2' && query.has('zstdDictionary'));
   const cursors = take('cursor');
   const sizes = take('maxMessageSizeBytes');
+  const isVerified = truthOf('verified', take('verified'));
   for (const name of ownNames) query.delete(name);
   const lists = listNames.map((name) => [
     name,
@@ -54,6 +56,7 @@ export function readAddress(
   const filter: StreamFilter = {
     ...Object.fromEntries(lists),
     maxMessageSizeBytes: options.maxMessageSizeBytes ?? sizeOf(sizes[0]),
+    verified: options.verified ?? (isVerified || undefined),
   };
   checkFilter(filter);
   const given = cursor ?? (cursors[0] || undefined);
@@ -90,9 +93,9 @@ function checkName(name: string, value: string, wire: WireName): void {
   throw badUrl(`in the address, ${unknownName(name, value, what, known, near)}`);
 }
 
-function compressOf(values: readonly string[]): boolean {
+function truthOf(name: string, values: readonly string[]): boolean {
   const wrong = values.find((value) => value !== 'true' && value !== 'false' && value !== '');
-  if (wrong !== undefined) throw badUrl(`compress=${wrong} in the address: write compress=true`);
+  if (wrong !== undefined) throw badUrl(`${name}=${wrong} in the address: write ${name}=true`);
   return values[0] === 'true';
 }
 

@@ -52,10 +52,15 @@ export interface StreamFilter {
   readonly wantedSubjects?: readonly string[] | undefined;
   /** Events longer than this as JSON are left out; 0 is no limit. v1 servers take it at connect only. */
   readonly maxMessageSizeBytes?: number | undefined;
+  /**
+   * Only commits that the server has found to be signed by their account, with nothing left out; identity and account events pass. For
+   * a Slipstream server that checks commits: others do not know it, and send everything.
+   */
+  readonly verified?: boolean | undefined;
 }
 
 /** The parts of a filter. */
-export const filterNames: readonly string[] = [...listNames, 'maxMessageSizeBytes'];
+export const filterNames: readonly string[] = [...listNames, 'maxMessageSizeBytes', 'verified'];
 
 const kinds: readonly string[] = ['commit', 'identity', 'account', 'sync'] satisfies StreamEvent['kind'][];
 const operations: readonly string[] = ['create', 'update', 'delete'];
@@ -90,10 +95,7 @@ export function checkFilter(filter: StreamFilter, others: readonly string[] = []
   for (const [name, value] of Object.entries(filter as Readonly<Record<string, unknown>>)) {
     if (value === undefined || others.includes(name)) continue;
     if (!filterNames.includes(name)) throw unknownOption(name, value, known, others.length > 0);
-    const fault =
-      name === 'maxMessageSizeBytes'
-        ? sizeFault(value)
-        : listFault(name as (typeof listNames)[number], value);
+    const fault = faultOf(name, value);
     if (fault !== undefined) throw badFilter(fault);
   }
 }
@@ -136,6 +138,14 @@ function listFault(name: (typeof listNames)[number], value: unknown): string | u
     if (fault !== undefined) return `${name}: ${shownValue(each)} ${fault}`;
   }
   return undefined;
+}
+
+function faultOf(name: string, value: unknown): string | undefined {
+  if (name === 'maxMessageSizeBytes') return sizeFault(value);
+  if (name !== 'verified') return listFault(name as (typeof listNames)[number], value);
+  return typeof value === 'boolean'
+    ? undefined
+    : `verified is ${shownValue(value)}: it has to be true or false`;
 }
 
 function sizeFault(value: unknown): string | undefined {
@@ -202,6 +212,7 @@ export function requestOf(
   const inUrl = { ...filter, wantedCollections, wantedDids, wantedSubjects };
   for (const name of listNames) for (const value of inUrl[name] ?? []) query.append(name, value);
   if (filter.maxMessageSizeBytes) query.set('maxMessageSizeBytes', String(filter.maxMessageSizeBytes));
+  if (filter.verified) query.set('verified', 'true');
   if (cursor !== undefined) query.set('cursor', String(cursor));
   if (compress) query.set('compress', 'true');
   if (dictionaryId !== undefined) query.set('zstdDictionary', String(dictionaryId));
@@ -214,7 +225,8 @@ export function requestOf(
 /** The message that replaces the filter of an open connection. */
 export function optionsUpdate(filter: StreamFilter): string {
   const lists = Object.fromEntries(listNames.map((name) => [name, filter[name] ?? []]));
-  const payload = { ...lists, maxMessageSizeBytes: filter.maxMessageSizeBytes ?? 0 };
+  const limit = { maxMessageSizeBytes: filter.maxMessageSizeBytes ?? 0 };
+  const payload = { ...lists, ...limit, ...(filter.verified && { verified: true }) };
   return JSON.stringify({ type: 'options_update', payload });
 }
 

@@ -3,8 +3,10 @@ import { DidHasher, didHashKeyBytes } from '../../lib/event/did-hash.ts';
 import { SubjectHasher } from '../../lib/event/subject.ts';
 import { wantedNames } from '../../lib/wire/wanted-filter.ts';
 import { seededRandom } from '../../test/support/events.ts';
+import { readAddress } from '../lib/address.ts';
 import type { StreamEvent } from '../lib/event.ts';
-import { checkFilter, optionsUpdate, requestOf, type StreamFilter, wantedBy } from '../lib/filter.ts';
+import { checkFilter, optionsUpdate, requestOf, type StreamFilter, v2Path, wantedBy } from '../lib/filter.ts';
+import { v2RequestOf } from '../lib/v2-request.ts';
 
 const none = { cursor: undefined, compress: false, dictionaryId: undefined };
 
@@ -50,6 +52,8 @@ test.each<[object, string]>([
     'maxMessageSizeBytes is "5": it has to be a whole number of bytes, 0 for no limit',
   ],
   [{ maxMessageSizeBytes: -1 }, 'maxMessageSizeBytes is -1'],
+  [{ isVerified: true }, `isVerified (true) ${everything} verified?`],
+  [{ verified: 'true' }, 'verified is "true": it has to be true or false'],
 ])('%j would bring everything or nothing, and is refused', (filter, message) => {
   expect(() => checkFilter(filter as StreamFilter)).toThrow(
     expect.objectContaining({
@@ -90,6 +94,19 @@ test('a filter becomes a query', () => {
   );
   expect(request.hello).toBeUndefined();
   expect(requestOf(url, {}, none).url).toBe('ws://a.example/subscribe?own=1&progress=true');
+});
+
+const read = (url: string, options: StreamFilter = {}) => readAddress({ url, ...options }, Date.now);
+
+test('what is verified is asked for on both wires, in the query and in an update', () => {
+  const { url, filter } = read('ws://a.example?verified=true');
+  expect(filter.verified).toBe(true);
+  expect(read('ws://a.example?verified=true', { verified: false }).filter.verified).toBe(false);
+  expect(requestOf(url, filter, none).url).toBe('ws://a.example/subscribe?verified=true&progress=true');
+  const { url: v2 } = read(`ws://a.example${v2Path}?verified=true`);
+  expect(v2RequestOf(v2, filter, undefined, undefined).url).toContain('?verified=true&progress=true');
+  expect(JSON.parse(optionsUpdate(filter)).payload.verified).toBe(true);
+  expect(JSON.parse(optionsUpdate({ verified: false })).payload).not.toHaveProperty('verified');
 });
 
 test('a filter that is too long for a URL goes as a hello, and a part of it in the URL', () => {

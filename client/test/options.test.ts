@@ -77,6 +77,7 @@ test('every option may be there, and be undefined', () => {
     wantedOperations: [],
     wantedSubjects: [],
     maxMessageSizeBytes: 0,
+    verified: true,
   };
   checkOptions(all);
   const none = Object.fromEntries(Object.keys(all).map((name) => [name, undefined]));

@@ -3,11 +3,11 @@
 // is for each route to say: the v1 wire ignores all names that it does not know.
 
 import { lettersOf, typingErrors } from '../near-name.ts';
-import { limitName, type WantedName, wantedNames } from './wanted-filter.ts';
+import { limitName, verifiedName, wantedNames } from './wanted-filter.ts';
 
 /** The parts of a filter, by their names on the wire. */
-export const filterNames = [...wantedNames, limitName] as const;
-export type FilterName = WantedName | typeof limitName;
+export const filterNames = [...wantedNames, limitName, verifiedName] as const;
+export type FilterName = (typeof filterNames)[number];
 
 /** Longest name that is looked at, in characters. */
 const nameCharsMax = 40;
