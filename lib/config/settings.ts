@@ -5,6 +5,12 @@ import { compressionLevels } from '../codec/compressor.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import { logFormats, logLevels } from '../logger.ts';
 
+/** Of what is kept: an age in milliseconds, and bytes; undefined where nothing is said. Both: nothing is kept. */
+export interface Limits {
+  readonly ms: number | undefined;
+  readonly bytes: number | undefined;
+}
+
 /** What a setting's text is made into; setting-value.ts reads each. */
 interface KindValues {
   /** URLs, separated by commas or by naming the setting again; kept as written. */
@@ -17,6 +23,10 @@ interface KindValues {
   /** Milliseconds. */
   duration: number;
   bytes: number;
+  /** How long, how many bytes, or both: {@link Limits}. */
+  limits: Limits;
+  /** NSIDs, and prefixes of them that end in `.*`. */
+  collections: readonly string[];
   integer: number;
   float: number;
   boolean: boolean;
@@ -152,6 +162,20 @@ export const settings = {
     env: ['SLIPSTREAM_FSYNC'],
     default: 'false',
     help: 'Wait for the disk at every write. Without it a killed process loses nothing, but a power failure can cost the last seconds, which come again from the relay.',
+  },
+  proofs: {
+    kind: 'limits',
+    group: 'Storage',
+    env: ['SLIPSTREAM_PROOFS'],
+    default: '0',
+    help: 'Keep the signed commits of events, for GET /proof: for how long (1h), how many bytes (500MB), or both (1h,500MB); without bytes 10GiB at most. They are beside the log, and not in retention-bytes: 5 KB an event, 8 GB an hour of the network. 0: none.',
+  },
+  'proof-collections': {
+    kind: 'collections',
+    group: 'Storage',
+    env: ['SLIPSTREAM_PROOF_COLLECTIONS'],
+    defaultShown: 'all',
+    help: 'Collections whose commits are kept for proofs, by NSID or a prefix that ends in .*, separated by commas.',
   },
   workers: {
     kind: 'integer',

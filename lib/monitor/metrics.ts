@@ -11,6 +11,7 @@ import type { ClusterReport } from './link-state.ts';
 import { memoryMetrics } from './memory-metrics.ts';
 import { readMemory } from './memory-sum.ts';
 import type { Metric } from './metric.ts';
+import { type ProofSources, proofMetrics } from './proof-metrics.ts';
 import { subscriberMetrics } from './subscriber-metrics.ts';
 import { v1Metrics } from './v1-metrics.ts';
 
@@ -26,6 +27,7 @@ const misnamedGauges = [
 
 /** Where the numbers are. */
 export interface MetricSources extends DaemonSources {
+  readonly proofs?: ProofSources | undefined;
   readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes' | 'refresh'>;
   /** Of a node of a cluster. */
   readonly cluster?: ClusterReport | undefined;
@@ -51,7 +53,14 @@ export class Metrics {
       () => this.#memory,
     );
     const cluster = sources.cluster === undefined ? [] : clusterMetrics(sources.cluster);
-    const own = [...daemonMetrics(sources), ...cluster, ...subscriberMetrics(() => this.#counts), ...memory];
+    const counts = (): DeliveryCounts => this.#counts;
+    const own = [
+      ...daemonMetrics(sources),
+      ...cluster,
+      ...subscriberMetrics(counts),
+      ...proofMetrics(sources.proofs, counts),
+      ...memory,
+    ];
     const relayIds = sources.relays.map(({ id }) => id);
     for (const metric of [...own, ...v1Metrics(own, relayIds)]) this.#add(metric);
     this.#writes = new Histogram({

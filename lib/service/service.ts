@@ -29,6 +29,7 @@ import {
 import { WorkerPool } from '../worker/worker-pool.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { type Intake, openIntake } from './intake.ts';
+import { closeProofs, filesOfProofs, type KeptProofs, openProofs } from './kept-proofs.ts';
 import { noDelivery } from './no-delivery.ts';
 import type { IntakeOptions } from './relay-intake.ts';
 import { AgeCut, Retention } from './retention.ts';
@@ -108,7 +109,7 @@ export class Service {
   }
 
   async #stop(): Promise<boolean> {
-    const { intake, delivery, retention, monitor, log, shared, compressor, logger } = this.#parts;
+    const { intake, delivery, retention, monitor, log, shared, proofs, compressor, logger } = this.#parts;
     const failures: unknown[] = [];
     let isWhole = true;
     const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
@@ -123,7 +124,7 @@ export class Service {
     await end('intake', endIntake(intake, retention));
     await end('sessions', delivery.stop(sessionsStopMs));
     await monitor.listener.stop();
-    await end('log', closeLogs(log, shared));
+    await end('log', closeLogs(log, shared, proofs));
     compressor.close();
     logger.flush();
     if (failures.length > 0) throw failures[0];
@@ -136,8 +137,13 @@ async function endIntake(intake: Intake, retention: Retention): Promise<void> {
   await retention.stop();
 }
 
-async function closeLogs(log: LevelLog, shared: SharedLog | undefined): Promise<void> {
+async function closeLogs(
+  log: LevelLog,
+  shared: SharedLog | undefined,
+  proofs: KeptProofs | undefined,
+): Promise<void> {
   await shared?.engine.close();
+  await closeProofs(proofs);
   await log.close();
 }
 
@@ -147,6 +153,7 @@ interface Parts extends Started {
   readonly intake: Intake;
   readonly delivery: Serving;
   readonly shared: SharedLog | undefined;
+  readonly proofs: KeptProofs | undefined;
   readonly retention: Retention;
   readonly monitor: Monitor;
   readonly failed: Promise<unknown>;
@@ -170,7 +177,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const shared = cluster === undefined ? undefined : await openShared(config, cluster, logger, opened);
 
   const watch = new ClockWatch(logger);
-  const { log, delivery, workers, time } = await openLog(
+  const { log, delivery, workers, time, proofs } = await openLog(
     config,
     codec,
     logger,
@@ -185,6 +192,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   // Its calls come once the intake has started, when the monitor is there.
   const intakeOptions: IntakeOptions = {
     ...{ relays, totals, compressor, time, logger, timing, windowMs, disconnects: new Map(), failed },
+    keeper: proofs?.queue,
     publish(block) {
       monitor.count(block);
       return delivery.publish(block);
@@ -199,7 +207,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   opened.push(() => retention.stop());
 
   const monitor = new Monitor({
-    ...{ version, workers, relays, compressor, totals, log, delivery, logger, time, failed },
+    ...{ version, workers, relays, compressor, totals, log, proofs, delivery, logger, time, failed },
     aboutUrl: config.aboutUrl,
     dataDir: config.dataDir,
     retentionMs,
@@ -213,7 +221,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const hasOfficialDictionary = codec.dictionaries.hasOfficial;
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
   const { positionOf } = intake;
-  const stopped = { logger, intake, delivery, shared, retention, monitor };
+  const stopped = { logger, intake, delivery, shared, proofs, retention, monitor };
   return { ...started, positionOf, ...stopped, failed: failure.promise };
 }
 
@@ -231,6 +239,11 @@ async function chooseCodec(config: Config, logger: Logger, opened: Opened): Prom
 /** What serves subscribers, if anything does. */
 type Serving = Omit<Delivery, 'listen'> & Partial<Pick<Delivery, 'listen'>>;
 
+/** The log and what is opened with it. */
+interface Opening extends Pick<Parts, 'log' | 'delivery' | 'workers' | 'proofs'> {
+  readonly time: TrustedTime;
+}
+
 /** Opens the log, and what serves it to subscribers: this thread, or workers that follow the log. */
 async function openLog(
   config: Config,
@@ -240,12 +253,12 @@ async function openLog(
   opened: Opened,
   failed: (error: unknown) => void,
   shared: SharedLog | undefined,
-): Promise<{ log: LevelLog; delivery: Serving; workers: number; time: TrustedTime }> {
+): Promise<Opening> {
   const { dataDir, retentionBytes, fsync } = config;
   const serves = config.cluster?.role !== 'ingest';
   const { workers, grows } = workerPlan(serves ? config.workers : 0);
   const listeners = grows ? workers + 1 : Math.max(1, workers);
-  const files = shareOpenFiles(openFilesMax(), listeners, config.subscribersMax);
+  const files = shareOpenFiles(openFilesMax() - filesOfProofs(config), listeners, config.subscribersMax);
   const { subscribersMax, tablesMax, plainSocketsMax } = files;
   if (subscribersMax < config.subscribersMax) logFewFiles(logger, subscribersMax);
   const addresses = addressMemory(config, subscribersMax);
@@ -277,13 +290,16 @@ async function openLog(
   opened.push(() => log.close());
   logLostBlocks(log, logger);
   const time = new TrustedTime(log.lastTimeUs, watch.report);
-  if (!serves) return { log, delivery: noDelivery, workers, time };
+  const proofs = await openProofs(config, log, time);
+  opened.push(() => closeProofs(proofs));
+  if (!serves) return { log, delivery: noDelivery, workers, time, proofs };
   const server = {
     config,
     log,
     codec,
     addresses,
     time: time.memory,
+    proofs: proofs?.store,
     readsMax,
     plainSocketsMax,
     listeners,
@@ -296,7 +312,7 @@ async function openLog(
     opened,
     failed,
   );
-  return { log, delivery, workers: grows ? 0 : workers, time };
+  return { log, delivery, workers: grows ? 0 : workers, time, proofs };
 }
 
 /** Memory of the table of addresses, which all threads share. */
@@ -316,10 +332,10 @@ async function openServing(
 ): Promise<Serving> {
   if (pool === undefined) return new SubscriberServer(server);
   opened.push(() => pool.terminate());
-  const { log, time } = server;
+  const { log, time, proofs } = server;
   if (grown !== undefined)
-    return new GrowingDelivery({ own: new SubscriberServer(server), pool, log, time, grown, failed });
-  await pool.load(log, time);
+    return new GrowingDelivery({ own: new SubscriberServer(server), pool, log, time, proofs, grown, failed });
+  await pool.load(log, time, proofs);
   await pool.follow();
   return pool;
 }

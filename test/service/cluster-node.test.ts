@@ -58,6 +58,7 @@ async function start(name: string, role: 'both' | 'serve' = 'both', wrap = (log:
       logger: silent as never,
       timing: {},
       windowMs: 4,
+      keeper: undefined,
       disconnects: new Map(),
       publish: (block) => void blocks.push(block),
       written: () => {},
