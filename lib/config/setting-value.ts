@@ -4,6 +4,7 @@
 
 import { isIP, isIPv6 } from 'node:net';
 import type { ListenAddress } from '../listen-address.ts';
+import type { Limits } from './setting-kinds.ts';
 
 /** Why a text is not a value of its kind; `why` continues a sentence that starts with the text in quotes. */
 export class Problem {
@@ -73,9 +74,7 @@ export function parseBytes(text: string): number | Problem {
 }
 
 /** `1h`, `500MB`, `1h,500MB`, or `0` for nothing. */
-export function parseLimits(
-  text: string,
-): { readonly ms: number | undefined; readonly bytes: number | undefined } | Problem {
+export function parseLimits(text: string): Limits | Problem {
   const parts = parseList(text);
   if (parts instanceof Problem) return parts;
   if (text === '0') return { ms: undefined, bytes: undefined };

@@ -14,9 +14,9 @@ import { RelayServer } from '../../simulator/lib/relay-server.ts';
 import { Daemon } from './daemon.ts';
 
 const seed = process.env.CRASH_SEED ?? '1';
-const kills = 8;
+const kills = 6;
 const framesPerSecond = 400;
-const frameCount = 2500;
+const frameCount = 1200;
 
 let daemon: Daemon | undefined;
 let relay: RelayServer | undefined;
