@@ -4,7 +4,7 @@
 
 import { isIP, isIPv6 } from 'node:net';
 import type { ListenAddress } from '../listen-address.ts';
-import type { Limits } from './setting-kinds.ts';
+import type { Limits } from './setting.ts';
 
 /** Why a text is not a value of its kind; `why` continues a sentence that starts with the text in quotes. */
 export class Problem {

@@ -3,45 +3,12 @@
 import { compressorPreferences } from '../codec/choose-compressor.ts';
 import { compressionLevels } from '../codec/compressor.ts';
 import { logFormats, logLevels } from '../logger.ts';
-import type { KindValues, SettingKind } from './setting-kinds.ts';
-
-/** Headings of the help, in order. */
-export const settingGroups = [
-  'Upstream',
-  'Listeners',
-  'Storage',
-  'Subscribers',
-  'Cluster',
-  'Compression',
-  'Logging',
-  'No effect',
-] as const;
-
-/** One thing that can be set. */
-export interface Setting {
-  readonly kind: SettingKind;
-  readonly group: (typeof settingGroups)[number];
-  /** Environment variables, ours first. */
-  readonly env: readonly string[];
-  /** Text that is read when nothing is given; undefined: there is no value then. */
-  readonly default?: string;
-  /** What to show in place of `default`. */
-  readonly defaultShown?: string;
-  /** Sentences for the help. */
-  readonly help: string;
-  /** Further names of the flag. */
-  readonly aliases?: readonly string[];
-  /** For kind `choice`. */
-  readonly choices?: readonly string[];
-  /** Bounds, inclusive, in the unit of the value. With `zeroOrMin`, 0 is allowed below `min`. */
-  readonly min?: number;
-  readonly max?: number;
-  readonly zeroOrMin?: boolean;
-  /** Bounds as an operator would write them, for the message. */
-  readonly range?: string;
-}
+import type { KindValues, Setting } from './setting.ts';
 
 const hourMs = 3_600_000;
+
+/** What to do about signatures. */
+const verifyModes = ['off', 'observe'] as const;
 
 /**
  * Every setting, by the name of its flag. `JETSTREAM_` variables are those of Jetstream v1, whose flags all keep
@@ -292,6 +259,21 @@ export const settings = {
     choices: logFormats,
     default: 'auto',
     help: 'JSON lines or lines for people; auto: for people on a terminal. Always on standard output.',
+  },
+  verify: {
+    kind: 'choice',
+    group: 'Verification',
+    env: ['SLIPSTREAM_VERIFY'],
+    choices: verifyModes,
+    default: 'off',
+    help: 'observe: whether its account has signed a commit, with nothing left out, is checked in a thread of its own and stored with its events, for subscribers who ask for verified=true. Nothing is dropped for it, and no event waits for longer than 20 ms.',
+  },
+  'plc-url': {
+    kind: 'url',
+    group: 'Verification',
+    env: ['SLIPSTREAM_PLC_URL'],
+    default: 'https://plc.directory',
+    help: 'With verify: the PLC directory that is asked for the keys of accounts, or a replica of it. At most 25 times a second, unless it is at an address of your own network.',
   },
   'worker-count': {
     kind: 'integer',

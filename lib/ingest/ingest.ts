@@ -18,6 +18,7 @@ import type { IngestDropReason, IngestTotals } from './ingest-totals.ts';
 import type { PlaceSearch } from './place-search.ts';
 import type { RelayOutcome, RelayPosition } from './relay-position.ts';
 import { RelayPositions } from './relay-positions.ts';
+import type { Verification } from './verification.ts';
 
 /** The shortest timer of Node, and what the rest of a burst takes to arrive. */
 const timerMs = 1;
@@ -41,6 +42,8 @@ export interface IngestOptions extends BlockQueueOptions {
   readonly windowMs: number;
   /** Who keeps commits as they came, if anybody does. */
   readonly keeper?: CommitKeeper | undefined;
+  /** Who checks commits, if anybody does. */
+  readonly verification?: Verification | undefined;
 }
 
 /** How storing goes. */
@@ -103,6 +106,7 @@ export class Ingest {
       else totals.drop(reason);
     };
     this.#writer = new EventWriter(this.#builder, dropped, (reason) => totals.showOnV1Only(reason));
+    options.verification?.begin((finding) => this.cover({ ...finding, relay: this.#relay?.id ?? '' }));
   }
 
   /** What waits to be stored: for health, metrics and the relay's link. */
@@ -217,12 +221,13 @@ export class Ingest {
   }
 
   #takeFrame(frame: Frame, relay: Relay): void {
-    const { totals, link, keeper } = this.#options;
+    const { totals, link, keeper, verification } = this.#options;
     totals.frames[frame.type]++;
     if (frame.type <= frameTypes.sync) {
       const from = this.#builder.count;
       totals.events += this.#writer.write(frame);
       if (frame.type === frameTypes.commit) keeper?.keep(frame, this.#builder.timesFrom(from));
+      verification?.add(frame, from, this.#builder.count);
     } else if (frame.name !== '') link.notice(relay, frame.type, frame.name, frame.message);
   }
 
@@ -274,6 +279,6 @@ export class Ingest {
     this.#date();
     const frameTimeUs = this.#newestFrameTimeUs;
     const block = this.#builder.seal(this.#options.compressor, frameTimeUs, this.#positions.times.stream);
-    this.#queue.push(block, frameTimeUs);
+    this.#queue.push(block, frameTimeUs, this.#options.verification?.seal(block.index.count));
   }
 }

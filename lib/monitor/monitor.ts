@@ -19,6 +19,7 @@ import { MinuteLine } from './minute-line.ts';
 import type { ProofSources } from './proof-metrics.ts';
 import { Readiness } from './readiness.ts';
 import { StatusReporter } from './status-reporter.ts';
+import type { VerificationState } from './verify-metrics.ts';
 
 /** What the monitor asks, and whom it tells. */
 export interface MonitorOptions {
@@ -37,6 +38,8 @@ export interface MonitorOptions {
   readonly link: LinkState;
   /** Of a node of a cluster. */
   readonly cluster?: ClusterReport | undefined;
+  /** What checks commits, if anything does. */
+  readonly verification?: VerificationState | undefined;
   readonly delivery: Pick<Delivery, 'counts' | 'report'>;
   readonly logger: Logger & Pick<ProcessLogger, 'lostLines'>;
   /** Now, in microseconds, on the clock that events are stamped with. */
@@ -58,7 +61,7 @@ export class Monitor {
   constructor(options: MonitorOptions) {
     const { version, workers, relays, compressor, totals, log, link, nowUs, time } = options;
     const { delivery, logger } = options;
-    const { cluster } = options;
+    const { cluster, verification } = options;
     const readiness = new Readiness(link, cluster);
     const checks = () => readiness.checks();
     const minuteLine = new MinuteLine(logger);
@@ -72,6 +75,7 @@ export class Monitor {
       log,
       link,
       cluster,
+      verification,
       nowUs,
       time,
       lostLines: () => logger.lostLines,

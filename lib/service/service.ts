@@ -17,6 +17,7 @@ import { packageVersion } from '../package.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelays } from '../upstream/relay-url.ts';
+import type { Verifier } from '../verifier/verifier.ts';
 import { type Codec, dictionaryPathsOf, openCodec } from '../worker/codec.ts';
 import { GrowingDelivery } from '../worker/growing-delivery.ts';
 import {
@@ -31,6 +32,7 @@ import { ClockWatch } from './clock-watch.ts';
 import { type Intake, openIntake } from './intake.ts';
 import { closeProofs, filesOfProofs, type KeptProofs, openProofs } from './kept-proofs.ts';
 import { noDelivery } from './no-delivery.ts';
+import { openVerifier } from './observed-commits.ts';
 import type { IntakeOptions } from './relay-intake.ts';
 import { AgeCut, Retention } from './retention.ts';
 import {
@@ -109,7 +111,8 @@ export class Service {
   }
 
   async #stop(): Promise<boolean> {
-    const { intake, delivery, retention, monitor, log, shared, proofs, compressor, logger } = this.#parts;
+    const { intake, verifier, delivery, retention, monitor, log, proofs, shared } = this.#parts;
+    const { compressor, logger } = this.#parts;
     const failures: unknown[] = [];
     let isWhole = true;
     const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
@@ -122,6 +125,7 @@ export class Service {
     monitor.readiness.isListening = false;
     monitor.stop();
     await end('intake', endIntake(intake, retention));
+    await end('verifier', verifier?.stop() ?? Promise.resolve());
     await end('sessions', delivery.stop(sessionsStopMs));
     await monitor.listener.stop();
     await end('log', closeLogs(log, shared, proofs));
@@ -152,6 +156,7 @@ interface Parts extends Started {
   readonly logger: Repeats;
   readonly intake: Intake;
   readonly delivery: Serving;
+  readonly verifier: Verifier | undefined;
   readonly shared: SharedLog | undefined;
   readonly proofs: KeptProofs | undefined;
   readonly retention: Retention;
@@ -190,7 +195,10 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const relays = parseRelays(config.relayUrls);
   const totals = new IngestTotals();
   // Its calls come once the intake has started, when the monitor is there.
+  const verifier = await openVerifier(config, logger);
+  if (verifier !== undefined) opened.push(() => verifier.stop());
   const intakeOptions: IntakeOptions = {
+    verification: verifier,
     ...{ relays, totals, compressor, time, logger, timing, windowMs, disconnects: new Map(), failed },
     keeper: proofs?.queue,
     publish(block) {
@@ -214,6 +222,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
     retentionBytes: config.retentionBytes,
     link: intake.link,
     cluster: intake.cluster,
+    verification: verifier,
     nowUs: intake.nowUs,
   });
   opened.push(async () => monitor.stop());
@@ -221,7 +230,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const hasOfficialDictionary = codec.dictionaries.hasOfficial;
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
   const { positionOf } = intake;
-  const stopped = { logger, intake, delivery, shared, proofs, retention, monitor };
+  const stopped = { logger, intake, verifier, delivery, shared, proofs, retention, monitor };
   return { ...started, positionOf, ...stopped, failed: failure.promise };
 }
 
