@@ -13,7 +13,8 @@
 //   a format                                this description's version and the log's DID hash key
 //
 // Version 2 added parts 5 and 6, version 3 rows of the coverage ledger, version 4 sync events and the bit of those that only the
-// first wire shows; heads kept their version. A log of an earlier one is read, and becomes one of version 4.
+// first wire shows, version 5 the compressed values of the journal (journal-value.ts); heads kept their version. A log of an earlier one
+// is read, and becomes one of version 5.
 //
 // Head, little-endian: 88 fixed bytes, then the columns widest first so that each is aligned, then a UTF-8 JSON text
 // with collections and positions, in the journal also the block's rows of the coverage ledger, then nothing. Its own CRC-32 covers all bytes after the CRC field.
@@ -25,7 +26,7 @@ import { damaged } from './log-errors.ts';
 import { readSubjects, writeSubjects } from './subject-columns.ts';
 
 /** Version of a log as a whole. A log of a later one is refused. */
-export const formatVersion = 4;
+export const formatVersion = 5;
 /** Version of heads. */
 const headVersion = 1;
 /** Key of the description value. */

@@ -2,6 +2,7 @@
 // stops them in the opposite order. The only file that knows all stages; it holds no logic of any of them.
 
 import { chooseCompressor } from '../codec/choose-compressor.ts';
+import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
 import { endsWithin } from '../deadline.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
@@ -108,7 +109,7 @@ export class Service {
   }
 
   async #stop(): Promise<boolean> {
-    const { intake, delivery, retention, monitor, log, shared, compressor, logger } = this.#parts;
+    const { intake, delivery, retention, monitor, log, shared, closeCodec, logger } = this.#parts;
     const failures: unknown[] = [];
     let isWhole = true;
     const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
@@ -124,7 +125,7 @@ export class Service {
     await end('sessions', delivery.stop(sessionsStopMs));
     await monitor.listener.stop();
     await end('log', closeLogs(log, shared));
-    compressor.close();
+    closeCodec();
     logger.flush();
     if (failures.length > 0) throw failures[0];
     return isWhole;
@@ -149,11 +150,15 @@ interface Parts extends Started {
   readonly shared: SharedLog | undefined;
   readonly retention: Retention;
   readonly monitor: Monitor;
+  readonly closeCodec: () => void;
   readonly failed: Promise<unknown>;
 }
 
 /** Intervals that tests shorten. */
 type Timing = Partial<LinkTiming>;
+
+/** What the thread that writes has beside. */
+type WriterCodec = Codec & { readonly journalCompressor: Compressor; readonly closeCodec: () => void };
 
 /** What has to be closed, last first, when a later step of the start fails. */
 type Opened = (() => Promise<void>)[];
@@ -166,7 +171,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const failed = failure.resolve;
 
   const codec = await chooseCodec(config, logger, opened);
-  const { compressor } = codec;
+  const { compressor, closeCodec } = codec;
   const shared = cluster === undefined ? undefined : await openShared(config, cluster, logger, opened);
 
   const watch = new ClockWatch(logger);
@@ -213,19 +218,24 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const hasOfficialDictionary = codec.dictionaries.hasOfficial;
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
   const { positionOf } = intake;
-  const stopped = { logger, intake, delivery, shared, retention, monitor };
+  const stopped = { logger, intake, delivery, shared, retention, monitor, closeCodec };
   return { ...started, positionOf, ...stopped, failed: failure.promise };
 }
 
 /** Chooses the compressor, and says why if it is not Node's. */
-async function chooseCodec(config: Config, logger: Logger, opened: Opened): Promise<Codec> {
+async function chooseCodec(config: Config, logger: Logger, opened: Opened): Promise<WriterCodec> {
   const codec = await openCodec(config, (dictionary) =>
     chooseCompressor(config.compressor, dictionary, config.zstdLevel, ({ code, message }) =>
       logger.info({ code }, message),
     ),
   );
-  opened.push(async () => codec.compressor.close());
-  return codec;
+  const journalCompressor = codec.compressor.withDictionary(undefined);
+  const closeCodec = (): void => {
+    codec.compressor.close();
+    journalCompressor.close();
+  };
+  opened.push(async () => closeCodec());
+  return { ...codec, journalCompressor, closeCodec };
 }
 
 /** What serves subscribers, if anything does. */
@@ -234,7 +244,7 @@ type Serving = Omit<Delivery, 'listen'> & Partial<Pick<Delivery, 'listen'>>;
 /** Opens the log, and what serves it to subscribers: this thread, or workers that follow the log. */
 async function openLog(
   config: Config,
-  codec: Codec,
+  codec: WriterCodec,
   logger: Logger,
   watch: ClockWatch,
   opened: Opened,
@@ -262,6 +272,7 @@ async function openLog(
   const logOptions: LevelLogOptions = {
     ...{ dataDir, didHashKey: shared?.identity.didHashKey, retentionBytes, fsync, tablesMax },
     compressor: codec.compressor,
+    journalCompressor: codec.journalCompressor,
     // With workers from the start nobody reads in this thread.
     tailBytesMax: pool === undefined || grows ? tailBytesMax : 0,
     onDamage: (damage) => logDamage(logger, damage),
