@@ -1,6 +1,6 @@
 // A block as the journal has it: packed (block-format.ts), without its zstd messages, and compressed as a whole. It is written twice,
 // into LevelDB's log and into a table, and read at the next start at most, which makes the zstd messages again: so fewer bytes are
-// worth more than that time. Before format 5 a value was the packed block as it is, and it still is where there is no compressor.
+// worth more than that time. Before format 6 a value was the packed block as it is, and it still is where there is no compressor.
 
 import { zstdDecompressSync } from 'node:zlib';
 import { ByteWriter } from '../byte-writer.ts';

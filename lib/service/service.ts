@@ -18,6 +18,7 @@ import { packageVersion } from '../package.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelays } from '../upstream/relay-url.ts';
+import type { Verifier } from '../verifier/verifier.ts';
 import { type Codec, dictionaryPathsOf, openCodec } from '../worker/codec.ts';
 import { GrowingDelivery } from '../worker/growing-delivery.ts';
 import {
@@ -31,6 +32,7 @@ import { WorkerPool } from '../worker/worker-pool.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { type Intake, openIntake } from './intake.ts';
 import { noDelivery } from './no-delivery.ts';
+import { openVerifier } from './observed-commits.ts';
 import type { IntakeOptions } from './relay-intake.ts';
 import { AgeCut, Retention } from './retention.ts';
 import {
@@ -109,7 +111,7 @@ export class Service {
   }
 
   async #stop(): Promise<boolean> {
-    const { intake, delivery, retention, monitor, log, shared, closeCodec, logger } = this.#parts;
+    const { intake, verifier, delivery, retention, monitor, log, shared, closeCodec, logger } = this.#parts;
     const failures: unknown[] = [];
     let isWhole = true;
     const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
@@ -122,6 +124,7 @@ export class Service {
     monitor.readiness.isListening = false;
     monitor.stop();
     await end('intake', endIntake(intake, retention));
+    await end('verifier', verifier?.stop() ?? Promise.resolve());
     await end('sessions', delivery.stop(sessionsStopMs));
     await monitor.listener.stop();
     await end('log', closeLogs(log, shared));
@@ -147,6 +150,7 @@ interface Parts extends Started {
   readonly logger: Repeats;
   readonly intake: Intake;
   readonly delivery: Serving;
+  readonly verifier: Verifier | undefined;
   readonly shared: SharedLog | undefined;
   readonly retention: Retention;
   readonly monitor: Monitor;
@@ -188,7 +192,10 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const relays = parseRelays(config.relayUrls);
   const totals = new IngestTotals();
   // Its calls come once the intake has started, when the monitor is there.
+  const verifier = await openVerifier(config, logger);
+  if (verifier !== undefined) opened.push(() => verifier.stop());
   const intakeOptions: IntakeOptions = {
+    verification: verifier,
     ...{ relays, totals, compressor, time, logger, timing, windowMs, disconnects: new Map(), failed },
     publish(block) {
       monitor.count(block);
@@ -211,6 +218,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
     retentionBytes: config.retentionBytes,
     link: intake.link,
     cluster: intake.cluster,
+    verification: verifier,
     nowUs: intake.nowUs,
   });
   opened.push(async () => monitor.stop());
@@ -218,7 +226,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const hasOfficialDictionary = codec.dictionaries.hasOfficial;
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
   const { positionOf } = intake;
-  const stopped = { logger, intake, delivery, shared, retention, monitor, closeCodec };
+  const stopped = { logger, intake, verifier, delivery, shared, retention, monitor, closeCodec };
   return { ...started, positionOf, ...stopped, failed: failure.promise };
 }
 
