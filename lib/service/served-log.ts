@@ -8,7 +8,6 @@ import { LevelLog } from '../log/level-log.ts';
 import type { LevelLogOptions } from '../log/opened-log.ts';
 import type { Logger } from '../logger.ts';
 import { openFilesMax, shareOpenFiles } from '../open-files.ts';
-import type { Codec } from '../worker/codec.ts';
 import { GrowingDelivery } from '../worker/growing-delivery.ts';
 import {
   type Delivery,
@@ -24,6 +23,7 @@ import { noDelivery } from './no-delivery.ts';
 import { logDamage, logGrown, logLostBlocks } from './service-log.ts';
 import { openSharedLog, type SharedLog } from './shared-log.ts';
 import { workerPlan } from './worker-plan.ts';
+import type { WriterCodec } from './writer-codec.ts';
 
 /** Newest blocks kept in memory, both encodings: a quarter of a minute at 500 events a second. Who comes from further back reads LevelDB. */
 const tailBytesMax = 8 * 1024 * 1024;
@@ -49,7 +49,7 @@ interface Opening {
 /** Opens the log, and what serves it to subscribers: this thread, or workers that follow the log. */
 export async function openServed(
   config: Config,
-  codec: Codec,
+  codec: WriterCodec,
   logger: Logger,
   watch: ClockWatch,
   opened: Opened,
@@ -76,6 +76,7 @@ export async function openServed(
   const logOptions: LevelLogOptions = {
     ...{ dataDir, didHashKey: shared?.identity.didHashKey, retentionBytes, fsync, tablesMax },
     compressor: codec.compressor,
+    journalCompressor: codec.journalCompressor,
     // With workers from the start nobody reads in this thread.
     tailBytesMax: pool === undefined || grows ? tailBytesMax : 0,
     onDamage: (damage) => logDamage(logger, damage),
