@@ -14,7 +14,8 @@ export interface Refused {
 
 /** See the file comment; `await using` closes it. */
 export abstract class StreamServer implements AsyncDisposable {
-  readonly #http = createServer((request, response) => {
+  /** A query of the second wire may have 10,000 DIDs. */
+  readonly #http = createServer({ maxHeaderSize: 1024 * 1024 }, (request, response) => {
     this.plainUrls.push(request.url as string);
     this.answerPlain(request, response);
   });

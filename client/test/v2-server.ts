@@ -43,6 +43,8 @@ export function v2Wrapped(kind: 'identity' | 'account' | 'sync', seq: number, mo
 export class V2Server extends StreamServer {
   readonly events: { seq: number }[] = [];
   readonly #compressed = new WeakSet<WebSocket>();
+  /** Longest event of a client that has set it. */
+  readonly #charsMax = new WeakMap<WebSocket, number>();
   /** Clients that have to send a filter first. */
   readonly #awaited = new WeakMap<WebSocket, URLSearchParams>();
   /** The number of the first event that is kept. */
@@ -70,6 +72,8 @@ export class V2Server extends StreamServer {
 
   protected connected(client: WebSocket, query: URLSearchParams): void {
     if (query.has('zstdDictionary')) this.#compressed.add(client);
+    const charsMax = Number(query.get('maxMessageSizeBytes'));
+    if (charsMax > 0) this.#charsMax.set(client, charsMax);
     if (this.isOurs && query.get('filterUpdates') === 'first') this.#awaited.set(client, query);
     else this.#begin(client, query);
   }
@@ -77,6 +81,7 @@ export class V2Server extends StreamServer {
   protected took(client: WebSocket): void {
     if (!this.isOurs) client.close(1008, 'unexpected data message');
     else if (this.limit !== undefined) client.close(1008, this.limit);
+    this.#charsMax.delete(client);
     const query = this.#awaited.get(client);
     if (query === undefined) return;
     this.#awaited.delete(client);
@@ -99,6 +104,7 @@ export class V2Server extends StreamServer {
 
   #send(client: WebSocket, message: object): void {
     const text = JSON.stringify(message);
+    if (text.length > (this.#charsMax.get(client) ?? Number.POSITIVE_INFINITY)) return;
     const dictionary = this.dictionary?.bytes;
     client.send(this.#compressed.has(client) ? zstdCompressSync(text, { dictionary }) : text);
   }
