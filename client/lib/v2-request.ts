@@ -44,9 +44,10 @@ export function v2RequestOf(
   const query = at.searchParams;
   const chars = listNames.reduce((sum, name) => sum + charsOf(filter[name] ?? []), 0);
   const isHere = !mayUpdate || chars <= queryCharsMax;
-  const { maxMessageSizeBytes, ...lists } = isHere ? filter : untilHello;
+  const { maxMessageSizeBytes, verified, ...lists } = isHere ? filter : untilHello;
   for (const name of listNames) for (const value of lists[name] ?? []) query.append(v2Names[name], value);
   if (maxMessageSizeBytes) query.set('maxMessageSizeBytes', String(maxMessageSizeBytes));
+  if (verified) query.set('verified', 'true');
   // As a number, the first is refused where its event is gone; a time before all is not. Who has an event comes with 2 at least.
   if (cursor !== undefined) query.set('cursor', String(cursor <= 1 ? timeCursorMin : cursor));
   if (dictionaryId !== undefined) query.set('zstdDictionary', String(dictionaryId));
@@ -62,6 +63,7 @@ const untilHello: StreamFilter = { maxMessageSizeBytes: 1 };
 export function v2Update(filter: StreamFilter): string {
   const given = listNames.filter((name) => filter[name]?.length);
   const lists = Object.fromEntries(given.map((name) => [v2Names[name], filter[name]]));
-  const payload = { ...lists, maxMessageSizeBytes: filter.maxMessageSizeBytes ?? 0 };
+  const limit = { maxMessageSizeBytes: filter.maxMessageSizeBytes ?? 0 };
+  const payload = { ...lists, ...limit, ...(filter.verified && { verified: true }) };
   return JSON.stringify({ type: 'options_update', payload });
 }

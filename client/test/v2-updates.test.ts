@@ -42,6 +42,7 @@ test('a server that has reported is sent the new filter, by the names of this wi
     wantedOperations: ['delete'],
     wantedSubjects: ['did:plc:c'],
     maxMessageSizeBytes: 900,
+    verified: true,
   });
   await vi.waitFor(() => expect(server.messages.length).toBe(1));
   expect(JSON.parse(server.messages[0])).toEqual({
@@ -53,6 +54,7 @@ test('a server that has reported is sent the new filter, by the names of this wi
       operations: ['delete'],
       subjects: ['did:plc:c'],
       maxMessageSizeBytes: 900,
+      verified: true,
     },
   });
   expect(server.queries).toHaveLength(1);
