@@ -97,6 +97,20 @@ export const settings = {
     default: 'false',
     help: 'Wait for the disk at every write. Without it a killed process loses nothing, but a power failure can cost the last seconds, which come again from the relay.',
   },
+  proofs: {
+    kind: 'limits',
+    group: 'Storage',
+    env: ['SLIPSTREAM_PROOFS'],
+    default: '0',
+    help: 'Keep the signed commits of events, for GET /proof: for how long (1h), how many bytes (500MB), or both (1h,500MB); without bytes 10GiB at most. They are beside the log, and not in retention-bytes: 5 KB an event, 8 GB an hour of the network. 0: none.',
+  },
+  'proof-collections': {
+    kind: 'collections',
+    group: 'Storage',
+    env: ['SLIPSTREAM_PROOF_COLLECTIONS'],
+    defaultShown: 'all',
+    help: 'Collections whose commits are kept for proofs, by NSID or a prefix that ends in .*, separated by commas.',
+  },
   workers: {
     kind: 'integer',
     group: 'Subscribers',
