@@ -17,7 +17,7 @@ function serial(name: string, include: readonly string[], timeoutMs: number, pol
     name,
     include: [...include],
     testTimeout: timeoutMs,
-    hookTimeout: Math.min(timeoutMs, 60_000),
+    hookTimeout: Math.min(timeoutMs, 180_000),
     pool: 'forks',
     fileParallelism: false,
     expect: { poll: { interval: pollMs, timeout: 20_000 } },
@@ -46,7 +46,7 @@ export default defineConfig({
       // The status page in headless Chromium. `STATUS_PICTURE=docs/status-page.png` also takes the picture of the README.
       serial('browser', ['test/browser/**/*.browser.ts'], 60_000, 50),
       // Attacks on a running daemon.
-      serial('safety', ['test/safety/**/*.safety.ts'], 30_000, 5),
+      serial('safety', ['test/safety/**/*.safety.ts'], 180_000, 5),
       // Inputs made from a grammar, to running daemons and to readers alone. FUZZ_SECONDS, FUZZ_SEED, FUZZ_FROM and FUZZ_COUNT choose the run.
       serial('fuzz', ['test/fuzz/**/*.fuzz.ts'], 240_000, 5),
       // Tests of the suite `unit` in all but time, kill -9 and other ends of real processes, and bugs that tests have to find: waiting
