@@ -70,8 +70,8 @@ function noteProblem(problem: string | undefined): void {
   if (problem !== undefined && !problems.includes(problem)) problems.push(problem);
 }
 
-/** Waits until the daemon has written one more snapshot, whole. */
-async function takeSnapshot(daemon: Daemon): Promise<string> {
+/** Waits until the daemon has written one more snapshot, whole, and answers again. */
+async function takeSnapshot(daemon: Daemon, counts: EndCounts): Promise<string> {
   const snapshots = (): string[] => readdirSync(dataDir).filter((name) => name.endsWith('.heapsnapshot'));
   const before = new Set(snapshots());
   process.kill(daemon.pid as number, 'SIGUSR2');
@@ -80,13 +80,18 @@ async function takeSnapshot(daemon: Daemon): Promise<string> {
     if (name === undefined) continue;
     const path = join(dataDir, name);
     const now = statSync(path).size;
-    if (now > 0 && now === size) return path;
+    if (now > 0 && now === size) {
+      await counts.read();
+      return path;
+    }
     size = now;
   }
 }
 
-function save(rest: object): void {
-  writeFileSync(flags.out, `${JSON.stringify({ ...flags, began, samples, problems, ...rest })}\n`);
+let results = {};
+
+function save(): void {
+  writeFileSync(flags.out, `${JSON.stringify({ ...flags, began, samples, problems, ...results })}\n`);
   if (flags.picture !== '') writeFileSync(flags.picture, drawCrowd(began, samples));
 }
 
@@ -118,7 +123,7 @@ async function main(daemon: Daemon): Promise<void> {
     [lastMs, lastCpu] = [nowMs, cpu];
     eventsHad += report.events;
     noteProblem(report.problem);
-    save({});
+    save();
     return there;
   }
 
@@ -138,10 +143,10 @@ async function main(daemon: Daemon): Promise<void> {
 
   await hold(Number(flags.clients), settleMs);
   await hold(0, settleMs);
-  const before = await takeSnapshot(daemon);
+  const before = await takeSnapshot(daemon, counts);
   await hold(Number(flags.clients), totalMs);
   const last = await hold(0, settleMs);
-  const after = await takeSnapshot(daemon);
+  const after = await takeSnapshot(daemon, counts);
   const heaps = [readHeap(before), readHeap(after)] as const;
   const grown = grownKinds(...heaps, grownCountMin);
   const finished = await ask<HonestReport>(honest, { kind: 'finish' });
@@ -151,7 +156,7 @@ async function main(daemon: Daemon): Promise<void> {
   if (code !== 0) problems.push(`the stop ended with ${code ?? signal}`);
   problems.push(...daemon.errors);
   const heap = heaps.map(heapBytes);
-  save({ grown, heapBytes: heap, clients: last, eventsHad });
+  results = { grown, heapBytes: heap, clients: last, eventsHad };
   console.log(
     `crowd: ${last.opened} clients came and went, ${last.messages} messages to them, ${last.ended} of them ended by the daemon, ${failedOf(last)} not let in (${JSON.stringify(last.failed)}); ${eventsHad} events to two live subscribers`,
   );
@@ -173,7 +178,7 @@ try {
 } catch (error) {
   problems.push(String(error));
 } finally {
-  save({});
+  save();
   await daemon.kill();
   honest.kill('SIGKILL');
   crowd.kill('SIGKILL');
