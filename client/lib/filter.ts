@@ -50,17 +50,22 @@ export interface StreamFilter {
   readonly wantedSubjects?: readonly string[] | undefined;
   /** Events longer than this as JSON are left out; 0 is no limit. v1 servers take it at connect only. */
   readonly maxMessageSizeBytes?: number | undefined;
+  /**
+   * Only commits that the server has found to be signed by their account, with nothing left out; identity and account events pass. For
+   * a Slipstream server that checks commits: others do not know it, and send everything.
+   */
+  readonly verified?: boolean | undefined;
 }
 
 /** Names that are meant as a part of a filter: another case or number, as JavaScript lets them through. */
-const nearName = /^(wanted|max_?message|collections?$|dids?$|kinds?$|operations?$|subjects?$)/i;
+const nearName = /^(wanted|max_?message|(is_?)?verif|collections?$|dids?$|kinds?$|operations?$|subjects?$)/i;
 
 /**
  * Looks for what would bring everything, or nothing, without a word: a part of a filter by a wrong name, and handles in
  * place of DIDs. @throws CodedError `CLIENT_BAD_FILTER`.
  */
 export function checkFilter(filter: StreamFilter): void {
-  const known: readonly string[] = [...listNames, 'maxMessageSizeBytes'];
+  const known: readonly string[] = [...listNames, 'maxMessageSizeBytes', 'verified'];
   for (const [name, value] of Object.entries(filter)) {
     if (known.includes(name) || value === undefined || !nearName.test(name)) continue;
     const text = `${name} is not part of a filter, and ignoring it would bring everything: give one of ${known.join(', ')}`;
@@ -133,9 +138,12 @@ export function readUrl(text: string, options: StreamFilter): AskedFor {
     [...(options[name] ?? []), ...take(name), ...(isV2 ? take(v2Names[name]) : [])],
   ]);
   const sizeBytes = whole('maxMessageSizeBytes');
+  const isInUrl = take('verified')[0] === 'true';
+  const verified = options.verified ?? (isInUrl || undefined);
   const filter: StreamFilter = {
     ...Object.fromEntries(lists),
     maxMessageSizeBytes: options.maxMessageSizeBytes ?? sizeBytes,
+    verified,
   };
   return { url, filter, cursor: whole('cursor') };
 }
@@ -167,6 +175,7 @@ export function requestOf(
   const inUrl = { ...filter, wantedCollections, wantedDids, wantedSubjects };
   for (const name of listNames) for (const value of inUrl[name] ?? []) query.append(name, value);
   if (filter.maxMessageSizeBytes) query.set('maxMessageSizeBytes', String(filter.maxMessageSizeBytes));
+  if (filter.verified) query.set('verified', 'true');
   if (cursor !== undefined) query.set('cursor', String(cursor));
   if (compress) query.set('compress', 'true');
   if (dictionaryId !== undefined) query.set('zstdDictionary', String(dictionaryId));
@@ -179,7 +188,8 @@ export function requestOf(
 /** The message that replaces the filter of an open connection. */
 export function optionsUpdate(filter: StreamFilter): string {
   const lists = Object.fromEntries(listNames.map((name) => [name, filter[name] ?? []]));
-  const payload = { ...lists, maxMessageSizeBytes: filter.maxMessageSizeBytes ?? 0 };
+  const limit = { maxMessageSizeBytes: filter.maxMessageSizeBytes ?? 0 };
+  const payload = { ...lists, ...limit, ...(filter.verified && { verified: true }) };
   return JSON.stringify({ type: 'options_update', payload });
 }
 

@@ -10,8 +10,10 @@ import {
   readUrl,
   requestOf,
   type StreamFilter,
+  v2Path,
   wantedBy,
 } from '../lib/filter.ts';
+import { v2RequestOf } from '../lib/v2-request.ts';
 
 const none = { cursor: undefined, compress: false, dictionaryId: undefined };
 
@@ -65,6 +67,7 @@ test.each([
   [{ wantedcollections: ['a.b.c'] }, /^wantedcollections is not part/],
   [{ collections: ['a.b.c'] }, /^collections is not part/],
   [{ maxMessageSize: 5 }, /^maxMessageSize is not part/],
+  [{ isVerified: true }, /^isVerified is not part/],
   [{ wantedDids: ['alice.example'] }, /alice\.example is a handle: give the DID of the account/],
   [{ wantedDids: ['did:plc:a', 'alice'] }, /alice is not a DID/],
 ])('%j would bring everything or nothing, and is refused', (filter, message) => {
@@ -104,6 +107,17 @@ test('a filter becomes a query', () => {
   );
   expect(request.hello).toBeUndefined();
   expect(requestOf(url, {}, none).url).toBe('ws://a.example/subscribe?own=1&progress=true');
+});
+
+test('what is verified is asked for on both wires, in the query and in an update', () => {
+  const { url, filter } = readUrl('ws://a.example?verified=true', {});
+  expect(filter.verified).toBe(true);
+  expect(readUrl('ws://a.example?verified=true', { verified: false }).filter.verified).toBe(false);
+  expect(requestOf(url, filter, none).url).toBe('ws://a.example/subscribe?verified=true&progress=true');
+  const { url: v2 } = readUrl(`ws://a.example${v2Path}?verified=true`, {});
+  expect(v2RequestOf(v2, filter, undefined, undefined).url).toContain('?verified=true&progress=true');
+  expect(JSON.parse(optionsUpdate(filter)).payload.verified).toBe(true);
+  expect(JSON.parse(optionsUpdate({ verified: false })).payload).not.toHaveProperty('verified');
 });
 
 test('a filter that is too long for a URL goes as a hello, and a part of it in the URL', () => {

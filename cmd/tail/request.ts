@@ -72,6 +72,7 @@ export function tailRequestCommand(
       listOf(),
     )
     .option('--max-message-size-bytes <N>', 'leave out longer events', wholeNumber())
+    .option('--verified', 'only commits that the server has checked; one that checks none sends none')
     .option('--cursor <TIME>', 'start there instead of now', moment('--cursor'))
     .option('--until <TIME>', 'end before it', moment('--until'))
     .option('-n, --limit <N>', 'end after N events', wholeNumber())

@@ -13,6 +13,9 @@
  * - `log_cut`: the end of the log was lost (a power failure): its events come again, with new times
  * - `log_damaged`: blocks of the log were damaged on the disk, and are left out
  * - `clock_step`: the machine's clock was set by a large step: times of the events around it are not those of the world
+ * - `refuted_commit`: a commit that the relay has sent is not what its account signed; `detail` says why, of which account and revision
+ * - `broken_chain`: a commit does not go on from the account's last one that was checked: commits in between have not come, or the
+ *   account has started from another state. `detail` has the account, the last revision and this one
  */
 export const coverageReasons = [
   'relay_gap',
@@ -24,6 +27,8 @@ export const coverageReasons = [
   'log_cut',
   'log_damaged',
   'clock_step',
+  'refuted_commit',
+  'broken_chain',
 ] as const;
 export type CoverageReason = (typeof coverageReasons)[number];
 
@@ -68,14 +73,19 @@ export const coverageMeanings: Readonly<Record<CoverageReason, CoverageMeaning>>
   log_cut: { missing: false, repeated: true },
   log_damaged: { missing: true, repeated: false },
   clock_step: { missing: false, repeated: false },
+  refuted_commit: { missing: false, repeated: false },
+  broken_chain: { missing: true, repeated: false },
 };
 
+/** Those that are about one account. */
+const ofAccounts: ReadonlySet<CoverageReason> = new Set(['frame_dropped', 'refuted_commit', 'broken_chain']);
+
 /**
- * Whether subscribers are told in their stream. Not of dropped frames: anyone's broken repo makes them, so that they would be
+ * Whether subscribers are told in their stream. Not of what is about one account: anyone's broken repo makes it, so that it would be
  * all that many subscribers get, about accounts that they never asked for.
  */
 export function isNoticed({ reason }: CoverageRow): boolean {
-  return reason !== 'frame_dropped';
+  return !ofAccounts.has(reason);
 }
 
 /** Whether a parsed value is a row: what was stored may be damaged, or of a later version. */

@@ -15,6 +15,7 @@ export const refusalReasons = [
   'bad_operation',
   'bad_subject',
   'too_many_subjects',
+  'bad_verified',
   'bad_dictionary',
   'bad_last_event_id',
   'bad_until',

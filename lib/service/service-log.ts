@@ -66,10 +66,15 @@ export function logStart(logger: Logger, started: Started, addresses: ServiceAdd
  * How long each part of a stop is waited for, whatever has failed; the whole stays under 10 s. What is not stored by then comes again
  * from the relay, and a log that is not closed loses nothing. Clients get less than their part to answer the close frame.
  */
-export const stopMs = { intake: 2_000, sessions: 6_000, log: 1_000 };
+export const stopMs = { intake: 2_000, verifier: 500, sessions: 5_500, log: 1_000 };
 
 export function logIncomplete(logger: Logger, what: keyof typeof stopMs): void {
-  const hanging = { intake: 'a write of the log', sessions: 'a thread', log: 'the log' }[what];
+  const hanging = {
+    intake: 'a write of the log',
+    verifier: 'the check of commits',
+    sessions: 'a thread',
+    log: 'the log',
+  }[what];
   const message = `${hanging} does not finish, and is not waited for: nothing is lost`;
   logger.warn({ code: 'SERVICE_STOP_INCOMPLETE' }, message);
 }

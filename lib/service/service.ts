@@ -17,6 +17,7 @@ import { packageVersion } from '../package.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelays } from '../upstream/relay-url.ts';
+import type { Verifier } from '../verifier/verifier.ts';
 import { type Codec, dictionaryPathsOf, openCodec } from '../worker/codec.ts';
 import { GrowingDelivery } from '../worker/growing-delivery.ts';
 import {
@@ -30,6 +31,7 @@ import { WorkerPool } from '../worker/worker-pool.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { type Intake, openIntake } from './intake.ts';
 import { noDelivery } from './no-delivery.ts';
+import { openVerifier } from './observed-commits.ts';
 import type { IntakeOptions } from './relay-intake.ts';
 import { AgeCut, Retention } from './retention.ts';
 import {
@@ -108,7 +110,7 @@ export class Service {
   }
 
   async #stop(): Promise<boolean> {
-    const { intake, delivery, retention, monitor, log, shared, compressor, logger } = this.#parts;
+    const { intake, verifier, delivery, retention, monitor, log, shared, compressor, logger } = this.#parts;
     const failures: unknown[] = [];
     let isWhole = true;
     const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
@@ -121,6 +123,7 @@ export class Service {
     monitor.readiness.isListening = false;
     monitor.stop();
     await end('intake', endIntake(intake, retention));
+    await end('verifier', verifier?.stop() ?? Promise.resolve());
     await end('sessions', delivery.stop(sessionsStopMs));
     await monitor.listener.stop();
     await end('log', closeLogs(log, shared));
@@ -146,6 +149,7 @@ interface Parts extends Started {
   readonly logger: Repeats;
   readonly intake: Intake;
   readonly delivery: Serving;
+  readonly verifier: Verifier | undefined;
   readonly shared: SharedLog | undefined;
   readonly retention: Retention;
   readonly monitor: Monitor;
@@ -183,7 +187,10 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const relays = parseRelays(config.relayUrls);
   const totals = new IngestTotals();
   // Its calls come once the intake has started, when the monitor is there.
+  const verifier = await openVerifier(config, logger);
+  if (verifier !== undefined) opened.push(() => verifier.stop());
   const intakeOptions: IntakeOptions = {
+    verification: verifier,
     ...{ relays, totals, compressor, time, logger, timing, windowMs, disconnects: new Map(), failed },
     publish(block) {
       monitor.count(block);
@@ -206,6 +213,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
     retentionBytes: config.retentionBytes,
     link: intake.link,
     cluster: intake.cluster,
+    verification: verifier,
     nowUs: intake.nowUs,
   });
   opened.push(async () => monitor.stop());
@@ -213,7 +221,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const hasOfficialDictionary = codec.dictionaries.hasOfficial;
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
   const { positionOf } = intake;
-  const stopped = { logger, intake, delivery, shared, retention, monitor };
+  const stopped = { logger, intake, verifier, delivery, shared, retention, monitor };
   return { ...started, positionOf, ...stopped, failed: failure.promise };
 }
 

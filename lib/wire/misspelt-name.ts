@@ -2,11 +2,11 @@
 // its `wanted`, or with a typing error. Such a name is meant, and ignored it would bring everything. What follows from it
 // is for each route to say: the v1 wire ignores all names that it does not know.
 
-import { limitName, type WantedName, wantedNames } from './wanted-filter.ts';
+import { limitName, verifiedName, wantedNames } from './wanted-filter.ts';
 
 /** The parts of a filter, by their names on the wire. */
-export const filterNames = [...wantedNames, limitName] as const;
-export type FilterName = WantedName | typeof limitName;
+export const filterNames = [...wantedNames, limitName, verifiedName] as const;
+export type FilterName = (typeof filterNames)[number];
 
 /** Longest name that is looked at, in characters. */
 const nameCharsMax = 40;

@@ -25,6 +25,7 @@ export function drawReport(report) {
   drawFacts(report);
   drawDrops(report.drops);
   drawCoverage(report.coverage);
+  drawVerification(report.verification);
   drawAbout(report);
 }
 
@@ -168,6 +169,8 @@ const gapWords = new Map([
   ['log_cut', 'The end of the log was lost'],
   ['log_damaged', 'A part of the log was damaged'],
   ['clock_step', 'The clock of this server was set'],
+  ['refuted_commit', 'A commit is not what its account signed'],
+  ['broken_chain', 'Commits of an account did not come'],
 ]);
 
 /** @param {StatusReport['coverage']} coverage */
@@ -204,4 +207,35 @@ function gapText({ reason, relay, count: times }) {
 function effectOf({ missing, repeated }) {
   if (missing) return repeated ? 'missing or twice' : 'missing';
   return repeated ? 'twice' : 'times are off';
+}
+
+/**
+ * There is nothing to see where nothing is checked.
+ * @param {StatusReport['verification']} found
+ */
+function drawVerification(found) {
+  byId('verification').hidden = found === null;
+  if (found === null) return;
+  const { commits, verdicts, reasons, isUp } = found;
+  const shares = verdicts.map(({ verdict, count: times }) => `${percent(times / commits)} ${verdict}`);
+  const lead =
+    commits === 0
+      ? 'No commit has come yet.'
+      : `${count(commits)} commits since start: ${shares.join(', ')}.`;
+  setText(
+    byId('verification-lead'),
+    isUp ? lead : `${lead} The check has ended: nothing is checked any more.`,
+  );
+  byId('verification-table').hidden = reasons.length === 0;
+  const body = byId('verification-reasons');
+  fitChildren(body, reasons.length, () => {
+    const row = element('tr');
+    row.append(element('td'), element('td', '', 'number'));
+    return row;
+  });
+  reasons.forEach(({ reason, count: times }, at) => {
+    const cells = body.children[at].children;
+    setText(cells[0], words(reason));
+    setText(cells[1], count(times));
+  });
 }
