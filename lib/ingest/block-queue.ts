@@ -2,8 +2,8 @@
 // from which on the relay has to wait, and waits itself while the disk is full. It knows no frames and no relay.
 
 import { CodedError } from '../errors.ts';
-import { type Block, blockBytesOf } from '../log/block.ts';
-import type { EventLog } from '../log/event-log.ts';
+import { type Block, blockBytesOf, withoutStoredJson } from '../log/block.ts';
+import type { EventLog, WaitingBlock } from '../log/event-log.ts';
 
 /** Sealed and unstored bytes at which reading from the relay stops, and at which it goes on. */
 const pendingBytesMax = 16 * 1024 * 1024;
@@ -11,7 +11,10 @@ const pendingBytesLow = 4 * 1024 * 1024;
 
 /** What a queue needs, and whom it tells. */
 export interface BlockQueueOptions {
-  readonly log: Pick<EventLog, 'resolve' | 'append' | 'recover' | 'lastTimeUs'>;
+  readonly log: Pick<EventLog, 'resolve' | 'append' | 'recover' | 'lastTimeUs'> & {
+    /** Told once of the list of what waits behind the block that is stored, for a log that takes several together. */
+    lookAhead?(waiting: readonly WaitingBlock[]): void;
+  };
   /** Called with each stored block, in order. A promise is waited for before the next is stored. */
   readonly publish: (block: Block) => Promise<void> | undefined;
   /** Told how long the log took to store a block. */
@@ -30,8 +33,7 @@ export interface BlockSource {
   drained(): void;
 }
 
-interface Waiting {
-  readonly block: Block;
+interface Waiting extends WaitingBlock {
   readonly frameTimeUs: number | undefined;
 }
 
@@ -39,7 +41,7 @@ interface Waiting {
 export class BlockQueue {
   readonly #options: BlockQueueOptions;
   readonly #source: BlockSource;
-  #blocks: Waiting[] = [];
+  readonly #blocks: Waiting[] = [];
   #pendingBytes = 0;
   #storing: Promise<void> | undefined;
   #writingSinceMs: number | undefined;
@@ -53,6 +55,7 @@ export class BlockQueue {
   constructor(options: BlockQueueOptions, source: BlockSource) {
     this.#options = options;
     this.#source = source;
+    options.log.lookAhead?.(this.#blocks);
   }
 
   /** Code of the error for which nothing is stored at the moment; undefined while all is well. */
@@ -123,12 +126,12 @@ export class BlockQueue {
         if (block.index.count > 0) this.#storedAtMs = performance.now();
         this.#pendingBytes -= blockBytesOf(block);
         if (this.#paused && this.#pendingBytes < pendingBytesLow) this.#setPaused(false);
-        const wait = publish(block);
+        const wait = publish(withoutStoredJson(block));
         if (wait !== undefined) await wait;
       }
     } catch (error) {
       this.#isOver = true;
-      this.#blocks = [];
+      this.#blocks.length = 0;
       if (!isClosed(error)) failed(error);
     }
     this.#storing = undefined;
