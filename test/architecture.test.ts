@@ -26,6 +26,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'lib/codec': ['leaves'],
   'lib/log': ['leaves', 'lib/event'],
   'lib/identity': ['leaves', 'lib/verify', 'lib/log'],
+  'lib/verifier': ['leaves', 'lib/decode', 'lib/event', 'lib/verify', 'lib/log', 'lib/identity'],
   'lib/cluster': ['leaves', 'lib/event', 'lib/log'],
   'lib/ingest': ['leaves', 'lib/upstream', 'lib/decode', 'lib/event', 'lib/log'],
   'lib/fanout': ['leaves', 'lib/event', 'lib/log'],
@@ -52,9 +53,9 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
       'lib/ingest',
       'lib/fanout',
     ],
-    ...['lib/session', 'lib/config', 'lib/worker', 'lib/monitor'],
+    ...['lib/verifier', 'lib/session', 'lib/config', 'lib/worker', 'lib/monitor'],
   ],
-  'client/lib': ['leaves', 'lib/codec'],
+  'client/lib': ['leaves', 'lib/event', 'lib/codec'],
   'simulator/lib': ['leaves', 'lib/event'],
   'simulator/cmd': ['leaves', 'simulator/lib'],
   'cmd/command': ['leaves', 'lib/event', 'lib/config'],
@@ -63,7 +64,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'cmd/dictionaries': ['leaves', 'lib/codec'],
   'cmd/inspect': ['leaves', 'lib/event', 'lib/codec', 'lib/log', 'cmd/command'],
   'cmd/train-dictionary': ['leaves', 'lib/codec', 'client/lib'],
-  'cmd/verify': ['leaves', 'lib/decode', 'lib/verify', 'lib/identity'],
+  'cmd/verify': ['leaves', 'lib/decode', 'lib/event', 'lib/verify', 'lib/identity'],
   cmd: [
     ...['leaves', 'lib/codec', 'lib/config', 'lib/service', 'cmd/command', 'cmd/tail', 'cmd/demo'],
     ...['cmd/dictionaries', 'cmd/inspect', 'cmd/train-dictionary', 'cmd/verify'],
@@ -72,7 +73,10 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 
 /** All that a package for other people may take of the daemon: files that need nothing else of it. */
 const borrowed: Readonly<Record<string, readonly string[]>> = {
-  client: ['lib/backoff.ts', 'lib/errors.ts', 'lib/codec/wasm-module.ts', 'lib/codec/zstd-header.ts'],
+  client: [
+    ...['lib/backoff.ts', 'lib/errors.ts', 'lib/near-name.ts', 'lib/codec/wasm-module.ts'],
+    ...['lib/codec/zstd-header.ts', 'lib/decode/rfc3339.ts', 'lib/event/cursor.ts', 'lib/event/moment.ts'],
+  ],
   simulator: ['lib/errors.ts', 'lib/event/tid.ts', 'lib/seeded-random.ts', 'lib/websocket.ts'],
 };
 

@@ -27,6 +27,7 @@ export function v2RequestOf(
   const query = at.searchParams;
   for (const name of listNames) for (const value of filter[name] ?? []) query.append(v2Names[name], value);
   if (filter.maxMessageSizeBytes) query.set('maxMessageSizeBytes', String(filter.maxMessageSizeBytes));
+  if (filter.verified) query.set('verified', 'true');
   // As a number, the first is refused where its event is gone; a time before all is not. Who has an event comes with 2 at least.
   if (cursor !== undefined) query.set('cursor', String(cursor <= 1 ? timeCursorMin : cursor));
   if (dictionaryId !== undefined) query.set('zstdDictionary', String(dictionaryId));

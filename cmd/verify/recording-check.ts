@@ -2,11 +2,12 @@
 // second opinion on what would be called refuted or incomplete. What it found is a plain object; report.ts makes text of it.
 
 import { Frame, frameTypes } from '../../lib/decode/frame.ts';
+import { type Reason, reasonNames, type Verdict, verdictOf, verdicts } from '../../lib/event/verdict.ts';
 import { type AccountState, nextStep } from '../../lib/verify/chain.ts';
 import { CommitCheck, type CommitFinding } from '../../lib/verify/commit-check.ts';
+import { linkOf } from '../../lib/verify/commit-link.ts';
 import type { Opinion } from '../../lib/verify/second-opinion.ts';
 import { SignatureChecker } from '../../lib/verify/signature.ts';
-import { type Reason, reasonNames, type Verdict, verdictOf, verdicts } from '../../lib/verify/verdict.ts';
 import type { VerifyingKey } from '../../lib/verify/verifying-key.ts';
 import type { KeySource } from './document-files.ts';
 
@@ -160,17 +161,7 @@ export class RecordingCheck {
     const frame = this.#frame;
     const { seq } = frame;
     const isSync = frame.type === frameTypes.sync;
-    const rev = textOf(bytes, frame.revStart, frame.revEnd);
-    const check = this.#check;
-    const isSigned = finding === 'whole' || verdictOf(finding) === 'partial';
-    const link = {
-      rev,
-      revTimeUs: isSigned ? check.revTimeUs : 0,
-      data: isSigned ? check.data : bytes.subarray(0, 0),
-      since: textOf(bytes, frame.sinceStart, frame.sinceEnd),
-      prevData: bytes.subarray(Math.max(frame.prevDataStart, frame.prevDataEnd - 32), frame.prevDataEnd),
-      isSync,
-    };
+    const link = linkOf(frame, this.#check, finding);
     if (!this.#states.has(did)) this.#accounts++;
     const { reason, state } = nextStep(this.#states.get(did), finding, link, Date.now() * 1000);
     this.#remember(this.#states, did, state, accountsMax);
@@ -181,7 +172,7 @@ export class RecordingCheck {
     const opinion = isSync ? undefined : await this.#secondOpinion(bytes, key);
     if (opinion !== undefined && (isRefuted ? opinion !== 'refuted' : opinion === 'whole')) this.#disputed++;
     if (!isRefuted || this.#refuted.length >= this.#listedMax) return;
-    const listed = { seq, did, rev, reason };
+    const listed = { seq, did, rev: link.rev, reason };
     this.#refuted.push(opinion === undefined ? listed : { ...listed, secondOpinion: opinion });
   }
 

@@ -100,7 +100,7 @@ export class ClusterLog implements EventLog {
     const has = ({ packed }: Message): boolean =>
       (packed.at(-1) as PackedBlock).block.index.lastTimeUs >= lastTimeUs;
     if (this.#message === undefined || !has(this.#message)) {
-      const next = this.#next ?? this.#begin([block, ...this.#waiting.map(({ block }) => block)]);
+      const next = this.#next ?? this.#begin([{ block, whole: () => block }, ...this.#waiting]);
       this.#next = undefined;
       this.#message = await next;
     }
@@ -136,20 +136,20 @@ export class ClusterLog implements EventLog {
   /** What waits behind a message that the stream has. */
   #beginNext({ packed }: Message): void {
     const endUs = (packed.at(-1) as PackedBlock).block.index.lastTimeUs;
-    const blocks = this.#waiting.map(({ block }) => block).filter(({ index }) => index.lastTimeUs > endUs);
-    if (this.#next !== undefined || blocks.length === 0) return;
-    this.#next = this.#begin(blocks);
+    const waiting = this.#waiting.filter(({ block }) => block.index.lastTimeUs > endUs);
+    if (this.#next !== undefined || waiting.length === 0) return;
+    this.#next = this.#begin(waiting);
     // It is told to whoever waits for it.
     this.#next.catch(() => {});
   }
 
   /** Sends a message of the first of these blocks, as many as it holds: what it goes on after is in the stream. */
-  async #begin(blocks: readonly Block[]): Promise<Message> {
+  async #begin(waiting: readonly WaitingBlock[]): Promise<Message> {
     const { streamId, termId, writer, messageBytesMax } = this.#options;
     const before = this.#message;
     const sequence = (before?.sequence ?? this.sequence) + 1;
     const previousUs = before?.packed.at(-1)?.block.index.lastTimeUs ?? this.#log.lastTimeUs;
-    const packed = await this.#pack(blocks, before?.packed.map(({ block }) => block) ?? [], previousUs);
+    const packed = await this.#pack(waiting, before?.packed.map(({ block }) => block) ?? [], previousUs);
     const placed = placeBlocks(
       packed.map(({ block }) => block),
       streamId,
@@ -160,19 +160,22 @@ export class ClusterLog implements EventLog {
     return { sequence, packed: placed, end: writer.store({ id, bytes }, sequence), isOver: false };
   }
 
-  /** The first of `blocks`, resolved. @param before blocks that may not be in the local log yet. @param previousUs where those end. */
+  /** The first of those that wait, resolved. @param before blocks that may not be in the local log yet. @param previousUs where those end. */
   async #pack(
-    blocks: readonly Block[],
+    waiting: readonly WaitingBlock[],
     before: readonly Block[],
     previousUs: number,
   ): Promise<PackedBlock[]> {
     const bytesMax = Math.min(gatheredBytesMax, this.#options.messageBytesMax / 4);
     const packed: PackedBlock[] = [];
     let bytes = 0;
-    for (const block of blocks.slice(0, blocksMax)) {
-      bytes += largestBytesOf(block);
+    for (const next of waiting.slice(0, blocksMax)) {
+      bytes += largestBytesOf(next.block);
       if (packed.length > 0 && bytes > bytesMax) break;
-      const resolved = await this.#log.resolve(block, [...before, ...packed.map(({ block }) => block)]);
+      const resolved = await this.#log.resolve(await next.whole(), [
+        ...before,
+        ...packed.map(({ block }) => block),
+      ]);
       packed.push(await this.#fitting(resolved, packed.at(-1)?.block.index.lastTimeUs ?? previousUs));
     }
     return packed;

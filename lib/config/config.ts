@@ -4,6 +4,7 @@ import { UsageError } from '../errors.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import type { LogFormat, LogLevel } from '../logger.ts';
 import { shown } from './command-line.ts';
+import type { Setting } from './setting.ts';
 import { foreignVariables, type GivenText, type GivenTexts, readEnvironment } from './setting-sources.ts';
 import {
   Problem,
@@ -19,7 +20,7 @@ import {
   parseText,
   parseUrl,
 } from './setting-value.ts';
-import { type Setting, type SettingName, type SettingValues, settingNames, settings } from './settings.ts';
+import { type SettingName, type SettingValues, settingNames, settings } from './settings.ts';
 
 /** Everything that an operator decides, checked. */
 export interface Config {
@@ -57,6 +58,10 @@ export interface Config {
   readonly zstdDictionaryPaths: readonly string[];
   readonly zstdLevel: number;
   readonly compressor: SettingValues['compressor'];
+  /** Whether commits are checked, beside the stream. */
+  readonly verify: SettingValues['verify'];
+  /** Of the directory that keys of accounts come from. */
+  readonly plcUrl: string;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   /** What the operator should know, a line each: settings given that do nothing, or more than they did in v1. */
@@ -249,6 +254,8 @@ function toConfig(values: SettingValues, notices: readonly string[]): Omit<Confi
     zstdDictionaryPaths: values['zstd-dictionary'] ?? [],
     zstdLevel: values['zstd-level'],
     compressor: values.compressor,
+    verify: values.verify,
+    plcUrl: values['plc-url'],
     logLevel: values['log-level'],
     logFormat: values['log-format'],
     notices,

@@ -3,7 +3,8 @@
 import { UsageError } from '../errors.ts';
 import { packageVersion } from '../package.ts';
 import { type Command, newCommand, Option, shown, suggestionFor } from './command-line.ts';
-import { type Setting, type SettingKind, type SettingName, settingNames, settings } from './settings.ts';
+import type { Setting, SettingKind } from './setting.ts';
+import { type SettingName, settingNames, settings } from './settings.ts';
 
 /** A text that was given for a setting, and by which name; a repeated flag of a kind of lists is joined by commas. */
 export interface GivenText {

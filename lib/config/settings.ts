@@ -2,69 +2,13 @@
 // Everything that must list the settings reads this table; reading values is config.ts, flags and help are setting-sources.ts.
 import { compressorPreferences } from '../codec/choose-compressor.ts';
 import { compressionLevels } from '../codec/compressor.ts';
-import type { ListenAddress } from '../listen-address.ts';
 import { logFormats, logLevels } from '../logger.ts';
-
-/** What a setting's text is made into; setting-value.ts reads each. */
-interface KindValues {
-  /** URLs, separated by commas or by naming the setting again; kept as written. */
-  urls: readonly string[];
-  /** IP addresses and CIDR ranges, separated likewise; kept as written. */
-  networks: readonly string[];
-  /** One http: or https: URL, as `URL` writes it. */
-  url: string;
-  address: ListenAddress;
-  /** Milliseconds. */
-  duration: number;
-  bytes: number;
-  integer: number;
-  float: number;
-  boolean: boolean;
-  choice: string;
-  path: string;
-  /** Files, separated by commas or by naming the setting again. */
-  paths: readonly string[];
-}
-
-export type SettingKind = keyof KindValues;
-
-/** Headings of the help, in order. */
-export const settingGroups = [
-  'Upstream',
-  'Listeners',
-  'Storage',
-  'Subscribers',
-  'Cluster',
-  'Compression',
-  'Logging',
-  'No effect',
-] as const;
-
-/** One thing that can be set. */
-export interface Setting {
-  readonly kind: SettingKind;
-  readonly group: (typeof settingGroups)[number];
-  /** Environment variables, ours first. */
-  readonly env: readonly string[];
-  /** Text that is read when nothing is given; undefined: there is no value then. */
-  readonly default?: string;
-  /** What to show in place of `default`. */
-  readonly defaultShown?: string;
-  /** Sentences for the help. */
-  readonly help: string;
-  /** Further names of the flag. */
-  readonly aliases?: readonly string[];
-  /** For kind `choice`. */
-  readonly choices?: readonly string[];
-  /** Bounds, inclusive, in the unit of the value. With `zeroOrMin`, 0 is allowed below `min`. */
-  readonly min?: number;
-  readonly max?: number;
-  readonly zeroOrMin?: boolean;
-  /** Bounds as an operator would write them, for the message. */
-  readonly range?: string;
-}
+import type { KindValues, Setting } from './setting.ts';
 
 const hourMs = 3_600_000;
+
+/** What to do about signatures. */
+const verifyModes = ['off', 'observe'] as const;
 
 /**
  * Every setting, by the name of its flag. `JETSTREAM_` variables are those of Jetstream v1, whose flags all keep
@@ -84,7 +28,7 @@ export const settings = {
     env: ['SLIPSTREAM_OVERRIDE_RELAY_CURSOR', 'JETSTREAM_OVERRIDE_RELAY_CURSOR'],
     default: '-1',
     defaultShown: 'the stored sequence, else live',
-    help: 'Upstream sequence to start after, in place of the stored one. For one start: remove it afterwards. Below 0 it has no effect.',
+    help: 'Upstream sequence to start after, in place of the stored one; 0: the oldest that the relay has. Events that the log has come again. For one start: remove it afterwards. Below 0 it has no effect.',
   },
   window: {
     kind: 'duration',
@@ -301,6 +245,21 @@ export const settings = {
     choices: logFormats,
     default: 'auto',
     help: 'JSON lines or lines for people; auto: for people on a terminal. Always on standard output.',
+  },
+  verify: {
+    kind: 'choice',
+    group: 'Verification',
+    env: ['SLIPSTREAM_VERIFY'],
+    choices: verifyModes,
+    default: 'off',
+    help: 'observe: whether its account has signed a commit, with nothing left out, is checked in a thread of its own and stored with its events, for subscribers who ask for verified=true. Nothing is dropped for it, and no event waits for longer than 20 ms.',
+  },
+  'plc-url': {
+    kind: 'url',
+    group: 'Verification',
+    env: ['SLIPSTREAM_PLC_URL'],
+    default: 'https://plc.directory',
+    help: 'With verify: the PLC directory that is asked for the keys of accounts, or a replica of it. At most 25 times a second, unless it is at an address of your own network.',
   },
   'worker-count': {
     kind: 'integer',

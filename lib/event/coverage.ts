@@ -8,22 +8,29 @@
  * - `new_numbering`: the relay went on at lower numbers and is followed; what was between the two is not known
  * - `relay_changed`: another relay than before is followed, and what both have could not be joined
  * - `started_over`: the relay does not know our place any more, and is followed from another
+ * - `set_back`: the operator had the relay begin where the log has its frames already: their events came again, with new times
  * - `frame_skipped`: a frame that ended every connection (too large, or broken) was stepped over
  * - `frame_dropped`: frames that could not be used, as a whole; `detail` says why
  * - `log_cut`: the end of the log was lost (a power failure): its events come again, with new times
  * - `log_damaged`: blocks of the log were damaged on the disk, and are left out
  * - `clock_step`: the machine's clock was set by a large step: times of the events around it are not those of the world
+ * - `refuted_commit`: a commit that the relay has sent is not what its account signed; `detail` says why, of which account and revision
+ * - `broken_chain`: a commit does not go on from the account's last one that was checked: commits in between have not come, or the
+ *   account has started from another state. `detail` has the account, the last revision and this one
  */
 export const coverageReasons = [
   'relay_gap',
   'new_numbering',
   'relay_changed',
   'started_over',
+  'set_back',
   'frame_skipped',
   'frame_dropped',
   'log_cut',
   'log_damaged',
   'clock_step',
+  'refuted_commit',
+  'broken_chain',
 ] as const;
 export type CoverageReason = (typeof coverageReasons)[number];
 
@@ -63,19 +70,25 @@ export const coverageMeanings: Readonly<Record<CoverageReason, CoverageMeaning>>
   new_numbering: { missing: true, repeated: false },
   relay_changed: { missing: true, repeated: false },
   started_over: { missing: true, repeated: false },
+  set_back: { missing: false, repeated: true },
   frame_skipped: { missing: true, repeated: false },
   frame_dropped: { missing: true, repeated: false },
   log_cut: { missing: false, repeated: true },
   log_damaged: { missing: true, repeated: false },
   clock_step: { missing: false, repeated: false },
+  refuted_commit: { missing: false, repeated: false },
+  broken_chain: { missing: true, repeated: false },
 };
 
+/** Those that are about one account. */
+const ofAccounts: ReadonlySet<CoverageReason> = new Set(['frame_dropped', 'refuted_commit', 'broken_chain']);
+
 /**
- * Whether subscribers are told in their stream. Not of dropped frames: anyone's broken repo makes them, so that they would be
+ * Whether subscribers are told in their stream. Not of what is about one account: anyone's broken repo makes it, so that it would be
  * all that many subscribers get, about accounts that they never asked for.
  */
 export function isNoticed({ reason }: CoverageRow): boolean {
-  return reason !== 'frame_dropped';
+  return !ofAccounts.has(reason);
 }
 
 /** Whether a parsed value is a row: what was stored may be damaged, or of a later version. */

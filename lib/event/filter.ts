@@ -16,6 +16,11 @@ export interface Filter {
   readonly maxMessageSizeBytes: number;
   /** By how many bytes messages are longer than their stored JSON, by kind, on a wire where they are. */
   readonly bytesMore?: readonly number[];
+  /**
+   * Whether commits and syncs are left out that have not been found to be signed, with all of their ops (lib/event/verdict.ts:
+   * `verified` and `anchored` are). What nobody signs, identity and account events, passes.
+   */
+  readonly isVerified?: true;
   /** Whether what only the first wire shows is left out. */
   readonly isV2?: true;
   /** Bits of the wanted kinds, like `1 << eventKinds.identity`; 0 is all kinds of the first wire. */

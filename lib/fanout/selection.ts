@@ -6,6 +6,7 @@ import type { DidHasher } from '../event/did-hash.ts';
 import { eventKinds, isV1OnlyIn, kindIn, operationIn, operations, v1Kinds } from '../event/event.ts';
 import { type Filter, wantedDidsOf } from '../event/filter.ts';
 import { subjectInts } from '../event/subject.ts';
+import { isVouched, notAsked } from '../event/verdict.ts';
 import { payloadBytesOf } from '../event/websocket-frame.ts';
 import { type BlockIndex, noCollection, startOf } from '../log/block.ts';
 import type { ReadFilter } from '../log/segment-index.ts';
@@ -14,6 +15,8 @@ import type { Messages } from './encodings.ts';
 import { hasDidHash, hashDids, hashSubjects, hasSubject } from './hash-lists.ts';
 
 const allBits = 0xffff;
+/** Kinds that an account signs. */
+const signedKinds = (1 << eventKinds.commit) | (1 << eventKinds.sync);
 
 /** Reused by every {@link Selection.cut}. */
 const scratch = new Runs();
@@ -36,6 +39,7 @@ export class Selection {
   readonly key: string;
   readonly #kinds: number;
   readonly #isV2: boolean;
+  readonly #isVerified: boolean;
   /** Whether there is no condition beside the wire's own. */
   readonly #takesAll: boolean;
   readonly #operations: number;
@@ -45,6 +49,7 @@ export class Selection {
   constructor(filter: Filter, hasher: DidHasher) {
     this.#kinds = filter.kinds || v1Kinds;
     this.#isV2 = filter.isV2 === true;
+    this.#isVerified = filter.isVerified === true;
     this.#operations = filter.operations === 0 ? allBits : filter.operations | (1 << operations.none);
     this.#maxMessageSizeBytes = filter.maxMessageSizeBytes;
     this.#bytesMore = filter.bytesMore;
@@ -62,6 +67,7 @@ export class Selection {
       this.didHashes.length === 0 &&
       !this.filtersSubjects &&
       this.#operations === allBits &&
+      !this.#isVerified &&
       this.#maxMessageSizeBytes === 0;
     this.key = this.#keyOf();
   }
@@ -84,12 +90,18 @@ export class Selection {
     return !this.filtersCollections;
   }
 
-  /** Whether an event meets the conditions on kind, operation and size. */
+  /** Whether an event meets the conditions on kind, operation, verdict and size. */
   passes(index: BlockIndex, event: number): boolean {
     const entry = index.kindAndOperation[event];
     const kind = kindIn(entry);
     if (((this.#kinds >>> kind) & (this.#operations >>> operationIn(entry)) & 1) === 0) return false;
     if (this.#isV2 && isV1OnlyIn(entry)) return false;
+    if (
+      this.#isVerified &&
+      ((signedKinds >>> kind) & 1) === 1 &&
+      !isVouched(index.verdict?.[event] ?? notAsked)
+    )
+      return false;
     const maxBytes = this.#maxMessageSizeBytes;
     if (maxBytes === 0) return true;
     const storedBytes = payloadBytesOf(index.jsonEnd[event] - startOf(index.jsonEnd, event));
@@ -173,6 +185,7 @@ export class Selection {
       this.#kinds,
       this.#operations,
       this.#maxMessageSizeBytes,
+      this.#isVerified ? 1 : 0,
       didHashes.length,
       subjectHashes.length,
     ];

@@ -106,6 +106,25 @@ export class KeyResolver {
     );
   }
 
+  /**
+   * The key, or why there is none, if memory has it. One that is only old is good, and read again behind: nobody waits for that, as
+   * with {@link keyOf}. Undefined: {@link keyAtHand} has it, later.
+   */
+  peek(did: string): VerifyingKey | KeyLack | undefined {
+    const known = this.#known.get(did);
+    if (known === undefined) return undefined;
+    if (this.#nowMs() < known.untilMs) return resultOf(known);
+    if (known.key === undefined || known.isDoubtful) return undefined;
+    void this.#look(did, known);
+    return known.key;
+  }
+
+  /** As {@link keyOf}, but for a key that is only old, on disk too: see {@link peek}. */
+  async keyAtHand(did: string): Promise<VerifyingKey | KeyLack> {
+    await this.#recall(did);
+    return this.peek(did) ?? this.keyOf(did);
+  }
+
   /** The key read again, because a signature did not fit; at most once a minute. */
   async recheck(did: string): Promise<VerifyingKey | KeyLack> {
     const known = await this.#recall(did);

@@ -1,16 +1,13 @@
 // Keys of accounts on disk, so that a restart asks nobody again: a LevelDB database of its own, a row of some 70 bytes an account. It is
-// a cache: one that is damaged is begun anew, and one that is full takes no more. When a row is too old is key-resolver.ts.
+// a cache (log/cache-database.ts), and one that is full takes no more. When a row is too old is key-resolver.ts.
 
-import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CodedError } from '../errors.ts';
-import { type Database, openDatabase } from '../log/database.ts';
-import { databaseDamages } from '../log/table-check.ts';
+import { openCacheDatabase } from '../log/cache-database.ts';
+import type { Database } from '../log/database.ts';
 import { type Curve, VerifyingKey } from '../verify/verifying-key.ts';
 
 const folder = 'keys';
 const writeBufferBytes = 4 * 1024 * 1024;
-const databaseFiles = /^(CURRENT|LOCK|LOG(\.old)?|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp)|redo)$/;
 /** Some fifteen million accounts. */
 const storeBytesMax = 1024 * 1024 * 1024;
 /** Rows between two looks at the size. */
@@ -38,17 +35,7 @@ export class KeyStore {
 
   /** Opens `<dataDir>/keys`, or makes it. @throws CodedError `LOG_` codes: in use, no access, a disk that fails. */
   static async open(dataDir: string): Promise<KeyStore> {
-    const location = join(dataDir, folder);
-    try {
-      for await (const damage of databaseDamages(location))
-        throw new CodedError('LOG_CORRUPT', `${location}: ${JSON.stringify(damage)}`);
-      return new KeyStore(await openDatabase(location, { writeBufferBytes }));
-    } catch (error) {
-      if (!(error instanceof CodedError) || !['LOG_CORRUPT', 'LOG_OPEN_FAILED'].includes(error.code))
-        throw error;
-      await removeDatabase(location);
-      return new KeyStore(await openDatabase(location, { writeBufferBytes }));
-    }
+    return new KeyStore(await openCacheDatabase(join(dataDir, folder), writeBufferBytes));
   }
 
   /** Undefined also when it cannot be read. */
@@ -85,12 +72,5 @@ export class KeyStore {
 
   close(): Promise<void> {
     return this.#db.close();
-  }
-}
-
-/** Removes LevelDB's files, and ours beside them, from a folder that may have others. */
-async function removeDatabase(location: string): Promise<void> {
-  for (const name of await readdir(location)) {
-    if (databaseFiles.test(name)) await rm(join(location, name), { recursive: true, force: true });
   }
 }

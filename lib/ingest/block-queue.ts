@@ -4,6 +4,7 @@
 import { CodedError } from '../errors.ts';
 import { type Block, blockBytesOf, withoutStoredJson } from '../log/block.ts';
 import type { EventLog, WaitingBlock } from '../log/event-log.ts';
+import type { Verdicts } from './verification.ts';
 
 /** Sealed and unstored bytes at which reading from the relay stops, and at which it goes on. */
 const pendingBytesMax = 16 * 1024 * 1024;
@@ -35,6 +36,7 @@ export interface BlockSource {
 
 interface Waiting extends WaitingBlock {
   readonly frameTimeUs: number | undefined;
+  readonly verdicts: Verdicts | undefined;
 }
 
 /** See the file comment. */
@@ -99,11 +101,15 @@ export class BlockQueue {
 
   /**
    * Not behind a block that the log has refused: it would be stored with a hole before it, and with it the relay's place behind the
-   * hole. @param frameTimeUs the time that its newest frame carries.
+   * hole. @param frameTimeUs the time that its newest frame carries. @param verdicts which it waits for when its turn has come.
    */
-  push(block: Block, frameTimeUs: number | undefined): void {
+  push(block: Block, frameTimeUs: number | undefined, verdicts?: Verdicts): void {
     if (this.#isOver) return;
-    this.#blocks.push({ block, frameTimeUs });
+    this.#blocks.push({
+      ...{ block, frameTimeUs, verdicts },
+      whole: () =>
+        verdicts === undefined ? block : verdicts.column.then((column) => withVerdicts(block, column)),
+    });
     this.#pendingBytes += blockBytesOf(block);
     if (!this.#paused && this.#pendingBytes > pendingBytesMax) this.#setPaused(true);
     this.#storing ??= this.#store();
@@ -119,9 +125,13 @@ export class BlockQueue {
     const { log, publish, failed } = this.#options;
     try {
       for (let next = this.#blocks.shift(); next !== undefined; next = this.#blocks.shift()) {
-        const resolved = log.resolve(next.block);
+        const { verdicts } = next;
+        const whole = next.whole();
+        const checked = whole instanceof Promise ? await whole : whole;
+        const resolved = log.resolve(checked);
         const block = resolved instanceof Promise ? await resolved : resolved;
         await this.#append(block);
+        verdicts?.stored();
         this.#newestFrameTimeUs = next.frameTimeUs;
         if (block.index.count > 0) this.#storedAtMs = performance.now();
         this.#pendingBytes -= blockBytesOf(block);
@@ -171,4 +181,8 @@ export class BlockQueue {
 /** The log was closed while it waited for room: the daemon stops. */
 function isClosed(error: unknown): boolean {
   return error instanceof CodedError && error.code === 'LOG_CLOSED';
+}
+
+function withVerdicts(block: Block, verdict: Uint8Array): Block {
+  return { ...block, index: { ...block.index, verdict } };
 }

@@ -15,8 +15,10 @@ import type { EarlierFrames } from './earlier-frames.ts';
 import { timeUsOf } from './frame-times.ts';
 import type { IngestDropReason, IngestTotals } from './ingest-totals.ts';
 import type { PlaceSearch } from './place-search.ts';
-import type { RelayOutcome, RelayPosition } from './relay-position.ts';
+import type { RelayOutcome } from './relay-outcome.ts';
+import type { RelayPosition } from './relay-position.ts';
 import { RelayPositions } from './relay-positions.ts';
+import type { Verification } from './verification.ts';
 
 /** The shortest timer of Node, and what the rest of a burst takes to arrive. */
 const timerMs = 1;
@@ -38,6 +40,8 @@ export interface IngestOptions extends BlockQueueOptions {
    * a pause does not wait at all; while the log writes, the next block simply gathers.
    */
   readonly windowMs: number;
+  /** Who checks commits, if anybody does. */
+  readonly verification?: Verification | undefined;
 }
 
 /** How storing goes. */
@@ -100,6 +104,7 @@ export class Ingest {
       else totals.drop(reason);
     };
     this.#writer = new EventWriter(this.#builder, dropped, (reason) => totals.showOnV1Only(reason));
+    options.verification?.begin((finding) => this.cover({ ...finding, relay: this.#relay?.id ?? '' }));
   }
 
   /** What waits to be stored: for health, metrics and the relay's link. */
@@ -112,10 +117,9 @@ export class Ingest {
     return this.#positions.at(relay).cursor;
   }
 
-  /** Continues after `seq` at that relay instead of what the log says. */
+  /** Continues after `seq` at that relay instead of what the log says; what it says stays until a frame has come. */
   overridePosition(relay: Relay, seq: number): void {
     this.#positions.override(relay, seq);
-    this.#builder.advance(relay.numbering, seq);
   }
 
   /** The relay says that it does not know our sequence. Whether it has said so for `msMin`, and is to be believed. */
@@ -214,10 +218,13 @@ export class Ingest {
   }
 
   #takeFrame(frame: Frame, relay: Relay): void {
-    const { totals, link } = this.#options;
+    const { totals, link, verification } = this.#options;
     totals.frames[frame.type]++;
-    if (frame.type <= frameTypes.sync) totals.events += this.#writer.write(frame);
-    else if (frame.name !== '') link.notice(relay, frame.type, frame.name, frame.message);
+    if (frame.type <= frameTypes.sync) {
+      const from = this.#builder.count;
+      totals.events += this.#writer.write(frame);
+      verification?.add(frame, from, this.#builder.count);
+    } else if (frame.name !== '') link.notice(relay, frame.type, frame.name, frame.message);
   }
 
   #outcome(relay: Relay, outcome: RelayOutcome): void {
@@ -268,6 +275,6 @@ export class Ingest {
     this.#date();
     const frameTimeUs = this.#newestFrameTimeUs;
     const block = this.#builder.seal(this.#options.compressor, frameTimeUs, this.#positions.times.stream);
-    this.#queue.push(block, frameTimeUs);
+    this.#queue.push(block, frameTimeUs, this.#options.verification?.seal(block.index.count));
   }
 }

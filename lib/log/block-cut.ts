@@ -1,5 +1,6 @@
 // Parts of blocks, as blocks: events that follow each other, or those without a collection. Pure.
 
+import { notAsked } from '../event/verdict.ts';
 import { type Block, type BlockIndex, type BlockSlice, noCollection, startOf } from './block.ts';
 import type { SliceEncoding } from './event-log.ts';
 
@@ -26,6 +27,7 @@ export function cutSlice(
       didHash: index.didHash.subarray(from * 2, to * 2),
       collection: index.collection.subarray(from, to),
       kindAndOperation: index.kindAndOperation.subarray(from, to),
+      verdict: index.verdict?.subarray(from, to),
       collections: index.collections,
     },
     messages: messages.subarray(startOf(ends, from), ends[to - 1]),
@@ -54,6 +56,7 @@ export function pickWithoutCollection(block: Block): Block | undefined {
     ),
     collection: new Uint16Array(events.length).fill(noCollection),
     kindAndOperation: Uint8Array.from(events, (event) => index.kindAndOperation[event]),
+    verdict: index.verdict && Uint8Array.from(events, (event) => index.verdict?.[event] ?? notAsked),
     collections: [],
   };
   return { ...block, index: picked, json: json.bytes, zstd: zstd.bytes, coverage: undefined };

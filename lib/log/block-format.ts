@@ -13,7 +13,8 @@
 //   a format                                this description's version and the log's DID hash key
 //
 // Version 2 added parts 5 and 6, version 3 rows of the coverage ledger, version 4 sync events and the bit of those that only the
-// first wire shows; heads kept their version. A log of an earlier one is read, and becomes one of version 4.
+// first wire shows; heads kept their version. Version 5 added heads of version 2, which have a column of verdicts behind the others; a
+// block without verdicts has one of version 1, as before. A log of an earlier version is read, and becomes one of version 5.
 //
 // Head, little-endian: 88 fixed bytes, then the columns widest first so that each is aligned, then a UTF-8 JSON text
 // with collections and positions, in the journal also the block's rows of the coverage ledger, then nothing. Its own CRC-32 covers all bytes after the CRC field.
@@ -25,9 +26,9 @@ import { damaged } from './log-errors.ts';
 import { readSubjects, writeSubjects } from './subject-columns.ts';
 
 /** Version of a log as a whole. A log of a later one is refused. */
-export const formatVersion = 4;
-/** Version of heads. */
-const headVersion = 1;
+export const formatVersion = 5;
+/** Versions of heads: without verdicts, and with them. */
+const headVersions = { plain: 1, withVerdicts: 2 } as const;
 /** Key of the description value. */
 export const descriptionKey = Buffer.from('aformat');
 
@@ -134,8 +135,10 @@ export function writeHead(
       coverage: block.coverage,
     }),
   );
-  const bytes = Buffer.alloc(headBytes + count * columnBytesPerEvent + text.length);
-  bytes.writeUInt32LE(headVersion, 4);
+  const { verdict } = index;
+  const columnBytes = count * columnBytesPerEvent + (verdict?.length ?? 0);
+  const bytes = Buffer.alloc(headBytes + columnBytes + text.length);
+  bytes.writeUInt32LE(verdict === undefined ? headVersions.plain : headVersions.withVerdicts, 4);
   bytes.writeUInt32LE(count, 8);
   bytes.writeUInt32LE(text.length, 12);
   bytes.writeDoubleLE(index.firstTimeUs, 16);
@@ -158,6 +161,7 @@ export function writeHead(
     index.zstdEnd,
     index.collection,
     index.kindAndOperation,
+    ...(verdict === undefined ? [] : [verdict]),
   ]) {
     bytes.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), at);
     at += column.byteLength;
@@ -180,10 +184,13 @@ export function readHead(bytes: Uint8Array): BlockHead {
     throw damaged(`a block head of ${bytes.length} bytes has a wrong checksum`);
   }
   const version = view.getUint32(4, true);
-  if (version !== headVersion) throw damaged(`a block head has format ${version}, not ${headVersion}`);
+  const hasVerdicts = version === headVersions.withVerdicts;
+  if (version !== headVersions.plain && !hasVerdicts)
+    throw damaged(`a block head has format ${version}, and none that is known`);
   const count = view.getUint32(8, true);
   const textBytes = view.getUint32(12, true);
-  if (bytes.length !== headBytes + count * columnBytesPerEvent + textBytes) {
+  const columnBytes = count * (columnBytesPerEvent + (hasVerdicts ? 1 : 0));
+  if (bytes.length !== headBytes + columnBytes + textBytes) {
     throw damaged(`a block head of ${bytes.length} bytes does not fit ${count} events`);
   }
   let at = headBytes;
@@ -200,6 +207,7 @@ export function readHead(bytes: Uint8Array): BlockHead {
     zstdEnd: new Uint32Array(buffer, take(4), count),
     collection: new Uint16Array(buffer, take(2), count),
     kindAndOperation: new Uint8Array(buffer, take(1), count),
+    ...(hasVerdicts && { verdict: new Uint8Array(buffer, take(1), count) }),
   };
   const text = JSON.parse(Buffer.from(buffer, at, textBytes).toString());
   const before = { bytes: view.getFloat64(56, true), events: view.getFloat64(64, true) };

@@ -28,6 +28,11 @@ export interface BlockIndex {
   readonly collection: Uint16Array;
   /** As of `packKind` (lib/event/event.ts). */
   readonly kindAndOperation: Uint8Array;
+  /**
+   * What the check of an event's commit found: the number of a reason (lib/event/verdict.ts). Absent where nobody has looked at any of
+   * them, as in blocks of versions before format 5.
+   */
+  readonly verdict?: Uint8Array | undefined;
   /** The distinct collections of this block. */
   readonly collections: readonly string[];
   /** What ingest knew of time when the block was sealed; absent in blocks of earlier versions. */

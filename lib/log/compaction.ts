@@ -1,6 +1,7 @@
 // Makes one block of several consecutive ones. At the network's rate a block holds the events of a few milliseconds;
 // reading them back is quick only when they lie together. Pure: level-log.ts decides when and stores the result.
 
+import { notAsked } from '../event/verdict.ts';
 import { type Block, type BlockIndex, noCollection } from './block.ts';
 import { blockEventsMax, blockJsonBytesMax } from './block-builder.ts';
 import { joinCoverage } from './coverage-ledger.ts';
@@ -55,6 +56,10 @@ export function compactBlocks(blocks: readonly Block[]): Block {
     didHash: new Uint32Array(count * 2),
     collection: new Uint16Array(count),
     kindAndOperation: new Uint8Array(count),
+    // Where a block has none, nobody has looked.
+    verdict: withEvents.some((block) => block.index.verdict !== undefined)
+      ? new Uint8Array(count).fill(notAsked)
+      : undefined,
   };
   let at = 0;
   let jsonBytes = 0;
@@ -90,6 +95,7 @@ function appendColumns(
   to.timeUs.set(from.timeUs, at);
   to.didHash.set(from.didHash, at * 2);
   to.kindAndOperation.set(from.kindAndOperation, at);
+  if (from.verdict !== undefined) to.verdict?.set(from.verdict, at);
   const ids = from.collections.map((collection) => {
     const id = collectionIds.get(collection) ?? collectionIds.size;
     collectionIds.set(collection, id);

@@ -33,6 +33,8 @@ export interface LogReader {
 /** A block that waits to be stored. */
 export interface WaitingBlock {
   readonly block: Block;
+  /** The block as it is to be resolved, once all that it waits for is known. */
+  whole(): Block | Promise<Block>;
 }
 
 /** An ordered, durable sequence of blocks with one writer and many readers. */

@@ -64,7 +64,7 @@ export function readRecords(bytes: Uint8Array, from = 0): RecordFile {
     if (piece === undefined) {
       // A record that the end of the file cuts off was being written when its writer stopped.
       isCut = isCutOff(bytes, at);
-      if (!isCut) damage(at, isUnwritten(bytes, at, pageEnd));
+      if (!isCut) damage(at, isUnwritten(bytes, at, pageEnd, end));
       pieces = undefined;
       at = pageEnd;
       continue;
@@ -112,16 +112,16 @@ function isCutOff(bytes: Uint8Array, at: number): boolean {
 
 /**
  * Whether a page of the disk, into which the record at `at` reaches, ends in zeros: its rest was in memory when the power failed, and
- * a later page was not.
+ * a later page was not. Behind `zerosFrom` the file is nothing but zeros: few of them may lie in front of a page's end.
  */
-function isUnwritten(bytes: Uint8Array, at: number, end: number): boolean {
+function isUnwritten(bytes: Uint8Array, at: number, end: number, zerosFrom: number): boolean {
   const length = at + headerBytes <= end ? bytes[at + 4] | (bytes[at + 5] << 8) : 0;
   const recordEnd = Math.min(end, at + headerBytes + length);
   for (let from = at; from < recordEnd; from += diskPageBytes - (from % diskPageBytes)) {
     const to = Math.min(bytes.length, from - (from % diskPageBytes) + diskPageBytes);
     let zerosAt = to;
     while (zerosAt > from && bytes[zerosAt - 1] === 0) zerosAt--;
-    const isRun = zerosAt === from || to - zerosAt >= zerosMin || to === bytes.length;
+    const isRun = zerosAt === from || to - zerosAt >= zerosMin || to >= zerosFrom;
     if (zerosAt < Math.min(to, recordEnd) && isRun) return true;
   }
   return false;

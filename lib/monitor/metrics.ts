@@ -13,6 +13,7 @@ import { readMemory } from './memory-sum.ts';
 import type { Metric } from './metric.ts';
 import { subscriberMetrics } from './subscriber-metrics.ts';
 import { v1Metrics } from './v1-metrics.ts';
+import { type VerificationState, verifyMetrics } from './verify-metrics.ts';
 
 /** Seconds: a write is a millisecond, with --fsync that of a disk, and much more only when something is wrong. */
 const writeBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
@@ -29,6 +30,8 @@ export interface MetricSources extends DaemonSources {
   readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes' | 'refresh'>;
   /** Of a node of a cluster. */
   readonly cluster?: ClusterReport | undefined;
+  /** What checks commits, if anything does. */
+  readonly verification?: VerificationState | undefined;
   /** Of all threads that serve subscribers together. */
   readonly counts: () => Promise<DeliveryCounts>;
 }
@@ -51,7 +54,8 @@ export class Metrics {
       () => this.#memory,
     );
     const cluster = sources.cluster === undefined ? [] : clusterMetrics(sources.cluster);
-    const own = [...daemonMetrics(sources), ...cluster, ...subscriberMetrics(() => this.#counts), ...memory];
+    const daemon = [...daemonMetrics(sources), ...verifyMetrics(sources.verification), ...cluster];
+    const own = [...daemon, ...subscriberMetrics(() => this.#counts), ...memory];
     const relayIds = sources.relays.map(({ id }) => id);
     for (const metric of [...own, ...v1Metrics(own, relayIds)]) this.#add(metric);
     this.#writes = new Histogram({

@@ -18,6 +18,7 @@ import { MetricsListener } from './metrics-listener.ts';
 import { MinuteLine } from './minute-line.ts';
 import { Readiness } from './readiness.ts';
 import { StatusReporter } from './status-reporter.ts';
+import type { VerificationState } from './verify-metrics.ts';
 
 /** What the monitor asks, and whom it tells. */
 export interface MonitorOptions {
@@ -34,6 +35,8 @@ export interface MonitorOptions {
   readonly link: LinkState;
   /** Of a node of a cluster. */
   readonly cluster?: ClusterReport | undefined;
+  /** What checks commits, if anything does. */
+  readonly verification?: VerificationState | undefined;
   readonly delivery: Pick<Delivery, 'counts' | 'report'>;
   readonly logger: Logger & Pick<ProcessLogger, 'lostLines'>;
   /** Now, in microseconds, on the clock that events are stamped with. */
@@ -55,7 +58,7 @@ export class Monitor {
   constructor(options: MonitorOptions) {
     const { version, workers, relays, compressor, totals, log, link, nowUs, time } = options;
     const { delivery, logger } = options;
-    const { cluster } = options;
+    const { cluster, verification } = options;
     const readiness = new Readiness(link, cluster);
     const checks = () => readiness.checks();
     const minuteLine = new MinuteLine(logger);
@@ -69,6 +72,7 @@ export class Monitor {
       log,
       link,
       cluster,
+      verification,
       nowUs,
       time,
       lostLines: () => logger.lostLines,

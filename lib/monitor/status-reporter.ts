@@ -4,6 +4,7 @@
 
 import type { Compressor } from '../codec/compressor.ts';
 import { coverageMeanings } from '../event/coverage.ts';
+import { isVouched, numberOf, verdictOf, verdicts } from '../event/verdict.ts';
 import type { QueueState } from '../ingest/ingest.ts';
 import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
@@ -14,6 +15,7 @@ import type {
   ReasonCount,
   StatusReport,
   SubscriberReport,
+  VerificationReport,
 } from '../status/status-report.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import type { DeliveryCounts } from '../worker/delivery-counts.ts';
@@ -21,6 +23,7 @@ import type { EventCounts } from './event-counts.ts';
 import { type HeapCounts, readMemory } from './memory-sum.ts';
 import { rounded, SumMeter, Tick } from './meter.ts';
 import { upstreamLagUs } from './upstream-lag.ts';
+import type { VerificationState } from './verify-metrics.ts';
 
 /** How often a report is made. */
 const intervalMs = 1000;
@@ -46,6 +49,8 @@ export interface StatusSources {
   readonly nowUs: () => number;
   readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs' | 'failure'>;
   readonly queue: Pick<QueueState, 'newestFrameTimeUs' | 'stalledBy'>;
+  /** What checks commits, if anything does. */
+  readonly verification?: Pick<VerificationState, 'counts' | 'isUp'> | undefined;
   /** Of all threads together. A report waits for the answer. */
   readonly counts: () => Promise<SubscriberCounts>;
   /** Takes each report. */
@@ -170,6 +175,7 @@ export class StatusReporter {
         last: this.#lastDrops,
       },
       coverage: this.#coverage(),
+      verification: verificationOf(this.#sources.verification),
     };
   }
 
@@ -210,6 +216,23 @@ export class StatusReporter {
       refusals: counted(Object.entries(counts.refusals)),
     };
   }
+}
+
+function verificationOf(state: StatusSources['verification']): VerificationReport | null {
+  if (state === undefined) return null;
+  const byVerdict = new Map(verdicts.map((verdict) => [verdict, 0]));
+  for (const [reason, commits] of state.counts) {
+    const verdict = verdictOf(reason);
+    byVerdict.set(verdict, (byVerdict.get(verdict) as number) + commits);
+  }
+  const found = [...byVerdict].filter(([, count]) => count > 0);
+  const others = [...state.counts].filter(([reason]) => !isVouched(numberOf(reason)));
+  return {
+    commits: found.reduce((sum, [, count]) => sum + count, 0),
+    verdicts: found.map(([verdict, count]) => ({ verdict, count })),
+    reasons: counted(others),
+    isUp: state.isUp,
+  };
 }
 
 function counted(counts: Iterable<readonly [string, number]>): ReasonCount[] {

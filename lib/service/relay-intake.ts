@@ -9,6 +9,7 @@ import { EarlierReader } from '../ingest/earlier-frames.ts';
 import { Ingest } from '../ingest/ingest.ts';
 import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import { type LinkTiming, RelayLink } from '../ingest/relay-link.ts';
+import type { Verification } from '../ingest/verification.ts';
 import type { Block } from '../log/block.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Logger } from '../logger.ts';
@@ -25,6 +26,7 @@ export interface IntakeOptions {
   readonly timing: Partial<LinkTiming>;
   /** As of `IngestOptions`. */
   readonly windowMs: number;
+  readonly verification: Verification | undefined;
   readonly disconnects: RelayLink['disconnects'];
   /** As `BlockQueueOptions`. */
   readonly publish: (block: Block) => Promise<void> | undefined;
@@ -42,7 +44,7 @@ export async function openRelayIntake(
   log: EventLog,
   earlierReader: EarlierReader = new EarlierReader(log),
 ): Promise<{ link: RelayLink; clock: Clock }> {
-  const { relays, totals, compressor, time, logger, timing, windowMs, disconnects } = options;
+  const { relays, totals, compressor, time, logger, timing, windowMs, disconnects, verification } = options;
   const { publish, written, stalled, failed } = options;
   const userAgent = `slipstream/${packageVersion()}`;
   const clock = new Clock(log.clockUs, () => time.nowMs());
@@ -51,7 +53,7 @@ export async function openRelayIntake(
   const resting = { restMs: windowMs, ...timing };
   const link = new RelayLink({ relays, userAgent, totals, logger, timing: resting, disconnects });
   link.ingest = new Ingest({
-    ...{ log, earlier, clock, compressor, totals, link, windowMs },
+    ...{ log, earlier, clock, compressor, totals, link, windowMs, verification },
     ...{ publish, written, stalled, failed },
   });
   return { link, clock };

@@ -22,6 +22,24 @@ export interface StatusReport {
   readonly subscribers: SubscriberReport;
   readonly drops: DropReport;
   readonly coverage: CoverageReport;
+  /** Null where commits are not checked. */
+  readonly verification: VerificationReport | null;
+}
+
+/** What was found of commits before their events were stored, since start. */
+export interface VerificationReport {
+  readonly commits: number;
+  /** From the best to the worst; those without any are left out. */
+  readonly verdicts: readonly VerdictCount[];
+  /** Of all that are neither verified nor anchored, most frequent first. */
+  readonly reasons: readonly ReasonCount[];
+  /** Whether the thread that checks still runs. */
+  readonly isUp: boolean;
+}
+
+export interface VerdictCount {
+  readonly verdict: string;
+  readonly count: number;
 }
 
 /** Where memory is. Parts overlap: heaps, what is outside of them and LevelDB's are anonymous, and that is resident. */

@@ -1,8 +1,8 @@
 // How an account's commit goes on from the one before: the last word on a commit's verdict, and what is kept of it for the next.
 // Pure: where states are kept, and what time it is, is the caller's.
 
+import { type Reason, verdictOf } from '../event/verdict.ts';
 import type { CommitFinding } from './commit-check.ts';
-import { type Reason, verdictOf } from './verdict.ts';
 
 /** How far ahead of the clock a revision may lie; the protocol leaves it to whoever checks. */
 const futureUsMax = 5 * 60 * 1_000_000;

@@ -4,13 +4,13 @@
 import { CarIndex } from '../decode/car.ts';
 import { type Frame, fieldBytesMax, frameTypes, opActions, opInts } from '../decode/frame.ts';
 import { tidTimeUs } from '../event/tid.ts';
+import type { ChainReason, Reason } from '../event/verdict.ts';
 import { CommitView } from './commit-view.ts';
 import { PartialTree, type Undoing } from './partial-tree.ts';
 import type { SignatureChecker } from './signature.ts';
 import { compareBytes, digestBytes, isSame, linkBytes } from './tree-link.ts';
 import { emptyTreeDigest } from './tree-node.ts';
 import { TreeStopError } from './tree-stop.ts';
-import type { ChainReason, Reason } from './verdict.ts';
 import type { VerifyingKey } from './verifying-key.ts';
 
 /** What the protocol allows of one commit; we read more (lib/decode/frame.ts), because v1 does. */
@@ -18,7 +18,7 @@ const opsMax = 200;
 const blocksBytesMax = 2_000_000;
 
 /** Why there is no key to check with. */
-export type KeyLack = Extract<Reason, 'key_unknown' | 'lookup_failed' | 'limited' | 'no_key'>;
+export type KeyLack = Extract<Reason, 'key_awaited' | 'key_unknown' | 'lookup_failed' | 'limited' | 'no_key'>;
 
 /** What the check of a commit found: `whole`, or why it is less. */
 export type CommitFinding = 'whole' | Exclude<Reason, ChainReason>;

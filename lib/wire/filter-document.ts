@@ -15,6 +15,7 @@ import {
   messageSizeLimit,
   namedFault,
   textKindWords,
+  verifiedName,
   wantedNames,
 } from './wanted-filter.ts';
 
@@ -35,9 +36,9 @@ export function readFilterDocument(text: string): Filter | DocumentFault {
   if (syntaxError !== undefined) return fault(`invalid JSON: ${syntaxError}`);
   const members = readMembers(new JsonReader(text), wantedNames);
   if (isDocumentFault(members)) return members;
-  const { at, maxMessageSizeBytes } = members;
+  const { at, maxMessageSizeBytes, isVerified } = members;
   const filter = filterOf(
-    { ...eachWanted((name) => stringsAt(text, at.get(name))), maxMessageSizeBytes },
+    { ...eachWanted((name) => stringsAt(text, at.get(name))), maxMessageSizeBytes, isVerified },
     didsMax,
     textKindWords,
   );
@@ -57,14 +58,15 @@ function fault(problem: string): DocumentFault {
   return { reason: 'bad_filter', problem };
 }
 
-/** Where the arrays are, how many strings each has, and the limit; what is not there is no condition. */
+/** Where the arrays are, how many strings each has, the limit, and whether only what is verified is wanted; what is not there is no condition. */
 export interface Members<Name extends string> {
   readonly at: ReadonlyMap<Name, number>;
   readonly counts: ReadonlyMap<Name, number>;
   readonly maxMessageSizeBytes: number;
+  readonly isVerified: boolean;
 }
 
-/** Reads the object that `reader` is at, which may have arrays of those names, and the limit. */
+/** Reads the object that `reader` is at, which may have arrays of those names, and the conditions that are no lists. */
 export function readMembers<Name extends string>(
   reader: JsonReader,
   arrayNames: readonly Name[],
@@ -75,10 +77,12 @@ export function readMembers<Name extends string>(
   const counts = new Map<Name, number>();
   const isArrayName = (name: string): name is Name => (arrayNames as readonly string[]).includes(name);
   let maxMessageSizeBytes = 0;
+  let isVerified = false;
   for (reader.enter(); reader.more(); ) {
     const name = reader.name();
-    if (name !== limitName && !isArrayName(name)) {
-      return fault(`unknown name ${shown(name)}: give ${arrayNames.join(', ')} or ${limitName}`);
+    if (name !== limitName && name !== verifiedName && !isArrayName(name)) {
+      const known = [...arrayNames, limitName].join(', ');
+      return fault(`unknown name ${shown(name)}: give ${known} or ${verifiedName}`);
     }
     if (names.has(name)) return fault(`${name} is there twice`);
     names.add(name);
@@ -87,6 +91,9 @@ export function readMembers<Name extends string>(
       if (!isInt64(spelling)) return fault(`${name} has to be an integer`);
       if (spelling.startsWith('-')) return fault(`${name} is negative: leave it out if there is no limit`);
       maxMessageSizeBytes = messageSizeLimit(spelling);
+    } else if (name === verifiedName) {
+      if (reader.kind() !== 'bool') return fault(`${name} has to be true or false`);
+      isVerified = reader.spelling() === 'true';
     } else if (isArrayName(name)) {
       at.set(name, reader.at);
       const strings = countStrings(reader);
@@ -96,7 +103,7 @@ export function readMembers<Name extends string>(
       counts.set(name, strings);
     }
   }
-  return { at, counts, maxMessageSizeBytes };
+  return { at, counts, maxMessageSizeBytes, isVerified };
 }
 
 /** Passes the next value if it is an array of strings; how many there are. */

@@ -14,6 +14,7 @@ import {
   limitName,
   messageSizeLimit,
   v1KindWords,
+  verifiedName,
   type WantedName,
   wantedNames,
 } from './wanted-filter.ts';
@@ -42,10 +43,10 @@ export function readClientMessage(text: string, currentLimitBytes: number): Clie
   if (envelope.type !== 'options_update') return ignored;
   const options = readOptions(text, envelope.payloadAt);
   if ('error' in options) return failure(`failed to unmarshal subscriber options update: ${options.error}`);
-  const { at, limit } = options;
+  const { at, limit, isVerified } = options;
   const maxMessageSizeBytes = limit === undefined ? currentLimitBytes : messageSizeLimit(limit);
   const filter = filterOf(
-    { ...eachWanted((name) => stringsAt(text, at[name])), maxMessageSizeBytes },
+    { ...eachWanted((name) => stringsAt(text, at[name])), maxMessageSizeBytes, isVerified },
     didsMax,
     v1KindWords,
   );
@@ -98,12 +99,14 @@ function readEnvelope(text: string): Envelope {
 const optionsType = 'SubscriberOptionsUpdatePayload';
 const arrayPatterns = wantedNames.map((name) => [name, new RegExp(`^${name}$`, 'iu')] as const);
 const limitPattern = new RegExp(`^${limitName}$`, 'iu');
+const verifiedPattern = new RegExp(`^${verifiedName}$`, 'iu');
 
-/** Where the arrays of an update are, and its limit, or the first thing wrong; what is absent or null is undefined. */
+/** Where the arrays of an update are, its limit, and whether it asks for what is verified, or the first thing wrong; what is absent or null is undefined. */
 type Options =
   | {
       readonly at: { readonly [Name in WantedName]?: number | undefined };
       readonly limit: string | undefined;
+      readonly isVerified: boolean;
     }
   | { readonly error: string };
 
@@ -112,9 +115,10 @@ function readOptions(text: string, payloadAt: number | undefined): Options {
   const reader = new JsonReader(text, payloadAt);
   const at: { [Name in WantedName]?: number | undefined } = {};
   let limit: string | undefined;
+  let isVerified = false;
   let error: string | undefined;
   const kind = reader.kind();
-  if (kind === 'null') return { at, limit };
+  if (kind === 'null') return { at, limit, isVerified };
   if (kind !== 'object') return { error: valueMismatch(kind, optionsType) };
   for (reader.enter(); reader.more(); ) {
     const name = reader.name();
@@ -129,10 +133,17 @@ function readOptions(text: string, payloadAt: number | undefined): Options {
       if (spelling !== undefined && isInt64(spelling)) limit = spelling;
       else error ??= fieldMismatch(numberShown(valueKind, spelling), `${optionsType}.${limitName}`, 'int');
       if (spelling !== undefined) continue;
+    } else if (verifiedPattern.test(name) && valueAt !== undefined) {
+      const valueKind = reader.kind();
+      if (valueKind === 'bool') {
+        isVerified = reader.spelling() === 'true';
+        continue;
+      }
+      error ??= fieldMismatch(valueKind, `${optionsType}.${verifiedName}`, 'bool');
     }
     reader.skip();
   }
-  return error === undefined ? { at, limit } : { error };
+  return error === undefined ? { at, limit, isVerified } : { error };
 }
 
 function numberShown(kind: string, spelling: string | undefined): string {

@@ -16,7 +16,9 @@ import {
   limitName,
   messageSizeLimit,
   queryDidsMax,
+  readVerified,
   v1KindWords,
+  verifiedName,
   type WantedName,
 } from './wanted-filter.ts';
 
@@ -79,7 +81,13 @@ export function parseSubscribeQuery(
     return { reason: 'bad_cursor', status: 400, body: `invalid cursor: ${cursorText}` };
   }
   const maxMessageSizeBytes = messageSizeLimit(first.get(limitName) ?? '');
-  const filter = filterOf({ ...wanted, maxMessageSizeBytes }, queryDidsMax, kindWords);
+  const verified = first.get(verifiedName) ?? '';
+  const isVerified = readVerified(verified);
+  if (isVerified === undefined) {
+    const body = `invalid subscriber options: invalid ${verifiedName}: ${verified}: give true or false`;
+    return { reason: 'bad_verified', status: 400, body };
+  }
+  const filter = filterOf({ ...wanted, maxMessageSizeBytes, isVerified }, queryDidsMax, kindWords);
   if (isFilterFault(filter)) {
     const { reason, text, did } = filter;
     return { reason, status: 400, body: text, ...(did === undefined ? {} : { did }) };
@@ -135,7 +143,9 @@ export const storedOnly: OfferedEncodings = { byId: new Map(), unnamed: encoding
 /** Spelling of a dictionary's id; 0 is none. */
 const idPattern = /^[1-9][0-9]{0,9}$/;
 
-const singleValued = new Set(['cursor', limitName, 'compress', 'zstdDictionary', 'requireHello', 'progress']);
+const singleValued = new Set([
+  ...['cursor', limitName, verifiedName, 'compress', 'zstdDictionary', 'requireHello', 'progress'],
+]);
 
 /** Whether `parseSubscribeQuery` found a fault. */
 export function isSubscribeFault(result: SubscribeRequest | SubscribeFault): result is SubscribeFault {

@@ -66,7 +66,11 @@ const tooManyReasons: Readonly<Record<V2ListName, FilterFaultReason>> = {
  * Makes a filter, or says what is wrong first. An empty list is no condition. The strings are kept; how many there are is for the
  * caller to check before. @param maxMessageSizeBytes 0 is no limit.
  */
-export function v2FilterOf(lists: V2Lists, maxMessageSizeBytes: number): Filter | V2FilterFault {
+export function v2FilterOf(
+  lists: V2Lists,
+  maxMessageSizeBytes: number,
+  isVerified: boolean,
+): Filter | V2FilterFault {
   const kinds = bitsOf(lists.kinds, textKindWords);
   if (typeof kinds === 'string') {
     return fault('bad_kind', `invalid kinds: ${kinds}: give commit, identity, account or sync`);
@@ -107,7 +111,7 @@ export function v2FilterOf(lists: V2Lists, maxMessageSizeBytes: number): Filter 
   }
   const wire = { isV2: true, bytesMore: v2BytesMore, kinds: kinds || v2Kinds } as const;
   const conditions = { collections, prefixes: [...prefixes], dids, subjects, operations: wantedOperations };
-  return { ...conditions, ...wire, maxMessageSizeBytes };
+  return { ...conditions, ...wire, maxMessageSizeBytes, ...(isVerified && { isVerified }) };
 }
 
 /** Whether `v2FilterOf` found a fault. */

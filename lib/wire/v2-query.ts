@@ -15,7 +15,7 @@ import {
   v2ListNames,
   v2QueryValuesMax,
 } from './v2-filter.ts';
-import type { FilterFaultReason } from './wanted-filter.ts';
+import { type FilterFaultReason, readVerified, verifiedName } from './wanted-filter.ts';
 
 /** A valid request. */
 export interface V2Request {
@@ -41,6 +41,7 @@ export type V2FaultReason =
   | 'v1_parameter'
   | 'bad_cursor'
   | 'bad_message_size'
+  | 'bad_verified'
   | 'bad_filter'
   | 'bad_dictionary';
 
@@ -105,9 +106,14 @@ export function parseV2Query(
   if (size === undefined) {
     return invalid('bad_message_size', 'maxMessageSizeBytes must be one integer from 0 to 4294967295');
   }
+  const verified = single.get(verifiedName)?.[0] ?? '';
+  const isVerified = readVerified(verified);
+  if (isVerified === undefined) {
+    return invalid('bad_verified', `invalid ${verifiedName}: ${verified}: give true or false`);
+  }
   let fault: V2FilterFault | undefined;
   for (const name of v2ListNames) fault ??= tooMany(name, counts[name], v2QueryValuesMax);
-  const filter = fault ?? v2FilterOf(lists, size);
+  const filter = fault ?? v2FilterOf(lists, size, isVerified);
   if (isV2FilterFault(filter)) return invalid(filter.reason, filter.message);
   const cursor = single.get('cursor')?.[0] ?? '';
   if (cursor !== '' && (!isInt64(cursor) || cursor.startsWith('-'))) {
@@ -137,7 +143,7 @@ export function parseV2Query(
 const updatesName = 'filterUpdates';
 const singleNames = new Set([
   ...['cursor', 'maxMessageSizeBytes', 'zstdDictionary', 'compress'],
-  ...[updatesName, 'progress'],
+  ...[updatesName, 'progress', verifiedName],
 ]);
 
 function eachList<T>(make: () => T): Record<V2ListName, T> {

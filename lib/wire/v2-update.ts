@@ -35,14 +35,14 @@ export function readV2Update(text: string): ClientMessage {
   }
   const members = readMembers(new JsonReader(text, payloadAt), v2ListNames);
   if (isDocumentFault(members)) return failure(members.problem);
-  const { at, counts, maxMessageSizeBytes } = members;
+  const { at, counts, maxMessageSizeBytes, isVerified } = members;
   for (const name of v2ListNames) {
     const fault = tooMany(name, counts.get(name) ?? 0, v2UpdateValuesMax);
     if (fault !== undefined) return failure(fault.message);
   }
   const listOf = (name: (typeof v2ListNames)[number]): Iterable<string> => stringsAt(text, at.get(name));
   const lists = Object.fromEntries(v2ListNames.map((name) => [name, listOf(name)]));
-  const filter = v2FilterOf(lists as Parameters<typeof v2FilterOf>[0], maxMessageSizeBytes);
+  const filter = v2FilterOf(lists as Parameters<typeof v2FilterOf>[0], maxMessageSizeBytes, isVerified);
   return isV2FilterFault(filter) ? failure(filter.message) : { kind: 'update', filter };
 }
 

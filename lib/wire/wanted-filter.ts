@@ -40,6 +40,7 @@ export type FilterFaultReason =
   | 'bad_kind'
   | 'bad_operation'
   | 'bad_subject'
+  | 'bad_verified'
   | 'too_many_subjects';
 
 /** What is wrong with the wanted values; `text` is what the client is told, in which the wire leaves out a bad DID. */
@@ -62,6 +63,18 @@ export type WantedName = (typeof wantedNames)[number];
 /** The name on the wire of the condition that is no list. */
 export const limitName = 'maxMessageSizeBytes';
 
+/** The name on the wire of the condition on verdicts. */
+export const verifiedName = 'verified';
+
+/**
+ * Whether `text` asks for that condition; undefined when it says neither. What is not understood must not pass for no condition:
+ * whoever asks for what is verified would get all.
+ */
+export function readVerified(text: string): boolean | undefined {
+  if (text === 'true') return true;
+  return text === '' || text === 'false' ? false : undefined;
+}
+
 /** Longest text that holds a filter, in bytes, a body or a message: 100,000 DIDs take 3.5 MB, as many at-uris 7.5 MB. */
 export const filterTextBytesMax = 10_000_000;
 
@@ -75,6 +88,7 @@ export function eachWanted<T>(make: (name: WantedName) => T): EachWanted<T> {
 /** What a client wants, as it says so; nothing of a kind is no condition. */
 export interface Wanted extends EachWanted<Iterable<string>> {
   readonly maxMessageSizeBytes: number;
+  readonly isVerified: boolean;
 }
 
 /**
@@ -120,8 +134,9 @@ export function filterOf(wanted: Wanted, most: number, kindWords: KindWords): Fi
   }
   if (subjects.size > most)
     return { reason: 'too_many_subjects', text: `${invalidOptions}: too many wanted subjects` };
-  const { maxMessageSizeBytes } = wanted;
-  return { collections, prefixes: [...prefixes], dids, subjects, maxMessageSizeBytes, kinds, operations };
+  const { maxMessageSizeBytes, isVerified } = wanted;
+  const conditions = { collections, prefixes: [...prefixes], dids, subjects, kinds, operations };
+  return { ...conditions, maxMessageSizeBytes, ...(isVerified && { isVerified }) };
 }
 
 /** The bits of all words together, or the first word that has none. */

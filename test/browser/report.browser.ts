@@ -84,6 +84,10 @@ test.skipIf(skip)(`every part of a report is shown${chromiumNote}`, async () => 
   );
   expect(await page.text('#drops-total')).toBe('412 since start: 391 bad record, 21 too big.');
   expect(await page.text('#drops tr:nth-child(2)')).toMatch(/^\d\d:\d\d:\d\dtoo big1$/);
+  expect(await page.text('#verification-lead')).toMatch(
+    /^1\.2M commits since start: 98\s% verified, 1\.8\s% anchored, /,
+  );
+  expect(await page.text('#verification-reasons tr:first-child')).toMatch(/^key awaited2/);
   expect(await page.text('#coverage tr:first-child')).toMatch(
     /^.*\d\d:\d\dAnother relay is followed \(relay\.example\.net\)missing or twice$/,
   );
@@ -154,9 +158,10 @@ test.skipIf(skip)(`no link but to what an operator has set${chromiumNote}`, asyn
 });
 
 test.skipIf(skip)(`no gap is said too${chromiumNote}`, async () => {
-  const { page } = await visitWith(() => ({ ...sampleReport(), coverage: { last: [] } }));
+  const { page } = await visitWith(() => ({ ...sampleReport(), coverage: { last: [] }, verification: null }));
   await expect.poll(() => page.text('#coverage-lead')).toMatch(/^None:/);
   expect(await page.value("document.querySelector('#coverage-table').hidden")).toBe(true);
+  expect(await page.value("document.querySelector('#verification').hidden")).toBe(true);
 });
 
 test.skipIf(skip)(`a server that has nothing to tell yet is asked again${chromiumNote}`, async () => {

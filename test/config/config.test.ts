@@ -49,6 +49,8 @@ const defaults: Config = {
   zstdDictionaryPaths: [],
   zstdLevel: 2,
   compressor: 'auto',
+  verify: 'off',
+  plcUrl: 'https://plc.directory/',
   logLevel: 'info',
   logFormat: 'auto',
   notices: [],
@@ -58,6 +60,8 @@ const defaults: Config = {
 const flags: [string, string, Partial<Config>][] = [
   ['ws-url', 'ws://localhost:2480', { relayUrls: ['ws://localhost:2480'] }],
   ['ws-url', 'wss://a.example, wss://b.example', { relayUrls: ['wss://a.example', 'wss://b.example'] }],
+  ['verify', 'observe', { verify: 'observe' }],
+  ['plc-url', 'http://localhost:2582', { plcUrl: 'http://localhost:2582/' }],
   ['override-relay-cursor', '0', { overrideRelayCursor: 0 }],
   ['override-relay-cursor', '123456789012', { overrideRelayCursor: 123456789012 }],
   ['override-relay-cursor', '-1', {}],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { Setting } from '../../lib/config/setting.ts';
 import { settingsCommand } from '../../lib/config/setting-sources.ts';
-import { type Setting, settingNames, settings } from '../../lib/config/settings.ts';
+import { settingNames, settings } from '../../lib/config/settings.ts';
 
 let text = '';
 settingsCommand(new Map())

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Setting, settingGroups, settingNames, settings } from '../../lib/config/settings.ts';
+import { type Setting, settingGroups } from '../../lib/config/setting.ts';
+import { settingNames, settings } from '../../lib/config/settings.ts';
 
 const rows: [string, Setting][] = settingNames.map((name) => [name, settings[name]]);
 

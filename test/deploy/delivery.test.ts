@@ -6,7 +6,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type Setting, settingNames, settings } from '../../lib/config/settings.ts';
+import type { Setting } from '../../lib/config/setting.ts';
+import { settingNames, settings } from '../../lib/config/settings.ts';
 import { readConfig } from '../support/config.ts';
 
 const root = resolve(import.meta.dirname, '../..');

@@ -3,7 +3,9 @@ import { Clock } from '../../lib/event/clock.ts';
 import { DidHasher } from '../../lib/event/did-hash.ts';
 import { eventKinds, operations, v2Kinds } from '../../lib/event/event.ts';
 import type { Filter } from '../../lib/event/filter.ts';
+import { numberOf } from '../../lib/event/verdict.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
+import type { BlockIndex } from '../../lib/log/block.ts';
 import { BlockBuilder } from '../../lib/log/block-builder.ts';
 import {
   fakeCompressor,
@@ -146,6 +148,71 @@ describe('wanted subjects', () => {
     expect(selection.wantsSubjectOf(index, 0)).toBe(false);
     expect(selection.readFilter).toEqual({ subjectHashes: selection.subjectHashes });
     expect(selection.subjectHashes.length).toBe(3);
+  });
+});
+
+describe('what is verified', () => {
+  const source = Buffer.from('did:web:a.testcom.example.rare/1');
+  const builder = new BlockBuilder(new Clock(0), hasher, new Map());
+  const { commit, identity, account, sync } = eventKinds;
+  const reasons = [
+    ...(['continuous', 'first_sight', 'gap', 'fork', 'after_unchecked', 'legacy', 'too_late'] as const),
+    ...(['not_asked', 'bad_signature', 'no_key'] as const),
+  ];
+  for (const kind of [commit, sync]) {
+    for (const _ of reasons) {
+      builder.begin();
+      const path = kind === commit ? [14, 30, 32] : [14, 14, 14];
+      builder.end(
+        kind,
+        kind === commit ? operations.create : operations.none,
+        source,
+        0,
+        14,
+        path[0],
+        path[1],
+        path[2],
+      );
+    }
+  }
+  for (const kind of [identity, account]) {
+    builder.begin();
+    builder.end(kind, operations.none, source, 0, 14, 14, 14, 14);
+  }
+  const block = builder.seal(fakeCompressor);
+  const numbers = reasons.map(numberOf);
+  const index = { ...block.index, verdict: Uint8Array.from([...numbers, ...numbers, 0, 0]) };
+  const messages = { bytes: block.json, ends: index.jsonEnd };
+  const chosen = (filter: Filter, of: BlockIndex): number[] => {
+    const selection = new Selection(filter, hasher);
+    return [...of.timeUs.keys()].filter((at) => selection.cut(of, messages, at, at + 1).events === 1);
+  };
+  const all = { ...passAll, isV2: true, kinds: v2Kinds } as const;
+
+  test('is what the account has signed with nothing left out, and what nobody signs', () => {
+    const events = reasons.length * 2 + 2;
+    expect(chosen(all, index)).toHaveLength(events);
+    const signed = [0, 1, 2, 3, 4];
+    const syncs = signed.map((at) => at + reasons.length);
+    expect(chosen({ ...all, isVerified: true }, index)).toEqual([
+      ...signed,
+      ...syncs,
+      events - 2,
+      events - 1,
+    ]);
+    const one = { ...all, isVerified: true, kinds: 1 << commit } as const;
+    expect(chosen(one, index)).toEqual(signed);
+  });
+
+  test('is in no block that nobody has looked at', () => {
+    const events = reasons.length * 2 + 2;
+    expect(chosen({ ...all, isVerified: true }, block.index)).toEqual([events - 2, events - 1]);
+  });
+
+  test('is a condition of its own in the key, and asks nothing of the log', () => {
+    const verified = { ...passAll, isVerified: true } as const;
+    expect(keyOf(verified)).not.toBe(keyOf(passAll));
+    expect(new Selection(verified, hasher).readFilter).toBeUndefined();
   });
 });
 

@@ -49,6 +49,31 @@ test('keys of both methods, asked for once', async () => {
   expect(directory.requests).toBe(3);
 });
 
+test('a key that is only old is at hand, and read again behind', async () => {
+  expect(resolver.peek(plc)).toBeUndefined();
+  const first = await resolver.keyAtHand(plc);
+  expect(resolver.peek(plc)).toBe(first);
+  nowMs += 25 * 60 * minuteMs;
+  expect(resolver.peek(plc)).toBe(first);
+  await resolver.keyOf(plc);
+  expect(directory.requests).toBe(2);
+  await resolver.doubt(plc);
+  expect(resolver.peek(plc)).toBeUndefined();
+});
+
+test('a key that is old on disk is at hand after a restart', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'slipstream-keys-'));
+  const store = await KeyStore.open(folder);
+  const first = await resolverOf(store).keyOf(plc);
+  nowMs += 25 * 60 * minuteMs;
+  const again = resolverOf(store);
+  expect(textOf(await again.keyAtHand(plc))).toBe(textOf(first));
+  await again.keyOf(plc);
+  expect(directory.requests).toBe(2);
+  await store.close();
+  await rm(folder, { recursive: true });
+});
+
 test('accounts that there are not are asked for less and less often', async () => {
   const none = 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa';
   // Five minutes, ten, twenty, forty, and an hour from then on.

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Block } from '../../lib/log/block.ts';
 import { cutSlice, pickWithoutCollection } from '../../lib/log/block-cut.ts';
 import { payloadsOf, SampleLog, seededRandom, unfake } from '../support/events.ts';
 
@@ -27,6 +28,19 @@ test('a run of events has their messages and columns, in either encoding', () =>
       json.index.timeUs.at(-1),
     ]);
   }
+});
+
+test('verdicts stay with their events', () => {
+  const block = new SampleLog(seededRandom(92)).block(40);
+  const verdict = Uint8Array.from(block.index.timeUs, (_, at) => at);
+  const checked = { ...block, index: { ...block.index, verdict } };
+  const cut = cutSlice({ index: checked.index, messages: block.json }, 'json', 7, 10);
+  expect(cut.index.verdict).toEqual(Uint8Array.of(7, 8, 9));
+  const { index: picked } = pickWithoutCollection(checked) as Block;
+  expect(Array.from(picked.verdict ?? [])).toEqual(
+    Array.from(picked.timeUs).map((timeUs) => block.index.timeUs.indexOf(timeUs)),
+  );
+  expect(cutSlice({ index: block.index, messages: block.json }, 'json', 7, 10).index.verdict).toBeUndefined();
 });
 
 test('the events without a collection are those that are no commits', () => {

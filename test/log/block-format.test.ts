@@ -38,6 +38,22 @@ test('a head reads back as it was written, at any alignment', () => {
   }
 });
 
+test('verdicts are a byte an event behind the other columns, and a head without them is as it was before', () => {
+  const block = new SampleLog(seededRandom(8)).block(5);
+  const plain = writeHead(block, block.json, position);
+  const verdict = Uint8Array.of(0, 3, 7, 1, 255);
+  const withVerdicts = writeHead({ ...block, index: { ...block.index, verdict } }, block.json, position);
+  expect(withVerdicts.length).toBe(plain.length + 5);
+  expect([plain.readUInt32LE(4), withVerdicts.readUInt32LE(4)]).toEqual([1, 2]);
+  expect(readHead(plain).index.verdict).toBeUndefined();
+  const { index } = readHead(withVerdicts);
+  expect(index.verdict).toEqual(verdict);
+  expect({ ...index, verdict: undefined }).toEqual({ ...readHead(plain).index, verdict: undefined });
+  expect(() => readHead(withVerdicts.fill(3, 4, 5))).toThrow(
+    expect.objectContaining({ code: 'LOG_CORRUPT' }),
+  );
+});
+
 test('every truncation and every flipped bit of a head is seen', () => {
   const block = new SampleLog(seededRandom(4)).block(3);
   const head = writeHead(block, block.json, position);

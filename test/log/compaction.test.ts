@@ -3,6 +3,15 @@ import { noCollection } from '../../lib/log/block.ts';
 import { compactBlocks } from '../../lib/log/compaction.ts';
 import { SampleLog, seededRandom } from '../support/events.ts';
 
+test('verdicts stay with their events, and who has none was not asked', () => {
+  const sample = new SampleLog(seededRandom(41));
+  const [first, second, third] = [2, 3, 1].map((count) => sample.block(count));
+  expect(compactBlocks([first, second]).index.verdict).toBeUndefined();
+  const checked = { ...second, index: { ...second.index, verdict: Uint8Array.of(3, 4, 27) } };
+  const { index } = compactBlocks([first, checked, third]);
+  expect([...(index.verdict as Uint8Array)]).toEqual([0, 0, 3, 4, 27, 0]);
+});
+
 test('compacted blocks are the block that the same events would have made at once', () => {
   const seed = 40;
   const random = seededRandom(seed);

@@ -66,6 +66,23 @@ test.each([
   expect(damages.length > 0 || isCutOff).toBe(true);
 });
 
+test('zeros from anywhere on to the end are no damage of what was stored, next to where a page ends, too', () => {
+  const pieces = [
+    filler,
+    piece('first', ''),
+    piece('last', Buffer.alloc(pageBytes - 7, 1)),
+    piece('full', 'next'),
+  ];
+  const whole = Buffer.concat(pieces);
+  for (let from = 1; from < whole.length; from++) {
+    const isNearEdge = [4096, pageBytes].some((bytes) => (from + 24) % bytes < 48);
+    if (!isNearEdge && from < whole.length - 24) continue;
+    const bytes = Buffer.from(whole).fill(0, from);
+    const wrong = readRecords(bytes).damages.filter(({ isUnwritten }) => !isUnwritten);
+    expect(wrong, `zeros from ${from} on`).toEqual([]);
+  }
+});
+
 test('a bit, and a page of something else, are a damage of what was stored', () => {
   for (const change of [
     (bytes: Buffer) => (bytes[5000] ^= 4),

@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { dropReasons } from '../../lib/decode/drop-reason.ts';
+import type { Reason } from '../../lib/event/verdict.ts';
 import { IngestTotals } from '../../lib/ingest/ingest-totals.ts';
 import type { Block } from '../../lib/log/block.ts';
 import { CoverageLedger } from '../../lib/log/coverage-ledger.ts';
@@ -147,7 +148,10 @@ test('a report a second, of what was there', async () => {
   const { memory } = report;
   expect(memory).toMatchObject({ heapBytes: 3, externalBytes: 7, databaseBytes: 8 });
   expect(memory.residentBytes).toBe(report.memoryBytes);
-  expect(memory.totalBytes).toBe((memory.anonymousBytes ?? memory.residentBytes) + (memory.socketBytes ?? 0));
+  expect(memory.totalBytes).toBe(
+    (memory.anonymousBytes ?? memory.residentBytes) +
+      (memory.socketsOf === 'cgroup' ? (memory.socketBytes ?? 0) : 0),
+  );
   await seconds(2);
   expect(reports).toHaveLength(3);
   reporter.stop();
@@ -259,4 +263,31 @@ test('an answer that fails after the stop is nothing', async () => {
   pending.reject(new Error('gone'));
   await seconds(1);
   expect(failures).toEqual([]);
+});
+
+test('verdicts are told by name, what is vouched for without its reasons', async () => {
+  const counts = new Map<Reason, number>([
+    ['continuous', 90],
+    ['first_sight', 6],
+    ['gap', 1],
+    ['too_late', 2],
+    ['bad_signature', 1],
+    ['legacy', 0],
+  ]);
+  const { reports } = started({ verification: { counts, isUp: true } });
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(reports[0].verification).toEqual({
+    commits: 100,
+    verdicts: [
+      { verdict: 'verified', count: 90 },
+      { verdict: 'anchored', count: 7 },
+      { verdict: 'unchecked', count: 2 },
+      { verdict: 'refuted', count: 1 },
+    ],
+    reasons: [
+      { reason: 'too_late', count: 2 },
+      { reason: 'bad_signature', count: 1 },
+    ],
+    isUp: true,
+  });
 });

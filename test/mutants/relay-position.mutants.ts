@@ -56,7 +56,7 @@ const mutants: Readonly<Record<string, Mutant>> = {
   },
   'forgets what earlier processes took': {
     file: 'lib/ingest/earlier-frames.ts',
-    from: 'noteEvents(slice, taken);',
+    from: 'noteEvents(slice, this.#taken, Number.NaN);',
     to: '',
   },
   'steps over a message at its first end': {

@@ -131,5 +131,18 @@ export function sampleReport(nowMs = Date.now()): StatusReport {
         },
       ],
     },
+    verification: {
+      commits: 1_204_113,
+      verdicts: [
+        { verdict: 'verified', count: 1_180_020 },
+        { verdict: 'anchored', count: 21_744 },
+        { verdict: 'unchecked', count: 2_349 },
+      ],
+      reasons: [
+        { reason: 'key_awaited', count: 2_112 },
+        { reason: 'too_late', count: 237 },
+      ],
+      isUp: true,
+    },
   };
 }

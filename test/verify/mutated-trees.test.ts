@@ -4,10 +4,10 @@
 import type { BlockMap, CommitData } from '@atproto/repo';
 import { expect, test } from 'vitest';
 import { Frame } from '../../lib/decode/frame.ts';
+import { reasonNames } from '../../lib/event/verdict.ts';
 import { SeededRandom } from '../../lib/seeded-random.ts';
 import { CommitCheck } from '../../lib/verify/commit-check.ts';
 import { SignatureChecker } from '../../lib/verify/signature.ts';
-import { reasonNames } from '../../lib/verify/verdict.ts';
 import type { RepoCommit } from '../../simulator/lib/repo-builder.ts';
 import { cidOfBytes, frameOfCommit, putTogether, RandomRepo, signFor, takeApart } from './repo-commits.ts';
 

@@ -4,11 +4,11 @@
 import { BlockMap } from '@atproto/repo';
 import { expect, test } from 'vitest';
 import { Frame } from '../../lib/decode/frame.ts';
+import { verdictOf } from '../../lib/event/verdict.ts';
 import { SeededRandom } from '../../lib/seeded-random.ts';
 import { CommitCheck, type CommitFinding } from '../../lib/verify/commit-check.ts';
 import { secondOpinion } from '../../lib/verify/second-opinion.ts';
 import { SignatureChecker } from '../../lib/verify/signature.ts';
-import { verdictOf } from '../../lib/verify/verdict.ts';
 import type { RepoCommit } from '../../simulator/lib/repo-builder.ts';
 import { frameOfCommit, putTogether, RandomRepo, takeApart } from './repo-commits.ts';
 

@@ -17,6 +17,7 @@ describe('a filter', () => {
       wantedOperations: ['delete'],
       wantedSubjects: ['did:web:c', 'at://did:web:d/app.bsky.feed.post/3k'],
       maxMessageSizeBytes: 5000,
+      verified: true,
     };
     expect(readFilterDocument(JSON.stringify(document, null, 2))).toEqual({
       collections: new Set(['app.bsky.feed.post']),
@@ -26,6 +27,7 @@ describe('a filter', () => {
       operations: 1 << operations.delete,
       subjects: new Set(['did:web:c', 'at://did:web:d/app.bsky.feed.post/3k']),
       maxMessageSizeBytes: 5000,
+      isVerified: true,
     });
   });
 
@@ -43,7 +45,7 @@ describe('a filter', () => {
 });
 
 describe('a problem', () => {
-  const names = `wantedCollections, wantedDids, wantedKinds, wantedOperations, wantedSubjects or maxMessageSizeBytes`;
+  const names = `wantedCollections, wantedDids, wantedKinds, wantedOperations, wantedSubjects, maxMessageSizeBytes or verified`;
   const options = 'invalid subscriber options';
   it.each([
     ['', 'invalid JSON: unexpected end of JSON input'],
@@ -65,6 +67,8 @@ describe('a problem', () => {
     ['{"wantedDids":null}', 'wantedDids has to be an array of strings'],
     ['{"maxMessageSizeBytes":null}', 'maxMessageSizeBytes has to be an integer'],
     ['{"maxMessageSizeBytes":-1}', 'maxMessageSizeBytes is negative: leave it out if there is no limit'],
+    ['{"verified":"true"}', 'verified has to be true or false'],
+    ['{"verified":true,"verified":true}', 'verified is there twice'],
     ['{"wantedDids":"did:web:a"}', 'wantedDids has to be an array of strings'],
     ['{"wantedDids":["did:web:a",null]}', 'wantedDids has to be an array of strings'],
     ['{"wantedKinds":[["commit"]]}', 'wantedKinds has to be an array of strings'],

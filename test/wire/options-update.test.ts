@@ -90,6 +90,18 @@ describe('an update', () => {
     }
   });
 
+  it('asks for what is verified, or for all again', () => {
+    const verified = updated(update({ VERIFIED: true }), current);
+    expect(verified).toEqual({ ...passAll, maxMessageSizeBytes: 500, isVerified: true });
+    for (const payload of [{}, { verified: false }, { verified: null }])
+      expect(updated(update(payload), verified)).toEqual({ ...passAll, maxMessageSizeBytes: 500 });
+    expect(readClientMessage(update({ verified: 'true' }), 0)).toEqual({
+      kind: 'failure',
+      reason:
+        'failed to unmarshal subscriber options update: json: cannot unmarshal string into Go struct field SubscriberOptionsUpdatePayload.verified of type bool',
+    });
+  });
+
   it.each([
     ['1000', 1000],
     ['0', 0],

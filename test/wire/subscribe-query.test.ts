@@ -38,6 +38,16 @@ function repeated(count: number, pair: (index: number) => string): string {
 const collection = (index: number) => `wantedCollections=app.bsky.test.c${index}`;
 const did = (index: number) => `wantedDids=did:plc:${String(index).padStart(24, 'a')}`;
 
+it('asks for what is verified, and for nothing that is nearly that', () => {
+  expect(accepted('verified=true').filter.isVerified).toBe(true);
+  for (const query of ['', 'verified=', 'verified=false'])
+    expect(accepted(query).filter.isVerified).toBeUndefined();
+  for (const value of ['1', 'TRUE', 'yes'])
+    expect(refused(`verified=${value}`)).toBe(
+      `invalid subscriber options: invalid verified: ${value}: give true or false`,
+    );
+});
+
 describe('answers of the v1 server', () => {
   it.each(references)('%s', (query, body) => expect(refused(query)).toBe(body));
 });

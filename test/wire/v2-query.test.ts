@@ -96,12 +96,19 @@ describe('a query', () => {
     ['operations=edit', 'bad_operation', 'edit'],
     ['subjects=at://did:web:a', 'bad_subject', 'at://did:web:a'],
     ['filterUpdates=true', 'bad_filter', 'filterUpdates'],
+    ['verified=1', 'bad_verified', 'true or false'],
     ['dids=%zz', 'bad_query', 'malformed'],
     ['dids=did:web:a;x', 'bad_query', 'malformed'],
   ])('%s is refused: %s', (query, reason, word) => {
     const fault = refuse(query);
     expect(fault).toMatchObject({ reason, error: 'InvalidRequest' });
     expect(fault.message).toContain(word);
+  });
+
+  it('may ask for what is verified', () => {
+    expect(read('verified=true').filter.isVerified).toBe(true);
+    for (const query of ['verified=false', 'verified=', ''])
+      expect(read(query).filter.isVerified).toBeUndefined();
   });
 
   it('has conditions of ours, where they are asked for', () => {

@@ -36,6 +36,12 @@ describe('an update', () => {
     });
   });
 
+  it('may ask for what is verified', () => {
+    expect(readV2Update(update({ verified: true }))).toMatchObject({ filter: { isVerified: true } });
+    for (const payload of [{ verified: false }, {}])
+      expect(readV2Update(update(payload))).not.toHaveProperty('filter.isVerified');
+  });
+
   it.each([
     ['{', 'invalid JSON'],
     ['[]', 'an object'],
@@ -48,6 +54,7 @@ describe('an update', () => {
     [update({ dids: didsOf(100_001) }), 'too many dids'],
     [update({ kinds: ['identity'], collections: ['a.b.c'] }), 'no commit'],
     [update({ maxMessageSizeBytes: -1 }), 'negative'],
+    [update({ verified: 'true' }), 'verified has to be true or false'],
   ])('%.60s is refused', (text, word) => {
     expect(readV2Update(text)).toEqual({ kind: 'failure', reason: expect.stringContaining(word) });
   });

@@ -6,7 +6,7 @@ import { eachWanted, filterOf, messageSizeLimit, v1KindWords } from '../../lib/w
 
 it('a prefix that is longer than any collection is counted and not kept', () => {
   const prefixesOf = (wantedCollections: readonly string[]): readonly string[] => {
-    const wanted = { ...eachWanted(() => []), wantedCollections, maxMessageSizeBytes: 0 };
+    const wanted = { ...eachWanted(() => []), wantedCollections, maxMessageSizeBytes: 0, isVerified: false };
     return (filterOf(wanted, 10, v1KindWords) as Filter).prefixes;
   };
   const longest = `${'a'.repeat(314)}.*`;

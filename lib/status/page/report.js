@@ -25,6 +25,7 @@ export function drawReport(report) {
   drawFacts(report);
   drawDrops(report.drops);
   drawCoverage(report.coverage);
+  drawVerification(report.verification);
   drawAbout(report);
 }
 
@@ -163,11 +164,14 @@ const gapWords = new Map([
   ['new_numbering', 'The relay numbers its frames anew'],
   ['relay_changed', 'Another relay is followed'],
   ['started_over', 'The relay has lost its history'],
+  ['set_back', 'The relay was asked for older events again'],
   ['frame_skipped', 'A frame that broke every connection was stepped over'],
   ['frame_dropped', 'Frames could not be used'],
   ['log_cut', 'The end of the log was lost'],
   ['log_damaged', 'A part of the log was damaged'],
   ['clock_step', 'The clock of this server was set'],
+  ['refuted_commit', 'A commit is not what its account signed'],
+  ['broken_chain', 'Commits of an account did not come'],
 ]);
 
 /** @param {StatusReport['coverage']} coverage */
@@ -204,4 +208,35 @@ function gapText({ reason, relay, count: times }) {
 function effectOf({ missing, repeated }) {
   if (missing) return repeated ? 'missing or twice' : 'missing';
   return repeated ? 'twice' : 'times are off';
+}
+
+/**
+ * There is nothing to see where nothing is checked.
+ * @param {StatusReport['verification']} found
+ */
+function drawVerification(found) {
+  byId('verification').hidden = found === null;
+  if (found === null) return;
+  const { commits, verdicts, reasons, isUp } = found;
+  const shares = verdicts.map(({ verdict, count: times }) => `${percent(times / commits)} ${verdict}`);
+  const lead =
+    commits === 0
+      ? 'No commit has come yet.'
+      : `${count(commits)} commits since start: ${shares.join(', ')}.`;
+  setText(
+    byId('verification-lead'),
+    isUp ? lead : `${lead} The check has ended: nothing is checked any more.`,
+  );
+  byId('verification-table').hidden = reasons.length === 0;
+  const body = byId('verification-reasons');
+  fitChildren(body, reasons.length, () => {
+    const row = element('tr');
+    row.append(element('td'), element('td', '', 'number'));
+    return row;
+  });
+  reasons.forEach(({ reason, count: times }, at) => {
+    const cells = body.children[at].children;
+    setText(cells[0], words(reason));
+    setText(cells[1], count(times));
+  });
 }

@@ -1,5 +1,5 @@
 // The words for what a check of a commit found: five verdicts, and the closed list of reasons, each of which belongs to one
-// verdict. What could not be checked is never said to be wrong.
+// verdict. What could not be checked is never said to be wrong. And the numbers by which blocks have them, a byte an event.
 
 /**
  * From the best to the worst.
@@ -36,6 +36,14 @@ const reasons = {
   odd_op: 'partial',
   /** Its revision lies more than five minutes ahead of the clock. */
   future_rev: 'partial',
+  /** Nobody has looked: the event was stored without checks, or is of a kind that nobody signs. */
+  not_asked: 'unchecked',
+  /** The check would have made the event late. */
+  too_late: 'unchecked',
+  /** The account's key is being looked up: the event did not wait for it. */
+  key_awaited: 'unchecked',
+  /** It would be refuted, and a second opinion does not agree. */
+  disputed: 'unchecked',
   /** There is no document of the account. */
   key_unknown: 'unchecked',
   /** Nobody answered who could have said it. */
@@ -86,4 +94,38 @@ export const reasonNames = Object.keys(reasons) as readonly Reason[];
 
 export function verdictOf(reason: Reason): Verdict {
   return reasons[reason];
+}
+
+/** By the number that is stored in columns of blocks: places never change, and a new reason goes to the end. */
+const numbered = [
+  ...['not_asked', 'too_late', 'key_awaited', 'continuous', 'first_sight', 'gap', 'fork', 'after_unchecked'],
+  ...['legacy', 'missing_blocks', 'incomplete', 'over_limit', 'odd_op', 'future_rev', 'key_unknown'],
+  ...['lookup_failed', 'limited', 'no_key', 'no_proof', 'odd_commit', 'tree_too_deep', 'tree_too_wide'],
+  ...['tree_too_large', 'repeat', 'unreadable', 'bad_blocks', 'bad_commit', 'bad_signature', 'high_s'],
+  ...['wrong_did', 'wrong_rev', 'wrong_commit', 'op_not_in_tree', 'deleted_in_tree', 'duplicate_path'],
+  ...['bad_tree', 'disputed'],
+] as readonly Reason[];
+const numbers = new Map(numbered.map((reason, number) => [reason, number]));
+
+/** What a column has where nobody has looked. */
+export const notAsked = 0;
+
+/** The stored number of a reason. */
+export function numberOf(reason: Reason): number {
+  return numbers.get(reason) as number;
+}
+
+/** The reason of a stored number; what a later version may have stored is `not_asked`. */
+export function reasonOfNumber(number: number): Reason {
+  return numbered[number] ?? 'not_asked';
+}
+
+/** One byte for each number that a column can have: 1 where the account has signed the commit and its ops are all there are. */
+const vouched = Uint8Array.from({ length: 256 }, (_, number) =>
+  ['verified', 'anchored'].includes(verdictOf(reasonOfNumber(number))) ? 1 : 0,
+);
+
+/** Whether a stored number is of the verdict `verified` or `anchored`. */
+export function isVouched(number: number): boolean {
+  return vouched[number] === 1;
 }

@@ -1,0 +1,111 @@
+// The thread that checks commits: keys and states of accounts, each with its database, and a batch of frames after the other. It does
+// what verifier.ts tells it. It serves nobody, and what is wrong here costs verdicts and nothing else.
+
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { CodedError } from '../errors.ts';
+import { KeyResolver } from '../identity/key-resolver.ts';
+import { KeyStore } from '../identity/key-store.ts';
+import { SignatureChecker } from '../verify/signature.ts';
+import { AccountStates } from './account-states.ts';
+import { AccountStore } from './account-store.ts';
+import { BatchCheck } from './batch-check.ts';
+import type { FrameBatch, FromVerifier, ToVerifier, VerifierStart } from './verifier-messages.ts';
+
+/** How often states are written: a process that is killed has lost those of that time, and their accounts are anchored again. */
+const writeMs = 2_000;
+
+/** See the file comment. */
+class VerifierThread {
+  readonly #port: MessagePort;
+  readonly #keys: KeyResolver;
+  readonly #keyStore: KeyStore;
+  readonly #accounts: AccountStore;
+  readonly #states: AccountStates;
+  readonly #check: BatchCheck;
+  #waiting: ToVerifier[] = [];
+  #working: Promise<void> | undefined;
+  #writtenAtMs = performance.now();
+
+  constructor(
+    port: MessagePort,
+    signatures: SignatureChecker,
+    keyStore: KeyStore,
+    accounts: AccountStore,
+    { plcUrl, webUrl }: VerifierStart,
+  ) {
+    this.#port = port;
+    this.#keyStore = keyStore;
+    this.#accounts = accounts;
+    this.#keys = new KeyResolver({ plcUrl, webUrl, store: keyStore });
+    this.#states = new AccountStates(accounts, Date.now() * 1000);
+    this.#check = new BatchCheck({
+      keys: this.#keys,
+      states: this.#states,
+      signatures,
+      nowMs: Date.now,
+      incident: (incident) => this.#send({ kind: 'incident', incident }),
+      isBehind: () => this.#isBehind(),
+    });
+    port.on('message', (message: ToVerifier) => {
+      this.#waiting.push(message);
+      this.#working ??= this.#work();
+    });
+  }
+
+  /** Looks at the port, too: while a batch is checked nobody else does. */
+  #isBehind(): boolean {
+    const next = receiveMessageOnPort(this.#port)?.message as ToVerifier | undefined;
+    if (next !== undefined) this.#waiting.push(next);
+    return this.#waiting.length > 0;
+  }
+
+  async #work(): Promise<void> {
+    for (let message = this.#waiting.shift(); message !== undefined; message = this.#waiting.shift()) {
+      if (message.kind === 'stop') await this.#stop(message.storedBatch);
+      else await this.#take(message.batch);
+    }
+    this.#working = undefined;
+  }
+
+  async #take(batch: FrameBatch): Promise<void> {
+    const { number, storedBatch } = batch;
+    await this.#check.run(batch, (reasons) => this.#send({ kind: 'verdicts', number, reasons }));
+    this.#send({ kind: 'done', number });
+    const nowMs = performance.now();
+    if (nowMs < this.#writtenAtMs + writeMs && !this.#states.isFull) return;
+    this.#writtenAtMs = nowMs;
+    await this.#states.write(storedBatch);
+  }
+
+  async #stop(storedBatch: number): Promise<void> {
+    this.#keys.close();
+    await this.#states.write(storedBatch);
+    await this.#accounts.close();
+    await this.#keyStore.close();
+    this.#port.close();
+  }
+
+  #send(message: FromVerifier): void {
+    this.#port.postMessage(message);
+  }
+}
+
+async function run(port: MessagePort, start: VerifierStart): Promise<void> {
+  const signatures = await SignatureChecker.load();
+  const keyStore = await KeyStore.open(start.dataDir);
+  const accounts = await AccountStore.open(start.dataDir).catch(async (error: unknown) => {
+    await keyStore.close();
+    throw error;
+  });
+  new VerifierThread(port, signatures, keyStore, accounts, start);
+  port.postMessage({ kind: 'ready', engine: signatures.engine } satisfies FromVerifier);
+}
+
+const port = parentPort as MessagePort;
+try {
+  await run(port, workerData as VerifierStart);
+} catch (error) {
+  if (!(error instanceof CodedError)) throw error;
+  const { code, message, retryable, exitCode } = error;
+  port.postMessage({ kind: 'refusal', code, message, retryable, exitCode } satisfies FromVerifier);
+}
