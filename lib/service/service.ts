@@ -80,7 +80,8 @@ export class Service {
       const service = new Service(parts, addresses);
       greet(service);
       for (const notice of config.notices) logger.warn({}, notice);
-      if (parts.subscribersMax < config.subscribersMax) logFewFiles(logger, parts.subscribersMax);
+      if (parts.subscribersMax < config.subscribersMax)
+        logFewFiles(logger, parts.subscribersMax, config.subscribersMax);
       return service;
     } catch (error) {
       for (const close of opened.reverse()) await close();
