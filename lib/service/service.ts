@@ -17,7 +17,6 @@ import { packageVersion } from '../package.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelays } from '../upstream/relay-url.ts';
-import type { Verifier } from '../verifier/verifier.ts';
 import { type Codec, dictionaryPathsOf, openCodec } from '../worker/codec.ts';
 import { GrowingDelivery } from '../worker/growing-delivery.ts';
 import {
@@ -29,9 +28,9 @@ import {
 } from '../worker/subscriber-server.ts';
 import { WorkerPool } from '../worker/worker-pool.ts';
 import { ClockWatch } from './clock-watch.ts';
+import { type CommitChecks, openChecks } from './commit-checks.ts';
 import { type Intake, openIntake } from './intake.ts';
 import { noDelivery } from './no-delivery.ts';
-import { openVerifier } from './observed-commits.ts';
 import type { IntakeOptions } from './relay-intake.ts';
 import { AgeCut, Retention } from './retention.ts';
 import {
@@ -149,7 +148,7 @@ interface Parts extends Started {
   readonly logger: Repeats;
   readonly intake: Intake;
   readonly delivery: Serving;
-  readonly verifier: Verifier | undefined;
+  readonly verifier: CommitChecks[keyof CommitChecks];
   readonly shared: SharedLog | undefined;
   readonly retention: Retention;
   readonly monitor: Monitor;
@@ -187,10 +186,11 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const relays = parseRelays(config.relayUrls);
   const totals = new IngestTotals();
   // Its calls come once the intake has started, when the monitor is there.
-  const verifier = await openVerifier(config, logger);
+  const commitChecks = await openChecks(config, logger);
+  const verifier = commitChecks.verification ?? commitChecks.checks;
   if (verifier !== undefined) opened.push(() => verifier.stop());
   const intakeOptions: IntakeOptions = {
-    verification: verifier,
+    ...commitChecks,
     ...{ relays, totals, compressor, time, logger, timing, windowMs, disconnects: new Map(), failed },
     publish(block) {
       monitor.count(block);
