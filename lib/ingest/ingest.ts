@@ -12,12 +12,14 @@ import { BlockBuilder, type CoveragePlace, type EventCompressor } from '../log/b
 import type { EventLog } from '../log/event-log.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import { BlockQueue, type BlockQueueOptions } from './block-queue.ts';
+import type { CommitKeeper } from './commit-keeper.ts';
 import type { EarlierFrames } from './earlier-frames.ts';
 import { FrameGate } from './frame-gate.ts';
 import { timeUsOf } from './frame-times.ts';
 import type { IngestDropReason, IngestTotals } from './ingest-totals.ts';
 import type { PlaceSearch } from './place-search.ts';
-import type { RelayOutcome, RelayPosition } from './relay-position.ts';
+import type { RelayOutcome } from './relay-outcome.ts';
+import type { RelayPosition } from './relay-position.ts';
 import { RelayPositions } from './relay-positions.ts';
 import type { FrameChecks, Verification } from './verification.ts';
 
@@ -41,6 +43,8 @@ export interface IngestOptions extends BlockQueueOptions {
    * a pause does not wait at all; while the log writes, the next block simply gathers.
    */
   readonly windowMs: number;
+  /** Who keeps commits as they came, if anybody does. */
+  readonly keeper?: CommitKeeper | undefined;
   /** Who checks commits, if anybody does: beside the stream, or before it. */
   readonly verification?: Verification | undefined;
   readonly checks?: FrameChecks | undefined;
@@ -79,8 +83,9 @@ export class Ingest {
   readonly #checked = new Frame();
   /** Who wants the relay to wait. */
   readonly #pausing = new Set<'queue' | 'gate'>();
-  /** Whose frame becomes events, and its sequence. */
-  #source: { readonly relay: Relay; readonly seq: number } | undefined;
+  /** The frame that becomes events, and whose it is. */
+  #written = this.#checked;
+  #writtenOf: Relay | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** Whether `#timer` ends a window with events, and not just one with a position. */
   #timerIsWindow = false;
@@ -109,7 +114,7 @@ export class Ingest {
       outcome: (relay, outcome) => this.#outcome(relay, outcome),
     });
     const dropped = (reason: DropReason, isWhole: boolean): void => {
-      if (isWhole && this.#source !== undefined) this.drop(reason, this.#source.relay, this.#source.seq);
+      if (isWhole && this.#writtenOf !== undefined) this.drop(reason, this.#writtenOf, this.#written.seq);
       else totals.drop(reason);
     };
     this.#writer = new EventWriter(this.#builder, dropped, (reason) => totals.showOnV1Only(reason));
@@ -135,10 +140,9 @@ export class Ingest {
     return this.#positions.at(relay).cursor;
   }
 
-  /** Continues after `seq` at that relay instead of what the log says. */
+  /** Continues after `seq` at that relay instead of what the log says; what it says stays until a frame has come. */
   overridePosition(relay: Relay, seq: number): void {
     this.#positions.override(relay, seq);
-    this.#builder.advance(relay.numbering, seq);
   }
 
   /** The relay says that it does not know our sequence. Whether it has said so for `msMin`, and is to be believed. */
@@ -255,8 +259,12 @@ export class Ingest {
   }
 
   #write(frame: Frame, relay: Relay): void {
-    this.#source = { relay, seq: frame.seq };
-    this.#options.totals.events += this.#writer.write(frame);
+    this.#written = frame;
+    this.#writtenOf = relay;
+    const { totals, keeper } = this.#options;
+    const from = this.#builder.count;
+    totals.events += this.#writer.write(frame);
+    if (frame.type === frameTypes.commit) keeper?.keep(frame, this.#builder.timesFrom(from));
   }
 
   /** A frame has been checked, and becomes events. */

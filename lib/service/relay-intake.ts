@@ -5,6 +5,7 @@ import type { Compressor } from '../codec/compressor.ts';
 import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
 import type { TrustedTime } from '../event/trusted-time.ts';
+import type { CommitKeeper } from '../ingest/commit-keeper.ts';
 import { EarlierReader } from '../ingest/earlier-frames.ts';
 import { Ingest } from '../ingest/ingest.ts';
 import type { IngestTotals } from '../ingest/ingest-totals.ts';
@@ -26,6 +27,7 @@ export interface IntakeOptions {
   readonly timing: Partial<LinkTiming>;
   /** As of `IngestOptions`. */
   readonly windowMs: number;
+  readonly keeper: CommitKeeper | undefined;
   readonly verification: Verification | undefined;
   readonly checks: FrameChecks | undefined;
   readonly disconnects: RelayLink['disconnects'];
@@ -46,7 +48,7 @@ export async function openRelayIntake(
   earlierReader: EarlierReader = new EarlierReader(log),
 ): Promise<{ link: RelayLink; clock: Clock }> {
   const { relays, totals, compressor, time, logger, timing, windowMs, disconnects } = options;
-  const { publish, written, stalled, failed, verification, checks } = options;
+  const { publish, written, stalled, failed, keeper, verification, checks } = options;
   const userAgent = `slipstream/${packageVersion()}`;
   const clock = new Clock(log.clockUs, () => time.nowMs());
   const earlier = await earlierReader.read();
@@ -54,7 +56,7 @@ export async function openRelayIntake(
   const resting = { restMs: windowMs, ...timing };
   const link = new RelayLink({ relays, userAgent, totals, logger, timing: resting, disconnects });
   link.ingest = new Ingest({
-    ...{ log, earlier, clock, compressor, totals, link, windowMs, verification, checks },
+    ...{ log, earlier, clock, compressor, totals, link, windowMs, keeper, verification, checks },
     ...{ publish, written, stalled, failed },
   });
   return { link, clock };
