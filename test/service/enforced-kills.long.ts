@@ -43,8 +43,9 @@ async function* on(socket: WebSocket): AsyncGenerator<[Buffer]> {
   await once(socket, 'open');
   for (;;) {
     const frame = frames.shift();
-    if (frame === undefined) await delay(1);
-    else yield [frame];
+    if (frame !== undefined) yield [frame];
+    else if (socket.readyState === WebSocket.OPEN) await delay(1);
+    else throw new Error('the relay has closed');
   }
 }
 
