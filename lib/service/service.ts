@@ -72,12 +72,16 @@ export class Service {
 
   /**
    * Opens the log, listens, then connects to the relay. What was opened is closed again when a later step fails.
-   * @param timing replaces single intervals of the way in; for tests.
+   * @param timing replaces single intervals of the way in; for tests. @param greet told before the log says what is odd about this start.
    * @throws CodedError of the stage that cannot start.
    */
-  static async start(config: Config, everyLine: ProcessLogger, timing: Timing = {}): Promise<Service> {
+  static async start(
+    config: Config,
+    everyLine: ProcessLogger,
+    timing: Timing = {},
+    greet: (service: Service) => void = () => {},
+  ): Promise<Service> {
     const logger = new Repeats(everyLine);
-    for (const notice of config.notices) logger.warn({}, notice);
     const opened: Opened = [];
     try {
       checkSocketInternals();
@@ -91,12 +95,23 @@ export class Service {
       intake.start();
       const addresses = { public: publicAddress, metrics: metricsAddress };
       logStart(logger, parts, addresses);
-      return new Service(parts, addresses);
+      const service = new Service(parts, addresses);
+      greet(service);
+      for (const notice of config.notices) logger.warn({}, notice);
+      if (parts.subscribersMax < config.subscribersMax) logFewFiles(logger, parts.subscribersMax);
+      return service;
     } catch (error) {
       for (const close of opened.reverse()) await close();
       logger.flush();
       throw error;
     }
+  }
+
+  /** Says that a stop begins, behind what the log has held back. */
+  logStopping(why: string): void {
+    const { logger } = this.#parts;
+    logger.flush();
+    logger.info({ why }, 'stopping');
   }
 
   /**
@@ -147,6 +162,8 @@ async function closeLogs(log: LevelLog, shared: SharedLog | undefined): Promise<
 /** Everything that {@link Service.stop} has to end, and what the first line of the log tells. */
 interface Parts extends Started {
   readonly logger: Repeats;
+  /** Those that there are open files for. */
+  readonly subscribersMax: number;
   readonly intake: Intake;
   readonly delivery: Serving;
   readonly verifier: Verifier | undefined;
@@ -174,7 +191,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const shared = cluster === undefined ? undefined : await openShared(config, cluster, logger, opened);
 
   const watch = new ClockWatch(logger);
-  const { log, delivery, workers, time } = await openLog(
+  const { log, delivery, workers, time, subscribersMax } = await openLog(
     config,
     codec,
     logger,
@@ -222,7 +239,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
   const { positionOf } = intake;
   const stopped = { logger, intake, verifier, delivery, shared, retention, monitor };
-  return { ...started, positionOf, ...stopped, failed: failure.promise };
+  return { ...started, positionOf, subscribersMax, ...stopped, failed: failure.promise };
 }
 
 /** Chooses the compressor, and says why if it is not Node's. */
@@ -248,14 +265,13 @@ async function openLog(
   opened: Opened,
   failed: (error: unknown) => void,
   shared: SharedLog | undefined,
-): Promise<{ log: LevelLog; delivery: Serving; workers: number; time: TrustedTime }> {
+): Promise<{ log: LevelLog; delivery: Serving; workers: number; time: TrustedTime; subscribersMax: number }> {
   const { dataDir, retentionBytes, fsync } = config;
   const serves = config.cluster?.role !== 'ingest';
   const { workers, grows } = workerPlan(serves ? config.workers : 0);
   const listeners = grows ? workers + 1 : Math.max(1, workers);
   const files = shareOpenFiles(openFilesMax(), listeners, config.subscribersMax);
   const { subscribersMax, tablesMax, plainSocketsMax } = files;
-  if (subscribersMax < config.subscribersMax) logFewFiles(logger, subscribersMax);
   const addresses = addressMemory(config, subscribersMax);
   const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
   const threads = {
@@ -285,7 +301,7 @@ async function openLog(
   opened.push(() => log.close());
   logLostBlocks(log, logger);
   const time = new TrustedTime(log.lastTimeUs, watch.report);
-  if (!serves) return { log, delivery: noDelivery, workers, time };
+  if (!serves) return { log, delivery: noDelivery, workers, time, subscribersMax };
   const server = {
     config,
     log,
@@ -304,7 +320,7 @@ async function openLog(
     opened,
     failed,
   );
-  return { log, delivery, workers: grows ? 0 : workers, time };
+  return { log, delivery, workers: grows ? 0 : workers, time, subscribersMax };
 }
 
 /** Memory of the table of addresses, which all threads share. */
