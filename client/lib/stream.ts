@@ -226,10 +226,9 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
   }
 
   #opened(request: Request): void {
-    const { hello } = request;
     this.#wire.opened(request);
     this.#position.opened();
-    if (hello !== undefined) this.#link.send(hello);
+    if (request.hello !== undefined) this.#link.send(request.hello);
     // The filter was replaced while the connection was being made.
     if (this.#filter !== this.#requested) this.update(this.#filter);
     this.#notice({ kind: 'connected' });

@@ -20,6 +20,7 @@ export const refusalReasons = [
   'bad_last_event_id',
   'bad_until',
   'bad_limit',
+  'bad_proof_request',
   'misspelt_name',
   'needs_websocket',
   /** Of a body: no filter, or one beside another in the query. */
