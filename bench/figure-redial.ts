@@ -12,12 +12,12 @@ import { Rig } from './rig.ts';
 import { onSecondWire } from './servers.ts';
 import type { Session } from './session.ts';
 
-const usual = { subscribers: 10_000, everyMs: 60_000, seconds: 200, rate: 500 };
+const usual = { subscribers: 10_000, everyMs: 60_000, seconds: 190, rate: 100 };
 const quick = { subscribers: 200, everyMs: 3_000, seconds: 6, rate: 200 };
 /** Accounts enough that each is quiet. */
-const network = { frames: 10_000, accounts: 5_000, historyRecords: 2 };
+const network = { frames: 3_000, accounts: 1_000, historyRecords: 2 };
 const quickNetwork = { frames: 500, accounts: 200, historyRecords: 2 };
-const openMsMax = 300_000;
+const openMsMax = 900_000;
 const lateMsMax = 120_000;
 
 interface Run extends RedialResult {

@@ -88,10 +88,9 @@ class Subscriber {
       socket.on('open', () => resolve(true));
       socket.on('error', () => resolve(false));
       // The server's doing: it comes back at once.
-      socket.on('close', (code) => {
+      socket.on('close', () => {
         if (this.#isDialing) return;
         Subscriber.retries++;
-        console.error(`redial: closed with ${code}`);
         void this.dial();
       });
     });
