@@ -2,56 +2,36 @@
 // stops them in the opposite order. The only file that knows all stages; it holds no logic of any of them.
 
 import { chooseCompressor } from '../codec/choose-compressor.ts';
-import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
 import { endsWithin } from '../deadline.ts';
-import { TrustedTime } from '../event/trusted-time.ts';
-import { AddressTable, wantedDidsPerAddressMax } from '../fanout/address-table.ts';
 import { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { LinkTiming } from '../ingest/relay-link.ts';
-import { LevelLog } from '../log/level-log.ts';
-import type { LevelLogOptions } from '../log/opened-log.ts';
+import type { LevelLog } from '../log/level-log.ts';
 import type { Logger, ProcessLogger } from '../logger.ts';
 import { Monitor } from '../monitor/monitor.ts';
-import { openFilesMax, shareOpenFiles } from '../open-files.ts';
 import { packageVersion } from '../package.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelays } from '../upstream/relay-url.ts';
 import type { Verifier } from '../verifier/verifier.ts';
-import { type Codec, dictionaryPathsOf, openCodec } from '../worker/codec.ts';
-import { GrowingDelivery } from '../worker/growing-delivery.ts';
-import {
-  type Delivery,
-  readsMax,
-  type ServerLogEntry,
-  SubscriberServer,
-  type SubscriberServerOptions,
-} from '../worker/subscriber-server.ts';
-import { WorkerPool } from '../worker/worker-pool.ts';
+import { dictionaryPathsOf, openCodec } from '../worker/codec.ts';
+import type { CrowdMark } from '../worker/crowd-mark.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { type Intake, openIntake } from './intake.ts';
-import { noDelivery } from './no-delivery.ts';
 import { openVerifier } from './observed-commits.ts';
 import type { IntakeOptions } from './relay-intake.ts';
 import { AgeCut, Retention } from './retention.ts';
+import { type Opened, openLog, type Serving, type WriterCodec } from './served-log.ts';
 import {
-  logDamage,
-  logFewFiles,
-  logGrown,
   logIncomplete,
-  logLostBlocks,
   logStall,
   logStart,
   type ServiceAddresses,
   type Started,
   stopMs,
 } from './service-log.ts';
-import { openShared, openSharedLog, type SharedLog } from './shared-log.ts';
-import { workerPlan } from './worker-plan.ts';
+import { openShared, type SharedLog } from './shared-log.ts';
 
-/** Newest blocks kept in memory, both encodings: a quarter of a minute at 500 events a second. Who comes from further back reads LevelDB. */
-const tailBytesMax = 8 * 1024 * 1024;
 /** How long clients get to answer the close frame; less than their part of `stopMs`. */
 const sessionsStopMs = 4_000;
 
@@ -111,7 +91,9 @@ export class Service {
   }
 
   async #stop(): Promise<boolean> {
-    const { intake, verifier, delivery, retention, monitor, log, shared, closeCodec, logger } = this.#parts;
+    const { intake, verifier, delivery, crowd, retention, monitor, log, shared, closeCodec, logger } =
+      this.#parts;
+    crowd.stop();
     const failures: unknown[] = [];
     let isWhole = true;
     const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
@@ -154,18 +136,13 @@ interface Parts extends Started {
   readonly shared: SharedLog | undefined;
   readonly retention: Retention;
   readonly monitor: Monitor;
+  readonly crowd: CrowdMark;
   readonly closeCodec: () => void;
   readonly failed: Promise<unknown>;
 }
 
 /** Intervals that tests shorten. */
 type Timing = Partial<LinkTiming>;
-
-/** What the thread that writes has beside. */
-type WriterCodec = Codec & { readonly journalCompressor: Compressor; readonly closeCodec: () => void };
-
-/** What has to be closed, last first, when a later step of the start fails. */
-type Opened = (() => Promise<void>)[];
 
 /** Builds the stages, from the log to what writes it. Nothing listens yet, and no relay is connected. */
 async function assemble(config: Config, logger: Repeats, opened: Opened, timing: Timing): Promise<Parts> {
@@ -179,7 +156,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const shared = cluster === undefined ? undefined : await openShared(config, cluster, logger, opened);
 
   const watch = new ClockWatch(logger);
-  const { log, delivery, workers, time } = await openLog(
+  const { log, delivery, workers, time, crowd } = await openLog(
     config,
     codec,
     logger,
@@ -226,7 +203,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const hasOfficialDictionary = codec.dictionaries.hasOfficial;
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
   const { positionOf } = intake;
-  const stopped = { logger, intake, verifier, delivery, shared, retention, monitor, closeCodec };
+  const stopped = { logger, intake, verifier, delivery, crowd, shared, retention, monitor, closeCodec };
   return { ...started, positionOf, ...stopped, failed: failure.promise };
 }
 
@@ -244,101 +221,4 @@ async function chooseCodec(config: Config, logger: Logger, opened: Opened): Prom
   };
   opened.push(async () => closeCodec());
   return { ...codec, journalCompressor, closeCodec };
-}
-
-/** What serves subscribers, if anything does. */
-type Serving = Omit<Delivery, 'listen'> & Partial<Pick<Delivery, 'listen'>>;
-
-/** Opens the log, and what serves it to subscribers: this thread, or workers that follow the log. */
-async function openLog(
-  config: Config,
-  codec: WriterCodec,
-  logger: Logger,
-  watch: ClockWatch,
-  opened: Opened,
-  failed: (error: unknown) => void,
-  shared: SharedLog | undefined,
-): Promise<{ log: LevelLog; delivery: Serving; workers: number; time: TrustedTime }> {
-  const { dataDir, retentionBytes, fsync } = config;
-  const serves = config.cluster?.role !== 'ingest';
-  const { workers, grows } = workerPlan(serves ? config.workers : 0);
-  const listeners = grows ? workers + 1 : Math.max(1, workers);
-  const files = shareOpenFiles(openFilesMax(), listeners, config.subscribersMax);
-  const { subscribersMax, tablesMax, plainSocketsMax } = files;
-  if (subscribersMax < config.subscribersMax) logFewFiles(logger, subscribersMax);
-  const addresses = addressMemory(config, subscribersMax);
-  const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
-  const threads = {
-    compressor: codec.compressor.name,
-    workers,
-    addresses,
-    plainSocketsMax,
-    sharesPort: grows,
-  };
-  const pool =
-    workers === 0 ? undefined : new WorkerPool({ config, ...threads, tailBytesMax, writeLog, failed });
-  const logOptions: LevelLogOptions = {
-    ...{ dataDir, didHashKey: shared?.identity.didHashKey, retentionBytes, fsync, tablesMax },
-    compressor: codec.compressor,
-    journalCompressor: codec.journalCompressor,
-    // With workers from the start nobody reads in this thread.
-    tailBytesMax: pool === undefined || grows ? tailBytesMax : 0,
-    onDamage: (damage) => logDamage(logger, damage),
-    onLongCheck: (bytes) =>
-      logger.info(
-        { bytes },
-        'the log is checked before it is opened: this takes a second or more for each GB',
-      ),
-    follower: pool,
-  };
-  const log =
-    shared === undefined ? await LevelLog.open(logOptions) : await openSharedLog(logOptions, shared, logger);
-  opened.push(() => log.close());
-  logLostBlocks(log, logger);
-  const time = new TrustedTime(log.lastTimeUs, watch.report);
-  if (!serves) return { log, delivery: noDelivery, workers, time };
-  const server = {
-    config,
-    log,
-    codec,
-    addresses,
-    time: time.memory,
-    readsMax,
-    plainSocketsMax,
-    listeners,
-    writeLog,
-  };
-  const delivery = await openServing(
-    server,
-    pool,
-    grows ? () => logGrown(logger, workers) : undefined,
-    opened,
-    failed,
-  );
-  return { log, delivery, workers: grows ? 0 : workers, time };
-}
-
-/** Memory of the table of addresses, which all threads share. */
-function addressMemory(config: Config, subscribersMax: number): SharedArrayBuffer {
-  const { subscribersPerAddressMax, maxSubRate: eventsPerSecond } = config;
-  const wanted = { wantedDidsMax: wantedDidsPerAddressMax };
-  return AddressTable.memoryFor({ subscribersMax, subscribersPerAddressMax, eventsPerSecond, ...wanted });
-}
-
-/** What serves subscribers of an open log. @param grown told when threads start that were not needed before; undefined when all do now. */
-async function openServing(
-  server: SubscriberServerOptions & { readonly log: LevelLog },
-  pool: WorkerPool | undefined,
-  grown: (() => void) | undefined,
-  opened: Opened,
-  failed: (error: unknown) => void,
-): Promise<Serving> {
-  if (pool === undefined) return new SubscriberServer(server);
-  opened.push(() => pool.terminate());
-  const { log, time } = server;
-  if (grown !== undefined)
-    return new GrowingDelivery({ own: new SubscriberServer(server), pool, log, time, grown, failed });
-  await pool.load(log, time);
-  await pool.follow();
-  return pool;
 }
