@@ -8,6 +8,7 @@ import { AddressTable, wantedDidsPerAddressMax } from '../fanout/address-table.t
 import { LevelLog } from '../log/level-log.ts';
 import type { LevelLogOptions } from '../log/opened-log.ts';
 import type { Logger } from '../logger.ts';
+import { hasLittleMemory } from '../memory.ts';
 import { openFilesMax, shareOpenFiles } from '../open-files.ts';
 import type { Codec } from '../worker/codec.ts';
 import { CrowdMark } from '../worker/crowd-mark.ts';
@@ -27,7 +28,9 @@ import { openSharedLog, type SharedLog } from './shared-log.ts';
 import { workerPlan } from './worker-plan.ts';
 
 /** Newest blocks kept in memory, both encodings: a quarter of a minute at 500 events a second. Who comes from further back reads LevelDB. */
-const tailBytesMax = 8 * 1024 * 1024;
+const usualTailBytesMax = 8 * 1024 * 1024;
+/** The same where memory is short. */
+const littleTailBytesMax = 2 * 1024 * 1024;
 const longCheckText = 'the log is checked before it is opened: this takes a second or more for each GB';
 
 /** What the thread that writes has beside. */
@@ -67,6 +70,7 @@ export async function openLog(
   const files = shareOpenFiles(openFilesMax(), listeners, config.subscribersMax);
   const { subscribersMax, tablesMax, plainSocketsMax } = files;
   if (subscribersMax < config.subscribersMax) logFewFiles(logger, subscribersMax);
+  const tailBytesMax = hasLittleMemory() ? littleTailBytesMax : usualTailBytesMax;
   const addresses = addressMemory(config, subscribersMax);
   const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
   const threads = {
