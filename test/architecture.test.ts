@@ -26,21 +26,32 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'lib/codec': ['leaves'],
   'lib/log': ['leaves', 'lib/event'],
   'lib/identity': ['leaves', 'lib/verify', 'lib/log'],
+  'lib/proofs': ['leaves', 'lib/decode', 'lib/event', 'lib/log', 'lib/verify'],
   'lib/verifier': ['leaves', 'lib/decode', 'lib/event', 'lib/verify', 'lib/log', 'lib/identity'],
   'lib/cluster': ['leaves', 'lib/event', 'lib/log'],
   'lib/ingest': ['leaves', 'lib/upstream', 'lib/decode', 'lib/event', 'lib/log'],
   'lib/fanout': ['leaves', 'lib/event', 'lib/log'],
-  'lib/wire': ['leaves', 'lib/event', 'lib/log', 'lib/fanout'],
+  'lib/wire': ['leaves', 'lib/event', 'lib/log', 'lib/proofs', 'lib/fanout'],
   'lib/session': ['leaves', 'lib/event', 'lib/fanout', 'lib/wire'],
-  'lib/http': ['leaves', 'lib/event', 'lib/fanout', 'lib/wire', 'lib/session'],
+  'lib/http': ['leaves', 'lib/event', 'lib/proofs', 'lib/fanout', 'lib/wire', 'lib/session'],
   'lib/config': ['leaves', 'lib/codec'],
   'lib/status': ['leaves', 'lib/http'],
   'lib/worker': [
-    ...['leaves', 'lib/event', 'lib/codec', 'lib/log', 'lib/fanout', 'lib/http', 'lib/config', 'lib/status'],
+    ...[
+      'leaves',
+      'lib/event',
+      'lib/codec',
+      'lib/log',
+      'lib/proofs',
+      'lib/fanout',
+      'lib/http',
+      'lib/config',
+      'lib/status',
+    ],
   ],
   'lib/monitor': [
     ...['leaves', 'lib/upstream', 'lib/decode', 'lib/event', 'lib/codec', 'lib/log', 'lib/cluster'],
-    ...['lib/ingest', 'lib/http', 'lib/status', 'lib/worker'],
+    ...['lib/proofs', 'lib/ingest', 'lib/http', 'lib/status', 'lib/worker'],
   ],
   'lib/service': [
     ...[
@@ -49,13 +60,14 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
       'lib/event',
       'lib/codec',
       'lib/log',
+      'lib/proofs',
       'lib/cluster',
       'lib/ingest',
       'lib/fanout',
     ],
     ...['lib/verifier', 'lib/session', 'lib/config', 'lib/worker', 'lib/monitor'],
   ],
-  'client/lib': ['leaves', 'lib/codec'],
+  'client/lib': ['leaves', 'lib/event', 'lib/codec'],
   'simulator/lib': ['leaves', 'lib/event'],
   'simulator/cmd': ['leaves', 'simulator/lib'],
   'cmd/command': ['leaves', 'lib/event', 'lib/config'],
@@ -73,7 +85,10 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 
 /** All that a package for other people may take of the daemon: files that need nothing else of it. */
 const borrowed: Readonly<Record<string, readonly string[]>> = {
-  client: ['lib/backoff.ts', 'lib/errors.ts', 'lib/codec/wasm-module.ts', 'lib/codec/zstd-header.ts'],
+  client: [
+    ...['lib/backoff.ts', 'lib/errors.ts', 'lib/near-name.ts', 'lib/codec/wasm-module.ts'],
+    ...['lib/codec/zstd-header.ts', 'lib/decode/rfc3339.ts', 'lib/event/cursor.ts', 'lib/event/moment.ts'],
+  ],
   simulator: ['lib/errors.ts', 'lib/event/tid.ts', 'lib/seeded-random.ts', 'lib/websocket.ts'],
 };
 

@@ -20,6 +20,7 @@ export const refusalReasons = [
   'bad_last_event_id',
   'bad_until',
   'bad_limit',
+  'bad_proof_request',
   'misspelt_name',
   'needs_websocket',
   /** Of a body: no filter, or one beside another in the query. */
@@ -68,15 +69,13 @@ export interface XrpcRefusal {
 
 export type Refusal = BadRequest | Failure | XrpcRefusal;
 
-/** Good parameters, and no WebSocket handshake. */
-export const badHandshake: BadRequest = { reason: 'bad_handshake', status: 400, body: 'Bad Request\n' };
-
-/** The same for a person who has opened the address in a browser; programs get what v1 answers. */
-export const noPage: BadRequest = {
+/** Good parameters, and no WebSocket handshake. The first line is v1's. */
+export const badHandshake: BadRequest = {
   reason: 'bad_handshake',
   status: 400,
-  body: `This address is for WebSocket clients. Without one: /events (server-sent events) and /events.ndjson (for curl).
-The page at / makes the address, the command or the code for what you want.
+  body: `Bad Request
+This address is for WebSocket clients, such as websocat. The same events without one, with the same parameters:
+/events (server-sent events) and /events.ndjson (a line each, for curl). The page at / makes commands and code.
 `,
 };
 
@@ -86,6 +85,14 @@ export const needsUpgrade: XrpcRefusal = {
   status: 426,
   error: 'UpgradeRequired',
   message: 'the parameters are good: connect with a WebSocket',
+};
+
+/** A handshake on the second wire that can be answered with no `Sec-WebSocket-Accept`. */
+export const badKey: XrpcRefusal = {
+  reason: 'bad_handshake',
+  status: 400,
+  error: 'InvalidRequest',
+  message: 'Sec-WebSocket-Key must be 16 bytes as base64',
 };
 
 /** When to come back, where nothing else says so. */

@@ -1,7 +1,6 @@
-// Opens the log, and what serves it to subscribers: this thread, worker threads, or those once there is a crowd. It owns that choice, and
-// the memory that threads share; service.ts starts and stops what it makes.
+// The log, opened with what serves it to subscribers: this thread, workers, or nothing. How many open files and how much memory each may
+// have is shared out here. What writes the log is service.ts's to start.
 
-import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
 import { AddressTable, wantedDidsPerAddressMax } from '../fanout/address-table.ts';
@@ -10,7 +9,6 @@ import type { LevelLogOptions } from '../log/opened-log.ts';
 import type { Logger } from '../logger.ts';
 import { hasLittleMemory } from '../memory.ts';
 import { openFilesMax, shareOpenFiles } from '../open-files.ts';
-import type { Codec } from '../worker/codec.ts';
 import { CrowdMark } from '../worker/crowd-mark.ts';
 import { GrowingDelivery, mainSubscribersMax } from '../worker/growing-delivery.ts';
 import {
@@ -22,10 +20,12 @@ import {
 } from '../worker/subscriber-server.ts';
 import { WorkerPool } from '../worker/worker-pool.ts';
 import type { ClockWatch } from './clock-watch.ts';
+import { closeProofs, filesOfProofs, type KeptProofs, openProofs } from './kept-proofs.ts';
 import { noDelivery } from './no-delivery.ts';
-import { logDamage, logFewFiles, logGrown, logLostBlocks } from './service-log.ts';
+import { logDamage, logGrown, logLostBlocks } from './service-log.ts';
 import { openSharedLog, type SharedLog } from './shared-log.ts';
 import { workerPlan } from './worker-plan.ts';
+import type { WriterCodec } from './writer-codec.ts';
 
 /** Newest blocks kept in memory, both encodings: a quarter of a minute at 500 events a second. Who comes from further back reads LevelDB. */
 const usualTailBytesMax = 8 * 1024 * 1024;
@@ -33,26 +33,27 @@ const usualTailBytesMax = 8 * 1024 * 1024;
 const littleTailBytesMax = 2 * 1024 * 1024;
 const longCheckText = 'the log is checked before it is opened: this takes a second or more for each GB';
 
-/** What the thread that writes has beside. */
-export type WriterCodec = Codec & { readonly journalCompressor: Compressor; readonly closeCodec: () => void };
-
 /** What has to be closed, last first, when a later step of the start fails. */
 export type Opened = (() => Promise<void>)[];
 
 /** What serves subscribers, if anything does. */
 export type Serving = Omit<Delivery, 'listen'> & Partial<Pick<Delivery, 'listen'>>;
 
-/** What {@link openLog} makes; the log is closed by `opened`, or at the stop. */
-export interface OpenedLog {
+/** The log and what is opened with it. */
+interface Opening {
   readonly log: LevelLog;
   readonly delivery: Serving;
+  /** Those that run from the start. */
   readonly workers: number;
   readonly time: TrustedTime;
+  /** Subscribers that there are open files for. */
+  readonly subscribersMax: number;
+  readonly proofs: KeptProofs | undefined;
   readonly crowd: CrowdMark;
 }
 
 /** Opens the log, and what serves it to subscribers: this thread, or workers that follow the log. */
-export async function openLog(
+export async function openServed(
   config: Config,
   codec: WriterCodec,
   logger: Logger,
@@ -60,16 +61,15 @@ export async function openLog(
   opened: Opened,
   failed: (error: unknown) => void,
   shared: SharedLog | undefined,
-): Promise<OpenedLog> {
+): Promise<Opening> {
   const { dataDir, retentionBytes, fsync } = config;
   const serves = config.cluster?.role !== 'ingest';
   const { workers, grows: mayGrow } = workerPlan(serves ? config.workers : 0);
   const crowd = new CrowdMark(dataDir);
   const grows = mayGrow && !crowd.isThere;
   const listeners = grows ? workers + 1 : Math.max(1, workers);
-  const files = shareOpenFiles(openFilesMax(), listeners, config.subscribersMax);
+  const files = shareOpenFiles(openFilesMax() - filesOfProofs(config), listeners, config.subscribersMax);
   const { subscribersMax, tablesMax, plainSocketsMax } = files;
-  if (subscribersMax < config.subscribersMax) logFewFiles(logger, subscribersMax);
   const tailBytesMax = hasLittleMemory() ? littleTailBytesMax : usualTailBytesMax;
   const addresses = addressMemory(config, subscribersMax);
   const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
@@ -97,13 +97,16 @@ export async function openLog(
   opened.push(() => log.close());
   logLostBlocks(log, logger);
   const time = new TrustedTime(log.lastTimeUs, watch.report);
-  if (!serves) return { log, delivery: noDelivery, workers, time, crowd };
+  const proofs = await openProofs(config, log, time);
+  opened.push(() => closeProofs(proofs));
+  if (!serves) return { log, delivery: noDelivery, workers, time, subscribersMax, proofs, crowd };
   const server = {
     config,
     log,
     codec,
     addresses,
     time: time.memory,
+    proofs: proofs?.store,
     readsMax,
     plainSocketsMax,
     listeners,
@@ -118,7 +121,7 @@ export async function openLog(
   const delivery = await openServing(server, pool, grows ? grown : undefined, opened, failed);
   // Of the process before this one.
   if (mayGrow && !grows) crowded();
-  return { log, delivery, workers: grows ? 0 : workers, time, crowd };
+  return { log, delivery, workers: grows ? 0 : workers, time, subscribersMax, proofs, crowd };
 }
 
 /** Memory of the table of addresses, which all threads share. */
@@ -138,10 +141,10 @@ async function openServing(
 ): Promise<Serving> {
   if (pool === undefined) return new SubscriberServer(server);
   opened.push(() => pool.terminate());
-  const { log, time } = server;
+  const { log, time, proofs } = server;
   if (grown !== undefined)
-    return new GrowingDelivery({ own: new SubscriberServer(server), pool, log, time, grown, failed });
-  await pool.load(log, time);
+    return new GrowingDelivery({ own: new SubscriberServer(server), pool, log, time, proofs, grown, failed });
+  await pool.load(log, time, proofs);
   await pool.follow();
   return pool;
 }

@@ -1,28 +1,29 @@
 // The composition root: builds every stage from a configuration, starts them from the log outwards to the relay, and
 // stops them in the opposite order. The only file that knows all stages; it holds no logic of any of them.
 
-import { chooseCompressor } from '../codec/choose-compressor.ts';
 import type { Config } from '../config/config.ts';
 import { endsWithin } from '../deadline.ts';
 import { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { LinkTiming } from '../ingest/relay-link.ts';
 import type { LevelLog } from '../log/level-log.ts';
-import type { Logger, ProcessLogger } from '../logger.ts';
+import type { ProcessLogger } from '../logger.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { packageVersion } from '../package.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelays } from '../upstream/relay-url.ts';
 import type { Verifier } from '../verifier/verifier.ts';
-import { dictionaryPathsOf, openCodec } from '../worker/codec.ts';
+import { dictionaryPathsOf } from '../worker/codec.ts';
 import type { CrowdMark } from '../worker/crowd-mark.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { type Intake, openIntake } from './intake.ts';
+import { closeProofs, type KeptProofs } from './kept-proofs.ts';
 import { openVerifier } from './observed-commits.ts';
 import type { IntakeOptions } from './relay-intake.ts';
 import { AgeCut, Retention } from './retention.ts';
-import { type Opened, openLog, type Serving, type WriterCodec } from './served-log.ts';
+import { type Opened, openServed, type Serving } from './served-log.ts';
 import {
+  logFewFiles,
   logIncomplete,
   logStall,
   logStart,
@@ -31,6 +32,7 @@ import {
   stopMs,
 } from './service-log.ts';
 import { openShared, type SharedLog } from './shared-log.ts';
+import { openWriterCodec, type WriterCodec } from './writer-codec.ts';
 
 /** How long clients get to answer the close frame; less than their part of `stopMs`. */
 const sessionsStopMs = 4_000;
@@ -53,12 +55,16 @@ export class Service {
 
   /**
    * Opens the log, listens, then connects to the relay. What was opened is closed again when a later step fails.
-   * @param timing replaces single intervals of the way in; for tests.
+   * @param timing replaces single intervals of the way in; for tests. @param greet told before the log says what is odd about this start.
    * @throws CodedError of the stage that cannot start.
    */
-  static async start(config: Config, everyLine: ProcessLogger, timing: Timing = {}): Promise<Service> {
+  static async start(
+    config: Config,
+    everyLine: ProcessLogger,
+    timing: Timing = {},
+    greet: (service: Service) => void = () => {},
+  ): Promise<Service> {
     const logger = new Repeats(everyLine);
-    for (const notice of config.notices) logger.warn({}, notice);
     const opened: Opened = [];
     try {
       checkSocketInternals();
@@ -72,12 +78,23 @@ export class Service {
       intake.start();
       const addresses = { public: publicAddress, metrics: metricsAddress };
       logStart(logger, parts, addresses);
-      return new Service(parts, addresses);
+      const service = new Service(parts, addresses);
+      greet(service);
+      for (const notice of config.notices) logger.warn({}, notice);
+      if (parts.subscribersMax < config.subscribersMax) logFewFiles(logger, parts.subscribersMax);
+      return service;
     } catch (error) {
       for (const close of opened.reverse()) await close();
       logger.flush();
       throw error;
     }
+  }
+
+  /** Says that a stop begins, behind what the log has held back. */
+  logStopping(why: string): void {
+    const { logger } = this.#parts;
+    logger.flush();
+    logger.info({ why }, 'stopping');
   }
 
   /**
@@ -91,8 +108,8 @@ export class Service {
   }
 
   async #stop(): Promise<boolean> {
-    const { intake, verifier, delivery, crowd, retention, monitor, log, shared, closeCodec, logger } =
-      this.#parts;
+    const { intake, verifier, delivery, retention, monitor, log, proofs, shared } = this.#parts;
+    const { codec, crowd, logger } = this.#parts;
     crowd.stop();
     const failures: unknown[] = [];
     let isWhole = true;
@@ -109,8 +126,8 @@ export class Service {
     await end('verifier', verifier?.stop() ?? Promise.resolve());
     await end('sessions', delivery.stop(sessionsStopMs));
     await monitor.listener.stop();
-    await end('log', closeLogs(log, shared));
-    closeCodec();
+    await end('log', closeLogs(log, shared, proofs));
+    codec.close();
     logger.flush();
     if (failures.length > 0) throw failures[0];
     return isWhole;
@@ -122,22 +139,30 @@ async function endIntake(intake: Intake, retention: Retention): Promise<void> {
   await retention.stop();
 }
 
-async function closeLogs(log: LevelLog, shared: SharedLog | undefined): Promise<void> {
+async function closeLogs(
+  log: LevelLog,
+  shared: SharedLog | undefined,
+  proofs: KeptProofs | undefined,
+): Promise<void> {
   await shared?.engine.close();
+  await closeProofs(proofs);
   await log.close();
 }
 
 /** Everything that {@link Service.stop} has to end, and what the first line of the log tells. */
 interface Parts extends Started {
   readonly logger: Repeats;
+  /** Those that there are open files for. */
+  readonly subscribersMax: number;
   readonly intake: Intake;
   readonly delivery: Serving;
   readonly verifier: Verifier | undefined;
   readonly shared: SharedLog | undefined;
+  readonly proofs: KeptProofs | undefined;
   readonly retention: Retention;
   readonly monitor: Monitor;
+  readonly codec: WriterCodec;
   readonly crowd: CrowdMark;
-  readonly closeCodec: () => void;
   readonly failed: Promise<unknown>;
 }
 
@@ -151,12 +176,13 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const failure = Promise.withResolvers<unknown>();
   const failed = failure.resolve;
 
-  const codec = await chooseCodec(config, logger, opened);
-  const { compressor, closeCodec } = codec;
+  const codec = await openWriterCodec(config, logger);
+  opened.push(async () => codec.close());
+  const { compressor } = codec;
   const shared = cluster === undefined ? undefined : await openShared(config, cluster, logger, opened);
 
   const watch = new ClockWatch(logger);
-  const { log, delivery, workers, time, crowd } = await openLog(
+  const { log, delivery, workers, time, subscribersMax, proofs, crowd } = await openServed(
     config,
     codec,
     logger,
@@ -174,6 +200,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const intakeOptions: IntakeOptions = {
     verification: verifier,
     ...{ relays, totals, compressor, time, logger, timing, windowMs, disconnects: new Map(), failed },
+    keeper: proofs?.queue,
     publish(block) {
       monitor.count(block);
       return delivery.publish(block);
@@ -188,7 +215,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   opened.push(() => retention.stop());
 
   const monitor = new Monitor({
-    ...{ version, workers, relays, compressor, totals, log, delivery, logger, time, failed },
+    ...{ version, workers, relays, compressor, totals, log, proofs, delivery, logger, time, failed },
     aboutUrl: config.aboutUrl,
     dataDir: config.dataDir,
     retentionMs,
@@ -203,22 +230,6 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const hasOfficialDictionary = codec.dictionaries.hasOfficial;
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
   const { positionOf } = intake;
-  const stopped = { logger, intake, verifier, delivery, crowd, shared, retention, monitor, closeCodec };
-  return { ...started, positionOf, ...stopped, failed: failure.promise };
-}
-
-/** Chooses the compressor, and says why if it is not Node's. */
-async function chooseCodec(config: Config, logger: Logger, opened: Opened): Promise<WriterCodec> {
-  const codec = await openCodec(config, (dictionary) =>
-    chooseCompressor(config.compressor, dictionary, config.zstdLevel, ({ code, message }) =>
-      logger.info({ code }, message),
-    ),
-  );
-  const journalCompressor = codec.compressor.withDictionary(undefined);
-  const closeCodec = (): void => {
-    codec.compressor.close();
-    journalCompressor.close();
-  };
-  opened.push(async () => closeCodec());
-  return { ...codec, journalCompressor, closeCodec };
+  const stopped = { logger, intake, verifier, delivery, crowd, shared, proofs, retention, monitor, codec };
+  return { ...started, positionOf, subscribersMax, ...stopped, failed: failure.promise };
 }
