@@ -13,8 +13,10 @@ import { ratioFigures } from './figure-ratio.ts';
 import { realRateFigures } from './figure-real-rate.ts';
 import { redialFigures } from './figure-redial.ts';
 import { replayFigures } from './figure-replay.ts';
+import { smallMachineFigures } from './figure-small-machine.ts';
 import { sparseFigures } from './figure-sparse.ts';
 import { stageFigures } from './figure-stages.ts';
+import { stormFigures } from './figure-storm.ts';
 import { sustainedFigures } from './figure-sustained.ts';
 import { verifyFigures } from './figure-verify.ts';
 import { wireFigures } from './figure-wires.ts';
@@ -33,6 +35,8 @@ const groups = [
   { name: 'replay', about: 'a whole log to one reader', run: replayFigures },
   { name: 'sparse', about: 'a log to readers of very little, and its size', run: sparseFigures },
   { name: 'real-rate', about: 'what 500 events a second cost, and 12 subscribers', run: realRateFigures },
+  { name: 'storm', about: '10,000 subscribers cut off at once, beside 1,000 live', run: stormFigures },
+  { name: 'small-machine', about: 'the real rate with 128 MB and half a core', run: smallMachineFigures },
   { name: 'fanout', about: 'live events to 100 and 1,000 subscribers', run: fanoutFigures },
   { name: 'wires', about: 'the second wire beside our first one', run: wireFigures },
   {
@@ -190,7 +194,7 @@ async function measure(values: Flags): Promise<void> {
 try {
   const values = readFlags();
   if (values.help) process.stdout.write(help);
-  else if (values.list) for (const { name, about } of groups) console.log(`${name.padEnd(9)} ${about}`);
+  else if (values.list) for (const { name, about } of groups) console.log(`${name.padEnd(13)} ${about}`);
   else await measure(values);
   process.exit();
 } catch (error) {
