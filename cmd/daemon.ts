@@ -2,6 +2,7 @@
 // made of is lib/service/service.ts; flags are read by cmd/program.ts.
 
 import { setFlagsFromString } from 'node:v8';
+import { sharesOfJson } from '../lib/codec/official-dictionary.ts';
 import type { Config, NodeRole } from '../lib/config/config.ts';
 import { CodedError } from '../lib/errors.ts';
 import { formatListenAddress } from '../lib/listen-address.ts';
@@ -9,7 +10,7 @@ import { createLogger, type ProcessLogger } from '../lib/logger.ts';
 import { packageName, packageVersion } from '../lib/package.ts';
 import { Service } from '../lib/service/service.ts';
 import { formatBytes, formatSpan, grouped } from '../lib/text.ts';
-import { bannerText, localUrl, tailCommandFor } from './command/banner.ts';
+import { type BannerRow, bannerText, commandFrom, localUrl, tailCommandFor } from './command/banner.ts';
 
 /** From the signal to the exit; a stop that hangs is cut off here. */
 const stopMsMax = 9_500;
@@ -31,7 +32,9 @@ export async function runDaemon(config: Config): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, signalled.resolve);
   let service: Service;
   try {
-    service = await Service.start(config, logger);
+    service = await Service.start(config, logger, {}, (started) => {
+      if (logger.isForPeople) logger.info({}, bannerOf(started, config));
+    });
   } catch (error) {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, signalled.resolve);
     if (!(error instanceof CodedError) || error.exitCode === 2) throw error;
@@ -39,7 +42,6 @@ export async function runDaemon(config: Config): Promise<void> {
     process.exitCode = error.exitCode;
     return;
   }
-  if (logger.isForPeople) logger.info({}, bannerOf(service, config));
   const failed = service.failed.then((error) => {
     // Also in the middle of a stop.
     process.exitCode = 1;
@@ -47,7 +49,7 @@ export async function runDaemon(config: Config): Promise<void> {
     return 'failure' as const;
   });
   void Promise.race([signalled.promise, failed]).then((why) => {
-    logger.info({ why }, 'stopping');
+    service.logStopping(why);
     return stop(service, logger);
   });
 }
@@ -78,13 +80,7 @@ function bannerOf({ addresses, started }: Service, { retentionMs, retentionBytes
     ['page', listen === undefined ? '' : localUrl('http', listen, '/')],
     ['metrics', localUrl('http', formatListenAddress(addresses.metrics), '/metrics')],
     ['log', `${dataDir}: ${has}; kept: ${kept.filter((text) => text !== '').join(' or ')}`],
-    // The JSON's 44 % with it, 68 % without: see service-log.ts.
-    [
-      'v1 clients',
-      hasOfficialDictionary
-        ? ''
-        : `zstd is half as large again until: slipstream dictionaries fetch --data-dir ${dataDir}`,
-    ],
+    ...dictionaryRows(hasOfficialDictionary, dataDir),
     ['cluster', cluster === undefined ? '' : `${cluster.name}, ${roleTexts[cluster.role]}`],
     [
       'relay',
@@ -92,6 +88,16 @@ function bannerOf({ addresses, started }: Service, { retentionMs, retentionBytes
     ],
     ['try', listen === undefined ? '' : tailCommandFor(listen, process.env, packageName)],
   ]);
+}
+
+/** What clients of Jetstream v1 do without, and the command that changes it. */
+function dictionaryRows(hasOfficial: boolean, dataDir: string): BannerRow[] {
+  if (hasOfficial) return [];
+  const { official, none } = sharesOfJson;
+  return [
+    ['v1 clients', `compressed events are ${none} of their JSON; for ${official} run, then restart:`],
+    ['', `${commandFrom(process.env, packageName)} dictionaries fetch --data-dir ${dataDir}`],
+  ];
 }
 
 /** Ends the process. */

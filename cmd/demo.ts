@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, newCommand } from '../lib/config/command-line.ts';
 import { wholeNumber } from './command/flag-values.ts';
+import { requireNode } from './command/runtime.ts';
 import { DemoProcesses, type DemoSource } from './demo/processes.ts';
 import { showOnTerminal, writeJson } from './demo/view.ts';
 
@@ -39,6 +40,7 @@ export function demoCommand(): Command {
 }
 
 async function demo(flags: Flags): Promise<void> {
+  requireNode('the demo', process.versions);
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const dataDir = await mkdtemp(join(tmpdir(), 'slipstream-demo-'));

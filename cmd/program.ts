@@ -8,6 +8,7 @@ import { type GivenTexts, roleCommand, settingsCommand } from '../lib/config/set
 import { UsageError } from '../lib/errors.ts';
 import { exitCodeOf } from './command/exit-code.ts';
 import { refuseFlagsOfNpm } from './command/npm-flags.ts';
+import { requireNode } from './command/runtime.ts';
 import { demoCommand } from './demo.ts';
 import { dictionariesCommand } from './dictionaries.ts';
 import { inspectCommand } from './inspect.ts';
@@ -45,6 +46,7 @@ for (const command of [
   program.addCommand(command);
 
 async function run(given: GivenTexts, role: NodeRole): Promise<void> {
+  requireNode('the daemon', process.versions);
   const config = configOf(given, process.env, role);
   // Not before: it is most of what is loaded, and the other commands do without.
   const { runDaemon } = await import('./daemon.ts');

@@ -67,7 +67,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     ],
     ...['lib/verifier', 'lib/session', 'lib/config', 'lib/worker', 'lib/monitor'],
   ],
-  'client/lib': ['leaves', 'lib/codec'],
+  'client/lib': ['leaves', 'lib/event', 'lib/codec'],
   'simulator/lib': ['leaves', 'lib/event'],
   'simulator/cmd': ['leaves', 'simulator/lib'],
   'cmd/command': ['leaves', 'lib/event', 'lib/config'],
@@ -85,7 +85,10 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 
 /** All that a package for other people may take of the daemon: files that need nothing else of it. */
 const borrowed: Readonly<Record<string, readonly string[]>> = {
-  client: ['lib/backoff.ts', 'lib/errors.ts', 'lib/codec/wasm-module.ts', 'lib/codec/zstd-header.ts'],
+  client: [
+    ...['lib/backoff.ts', 'lib/errors.ts', 'lib/near-name.ts', 'lib/codec/wasm-module.ts'],
+    ...['lib/codec/zstd-header.ts', 'lib/decode/rfc3339.ts', 'lib/event/cursor.ts', 'lib/event/moment.ts'],
+  ],
   simulator: ['lib/errors.ts', 'lib/event/tid.ts', 'lib/seeded-random.ts', 'lib/websocket.ts'],
 };
 

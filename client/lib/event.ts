@@ -114,7 +114,7 @@ export interface Progress {
 export interface Gap {
   /** Its place: events before have a smaller `time_us`, those after it a greater one. */
   readonly timeUs: number;
-  /** `relay_gap`, `new_numbering`, `relay_changed`, `started_over`, `frame_skipped`, `log_cut`, `log_damaged`, `clock_step` or a later word. */
+  /** `relay_gap`, `new_numbering`, `relay_changed`, `started_over`, `set_back`, `frame_skipped`, `log_cut`, `log_damaged`, `clock_step` or a later word. */
   readonly reason: string;
   /** The server's relay; undefined when it has nothing to do with one. */
   readonly relay: string | undefined;

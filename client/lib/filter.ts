@@ -1,9 +1,11 @@
 // What a consumer wants, and how a server is asked for it: the query of `/subscribe`, and `options_update`. Pure. Kinds,
 // operations and subjects are asked for and applied here too, because other servers do not know them. The query of the second wire is
-// v2-request.ts's.
+// v2-request.ts's, and the address that a consumer gives address.ts's.
 
 import { UsageError } from '../../lib/errors.ts';
+import { nearName } from '../../lib/near-name.ts';
 import type { StreamEvent } from './event.ts';
+import { shownValue, unknownName } from './misuse.ts';
 import { pointsAt } from './subject.ts';
 import { subscribeEventsNsid } from './v2-message.ts';
 
@@ -57,24 +59,111 @@ export interface StreamFilter {
   readonly verified?: boolean | undefined;
 }
 
-/** Names that are meant as a part of a filter: another case or number, as JavaScript lets them through. */
-const nearName = /^(wanted|max_?message|(is_?)?verif|collections?$|dids?$|kinds?$|operations?$|subjects?$)/i;
+/** The parts of a filter. */
+export const filterNames: readonly string[] = [...listNames, 'maxMessageSizeBytes', 'verified'];
+
+const kinds: readonly string[] = ['commit', 'identity', 'account', 'sync'] satisfies StreamEvent['kind'][];
+const operations: readonly string[] = ['create', 'update', 'delete'];
+
+/** What is wrong with a value of a list, and what is right; undefined when nothing is. */
+const valueFaults: Readonly<Record<(typeof listNames)[number], (value: string) => string | undefined>> = {
+  wantedCollections: () => undefined,
+  wantedDids: didFault,
+  wantedKinds: (value) => choiceFault(value, kinds),
+  wantedOperations: (value) => choiceFault(value, operations),
+  wantedSubjects: (value) =>
+    value.startsWith('at://did:')
+      ? undefined
+      : didFault(value.replace('at://', '')) &&
+        'give a DID, as did:plc:…, or an at-uri, as at://did:plc:…/collection/key',
+};
+const listExamples: Readonly<Record<(typeof listNames)[number], string>> = {
+  wantedCollections: 'app.bsky.feed.post',
+  wantedDids: 'did:plc:…',
+  wantedKinds: 'commit',
+  wantedOperations: 'create',
+  wantedSubjects: 'at://did:plc:…/app.bsky.feed.post/…',
+};
 
 /**
- * Looks for what would bring everything, or nothing, without a word: a part of a filter by a wrong name, and handles in
- * place of DIDs. @throws CodedError `CLIENT_BAD_FILTER`.
+ * Looks for what would bring everything, or nothing, without a word: a name that is none, and a value that cannot be meant.
+ * @param others names that stand beside the filter. @throws UsageError `CLIENT_BAD_FILTER`; `CLIENT_BAD_OPTION` for a name that is
+ * nearly one of `others`, or nothing that is known.
  */
-export function checkFilter(filter: StreamFilter): void {
-  const known: readonly string[] = [...listNames, 'maxMessageSizeBytes', 'verified'];
-  for (const [name, value] of Object.entries(filter)) {
-    if (known.includes(name) || value === undefined || !nearName.test(name)) continue;
-    const text = `${name} is not part of a filter, and ignoring it would bring everything: give one of ${known.join(', ')}`;
-    throw new UsageError('CLIENT_BAD_FILTER', text);
+export function checkFilter(filter: StreamFilter, others: readonly string[] = []): void {
+  const known = [...filterNames, ...others];
+  for (const [name, value] of Object.entries(filter as Readonly<Record<string, unknown>>)) {
+    if (value === undefined || others.includes(name)) continue;
+    if (!filterNames.includes(name)) throw unknownOption(name, value, known, others.length > 0);
+    const fault = faultOf(name, value);
+    if (fault !== undefined) throw badFilter(fault);
   }
-  const handle = filter.wantedDids?.find((did) => !did.startsWith('did:'));
-  if (handle === undefined) return;
-  const what = handle.includes('.') ? 'is a handle: give the DID of the account' : 'is not a DID';
-  throw new UsageError('CLIENT_BAD_FILTER', `wantedDids: ${handle.slice(0, 100)} ${what}, as did:plc:…`);
+}
+
+/** The part of a filter that `name` nearly names, with or without its `wanted`. */
+export function nearFilterName(name: string): string | undefined {
+  const short = listNames.map((each) => each.replace('wanted', ''));
+  const at = short.indexOf(nearName(name, short) ?? '');
+  return nearName(name, filterNames) ?? listNames[at];
+}
+
+export function badFilter(text: string): UsageError {
+  return new UsageError('CLIENT_BAD_FILTER', text);
+}
+
+function unknownOption(
+  name: string,
+  value: unknown,
+  known: readonly string[],
+  isSubscribe: boolean,
+): UsageError {
+  if (name === 'filter')
+    return badFilter(
+      `filter (${shownValue(value)}) is not an option: write its parts, ${listNames.join(', ')}, beside url`,
+    );
+  const part = nearFilterName(name);
+  if (part === undefined && isSubscribe)
+    return new UsageError('CLIENT_BAD_OPTION', unknownName(name, value, 'an option of subscribe', known));
+  const what = 'part of a filter, and ignoring it would bring everything';
+  return badFilter(unknownName(name, value, what, filterNames, part));
+}
+
+function listFault(name: (typeof listNames)[number], value: unknown): string | undefined {
+  if (!Array.isArray(value))
+    return `${name} is ${shownValue(value)}: it has to be a list, as ["${listExamples[name]}"]`;
+  for (const each of value as readonly unknown[]) {
+    if (typeof each !== 'string' || each === '')
+      return `${name} has ${shownValue(each)} in it: its values have to be texts, as "${listExamples[name]}"`;
+    const fault = valueFaults[name](each);
+    if (fault !== undefined) return `${name}: ${shownValue(each)} ${fault}`;
+  }
+  return undefined;
+}
+
+function faultOf(name: string, value: unknown): string | undefined {
+  if (name === 'maxMessageSizeBytes') return sizeFault(value);
+  if (name !== 'verified') return listFault(name as (typeof listNames)[number], value);
+  return typeof value === 'boolean'
+    ? undefined
+    : `verified is ${shownValue(value)}: it has to be true or false`;
+}
+
+function sizeFault(value: unknown): string | undefined {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return undefined;
+  return `maxMessageSizeBytes is ${shownValue(value)}: it has to be a whole number of bytes, 0 for no limit`;
+}
+
+function didFault(value: string): string | undefined {
+  if (value.startsWith('did:')) return undefined;
+  return value.includes('.')
+    ? 'is a handle: give the DID of the account, as did:plc:…'
+    : 'is not a DID: give one, as did:plc:…';
+}
+
+function choiceFault(value: string, choices: readonly string[]): string | undefined {
+  if (choices.includes(value)) return undefined;
+  const near = nearName(value, choices);
+  return `is none of ${choices.join(', ')}${near === undefined ? '' : `: did you mean ${near}?`}`;
 }
 
 /** What a connection asks for beside the filter. */
@@ -95,58 +184,6 @@ export interface Request {
 
 /** Characters of the values in a query. Proxies take request lines of 8 KiB, and a longer filter goes as a hello. */
 const queryCharsMax = 6_000;
-
-/** A subscription as its address and its options say it together. */
-export interface AskedFor {
-  /** `ws:` or `wss:`, without what is in `filter` and `cursor`. */
-  readonly url: URL;
-  readonly filter: StreamFilter;
-  readonly cursor: number | undefined;
-}
-
-/**
- * Reads the address to subscribe at, `/subscribe` when it has no path. What its query says of the filter and the cursor
- * is added to the options; other parameters stay in it. @throws CodedError `CLIENT_BAD_URL`.
- */
-export function readUrl(text: string, options: StreamFilter): AskedFor {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const secure = url?.protocol === 'wss:' || url?.protocol === 'https:';
-  if (url === undefined || !(secure || url.protocol === 'ws:' || url.protocol === 'http:')) {
-    throw new UsageError('CLIENT_BAD_URL', `${JSON.stringify(text)} is not an address: write ws://host:port`);
-  }
-  url.protocol = secure ? 'wss:' : 'ws:';
-  url.hash = '';
-  if (url.pathname === '/') url.pathname = '/subscribe';
-  const take = (name: string): string[] => {
-    const values = url.searchParams.getAll(name);
-    url.searchParams.delete(name);
-    return values;
-  };
-  const whole = (name: string): number | undefined => {
-    const value = take(name)[0] || undefined;
-    const number = Number(value);
-    if (value === undefined || Number.isSafeInteger(number)) return value === undefined ? value : number;
-    const text = `${name}=${value} in the address is not a whole number`;
-    throw new UsageError(
-      'CLIENT_BAD_URL',
-      name === 'cursor' ? `${text}: give microseconds since 1970` : text,
-    );
-  };
-  const isV2 = isV2Url(url);
-  const lists = listNames.map((name) => [
-    name,
-    [...(options[name] ?? []), ...take(name), ...(isV2 ? take(v2Names[name]) : [])],
-  ]);
-  const sizeBytes = whole('maxMessageSizeBytes');
-  const isInUrl = take('verified')[0] === 'true';
-  const verified = options.verified ?? (isInUrl || undefined);
-  const filter: StreamFilter = {
-    ...Object.fromEntries(lists),
-    maxMessageSizeBytes: options.maxMessageSizeBytes ?? sizeBytes,
-    verified,
-  };
-  return { url, filter, cursor: whole('cursor') };
-}
 
 /** The same address for plain HTTP. */
 export function httpUrl(url: URL): URL {

@@ -1,6 +1,8 @@
 // What the client needs from where it runs: a WebSocket, plain HTTP, timers, a clock, chance. Node, browsers and workers
 // have them; others, and tests, hand in their own.
 
+import { UsageError } from '../../lib/errors.ts';
+
 /** The part of a WebSocket that is used. What handlers take is said where they are: each library has types of its own. */
 export interface WebSocketLike {
   binaryType: string;
@@ -57,4 +59,16 @@ export function globalPlatform(): Platform {
     random: Math.random,
     warn: (text) => console.warn(text),
   };
+}
+
+/**
+ * Looks for what cannot be done without. @throws UsageError `CLIENT_NO_WEBSOCKET`: as on Node.js before 22, where the package ws can be
+ * given for it.
+ */
+export function checkPlatform({ WebSocket }: Pick<Platform, 'WebSocket'>): void {
+  if (typeof WebSocket === 'function') return;
+  const text =
+    'this runtime has no WebSocket: Node.js has one from 22 on, as have Bun, Deno, browsers and workers. ' +
+    'Use one of those, or give that of the package ws as platform: { WebSocket }';
+  throw new UsageError('CLIENT_NO_WEBSOCKET', text);
 }

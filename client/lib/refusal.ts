@@ -69,7 +69,8 @@ function wordsOf(text: string): string {
       // As it is, then.
     }
   }
-  return words.slice(0, shownCharsMax).trim();
+  // What follows the first line is for people who look at the address themselves.
+  return words.trim().split('\n', 1)[0].slice(0, shownCharsMax).trim();
 }
 
 /** An error of the second wire in words. */

@@ -13,6 +13,7 @@ import { EventQueue, type QueueLimits } from './event-queue.ts';
 import { checkFilter, optionsUpdate, type Request, type StreamFilter, wantedBy } from './filter.ts';
 import { Link } from './link.ts';
 import type { StreamNotice, StreamStatus } from './notice.ts';
+import { checkStored } from './options.ts';
 import { Position } from './position.ts';
 import { failureText } from './refusal.ts';
 import { Wire, type WireSetup } from './wire.ts';
@@ -213,6 +214,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
     const { store } = this.#setup;
     if (!this.#loaded) {
       const stored = await store?.load();
+      checkStored(stored);
       if (stored !== undefined) this.#position = new Position(stored);
       this.#loaded = true;
       this.#cursor = this.#position.nextCursor;

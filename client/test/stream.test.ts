@@ -160,7 +160,7 @@ describe('attempts', () => {
   });
 
   test.each([
-    [400, 'Bad Request\n', /answers 400 \(Bad Request\) .* permessage-deflate/],
+    [400, 'Bad Request\nFor people.\n', /answers 400 \(Bad Request\) .* permessage-deflate/],
     [403, '', /answers 403 .* lets nobody in/],
   ])(
     'a server that answers %d and never was connected is given up, with the cause',
@@ -180,7 +180,7 @@ describe('attempts', () => {
         message: expect.stringMatching(why),
       });
       expect(notices).toHaveLength(7);
-      expect(notices.at(-1)).toMatchObject({ status, words: body.trim() });
+      expect(notices.at(-1)).toMatchObject({ status, words: body.split('\n', 1)[0].trim() });
       expect(platform.timers).toBe(0);
     },
   );

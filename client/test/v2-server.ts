@@ -123,7 +123,7 @@ export class V2Server implements AsyncDisposable {
   #faultOf(request: IncomingMessage): { status: number; error: string; message: string } | undefined {
     if (!request.url?.startsWith(streamPath)) return { status: 404, error: 'NotFound', message: '' };
     const query = queryOf(request);
-    const wrong = [...query.keys()].find((name) => /^(wanted|requireHello|compress)/.test(name));
+    const wrong = [...query.keys()].find((name) => /^(wanted|requireHello|compress|filter)/.test(name));
     const bad = (error: string, message: string) => ({ status: 400, error, message });
     if (wrong !== undefined) return bad('InvalidRequest', `${wrong} is of v1`);
     const cursor = query.get('cursor');

@@ -248,10 +248,10 @@ test('errors that no new connection mends end the stream', async () => {
     exitCode: 2,
     message: expect.stringContaining('CursorTooOld: the oldest is 4'),
   });
-  const url = `${server.url}?compress=true`;
+  const url = `${server.url}?filter=gone`;
   expect(await follow({ url }).ended).toMatchObject({
     code: 'CLIENT_REFUSED',
-    message: 'the server refuses the subscription: InvalidRequest: compress is of v1',
+    message: 'the server refuses the subscription: InvalidRequest: filter is of v1',
   });
   for (const [error, code] of [
     ['InvalidRequest', 'CLIENT_REFUSED'],

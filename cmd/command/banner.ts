@@ -22,19 +22,20 @@ export function localUrl(scheme: 'http' | 'ws', listen: string, path: string): s
   return `${scheme}://${listen.replace(/^(0\.0\.0\.0|\[::\])?:/, 'localhost:')}${path}`;
 }
 
+/** The command as it is called from where this process was: installed, by npx, or by a script of a clone. */
+export function commandFrom(env: Readonly<Record<string, string | undefined>>, packageName: string): string {
+  const script = env.npm_lifecycle_event;
+  if (script === undefined) return 'slipstream';
+  return script === 'npx' ? `npx ${packageName}` : 'npx slipstream';
+}
+
 /** The `tail` that shows posts of the server there, as it is called from where this process was. */
 export function tailCommandFor(
   listen: string,
   env: Readonly<Record<string, string | undefined>>,
   packageName: string,
 ): string {
-  const script = env.npm_lifecycle_event;
-  const call =
-    script === 'npx'
-      ? `npx ${packageName} tail`
-      : script === undefined
-        ? 'slipstream tail'
-        : 'npm run -s tail --';
+  const call = `${commandFrom(env, packageName)} tail`;
   const url = localUrl('ws', listen, '');
   const isUsual = /\/\/(localhost|127\.0\.0\.1):6008$/.test(url);
   return `${call}${isUsual ? '' : ` ${url}`} -c app.bsky.feed.post`;

@@ -57,20 +57,19 @@ export function summaryTable(summary: LogSummary): string {
 
 function byteLines({ bytes, diskBytes, journal }: LogSummary): string[] {
   const { perEvent } = bytes;
-  const row = (label: string, size: number, each?: number): string =>
-    line(
-      label,
-      formatBytes(size).padStart(12) + (each === undefined ? '' : `${each.toFixed(1).padStart(10)} an event`),
-    );
+  const row = (label: string, size: number, each: number | undefined, what: string): string => {
+    const perEachEvent = each === undefined ? '' : `${each.toFixed(1)} B an event`;
+    return line(label, `${formatBytes(size).padStart(12)}${perEachEvent.padStart(20)}   ${what}`);
+  };
   return [
-    row('heads', bytes.heads, perEvent.heads),
-    row('JSON', bytes.json, perEvent.json),
-    row('zstd', bytes.zstd, perEvent.zstd),
-    row('subjects', bytes.subjects, perEvent.subjects),
-    row('segments', bytes.segments),
-    row('store', bytes.store, perEvent.store),
-    row('journal', journal.bytes),
-    row('on disk', diskBytes),
+    row('heads', bytes.heads, perEvent.heads, 'columns that filters work on, checksums'),
+    row('JSON', bytes.json, perEvent.json, 'events as JSON, a block packed as one zstd frame'),
+    row('zstd', bytes.zstd, perEvent.zstd, 'the same events, each a zstd frame as it is sent'),
+    row('subjects', bytes.subjects, perEvent.subjects, 'what events point at'),
+    row('segments', bytes.segments, undefined, 'indexes'),
+    row('store', bytes.store, perEvent.store, 'all of the above'),
+    row('journal', journal.bytes, undefined, 'the newest events, not in the store yet'),
+    row('on disk', diskBytes, undefined, 'files of store and journal'),
   ];
 }
 

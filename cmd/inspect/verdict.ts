@@ -1,7 +1,7 @@
 // What a verification found, as text and as JSON, and the line that shows how far it is. Pure; cmd/inspect.ts prints it.
 
 import type { DatabaseDamage } from '../../lib/log/table-check.ts';
-import { formatSpan, grouped } from '../../lib/text.ts';
+import { formatBytes, formatSpan, grouped } from '../../lib/text.ts';
 import type { CheckResult } from './log-check.ts';
 import { problemLine, problemMeanings } from './problem.ts';
 import type { RepairResult } from './repair.ts';
@@ -29,10 +29,10 @@ export function verdictText(result: CheckResult, seconds: number): string {
         'measured and not decompressed; give it by --zstd-dictionary',
     );
   }
-  const read = `${grouped(events)} events (${grouped(Math.round(bytes / 1e6))} MB)`;
-  const where = `${grouped(blocks)} blocks, ${grouped(segments)} segments and ${grouped(journalBlocks)} journal blocks`;
+  const where = `${grouped(blocks)} blocks and ${grouped(segments)} segments of the store, ${grouped(journalBlocks)} blocks of the journal`;
   lines.push(
-    `read ${read} in ${where}, ${formatSpan(seconds)}, ${grouped(Math.round(events / seconds))} events a second`,
+    `checked ${grouped(events)} events, ${formatBytes(bytes)} as stored: ${where}`,
+    `${formatSpan(seconds)}, ${grouped(Math.round(events / seconds))} events a second; an event that is in both counts twice`,
   );
   lines.push(
     problems.total === 0

@@ -39,7 +39,7 @@ interface TailFlags extends StreamFilter, Pick<TailRequest, 'cursor' | 'top' | '
 
 const description = `Shows the events of a server, live or replayed.
 
-LIST: values separated by commas; the flag can be repeated. TIME: now; ${momentForms} (0: the oldest event). NO_COLOR turns colours off.
+LIST: values separated by commas; the flag can be repeated. TIME: now; ${momentForms} (0: the oldest event); in an address too. NO_COLOR turns colours off.
 
 -d and -s accept handles too. It reconnects by itself, without a gap. Exit code: 0 done, 1 failed, 2 something to correct.`;
 
@@ -108,11 +108,13 @@ function requestOf(
   nowUs: number,
 ): TailRequest {
   const { until, limit, json, pretty, stats, compress, zstdDictionary, ...asGiven } = flags;
-  if (until !== undefined && until <= (flags.cursor ?? nowUs)) {
+  const cursor = flags.cursor ?? cursorIn(flags.url, nowUs);
+  if (until !== undefined && until <= (cursor ?? nowUs)) {
     throw new UsageError('CONFIG_FLAG_INVALID', '--until must be after --cursor, which is now without one');
   }
   return {
     ...asGiven,
+    ...(cursor === undefined ? {} : { cursor }),
     untilUs: until,
     limit: limit ?? Number.POSITIVE_INFINITY,
     json: json ?? !(pretty || isTerminal || stats),
@@ -120,6 +122,12 @@ function requestOf(
     compress: compress ?? zstdDictionary !== undefined,
     dictionaryPath: zstdDictionary,
   };
+}
+
+/** The cursor that an address has in its query. */
+function cursorIn(url: string, nowUs: number): number | undefined {
+  const text = URL.canParse(url) ? new URL(url).searchParams.get('cursor') : null;
+  return text ? parseMoment(text, 'cursor of the address', nowUs) : undefined;
 }
 
 /** With DIDs in place of handles. @throws UsageError `TAIL_HANDLE_UNKNOWN`. */

@@ -55,8 +55,9 @@ export async function showTail(
   terminal: TailTerminal,
 ): Promise<void> {
   const view = new TailView(request, terminal);
+  const { limit, json, stats, top, dictionaryPath, ...options } = request;
   const stream = subscribe({
-    ...request,
+    ...options,
     dictionary,
     signal: terminal.stop,
     onNotice: (notice) => view.notice(notice),

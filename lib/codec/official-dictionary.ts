@@ -12,6 +12,12 @@ export const officialDictionary = {
   sha256: 'b8d77b46933aceecbdd5275a01241efc985c970c78162b8150cf67a26522f70c',
 } as const;
 
+/**
+ * What events take of the size of their JSON with it, and without a dictionary, for people: on 52 real events at the usual level
+ * (bench/figure-ratio.ts).
+ */
+export const sharesOfJson = { official: '45 %', none: '68 %' } as const;
+
 /** Where a data directory keeps it. */
 export function officialDictionaryPath(dataDir: string): string {
   return join(dataDir, 'dictionaries', `${officialDictionary.id}.zdict`);

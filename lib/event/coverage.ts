@@ -8,6 +8,7 @@
  * - `new_numbering`: the relay went on at lower numbers and is followed; what was between the two is not known
  * - `relay_changed`: another relay than before is followed, and what both have could not be joined
  * - `started_over`: the relay does not know our place any more, and is followed from another
+ * - `set_back`: the operator had the relay begin where the log has its frames already: their events came again, with new times
  * - `frame_skipped`: a frame that ended every connection (too large, or broken) was stepped over
  * - `frame_dropped`: frames that could not be used, as a whole; `detail` says why
  * - `log_cut`: the end of the log was lost (a power failure): its events come again, with new times
@@ -22,6 +23,7 @@ export const coverageReasons = [
   'new_numbering',
   'relay_changed',
   'started_over',
+  'set_back',
   'frame_skipped',
   'frame_dropped',
   'log_cut',
@@ -68,6 +70,7 @@ export const coverageMeanings: Readonly<Record<CoverageReason, CoverageMeaning>>
   new_numbering: { missing: true, repeated: false },
   relay_changed: { missing: true, repeated: false },
   started_over: { missing: true, repeated: false },
+  set_back: { missing: false, repeated: true },
   frame_skipped: { missing: true, repeated: false },
   frame_dropped: { missing: true, repeated: false },
   log_cut: { missing: false, repeated: true },

@@ -38,8 +38,13 @@ export function parseCursor(text: string): number | undefined {
  */
 export function positionOfCursor(cursor: number, nowUs: number): number | undefined {
   if (cursor <= 0) return 0;
-  const timeUs = cursor * microsecondsPerUnit(cursor);
+  const timeUs = microsecondsOf(cursor);
   return timeUs > nowUs ? undefined : timeUs - 1;
+}
+
+/** A cursor in microseconds, whichever unit its digits are of. */
+export function microsecondsOf(cursor: number): number {
+  return cursor * microsecondsPerUnit(cursor);
 }
 
 function microsecondsPerUnit(cursor: number): number {

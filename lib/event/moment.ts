@@ -1,5 +1,6 @@
 // Moments as people write them, wherever a cursor is taken: a number, a span ago, RFC 3339, a word. To a cursor, which is what
-// cursor.ts gives a meaning. v1 answers 400 to all but numbers, so no client of it sees a difference. Pure.
+// cursor.ts gives a meaning. v1 answers 400 to all but numbers, so no client of it sees a difference. Pure, runs anywhere: the client
+// package has it too.
 
 import { isRfc3339 } from '../decode/rfc3339.ts';
 import { parseCursor } from './cursor.ts';
@@ -50,7 +51,7 @@ function dayUs(text: string, nowUs: () => number): number | undefined {
 /** RFC 3339 with up to six digits of a second; further ones are cut off. A `+` that a URL has made a space counts. */
 function rfc3339Us(text: string): number | undefined {
   const whole = text.toUpperCase().replace(/ (?=\d\d:\d\d$)/, '+');
-  const bytes = Buffer.from(whole);
+  const bytes = new TextEncoder().encode(whole);
   const parts = /^([0-9T:-]+)(?:[.,]([0-9]+))?(Z|[+-][0-9:]+)$/.exec(whole);
   if (parts === null || !isRfc3339(bytes, 0, bytes.length)) return undefined;
   const ms = Date.parse(`${parts[1]}${parts[3]}`);

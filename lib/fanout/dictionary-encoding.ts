@@ -2,7 +2,7 @@
 // the JSON ones. It owns the compressors, and has none open while nobody subscribes with its dictionary; which dictionaries
 // there are, and how they compress, it is told. Created once per thread by lib/worker, chosen by lib/wire.
 // Who asks for compression without naming a dictionary is a client of Jetstream v1, which carries the official one: it gets that, or
-// zstd frames without a dictionary, which every decoder reads. Those are counted, since they are half as large again.
+// zstd frames without a dictionary, which every decoder reads. Those are counted, since they are larger by half.
 
 import { ByteWriter } from '../byte-writer.ts';
 import type { BlockIndex } from '../log/block.ts';

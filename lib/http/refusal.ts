@@ -69,15 +69,13 @@ export interface XrpcRefusal {
 
 export type Refusal = BadRequest | Failure | XrpcRefusal;
 
-/** Good parameters, and no WebSocket handshake. */
-export const badHandshake: BadRequest = { reason: 'bad_handshake', status: 400, body: 'Bad Request\n' };
-
-/** The same for a person who has opened the address in a browser; programs get what v1 answers. */
-export const noPage: BadRequest = {
+/** Good parameters, and no WebSocket handshake. The first line is v1's. */
+export const badHandshake: BadRequest = {
   reason: 'bad_handshake',
   status: 400,
-  body: `This address is for WebSocket clients. Without one: /events (server-sent events) and /events.ndjson (for curl).
-The page at / makes the address, the command or the code for what you want.
+  body: `Bad Request
+This address is for WebSocket clients, such as websocat. The same events without one, with the same parameters:
+/events (server-sent events) and /events.ndjson (a line each, for curl). The page at / makes commands and code.
 `,
 };
 

@@ -43,7 +43,7 @@ export const welcome: Route = {
   handle: (_request, response) => respondText(response, 200, 'Welcome to Jetstream'),
 };
 
-/** To a WebSocket client that was given the server's address alone; v1 welcomes it with 200. */
+/** To a WebSocket client that was given the server's address alone, which v1 welcomes with 200, or that of another route. */
 const noWebSocketHere = 'No WebSocket here: connect to /subscribe\n';
 
 /** Where the second wire's methods are, whose errors have a form of their own. */
@@ -104,8 +104,7 @@ export class Routes {
     };
     const route = request.method === 'GET' ? this.#find(pathOf(request.url ?? '')) : undefined;
     if (route?.upgrade !== undefined) route.upgrade({ request, socket, head, refuse });
-    else if (route?.path === welcome.path && isHandshake(request))
-      respondText(refuse(), 404, noWebSocketHere);
+    else if (route !== undefined && isHandshake(request)) respondText(refuse(), 404, noWebSocketHere);
     else this.answer(request, begin());
   }
 

@@ -18,7 +18,7 @@ import {
 } from '../wire/subscribe-query.ts';
 import type { ClientAddresses } from './client-address.ts';
 import { acceptHandshake, isHandshake } from './handshake.ts';
-import { badHandshake, noPage, type Refusal } from './refusal.ts';
+import { badHandshake, type Refusal } from './refusal.ts';
 import { whenItsTurn } from './respond.ts';
 import { allowGet, queryOf, type Route, type Upgrade } from './routes.ts';
 import type { SessionSet } from './session-set.ts';
@@ -61,8 +61,7 @@ export class SubscribeRoute implements Route {
   /** Refuses a request that asks for no upgrade. */
   handle(request: IncomingMessage, response: ServerResponse): void {
     const asked = this.#read(request);
-    const isPerson = request.headers.accept?.includes('text/html') === true;
-    const refusal = isSubscribeFault(asked) ? asked : isPerson ? noPage : badHandshake;
+    const refusal = isSubscribeFault(asked) ? asked : badHandshake;
     whenItsTurn(response, () => this.#options.sessions.refuse(response, refusal));
   }
 

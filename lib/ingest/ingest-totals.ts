@@ -4,7 +4,7 @@
 import { type V1OnlyReason, v1OnlyReasons } from '../decode/data-model.ts';
 import { type DropReason, dropReasons } from '../decode/drop-reason.ts';
 import { frameTypes } from '../decode/frame.ts';
-import { type RelayOutcome, relayOutcomes } from './relay-position.ts';
+import { type RelayOutcome, relayOutcomes } from './relay-outcome.ts';
 
 /** Drops that are decided after decoding, beside those of lib/decode. */
 const ingestDropReasons = [

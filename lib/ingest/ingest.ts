@@ -16,7 +16,8 @@ import type { EarlierFrames } from './earlier-frames.ts';
 import { timeUsOf } from './frame-times.ts';
 import type { IngestDropReason, IngestTotals } from './ingest-totals.ts';
 import type { PlaceSearch } from './place-search.ts';
-import type { RelayOutcome, RelayPosition } from './relay-position.ts';
+import type { RelayOutcome } from './relay-outcome.ts';
+import type { RelayPosition } from './relay-position.ts';
 import { RelayPositions } from './relay-positions.ts';
 import type { Verification } from './verification.ts';
 
@@ -119,10 +120,9 @@ export class Ingest {
     return this.#positions.at(relay).cursor;
   }
 
-  /** Continues after `seq` at that relay instead of what the log says. */
+  /** Continues after `seq` at that relay instead of what the log says; what it says stays until a frame has come. */
   overridePosition(relay: Relay, seq: number): void {
     this.#positions.override(relay, seq);
-    this.#builder.advance(relay.numbering, seq);
   }
 
   /** The relay says that it does not know our sequence. Whether it has said so for `msMin`, and is to be believed. */

@@ -10,7 +10,8 @@ import { Upstream, type UpstreamHandler } from '../upstream/upstream.ts';
 import type { Ingest, IngestLink } from './ingest.ts';
 import type { IngestTotals } from './ingest-totals.ts';
 import type { PlaceSearch } from './place-search.ts';
-import { type RelayOutcome, refusalsMsMin } from './relay-position.ts';
+import type { RelayOutcome } from './relay-outcome.ts';
+import { refusalsMsMin } from './relay-position.ts';
 import { RelaySearch } from './relay-search.ts';
 
 /** How long a relay may be connected without anything new before another one is tried, when there is one. As readiness. */
@@ -23,6 +24,8 @@ const outcomeWords: Readonly<Record<RelayOutcome['name'], string>> = {
   started_over: 'the relay does not know our sequence any more, and is followed at its new numbers',
   frame_skipped: 'a message of the relay ended every connection, and is stepped over',
   relay_changed: 'another relay than before is followed',
+  set_back:
+    'the relay begins below what the log has, as --override-relay-cursor says: events come again, with new times',
 };
 
 /** Intervals of the way in, in milliseconds. */

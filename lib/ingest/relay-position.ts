@@ -5,35 +5,9 @@
 // nothing else of sequences.
 
 import type { FrameTimes } from './frame-times.ts';
+import type { RelayOutcome } from './relay-outcome.ts';
 import { earlierNumbering, type KeyedFrame, type TakenFrames, takenFramesMin } from './taken-frames.ts';
 import { leapMax, UsualSteps } from './usual-steps.ts';
-
-/**
- * What can happen to a relay's numbering, as a closed list: metric labels, and log lines.
- * - `relay_gap`: the relay goes on far above the last frame: what was between has not come
- * - `odd_sequence`: numbers far above or below, after which the relay went on as before
- * - `new_numbering`: the relay goes on at lower numbers, and is followed
- * - `started_over`: the relay keeps saying that it does not know our sequence, and is followed from where it is
- * - `frame_skipped`: a frame that ended every connection is stepped over
- * - `relay_changed`: another relay than before is followed
- */
-export const relayOutcomes = [
-  'relay_gap',
-  'odd_sequence',
-  'new_numbering',
-  'started_over',
-  'frame_skipped',
-  'relay_changed',
-] as const;
-
-/** One of them, with the last confirmed sequence, and the first of what was new. */
-export interface RelayOutcome {
-  readonly name: (typeof relayOutcomes)[number];
-  readonly from: number | undefined;
-  readonly to: number | undefined;
-  /** Whether something may be missing, or have come twice. */
-  readonly isHole: boolean;
-}
 
 /** Rising frames beyond the usual step, with none that goes on in between, that make a leap: a single odd number has no followers. */
 export const leapFrames = 4;
@@ -89,6 +63,8 @@ export class RelayPosition {
   readonly #taken: TakenFrames;
   readonly #times: FrameTimes;
   #confirmed = none;
+  /** What the operator has the relay asked for, until its first frame. */
+  #startAfter: number | undefined;
   #numbering: number;
   /** Up to where frames go on without a question; `none` while anything is in doubt. */
   #limit = none;
@@ -125,12 +101,19 @@ export class RelayPosition {
 
   /** What the relay is asked to go on after; undefined is live. */
   get cursor(): number | undefined {
-    return this.#confirmed === none ? undefined : this.#confirmed + this.#skip;
+    const after = this.#startAfter ?? this.confirmed;
+    return after === undefined ? undefined : after + this.#skip;
+  }
+
+  /** Has the relay asked to go on after `seq`, 0 for its oldest. Where we are says the first frame: missing is what lies above all that was taken. */
+  startAfter(seq: number): void {
+    this.resumeAfter(this.#confirmed);
+    this.#startAfter = seq;
   }
 
   /** Continues after `seq`, whatever was. */
   resumeAfter(seq: number): void {
-    this.#run = undefined;
+    this.#run = this.#startAfter = undefined;
     this.#confirmed = seq;
     this.#skip = this.#ends = 0;
     this.#settle();
@@ -154,6 +137,7 @@ export class RelayPosition {
   offer(frame: KeyedFrame, nowMs: number): Verdict {
     const { seq } = frame;
     const isKnown = this.#taken.find(frame);
+    if (this.#startAfter !== undefined) return this.#begin(frame, isKnown, nowMs);
     if (seq > this.#confirmed && seq <= this.#limit) {
       this.#advance(seq);
       if (isKnown && this.#isSame(frame)) return 'repeat';
@@ -187,6 +171,16 @@ export class RelayPosition {
     if (++this.#ends < endsMin) return;
     this.#skip = Math.min(2 ** (this.#ends - endsMin), skipMax);
     this.#limit = none;
+  }
+
+  #begin(frame: KeyedFrame, isKnown: boolean, nowMs: number): Verdict {
+    this.#startAfter = undefined;
+    const step = this.#confirmed === none ? 1 : frame.seq - this.#confirmed;
+    if (step < 1 || step > this.#steps.leap) this.#sink.mark();
+    if (step < 1) this.#tell('set_back', frame.seq);
+    else if (step > this.#steps.leap) this.#tell('relay_gap', frame.seq);
+    this.#confirmed = none;
+    return this.#goOn(frame, isKnown, nowMs);
   }
 
   #goOn(frame: KeyedFrame, isKnown: boolean, nowMs: number): Verdict {

@@ -6,7 +6,8 @@ import type { Relay } from '../upstream/relay-url.ts';
 import type { EarlierFrames } from './earlier-frames.ts';
 import type { FrameTimes } from './frame-times.ts';
 import { PlaceSearch } from './place-search.ts';
-import { type RelayOutcome, RelayPosition } from './relay-position.ts';
+import type { RelayOutcome } from './relay-outcome.ts';
+import { RelayPosition } from './relay-position.ts';
 import type { TakenFrames } from './taken-frames.ts';
 
 /** What happens at relays. */
@@ -53,7 +54,7 @@ export class RelayPositions {
 
   /** Continues after `seq` at that relay instead of what the log says. */
   override(relay: Relay, seq: number): void {
-    this.at(relay).resumeAfter(seq);
+    this.at(relay).startAfter(seq);
     this.follow(relay);
   }
 

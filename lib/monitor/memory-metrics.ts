@@ -50,7 +50,7 @@ export function memoryMetrics(
     }),
     gauge(
       'slipstream_memory_total_bytes',
-      'Anonymous memory and socket buffers',
+      'Anonymous memory, and socket buffers where they are known to be of this cgroup',
       known(({ totalBytes }) => totalBytes),
     ),
     gauges('slipstream_memory_limit_bytes', 'What there may be', ['of'], () => {

@@ -14,6 +14,8 @@ export function readMemory(heaps: HeapCounts, log: Pick<EventLog, 'databaseBytes
   const limit = memoryLimit();
   const { residentBytes, anonymousBytes } = processMemory();
   const sockets = socketMemory();
+  // Those of a network namespace may be the whole machine's.
+  const ownSocketBytes = sockets?.of === 'cgroup' ? sockets.bytes : 0;
   return {
     residentBytes,
     anonymousBytes: anonymousBytes ?? null,
@@ -22,7 +24,7 @@ export function readMemory(heaps: HeapCounts, log: Pick<EventLog, 'databaseBytes
     databaseBytes: log.databaseBytes,
     socketBytes: sockets?.bytes ?? null,
     socketsOf: sockets?.of ?? null,
-    totalBytes: (anonymousBytes ?? residentBytes) + (sockets?.bytes ?? 0),
+    totalBytes: (anonymousBytes ?? residentBytes) + ownSocketBytes,
     limitOf: limit.of,
     limitBytes: limit.limitBytes,
     limitedBytes: limit.use()?.usedBytes ?? null,

@@ -1,4 +1,4 @@
-// The operator's listener, on a port of its own: `/metrics`, `/health/live`, `/health/ready`, and nothing else. It makes
+// The operator's listener, on a port of its own: `/metrics`, `/health/live`, `/health/ready`, `/`, which names them, and nothing else. It makes
 // no metrics and no checks; it asks for them: only the main thread knows the state of the whole.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -25,6 +25,12 @@ export interface MetricsListenerOptions {
   readonly readChecks: () => Checks;
   readonly onError: (error: unknown) => void;
 }
+
+const index = `Slipstream, for its operator. Subscribers have another port.
+/metrics       for Prometheus
+/health/live   200 while the process runs
+/health/ready  200 when it serves and receives events, else 503; the body has each check
+`;
 
 /** See the file comment. */
 export class MetricsListener {
@@ -67,6 +73,7 @@ export class MetricsListener {
   }
 
   readonly #answers: ReadonlyMap<string, (response: ServerResponse) => Promise<void> | void> = new Map([
+    ['/', (response: ServerResponse) => respond(response, 200, 'text/plain; charset=utf-8', index)],
     ['/metrics', (response: ServerResponse) => this.#answerMetrics(response)],
     ['/health/live', answerLive],
     ['/health/ready', (response: ServerResponse) => answerReady(response, this.#options.readChecks())],

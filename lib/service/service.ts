@@ -4,54 +4,35 @@
 import { chooseCompressor } from '../codec/choose-compressor.ts';
 import type { Config } from '../config/config.ts';
 import { endsWithin } from '../deadline.ts';
-import { TrustedTime } from '../event/trusted-time.ts';
-import { AddressTable, wantedDidsPerAddressMax } from '../fanout/address-table.ts';
 import { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { LinkTiming } from '../ingest/relay-link.ts';
-import { LevelLog } from '../log/level-log.ts';
-import type { LevelLogOptions } from '../log/opened-log.ts';
+import type { LevelLog } from '../log/level-log.ts';
 import type { Logger, ProcessLogger } from '../logger.ts';
 import { Monitor } from '../monitor/monitor.ts';
-import { openFilesMax, shareOpenFiles } from '../open-files.ts';
 import { packageVersion } from '../package.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelays } from '../upstream/relay-url.ts';
 import type { Verifier } from '../verifier/verifier.ts';
 import { type Codec, dictionaryPathsOf, openCodec } from '../worker/codec.ts';
-import { GrowingDelivery } from '../worker/growing-delivery.ts';
-import {
-  type Delivery,
-  readsMax,
-  type ServerLogEntry,
-  SubscriberServer,
-  type SubscriberServerOptions,
-} from '../worker/subscriber-server.ts';
-import { WorkerPool } from '../worker/worker-pool.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { type Intake, openIntake } from './intake.ts';
-import { closeProofs, filesOfProofs, type KeptProofs, openProofs } from './kept-proofs.ts';
-import { noDelivery } from './no-delivery.ts';
+import { closeProofs, type KeptProofs } from './kept-proofs.ts';
 import { openVerifier } from './observed-commits.ts';
 import type { IntakeOptions } from './relay-intake.ts';
 import { AgeCut, Retention } from './retention.ts';
+import { type Opened, openLog, type Serving } from './served-log.ts';
 import {
-  logDamage,
   logFewFiles,
-  logGrown,
   logIncomplete,
-  logLostBlocks,
   logStall,
   logStart,
   type ServiceAddresses,
   type Started,
   stopMs,
 } from './service-log.ts';
-import { openShared, openSharedLog, type SharedLog } from './shared-log.ts';
-import { workerPlan } from './worker-plan.ts';
+import { openShared, type SharedLog } from './shared-log.ts';
 
-/** Newest blocks kept in memory, both encodings: a quarter of a minute at 500 events a second. Who comes from further back reads LevelDB. */
-const tailBytesMax = 8 * 1024 * 1024;
 /** How long clients get to answer the close frame; less than their part of `stopMs`. */
 const sessionsStopMs = 4_000;
 
@@ -73,12 +54,16 @@ export class Service {
 
   /**
    * Opens the log, listens, then connects to the relay. What was opened is closed again when a later step fails.
-   * @param timing replaces single intervals of the way in; for tests.
+   * @param timing replaces single intervals of the way in; for tests. @param greet told before the log says what is odd about this start.
    * @throws CodedError of the stage that cannot start.
    */
-  static async start(config: Config, everyLine: ProcessLogger, timing: Timing = {}): Promise<Service> {
+  static async start(
+    config: Config,
+    everyLine: ProcessLogger,
+    timing: Timing = {},
+    greet: (service: Service) => void = () => {},
+  ): Promise<Service> {
     const logger = new Repeats(everyLine);
-    for (const notice of config.notices) logger.warn({}, notice);
     const opened: Opened = [];
     try {
       checkSocketInternals();
@@ -92,12 +77,23 @@ export class Service {
       intake.start();
       const addresses = { public: publicAddress, metrics: metricsAddress };
       logStart(logger, parts, addresses);
-      return new Service(parts, addresses);
+      const service = new Service(parts, addresses);
+      greet(service);
+      for (const notice of config.notices) logger.warn({}, notice);
+      if (parts.subscribersMax < config.subscribersMax) logFewFiles(logger, parts.subscribersMax);
+      return service;
     } catch (error) {
       for (const close of opened.reverse()) await close();
       logger.flush();
       throw error;
     }
+  }
+
+  /** Says that a stop begins, behind what the log has held back. */
+  logStopping(why: string): void {
+    const { logger } = this.#parts;
+    logger.flush();
+    logger.info({ why }, 'stopping');
   }
 
   /**
@@ -154,6 +150,8 @@ async function closeLogs(
 /** Everything that {@link Service.stop} has to end, and what the first line of the log tells. */
 interface Parts extends Started {
   readonly logger: Repeats;
+  /** Those that there are open files for. */
+  readonly subscribersMax: number;
   readonly intake: Intake;
   readonly delivery: Serving;
   readonly verifier: Verifier | undefined;
@@ -167,9 +165,6 @@ interface Parts extends Started {
 /** Intervals that tests shorten. */
 type Timing = Partial<LinkTiming>;
 
-/** What has to be closed, last first, when a later step of the start fails. */
-type Opened = (() => Promise<void>)[];
-
 /** Builds the stages, from the log to what writes it. Nothing listens yet, and no relay is connected. */
 async function assemble(config: Config, logger: Repeats, opened: Opened, timing: Timing): Promise<Parts> {
   const { overrideRelayCursor, retentionMs, windowMs, cluster } = config;
@@ -182,7 +177,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const shared = cluster === undefined ? undefined : await openShared(config, cluster, logger, opened);
 
   const watch = new ClockWatch(logger);
-  const { log, delivery, workers, time, proofs } = await openLog(
+  const { log, delivery, workers, time, proofs, subscribersMax } = await openLog(
     config,
     codec,
     logger,
@@ -231,7 +226,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
   const { positionOf } = intake;
   const stopped = { logger, intake, verifier, delivery, shared, proofs, retention, monitor };
-  return { ...started, positionOf, ...stopped, failed: failure.promise };
+  return { ...started, positionOf, subscribersMax, ...stopped, failed: failure.promise };
 }
 
 /** Chooses the compressor, and says why if it is not Node's. */
@@ -243,108 +238,4 @@ async function chooseCodec(config: Config, logger: Logger, opened: Opened): Prom
   );
   opened.push(async () => codec.compressor.close());
   return codec;
-}
-
-/** What serves subscribers, if anything does. */
-type Serving = Omit<Delivery, 'listen'> & Partial<Pick<Delivery, 'listen'>>;
-
-/** The log and what is opened with it. */
-interface Opening extends Pick<Parts, 'log' | 'delivery' | 'workers' | 'proofs'> {
-  readonly time: TrustedTime;
-}
-
-/** Opens the log, and what serves it to subscribers: this thread, or workers that follow the log. */
-async function openLog(
-  config: Config,
-  codec: Codec,
-  logger: Logger,
-  watch: ClockWatch,
-  opened: Opened,
-  failed: (error: unknown) => void,
-  shared: SharedLog | undefined,
-): Promise<Opening> {
-  const { dataDir, retentionBytes, fsync } = config;
-  const serves = config.cluster?.role !== 'ingest';
-  const { workers, grows } = workerPlan(serves ? config.workers : 0);
-  const listeners = grows ? workers + 1 : Math.max(1, workers);
-  const files = shareOpenFiles(openFilesMax() - filesOfProofs(config), listeners, config.subscribersMax);
-  const { subscribersMax, tablesMax, plainSocketsMax } = files;
-  if (subscribersMax < config.subscribersMax) logFewFiles(logger, subscribersMax);
-  const addresses = addressMemory(config, subscribersMax);
-  const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
-  const threads = {
-    compressor: codec.compressor.name,
-    workers,
-    addresses,
-    plainSocketsMax,
-    sharesPort: grows,
-  };
-  const pool =
-    workers === 0 ? undefined : new WorkerPool({ config, ...threads, tailBytesMax, writeLog, failed });
-  const logOptions: LevelLogOptions = {
-    ...{ dataDir, didHashKey: shared?.identity.didHashKey, retentionBytes, fsync, tablesMax },
-    compressor: codec.compressor,
-    // With workers from the start nobody reads in this thread.
-    tailBytesMax: pool === undefined || grows ? tailBytesMax : 0,
-    onDamage: (damage) => logDamage(logger, damage),
-    onLongCheck: (bytes) =>
-      logger.info(
-        { bytes },
-        'the log is checked before it is opened: this takes a second or more for each GB',
-      ),
-    follower: pool,
-  };
-  const log =
-    shared === undefined ? await LevelLog.open(logOptions) : await openSharedLog(logOptions, shared, logger);
-  opened.push(() => log.close());
-  logLostBlocks(log, logger);
-  const time = new TrustedTime(log.lastTimeUs, watch.report);
-  const proofs = await openProofs(config, log, time);
-  opened.push(() => closeProofs(proofs));
-  if (!serves) return { log, delivery: noDelivery, workers, time, proofs };
-  const server = {
-    config,
-    log,
-    codec,
-    addresses,
-    time: time.memory,
-    proofs: proofs?.store,
-    readsMax,
-    plainSocketsMax,
-    listeners,
-    writeLog,
-  };
-  const delivery = await openServing(
-    server,
-    pool,
-    grows ? () => logGrown(logger, workers) : undefined,
-    opened,
-    failed,
-  );
-  return { log, delivery, workers: grows ? 0 : workers, time, proofs };
-}
-
-/** Memory of the table of addresses, which all threads share. */
-function addressMemory(config: Config, subscribersMax: number): SharedArrayBuffer {
-  const { subscribersPerAddressMax, maxSubRate: eventsPerSecond } = config;
-  const wanted = { wantedDidsMax: wantedDidsPerAddressMax };
-  return AddressTable.memoryFor({ subscribersMax, subscribersPerAddressMax, eventsPerSecond, ...wanted });
-}
-
-/** What serves subscribers of an open log. @param grown told when threads start that were not needed before; undefined when all do now. */
-async function openServing(
-  server: SubscriberServerOptions & { readonly log: LevelLog },
-  pool: WorkerPool | undefined,
-  grown: (() => void) | undefined,
-  opened: Opened,
-  failed: (error: unknown) => void,
-): Promise<Serving> {
-  if (pool === undefined) return new SubscriberServer(server);
-  opened.push(() => pool.terminate());
-  const { log, time, proofs } = server;
-  if (grown !== undefined)
-    return new GrowingDelivery({ own: new SubscriberServer(server), pool, log, time, proofs, grown, failed });
-  await pool.load(log, time, proofs);
-  await pool.follow();
-  return pool;
 }

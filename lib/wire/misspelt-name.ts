@@ -2,6 +2,7 @@
 // its `wanted`, or with a typing error. Such a name is meant, and ignored it would bring everything. What follows from it
 // is for each route to say: the v1 wire ignores all names that it does not know.
 
+import { lettersOf, typingErrors } from '../near-name.ts';
 import { limitName, verifiedName, wantedNames } from './wanted-filter.ts';
 
 /** The parts of a filter, by their names on the wire. */
@@ -26,7 +27,7 @@ shortForms.set('maxsizebytes', limitName);
 /** The part of a filter that `name`, which is none, nearly names. */
 export function meantBy(name: string): FilterName | undefined {
   if (name.length > nameCharsMax) return undefined;
-  const letters = name.toLowerCase().replace(/[^a-z]/g, '');
+  const letters = lettersOf(name);
   const short = shortForms.get(letters);
   if (short !== undefined) return short;
   let nearest: FilterName | undefined;
@@ -38,20 +39,4 @@ export function meantBy(name: string): FilterName | undefined {
     errors = between;
   }
   return nearest;
-}
-
-/** How many letters have to be put in, taken out or changed to make one text of the other; their lengths alone may say it. */
-function typingErrors(one: string, other: string): number {
-  const longer = Math.abs(one.length - other.length);
-  if (longer > typingErrorsMax) return longer;
-  let row = Array.from({ length: other.length + 1 }, (_, at) => at);
-  for (let at = 0; at < one.length; at++) {
-    const next = [at + 1];
-    for (let to = 0; to < other.length; to++) {
-      const changed = row[to] + (one[at] === other[to] ? 0 : 1);
-      next.push(Math.min(changed, row[to + 1] + 1, next[to] + 1));
-    }
-    row = next;
-  }
-  return row[other.length];
 }

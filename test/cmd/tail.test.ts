@@ -254,7 +254,7 @@ test.each([
   [['--zstd-dictionary', '/nonexistent'], 2, /CODEC_DICTIONARY_UNREADABLE/],
   [['--zstd-dictionary', program], 2, /CODEC_DICTIONARY_INVALID/],
   [['--url', 'wss://server.invalid'], 1, /no address is known for server\.invalid: check the name/],
-  [['-d', 'alice'], 2, /alice is not a DID, .*CLIENT_BAD_FILTER/],
+  [['-d', 'alice'], 2, /"alice" is not a DID: .*CLIENT_BAD_FILTER/],
   [
     ['-d', 'alice.invalid'],
     2,

@@ -2,7 +2,8 @@
 
 import { type FrameType, frameTypes } from '../../lib/decode/frame.ts';
 import { FrameTimes } from '../../lib/ingest/frame-times.ts';
-import { type RelayOutcome, RelayPosition } from '../../lib/ingest/relay-position.ts';
+import type { RelayOutcome } from '../../lib/ingest/relay-outcome.ts';
+import { RelayPosition } from '../../lib/ingest/relay-position.ts';
 import { earlierNumbering, type KeyedFrame, TakenFrames } from '../../lib/ingest/taken-frames.ts';
 
 /** A frame of a test. `id` is what it says: frames of the same id are the same commit. */

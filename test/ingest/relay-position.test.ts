@@ -62,6 +62,53 @@ describe('frames that go on', () => {
   });
 });
 
+describe('a start that the operator asks for', () => {
+  const above = 30_000_000_000;
+
+  test('asks for it until a frame comes, and that is where we are: no hole where nothing was before', () => {
+    for (const seq of [0, 12_345, above]) {
+      const seat = new PositionSeat();
+      seat.position.startAfter(seq);
+      expect([seat.position.cursor, seat.position.confirmed]).toEqual([seq, undefined]);
+      const relay = new FrameMaker(above);
+      for (const frame of relay.some(100)) seat.give(frame);
+      expect([seat.position.confirmed, seat.taken, seat.outcomes]).toEqual([above + 99, upTo(100), []]);
+    }
+  });
+
+  test('at what the log does not reach leaves out what is between the log and the first frame, and says that', () => {
+    for (const seq of [0, above - 1, above + 1]) {
+      const { seat } = restarted();
+      const from = seat.position.confirmed as number;
+      seat.position.startAfter(seq);
+      expect([seat.position.cursor, seat.position.confirmed]).toEqual([seq, from]);
+      const relay = new FrameMaker(above);
+      for (const frame of relay.some(100)) seat.give(frame);
+      expect(seat.outcomes).toEqual([{ name: 'relay_gap', from, to: above, isHole: true }]);
+      expect([seat.position.confirmed, seat.taken.length]).toEqual([above + 99, 100]);
+    }
+  });
+
+  test('below what the log has takes it again, and says that', () => {
+    const { seat, history, relay } = restarted();
+    seat.position.startAfter(history[49].seq);
+    expect(seat.position.cursor).toBe(history[49].seq);
+    for (const frame of [...history.slice(50), ...relay.some(20)]) seat.give(frame);
+    const to = history[50].seq;
+    expect(seat.outcomes).toEqual([{ name: 'set_back', from: history[99].seq, to, isHole: true }]);
+    expect([seat.position.confirmed, seat.taken.length]).toEqual([relay.seq - 1, 70]);
+  });
+
+  test('that the relay refuses, or that a frame ends, is over or goes on behind it', () => {
+    const { seat } = restarted();
+    seat.position.startAfter(50);
+    for (let ends = 0; ends < endsMin; ends++) seat.position.ended();
+    expect(seat.position.cursor).toBe(51);
+    seat.position.forget();
+    expect(seat.position.cursor).toBeUndefined();
+  });
+});
+
 describe('a leap', () => {
   test('one odd number far ahead is taken, and nothing after it is lost', () => {
     const { seat, relay } = started();

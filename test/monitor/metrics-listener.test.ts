@@ -25,9 +25,17 @@ it('serves metrics', async () => {
   expect((await exchange(port, head('HEAD /metrics'))).body).toBe('');
 });
 
+it('names all of it at /', async () => {
+  const { port } = await listening();
+  const { status, body } = await exchange(port, head('GET /'));
+  const named = [...body.matchAll(/^\/\S+/gm)].map(([path]) => path);
+  expect([status, named]).toEqual([200, ['/metrics', '/health/live', '/health/ready']]);
+  for (const path of named) expect((await exchange(port, head(`HEAD ${path}`))).status).toBe(200);
+});
+
 it('serves nothing else', async () => {
   const { port } = await listening();
-  for (const target of ['/', '/metrics/', '/debug/pprof/', '/subscribe', '/health', '/health/', '/_health']) {
+  for (const target of ['/metrics/', '/debug/pprof/', '/subscribe', '/health', '/health/', '/_health']) {
     expect((await exchange(port, head(`GET ${target}`))).status).toBe(404);
   }
   for (const target of ['/metrics', '/health/live', '/health/ready']) {

@@ -19,7 +19,11 @@ packedTest(`it brings one package with it, and nothing of the server${skipped}`,
     'lib/backoff.js',
     'lib/codec/wasm-module.js',
     'lib/codec/zstd-header.js',
+    'lib/decode/rfc3339.js',
     'lib/errors.js',
+    'lib/event/cursor.js',
+    'lib/event/moment.js',
+    'lib/near-name.js',
   ]);
   for (const name of ['README.md', 'LICENSE']) expect(files).toContain(`slipstream-client/${name}`);
 });

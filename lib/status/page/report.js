@@ -164,6 +164,7 @@ const gapWords = new Map([
   ['new_numbering', 'The relay numbers its frames anew'],
   ['relay_changed', 'Another relay is followed'],
   ['started_over', 'The relay has lost its history'],
+  ['set_back', 'The relay was asked for older events again'],
   ['frame_skipped', 'A frame that broke every connection was stepped over'],
   ['frame_dropped', 'Frames could not be used'],
   ['log_cut', 'The end of the log was lost'],

@@ -25,8 +25,8 @@ test.each([
 test.each([
   [{}, ':6008', 'slipstream tail -c'],
   [{ npm_lifecycle_event: 'npx' }, ':6008', 'npx slipstream-firehose tail -c'],
-  [{ npm_lifecycle_event: 'start' }, ':6008', 'npm run -s tail -- -c'],
-  [{ npm_lifecycle_event: 'demo' }, '127.0.0.1:6008', 'npm run -s tail -- -c'],
+  [{ npm_lifecycle_event: 'start' }, ':6008', 'npx slipstream tail -c'],
+  [{ npm_lifecycle_event: 'demo' }, '127.0.0.1:6008', 'npx slipstream tail -c'],
   [{}, ':7000', 'slipstream tail ws://localhost:7000 -c'],
 ])('%j, %s: the command to try is %s', (env, listen, start) => {
   expect(tailCommandFor(listen, env, 'slipstream-firehose')).toBe(`${start} app.bsky.feed.post`);

@@ -18,7 +18,11 @@ function resultWith(problems: ProblemList): CheckResult {
 
 test('a clean log is said to be clean, with what was read and how fast', () => {
   expect(verdictText(resultWith(new ProblemList()), 2)).toBe(
-    'read 250,000 events (12 MB) in 1,000 blocks, 3 segments and 2 journal blocks, 2 s, 125,000 events a second\nclean',
+    [
+      'checked 250,000 events, 11.8 MiB as stored: 1,000 blocks and 3 segments of the store, 2 blocks of the journal',
+      '2 s, 125,000 events a second; an event that is in both counts twice',
+      'clean',
+    ].join('\n'),
   );
 });
 
@@ -44,7 +48,8 @@ test('problems come first, then what their names mean, then notes, and the verdi
     expect.stringMatching(/^note: block 5: .*relay\.test goes back from 9 to 3$/),
     expect.stringContaining('note: '),
     expect.stringMatching(/^note: 1,234 events .*dictionary 4711.*--zstd-dictionary$/),
-    expect.stringContaining('read 250,000 events'),
+    expect.stringContaining('checked 250,000 events'),
+    expect.stringContaining('250,000 events a second'),
     'DAMAGED: 3 problems',
   ]);
   expect(JSON.parse(verdictJson(result))).toMatchObject({
