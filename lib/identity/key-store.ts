@@ -64,15 +64,22 @@ export class KeyStore {
     if (!this.#isFull) await this.#write([{ type: 'put', key: Buffer.from(did), value: rowOf(key) }]);
   }
 
-  /** What was heard, and how far, all or nothing. A store that is full forgets the accounts. @returns whether it is there. */
-  async hear(heard: ReadonlyMap<string, StoredKey | undefined>, place: StreamPlace): Promise<boolean> {
+  /**
+   * What was heard, and how far, all or nothing. A store that is full forgets the accounts.
+   * @param place undefined where operations have no numbers. @returns whether it is there.
+   */
+  async hear(
+    heard: ReadonlyMap<string, StoredKey | undefined>,
+    place: StreamPlace | undefined,
+  ): Promise<boolean> {
     const changes = Array.from(heard, ([did, stored]): Change => {
       const key = Buffer.from(did);
       if (stored === undefined || this.#isFull) return { type: 'del', key };
       return { type: 'put', key, value: rowOf(stored) };
     });
-    const value = Buffer.from(JSON.stringify(place));
-    return this.#write([...changes, { type: 'put', key: placeKey, value }]);
+    if (place !== undefined)
+      changes.push({ type: 'put', key: placeKey, value: Buffer.from(JSON.stringify(place)) });
+    return this.#write(changes);
   }
 
   /** Undefined also when it cannot be read. */
