@@ -246,7 +246,7 @@ describe('files', () => {
       ...subjects.map((folder) => (folder.startsWith('cmd') ? `/${folder}` : folder)),
       '',
     ]);
-    const others = ['/bin', '/clients', '/deploy', '/status/page', '/support'];
+    const others = ['/bin', '/clients', '/crash', '/deploy', '/status/page', '/support'];
     const misplaced = [...otherSources.keys()]
       .filter((path) => /^test\/.*\.test\.ts$/.test(path))
       .map((path) => dirname(path).replace(/^test/, ''))

@@ -2,7 +2,7 @@
 // the AT Protocol, and the account's key. Runs anywhere.
 
 import { CodedError } from '../../lib/errors.ts';
-import { readAddress } from './address.ts';
+import { addressOf } from './address.ts';
 import type { CommitEvent } from './event.ts';
 import { httpUrl } from './filter.ts';
 import { globalPlatform, type Platform } from './platform.ts';
@@ -29,7 +29,7 @@ export async function proofOf(
   options: { readonly platform?: Partial<Platform> } = {},
 ): Promise<Uint8Array> {
   const platform = { ...globalPlatform(), ...options.platform };
-  const address = httpUrl(readAddress({ url }, platform.nowMs).url);
+  const address = httpUrl(addressOf(url));
   address.pathname = '/proof';
   address.search = '';
   address.searchParams.set('time_us', String(timeUs));

@@ -87,6 +87,14 @@ export const needsUpgrade: XrpcRefusal = {
   message: 'the parameters are good: connect with a WebSocket',
 };
 
+/** A handshake on the second wire that can be answered with no `Sec-WebSocket-Accept`. */
+export const badKey: XrpcRefusal = {
+  reason: 'bad_handshake',
+  status: 400,
+  error: 'InvalidRequest',
+  message: 'Sec-WebSocket-Key must be 16 bytes as base64',
+};
+
 /** When to come back, where nothing else says so. */
 const retryAfterSeconds = 5;
 

@@ -1,4 +1,5 @@
-// Opens the log, what is kept beside it, and what serves it to subscribers. A part of the composition root, service.ts, which ends all of it.
+// The log, opened with what serves it to subscribers: this thread, workers, or nothing. How many open files and how much memory each may
+// have is shared out here. What writes the log is service.ts's to start.
 
 import type { Config } from '../config/config.ts';
 import { TrustedTime } from '../event/trusted-time.ts';
@@ -7,7 +8,6 @@ import { LevelLog } from '../log/level-log.ts';
 import type { LevelLogOptions } from '../log/opened-log.ts';
 import type { Logger } from '../logger.ts';
 import { openFilesMax, shareOpenFiles } from '../open-files.ts';
-import type { Codec } from '../worker/codec.ts';
 import { GrowingDelivery } from '../worker/growing-delivery.ts';
 import {
   type Delivery,
@@ -23,6 +23,7 @@ import { noDelivery } from './no-delivery.ts';
 import { logDamage, logGrown, logLostBlocks } from './service-log.ts';
 import { openSharedLog, type SharedLog } from './shared-log.ts';
 import { workerPlan } from './worker-plan.ts';
+import type { WriterCodec } from './writer-codec.ts';
 
 /** Newest blocks kept in memory, both encodings: a quarter of a minute at 500 events a second. Who comes from further back reads LevelDB. */
 const tailBytesMax = 8 * 1024 * 1024;
@@ -34,19 +35,21 @@ export type Opened = (() => Promise<void>)[];
 export type Serving = Omit<Delivery, 'listen'> & Partial<Pick<Delivery, 'listen'>>;
 
 /** The log and what is opened with it. */
-export interface Opening {
+interface Opening {
   readonly log: LevelLog;
   readonly delivery: Serving;
+  /** Those that run from the start. */
   readonly workers: number;
+  readonly time: TrustedTime;
+  /** Subscribers that there are open files for. */
   readonly subscribersMax: number;
   readonly proofs: KeptProofs | undefined;
-  readonly time: TrustedTime;
 }
 
 /** Opens the log, and what serves it to subscribers: this thread, or workers that follow the log. */
-export async function openLog(
+export async function openServed(
   config: Config,
-  codec: Codec,
+  codec: WriterCodec,
   logger: Logger,
   watch: ClockWatch,
   opened: Opened,
@@ -73,6 +76,7 @@ export async function openLog(
   const logOptions: LevelLogOptions = {
     ...{ dataDir, didHashKey: shared?.identity.didHashKey, retentionBytes, fsync, tablesMax },
     compressor: codec.compressor,
+    journalCompressor: codec.journalCompressor,
     // With workers from the start nobody reads in this thread.
     tailBytesMax: pool === undefined || grows ? tailBytesMax : 0,
     onDamage: (damage) => logDamage(logger, damage),
@@ -90,7 +94,7 @@ export async function openLog(
   const time = new TrustedTime(log.lastTimeUs, watch.report);
   const proofs = await openProofs(config, log, time);
   opened.push(() => closeProofs(proofs));
-  if (!serves) return { log, delivery: noDelivery, workers, time, proofs, subscribersMax };
+  if (!serves) return { log, delivery: noDelivery, workers, time, subscribersMax, proofs };
   const server = {
     config,
     log,
@@ -110,7 +114,7 @@ export async function openLog(
     opened,
     failed,
   );
-  return { log, delivery, workers: grows ? 0 : workers, time, proofs, subscribersMax };
+  return { log, delivery, workers: grows ? 0 : workers, time, subscribersMax, proofs };
 }
 
 /** Memory of the table of addresses, which all threads share. */

@@ -1,27 +1,26 @@
 // The composition root: builds every stage from a configuration, starts them from the log outwards to the relay, and
 // stops them in the opposite order. The only file that knows all stages; it holds no logic of any of them.
 
-import { chooseCompressor } from '../codec/choose-compressor.ts';
 import type { Config } from '../config/config.ts';
 import { endsWithin } from '../deadline.ts';
 import { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { LinkTiming } from '../ingest/relay-link.ts';
 import type { LevelLog } from '../log/level-log.ts';
-import type { Logger, ProcessLogger } from '../logger.ts';
+import type { ProcessLogger } from '../logger.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { packageVersion } from '../package.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelays } from '../upstream/relay-url.ts';
 import type { Verifier } from '../verifier/verifier.ts';
-import { type Codec, dictionaryPathsOf, openCodec } from '../worker/codec.ts';
+import { dictionaryPathsOf } from '../worker/codec.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { type Intake, openIntake } from './intake.ts';
 import { closeProofs, type KeptProofs } from './kept-proofs.ts';
 import { openVerifier } from './observed-commits.ts';
 import type { IntakeOptions } from './relay-intake.ts';
 import { AgeCut, Retention } from './retention.ts';
-import { type Opened, openLog, type Serving } from './served-log.ts';
+import { type Opened, openServed, type Serving } from './served-log.ts';
 import {
   logFewFiles,
   logIncomplete,
@@ -32,6 +31,7 @@ import {
   stopMs,
 } from './service-log.ts';
 import { openShared, type SharedLog } from './shared-log.ts';
+import { openWriterCodec, type WriterCodec } from './writer-codec.ts';
 
 /** How long clients get to answer the close frame; less than their part of `stopMs`. */
 const sessionsStopMs = 4_000;
@@ -108,7 +108,7 @@ export class Service {
 
   async #stop(): Promise<boolean> {
     const { intake, verifier, delivery, retention, monitor, log, proofs, shared } = this.#parts;
-    const { compressor, logger } = this.#parts;
+    const { codec, logger } = this.#parts;
     const failures: unknown[] = [];
     let isWhole = true;
     const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
@@ -125,7 +125,7 @@ export class Service {
     await end('sessions', delivery.stop(sessionsStopMs));
     await monitor.listener.stop();
     await end('log', closeLogs(log, shared, proofs));
-    compressor.close();
+    codec.close();
     logger.flush();
     if (failures.length > 0) throw failures[0];
     return isWhole;
@@ -159,6 +159,7 @@ interface Parts extends Started {
   readonly proofs: KeptProofs | undefined;
   readonly retention: Retention;
   readonly monitor: Monitor;
+  readonly codec: WriterCodec;
   readonly failed: Promise<unknown>;
 }
 
@@ -172,12 +173,13 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const failure = Promise.withResolvers<unknown>();
   const failed = failure.resolve;
 
-  const codec = await chooseCodec(config, logger, opened);
+  const codec = await openWriterCodec(config, logger);
+  opened.push(async () => codec.close());
   const { compressor } = codec;
   const shared = cluster === undefined ? undefined : await openShared(config, cluster, logger, opened);
 
   const watch = new ClockWatch(logger);
-  const { log, delivery, workers, time, proofs, subscribersMax } = await openLog(
+  const { log, delivery, workers, time, subscribersMax, proofs } = await openServed(
     config,
     codec,
     logger,
@@ -225,17 +227,6 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const hasOfficialDictionary = codec.dictionaries.hasOfficial;
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
   const { positionOf } = intake;
-  const stopped = { logger, intake, verifier, delivery, shared, proofs, retention, monitor };
+  const stopped = { logger, intake, verifier, delivery, shared, proofs, retention, monitor, codec };
   return { ...started, positionOf, subscribersMax, ...stopped, failed: failure.promise };
-}
-
-/** Chooses the compressor, and says why if it is not Node's. */
-async function chooseCodec(config: Config, logger: Logger, opened: Opened): Promise<Codec> {
-  const codec = await openCodec(config, (dictionary) =>
-    chooseCompressor(config.compressor, dictionary, config.zstdLevel, ({ code, message }) =>
-      logger.info({ code }, message),
-    ),
-  );
-  opened.push(async () => codec.compressor.close());
-  return codec;
 }
