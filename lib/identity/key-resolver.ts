@@ -178,8 +178,13 @@ export class KeyResolver {
   }
 
   async #recall(did: string): Promise<Known | undefined> {
-    const known = this.#known.get(did) ?? this.#heard.get(did);
+    const known = this.#known.get(did);
     if (known !== undefined) return known;
+    const heard = this.#heard.get(did);
+    if (heard !== undefined) {
+      this.#remember(did, heard);
+      return heard;
+    }
     const stored = await this.#store?.get(did);
     if (stored === undefined) return this.#known.get(did);
     // What was read in the future was read by another clock: who knows when.

@@ -2,6 +2,7 @@
 
 import type { Config } from '../config/config.ts';
 import type { Logger } from '../logger.ts';
+import { packageVersion } from '../package.ts';
 import { Verifier } from '../verifier/verifier.ts';
 
 /**
@@ -9,10 +10,11 @@ import { Verifier } from '../verifier/verifier.ts';
  * @throws CodedError of a database that it cannot open, `IDENTITY_BAD_URL`.
  */
 export async function openVerifier(config: Config, logger: Logger): Promise<Verifier | undefined> {
-  const { verify, plcUrl, dataDir, cluster } = config;
+  const { verify, plcUrl, plcStream, webHosts, dataDir, cluster } = config;
   if (verify === 'off' || cluster?.role === 'serve') return undefined;
   const verifier = await Verifier.start({
-    ...{ dataDir, plcUrl, webUrl: undefined },
+    ...{ dataDir, plcUrl, webUrl: undefined, webHosts },
+    streamsAs: plcStream ? `slipstream/${packageVersion()}` : undefined,
     ended: (error) => logger.error({ err: error }, 'commits are not checked any more; events go on without'),
   });
   logger.info({ verify, plcUrl, engine: verifier.engine }, 'commits are checked');

@@ -12,6 +12,7 @@ import {
   type FromVerifier,
   type Incident,
   monotonicMs,
+  type StreamReport,
   type ToVerifier,
   type VerifierStart,
 } from './verifier-messages.ts';
@@ -58,6 +59,8 @@ export class Verifier {
   /** Incidents since start, by their reasons. */
   readonly incidents = { refuted_commit: 0, broken_chain: 0 };
   readonly engine: 'wasm' | 'node';
+  /** How the directory's stream of operations goes, if it is followed. */
+  stream: StreamReport | undefined;
   readonly #worker: Worker;
   readonly #exited = Promise.withResolvers<void>();
   readonly #ended: (error: Error) => void;
@@ -89,8 +92,8 @@ export class Verifier {
 
   /** Starts the thread. @throws CodedError of a database that it cannot open, `IDENTITY_BAD_URL`. */
   static async start(options: VerifierOptions): Promise<Verifier> {
-    const { dataDir, plcUrl, webUrl } = options;
-    const start: VerifierStart = { dataDir, plcUrl, webUrl };
+    const { dataDir, plcUrl, webUrl, webHosts, streamsAs } = options;
+    const start: VerifierStart = { dataDir, plcUrl, webUrl, webHosts, streamsAs };
     // The package holds compiled files, the repository their sources.
     const file = `./verifier-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
     const worker = new Worker(new URL(file, import.meta.url), { workerData: start });
@@ -200,6 +203,7 @@ export class Verifier {
   #hear(message: FromVerifier): void {
     if (message.kind === 'verdicts') this.#give(message.number, message.reasons);
     else if (message.kind === 'done') this.#done(message.number);
+    else if (message.kind === 'stream') this.stream = message.report;
     else if (message.kind === 'incident') {
       this.incidents[message.incident.reason as keyof Verifier['incidents']]++;
       this.#tell(message.incident);

@@ -22,6 +22,9 @@ export interface KeyOperation {
   readonly at: number;
 }
 
+/** All of them. */
+export type KeyOperations = Pick<AccountRegister, 'operationsAfter' | 'onOperation'>;
+
 /** Accounts remembered. */
 const recordsMax = 100_000;
 /** When the first account came to be; the others a millisecond each later. */

@@ -4,14 +4,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from '../../lib/websocket.ts';
-import type { AccountRecord, KeyOperation } from './account-register.ts';
+import type { AccountRecord, KeyOperation, KeyOperations } from './account-register.ts';
 import { type SequencedOperation, sequencedOperation } from './did-documents.ts';
 
 /** Whose operations are told. */
 export interface OperationSource {
   recordOf(did: string): Promise<AccountRecord | undefined>;
-  operationsAfter(seq: number): readonly KeyOperation[];
-  onOperation(call: () => void): () => void;
+  readonly operations: KeyOperations;
 }
 
 /** Bytes that may wait for a reader. */
@@ -35,7 +34,7 @@ export class ExportStream {
 
   /** A page of what is behind that number. */
   async page(after: number, count: number): Promise<SequencedOperation[]> {
-    const operations = this.#source.operationsAfter(after).slice(0, count);
+    const operations = this.#source.operations.operationsAfter(after).slice(0, count);
     const told = await Promise.all(operations.map((operation) => this.#tell(operation)));
     return told.filter((operation) => operation !== undefined);
   }
@@ -60,7 +59,7 @@ export class ExportStream {
     const send = async (): Promise<void> => {
       if (isSending) return;
       isSending = true;
-      for (let next = this.#source.operationsAfter(sent); next.length > 0; ) {
+      for (let next = this.#source.operations.operationsAfter(sent); next.length > 0; ) {
         for (const operation of next) {
           if (connection.bufferedAmount > waitingBytesMax)
             return connection.close(normalClose, 'ConsumerTooSlow');
@@ -68,13 +67,13 @@ export class ExportStream {
           const told = await this.#tell(operation);
           if (told !== undefined) connection.send(JSON.stringify(told));
         }
-        next = this.#source.operationsAfter(sent);
+        next = this.#source.operations.operationsAfter(sent);
       }
       isSending = false;
     };
     connection.on(
       'close',
-      this.#source.onOperation(() => void send()),
+      this.#source.operations.onOperation(() => void send()),
     );
     connection.on('error', () => connection.terminate());
     await send();
@@ -86,6 +85,6 @@ export class ExportStream {
   }
 
   get #newest(): number {
-    return this.#source.operationsAfter(0).length;
+    return this.#source.operations.operationsAfter(0).length;
   }
 }

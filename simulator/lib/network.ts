@@ -6,7 +6,7 @@
 import { tidOf } from '../../lib/event/tid.ts';
 import { SeededRandom } from '../../lib/seeded-random.ts';
 import { firstSigningKey, identify, SyntheticAccount } from './account.ts';
-import { type AccountRecord, AccountRegister, type KeyOperation } from './account-register.ts';
+import { type AccountRecord, AccountRegister, type KeyOperations } from './account-register.ts';
 import { type AccountStatus, type ChosenAct, checkWrites, unknownAccount } from './chosen-act.ts';
 import { CollectionMix, defaultWeights } from './collection-mix.ts';
 import { encodeMessage } from './frame-encoder.ts';
@@ -167,18 +167,10 @@ export class SyntheticNetwork {
   }
 
   /** Accounts that something was seen of, those that are gone included. */
-  records(): Iterable<AccountRecord> {
-    return this.#register.all();
-  }
+  readonly records = (): Iterable<AccountRecord> => this.#register.all();
 
-  /** What happened to keys behind that sequence, in order. */
-  operationsAfter(seq: number): readonly KeyOperation[] {
-    return this.#register.operationsAfter(seq);
-  }
-
-  /** Calls when something more has; returns what ends that. */
-  onOperation(call: () => void): () => void {
-    return this.#register.onOperation(call);
+  get operations(): KeyOperations {
+    return this.#register;
   }
 
   #findSlot(did: string): number {

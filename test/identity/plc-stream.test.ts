@@ -91,7 +91,9 @@ test('the key of a new account is there before anybody asks', async () => {
   await network.post('hello', did);
   await expect.poll(() => stream.totals.operations).toBeGreaterThan(0);
   const { requests } = directory;
-  await expect.poll(async () => textOf(await resolver.keyOf(did))).toMatch(/^\d+,/);
+  expect(textOf(await resolver.keyAtHand(did))).toMatch(/^\d+,/);
+  // And in memory, for who cannot wait.
+  expect(textOf(resolver.peek(did) as VerifyingKey)).toMatch(/^\d+,/);
   expect(directory.requests).toBe(requests);
 });
 
