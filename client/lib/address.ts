@@ -21,7 +21,7 @@ export interface AskedFor {
 }
 
 /** What this client says by itself, whatever an address has. */
-const ownNames = ['progress', 'requireHello', 'zstdDictionary'];
+const ownNames = ['progress', 'requireHello', 'zstdDictionary', 'filterUpdates'];
 /** What is a parameter on either wire, beside the lists. */
 const singleNames = ['maxMessageSizeBytes', 'verified', 'cursor', 'compress', ...ownNames, 'filter'];
 

@@ -132,7 +132,7 @@ export class V2Server extends StreamServer {
   #faultOf(request: IncomingMessage): { status: number; error: string; message: string } | undefined {
     if (!request.url?.startsWith(streamPath)) return { status: 404, error: 'NotFound', message: '' };
     const query = queryOf(request);
-    const wrong = [...query.keys()].find((name) => /^(wanted|requireHello|compress|filter)/.test(name));
+    const wrong = [...query.keys()].find((name) => /^(wanted|requireHello|compress|filter$)/.test(name));
     const bad = (error: string, message: string) => ({ status: 400, error, message });
     if (wrong !== undefined) return bad('InvalidRequest', `${wrong} is of v1`);
     if (query.getAll('dids').length > didsMax) return bad('InvalidRequest', 'too many dids');

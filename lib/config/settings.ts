@@ -28,7 +28,7 @@ export const settings = {
     env: ['SLIPSTREAM_OVERRIDE_RELAY_CURSOR', 'JETSTREAM_OVERRIDE_RELAY_CURSOR'],
     default: '-1',
     defaultShown: 'the stored sequence, else live',
-    help: 'Upstream sequence to start after, in place of the stored one; 0: the oldest that the relay has. Events that the log has come again. For one start: remove it afterwards. Below 0 it has no effect.',
+    help: 'Upstream sequence to start after, in place of the stored one; 0: the oldest that the relay has. Events that the log has already come a second time. For one start: remove it afterwards. Below 0 it has no effect.',
   },
   window: {
     kind: 'duration',

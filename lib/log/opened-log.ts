@@ -11,6 +11,7 @@ import { BlockStore } from './block-store.ts';
 import { compactBlocks, oldestForOne } from './compaction.ts';
 import { journalFolder, storeFolder } from './database.ts';
 import { Journal } from './journal.ts';
+import { lostEndUs } from './log-damage.ts';
 import { databaseFailure } from './log-errors.ts';
 import { limitsOf } from './log-limits.ts';
 import type { LogFollower } from './log-replica.ts';
@@ -99,6 +100,9 @@ export async function openParts(
     const { blocks, lostBlocks } = await journal.recover(store.lastTimeUs, (endUs, lostUs) =>
       store.noteCut(endUs, lostUs),
     );
+    const endUs = blocks.at(-1)?.index.lastTimeUs ?? store.lastTimeUs;
+    const untilUs = lostEndUs(before.lost, endUs === 0, blocks.length > 0);
+    if (untilUs > 0) await store.noteLostEnd(endUs, Math.max(endUs, untilUs));
     const scratch = new ByteWriter();
     const uncompacted = blocks.map((block) => withDictionaryOf(block, compressor, scratch));
     const coverage = await store.loadCoverage();
