@@ -114,8 +114,9 @@ export class KeyResolver {
     if (known === undefined || known.readMs > timeMs) return;
     // The directory has told of the change before the account did.
     const heard = this.#heard.get(did);
-    if (heard !== undefined && heard.readMs > timeMs - heardBeforeMs && timeMs < Number.POSITIVE_INFINITY)
-      return;
+    const isTold =
+      heard !== undefined && heard.readMs > timeMs - heardBeforeMs && this.#isCovered(heard.readMs);
+    if (isTold && Number.isFinite(timeMs)) return;
     if (known.key === undefined) this.#known.delete(did);
     else this.#remember(did, { ...known, untilMs: 0, failures: 0, isDoubtful: true });
     await this.#store?.delete(did);

@@ -4,6 +4,7 @@
 
 import type { IncomingMessage } from 'node:http';
 import { retryDelayMs } from '../backoff.ts';
+import { endsWithin } from '../deadline.ts';
 import { WebSocket } from '../websocket.ts';
 import type { Answer } from './document-request.ts';
 import type { KeyStore, StoredKey, StreamPlace } from './key-store.ts';
@@ -37,6 +38,8 @@ const messageBytesMax = 64 * 1024;
 const waitingMax = 5_000;
 /** How long after the stream was last there and up to date it still vouches. */
 const vouchedMs = 2 * 60_000;
+/** How long its end may take. */
+const endMs = 500;
 /** A `Retry-After` is not believed beyond this. */
 const retryAfterMsMax = 10 * 60_000;
 /** What a server says that has no such thing. */
@@ -121,7 +124,8 @@ export class PlcStream {
     this.#isClosed = true;
     this.#wake?.();
     this.#socket?.terminate();
-    await this.#ended.promise;
+    // What is being asked for is not waited for.
+    await endsWithin(endMs, this.#ended.promise);
     clearTimeout(this.#writeTimer);
     await this.#write();
   }

@@ -78,6 +78,12 @@ test('a rotation is heard without a word of the account, and a key that nobody h
   // What the account says then is no news.
   await resolver.doubt(plc[0], nowMs - 72 * 60 * minuteMs);
   expect(directory.requests).toBe(requests);
+  // Nor is it right behind what the directory has told.
+  await network.rotateKey(plc[0]);
+  await expect.poll(async () => textOf(await resolver.keyOf(plc[0]))).not.toBe(second);
+  await resolver.doubt(plc[0], nowMs + minuteMs);
+  await resolver.keyOf(plc[0]);
+  expect(directory.requests).toBe(requests);
   // Another account than the one that was told of is read again.
   await resolver.doubt(plc[1], nowMs);
   await resolver.keyOf(plc[1]);
