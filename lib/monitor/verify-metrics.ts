@@ -12,6 +12,10 @@ export interface VerificationState {
   readonly isUp: boolean;
   /** How the PLC directory's stream goes, if it is followed. */
   readonly stream?: PlcStreamReport | undefined;
+  /** Where events wait for checks: whether what is refuted is left out, how many frames wait for a key or a second look, and how many commits were left out. */
+  readonly isArmed?: boolean;
+  readonly waitingFrames?: number;
+  readonly dropped?: number;
 }
 
 /** Counts are since start. */
@@ -57,6 +61,16 @@ export function verifyMetrics(state: VerificationState | undefined): Metric[] {
       'slipstream_verify_plc_newest_timestamp_seconds',
       'When the newest operation happened that was told of',
       () => (state?.stream?.newestMs === undefined ? undefined : state.stream.newestMs / 1000),
+    ),
+    gauge(
+      'slipstream_verify_waiting_frames',
+      'Frames that wait for the key of their account, or for a second look at one of its commits',
+      () => state?.waitingFrames ?? 0,
+    ),
+    gauge(
+      'slipstream_verify_disarmed',
+      'Whether refuted commits are not left out, though they are to be: too many commits cannot be checked',
+      () => Number(state?.isArmed === false),
     ),
     gauge('slipstream_verify_ended', 'Whether the thread that checks commits has ended by itself', () =>
       Number(state !== undefined && !state.isUp),

@@ -12,12 +12,12 @@ import { packageVersion } from '../package.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelays } from '../upstream/relay-url.ts';
-import type { Verifier } from '../verifier/verifier.ts';
 import { dictionaryPathsOf } from '../worker/codec.ts';
+import type { CrowdMark } from '../worker/crowd-mark.ts';
 import { ClockWatch } from './clock-watch.ts';
+import { type CommitChecks, openChecks } from './commit-checks.ts';
 import { type Intake, openIntake } from './intake.ts';
 import { closeProofs, type KeptProofs } from './kept-proofs.ts';
-import { openVerifier } from './observed-commits.ts';
 import type { IntakeOptions } from './relay-intake.ts';
 import { AgeCut, Retention } from './retention.ts';
 import { type Opened, openServed, type Serving } from './served-log.ts';
@@ -80,7 +80,8 @@ export class Service {
       const service = new Service(parts, addresses);
       greet(service);
       for (const notice of config.notices) logger.warn({}, notice);
-      if (parts.subscribersMax < config.subscribersMax) logFewFiles(logger, parts.subscribersMax);
+      if (parts.subscribersMax < config.subscribersMax)
+        logFewFiles(logger, parts.subscribersMax, config.subscribersMax);
       return service;
     } catch (error) {
       for (const close of opened.reverse()) await close();
@@ -108,7 +109,8 @@ export class Service {
 
   async #stop(): Promise<boolean> {
     const { intake, verifier, delivery, retention, monitor, log, proofs, shared } = this.#parts;
-    const { codec, logger } = this.#parts;
+    const { codec, crowd, logger } = this.#parts;
+    crowd.stop();
     const failures: unknown[] = [];
     let isWhole = true;
     const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
@@ -154,12 +156,13 @@ interface Parts extends Started {
   readonly subscribersMax: number;
   readonly intake: Intake;
   readonly delivery: Serving;
-  readonly verifier: Verifier | undefined;
+  readonly verifier: CommitChecks[keyof CommitChecks];
   readonly shared: SharedLog | undefined;
   readonly proofs: KeptProofs | undefined;
   readonly retention: Retention;
   readonly monitor: Monitor;
   readonly codec: WriterCodec;
+  readonly crowd: CrowdMark;
   readonly failed: Promise<unknown>;
 }
 
@@ -179,7 +182,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const shared = cluster === undefined ? undefined : await openShared(config, cluster, logger, opened);
 
   const watch = new ClockWatch(logger);
-  const { log, delivery, workers, time, subscribersMax, proofs } = await openServed(
+  const { log, delivery, workers, time, subscribersMax, proofs, crowd } = await openServed(
     config,
     codec,
     logger,
@@ -192,10 +195,11 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const relays = parseRelays(config.relayUrls);
   const totals = new IngestTotals();
   // Its calls come once the intake has started, when the monitor is there.
-  const verifier = await openVerifier(config, logger);
+  const commitChecks = await openChecks(config, logger);
+  const verifier = commitChecks.verification ?? commitChecks.checks;
   if (verifier !== undefined) opened.push(() => verifier.stop());
   const intakeOptions: IntakeOptions = {
-    verification: verifier,
+    ...commitChecks,
     ...{ relays, totals, compressor, time, logger, timing, windowMs, disconnects: new Map(), failed },
     keeper: proofs?.queue,
     publish(block) {
@@ -227,6 +231,6 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const hasOfficialDictionary = codec.dictionaries.hasOfficial;
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
   const { positionOf } = intake;
-  const stopped = { logger, intake, verifier, delivery, shared, proofs, retention, monitor, codec };
+  const stopped = { logger, intake, verifier, delivery, crowd, shared, proofs, retention, monitor, codec };
   return { ...started, positionOf, subscribersMax, ...stopped, failed: failure.promise };
 }
