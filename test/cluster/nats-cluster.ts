@@ -79,14 +79,17 @@ export class NatsCluster {
     this.servers = servers;
   }
 
-  /** Starts them. @param binary of the server. @param dir for their stores and logs. */
-  static async begin(binary: string, dir: string, count = 3): Promise<NatsCluster> {
+  /** Starts them. @param binary of the server. @param dir for their stores and logs. @param more of the configuration. */
+  static async begin(binary: string, dir: string, count = 3, more = ''): Promise<NatsCluster> {
     const ports = await freePorts(count * 2);
     const routes = ports.slice(count).map((port) => `nats://127.0.0.1:${port}`);
     const servers = Array.from({ length: count }, (_, at) => {
       const name = `nats-${at + 1}`;
       const config = join(dir, `${name}.conf`);
-      writeFileSync(config, configOf(name, ports[at], ports[count + at], routes, join(dir, name)));
+      writeFileSync(
+        config,
+        `${configOf(name, ports[at], ports[count + at], routes, join(dir, name))}${more}\n`,
+      );
       const log = openSync(join(dir, `${name}.log`), 'a');
       const env = { ...process.env, GOMAXPROCS: '1', GOMEMLIMIT: '128MiB' };
       return new Server(name, ports[at], () =>
