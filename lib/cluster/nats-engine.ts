@@ -167,6 +167,15 @@ export class NatsEngine implements Engine {
     });
   }
 
+  tell(text: string): void {
+    // What is published without a connection is thrown away at the next one.
+    if (this.isConnected && !this.#connection.isClosed()) this.#connection.publish(this.#names.node, text);
+  }
+
+  hear(heard: (text: string) => void): () => void {
+    return this.#subscribe(this.#names.node, ({ data }) => heard(Buffer.from(data).toString()));
+  }
+
   hop(): void {
     void this.#connection.reconnect().catch(() => {});
   }

@@ -1,5 +1,5 @@
-// NATS servers behind TLS, with users, with credentials of an operator: who gets in, what a serving node needs, and the line that says
-// what is wrong.
+// NATS servers behind TLS, with users, with credentials of an operator, without room: who gets in, what a serving node needs, and the line
+// that says what is wrong.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
@@ -79,7 +79,7 @@ async function enter(url: string, more: Partial<ClusterSettings> = {}, waitMs = 
   try {
     const engine = await NatsEngine.open(settings, waitMs);
     try {
-      await setUpStream(engine, { settings, retentionMs: 0, hasLog: false, waitMs: 5_000 });
+      await setUpStream(engine, { settings, retentionMs: 0, hasLog: false, waitMs: 2_000 });
       return 'in';
     } finally {
       await engine.close();
@@ -89,9 +89,9 @@ async function enter(url: string, more: Partial<ClusterSettings> = {}, waitMs = 
   }
 }
 
-async function start(config: string): Promise<void> {
+async function start(config: string, fileStore?: string): Promise<void> {
   const store = mkdtempSync(join(dir, 'nats-'));
-  nats = await NatsCluster.begin(binary as string, store, 1, config);
+  nats = await NatsCluster.begin(binary as string, store, 1, config, fileStore);
 }
 
 test.skipIf(binary === undefined)('TLS, and a user in the address', async () => {
@@ -189,6 +189,13 @@ test.skipIf(binary === undefined)('a serving node needs no more than the documen
   );
   expect(await enter('nats://writer:w@127.0.0.1:PORT')).toBe('in');
   expect(await enter('nats://reader:r@127.0.0.1:PORT', { role: 'serve' })).toBe('in');
+});
+
+test.skipIf(binary === undefined)('servers without room for the stream', async () => {
+  await start('', '100MB');
+  expect(await enter('nats://127.0.0.1:PORT', { streamBytes: 2 ** 30 })).toMatch(
+    /the stream SLIPSTREAM_main cannot be made \(.*(storage|resources)/,
+  );
 });
 
 /** As operators make them. */
