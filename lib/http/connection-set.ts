@@ -3,6 +3,7 @@
 
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { heapUse } from '../memory.ts';
 import type { HeldBytes } from '../session/held-bytes.ts';
 import { Connection } from './connection.ts';
 
@@ -20,15 +21,19 @@ const silentMsMax = 5_000;
  */
 const silentLooksMin = 2;
 
+/** What one takes that lingers, of the heap: 2.7 KB were measured. */
+const lingeringBytes = 3 * 1024;
 /**
- * Connections that linger behind their last answer, of a thread: those that have lingered longest go. Each keeps some 5 KB of the
- * heap; 5,000 refused handshakes that all lingered made a heap of 64 MiB so short that honest subscribers were let go.
+ * Of the heap that there may be, what all that linger may take: 5,000 refused handshakes that lingered, at twice those bytes, made a
+ * heap of 64 MiB so short that honest subscribers were let go.
  */
-export const lingeringMax = 256;
+const lingeringShare = 1 / 32;
 
 /** Bounds of those that are no subscriber's. */
 export interface ConnectionLimits {
   readonly socketsMax: number;
+  /** Of those that linger behind their last answer, as far as the heap has room for them. */
+  readonly lingeringMax: number;
   /** How many more there may be while a crowd comes: places that no subscriber has. */
   readonly crowdMax: () => number;
   /** Whose a socket's bytes are before it has sent a request; undefined behind a proxy. */
@@ -41,12 +46,13 @@ export class ConnectionSet {
   refused = 0;
   readonly #held: HeldBytes;
   readonly #limits: ConnectionLimits;
+  readonly #lingeringMax: number;
   readonly #all = new Map<Socket, Connection>();
   /** Those that are no subscriber's. */
   readonly #plain = new Set<Connection>();
   /** Those of them that are not being answered, the one that has been waited for longest first. */
   readonly #waiting = new Set<Connection>();
-  /** Those whose last answer is written, the one that has lingered longest first. */
+  /** Those whose last answer is written, the one that has lingered longest first: it goes where there is no room. */
   readonly #lingering = new Set<Connection>();
   /** Listens to every socket's close: one function for all costs a socket nothing. */
   readonly #forget: (this: Socket) => void;
@@ -57,6 +63,8 @@ export class ConnectionSet {
   constructor(held: HeldBytes, limits: ConnectionLimits) {
     this.#held = held;
     this.#limits = limits;
+    const roomBytes = heapUse().limitBytes * lingeringShare;
+    this.#lingeringMax = Math.min(limits.lingeringMax, Math.floor(roomBytes / lingeringBytes));
     const set = this;
     this.#forget = function () {
       const connection = set.#all.get(this);
@@ -174,10 +182,16 @@ export class ConnectionSet {
   #linger(connection: Connection): void {
     connection.ends();
     this.#lingering.add(connection);
-    if (this.#lingering.size <= lingeringMax) return;
+    if (this.#lingering.size > this.#lingeringMax) this.#endOldest();
+  }
+
+  /** Whether one that lingers had to go. */
+  #endOldest(): boolean {
     const [oldest] = this.#lingering;
+    if (oldest === undefined) return false;
     oldest.socket.destroy();
     this.#remove(oldest);
+    return true;
   }
 
   #wait(connection: Connection): void {
@@ -192,18 +206,20 @@ export class ConnectionSet {
   #dropSilent(): void {
     const silentSinceMs = performance.now() - silentMsMax;
     for (const connection of this.#waiting) {
-      if (this.#plain.size <= this.#limits.socketsMax) return;
+      if (this.#plain.size - this.#lingering.size <= this.#limits.socketsMax) return;
       if ((connection.waitsSinceMs as number) > silentSinceMs || connection.looks < silentLooksMin) return;
       this.#drop(connection);
     }
   }
 
-  /** Makes room where not even a crowd has any: whose requests are the slowest to come. */
+  /** Makes room where not even a crowd has any: who has had an answer, else whose requests are the slowest to come. */
   #dropOldest(): void {
     const { socketsMax, crowdMax } = this.#limits;
     if (this.#plain.size <= socketsMax) return;
+    const most = socketsMax + crowdMax();
+    while (this.#plain.size > most && this.#endOldest());
     for (const connection of this.#waiting) {
-      if (this.#plain.size <= socketsMax + crowdMax()) return;
+      if (this.#plain.size <= most) return;
       this.#drop(connection);
     }
   }

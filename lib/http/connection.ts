@@ -122,6 +122,8 @@ export class Connection implements FeedOwner {
   /** Its last answer is written: ends it, so that the client can read that. */
   ends(): void {
     this.#headBytes = 0;
+    this.#newest = undefined;
+    this.#owed = undefined;
     this.#feed.end();
     this.#lingering ??= new LingeringClose(this.socket);
   }

@@ -1,7 +1,5 @@
-// Bounds of the plain HTTP side of both listeners, with their units, and how a server is made with them. A client that
-// sends slowly, reads nothing or never asks is gone after these.
-
-import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
+// Bounds of the plain HTTP side of both listeners, with their units. A client that sends slowly, reads nothing or never asks
+// is gone after these. server.ts makes servers that keep them.
 
 /** What a server allows a client that is not (or not yet) a subscriber. */
 export interface HttpLimits {
@@ -19,6 +17,8 @@ export interface HttpLimits {
   readonly requestsPerSocketMax: number;
   /** Connections that are no subscribers. Each may hold one request head. */
   readonly socketsMax: number;
+  /** Connections that linger behind their last answer, beside those. */
+  readonly lingeringMax: number;
 }
 
 /** Of the public listener: ten thousand DIDs in a URL are legal, and take 480 KB with their colons escaped. */
@@ -30,6 +30,8 @@ export const publicHttpLimits: HttpLimits = {
   checkIntervalMs: 5_000,
   requestsPerSocketMax: 1_000,
   socketsMax: 1_024,
+  // As many as a crowd has that is refused at once.
+  lingeringMax: 16_384,
 };
 
 /** Of the metrics listener: scrapers are few. */
@@ -37,26 +39,5 @@ export const metricsHttpLimits: HttpLimits = {
   ...publicHttpLimits,
   headBytesMax: 16 * 1024,
   socketsMax: 64,
+  lingeringMax: 64,
 };
-
-/** Makes a server with those limits and other options; `socketsMax` is its owner's to keep. */
-export function serverWithin(
-  limits: HttpLimits,
-  onRequest: RequestListener,
-  options: ServerOptions = {},
-): Server {
-  const server = createServer(
-    {
-      ...options,
-      maxHeaderSize: limits.headBytesMax,
-      headersTimeout: limits.requestTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      keepAliveTimeout: limits.keepAliveMs,
-      connectionsCheckingInterval: limits.checkIntervalMs,
-    },
-    onRequest,
-  );
-  server.timeout = limits.idleTimeoutMs;
-  server.maxRequestsPerSocket = limits.requestsPerSocketMax;
-  return server;
-}

@@ -2,7 +2,7 @@
 // puts them together and owns start and stop; connection-set.ts bounds connections, routes and sessions own the rest.
 // Made by lib/worker.
 
-import { type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import type { AddressTable } from '../fanout/address-table.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
@@ -20,11 +20,12 @@ import { ClientAddresses } from './client-address.ts';
 import { ConnectionSet } from './connection-set.ts';
 import { coverageRoute } from './coverage-route.ts';
 import { type DictionarySource, dictionaryRoutes } from './dictionary-routes.ts';
-import { type HttpLimits, publicHttpLimits, serverWithin } from './http-limits.ts';
+import { type HttpLimits, publicHttpLimits } from './http-limits.ts';
 import { bind } from './listen.ts';
 import { PostedFilters } from './posted-filters.ts';
-import { errorAnswer } from './respond.ts';
+import { noProofAnswers, type ProofSource, proofRoute } from './proof-route.ts';
 import { type Route, Routes, welcome } from './routes.ts';
+import { serverWithin } from './server.ts';
 import { SessionSet } from './session-set.ts';
 import { type OnMisspelt, SubscribeRoute } from './subscribe-route.ts';
 import { textRoutes } from './text-routes.ts';
@@ -41,6 +42,8 @@ export interface PublicListenerOptions {
   /** What `/coverage` tells of. */
   readonly log: CoveredLog;
   readonly dictionaries: DictionarySource;
+  /** Where proofs come from; none are kept without. */
+  readonly proofs?: ProofSource | undefined;
   /** What compressed subscribers can have; what is stored without. */
   readonly zstdEncodings?: OfferedEncodings;
   /** The same of the second wire; JSON without. */
@@ -70,26 +73,6 @@ export interface PublicListenerOptions {
 /** How long a listener goes on to take what is on its way while it leaves: handshakes across the world take a third of a second. */
 const leaveMs = 500;
 
-/** Node's class of responses, with counts of those that are made and written. */
-function countedResponse(connections: ConnectionSet): typeof ServerResponse {
-  class CountedResponse extends ServerResponse {
-    // What else it is made from is node:http's business, and not in its types.
-    constructor(request: IncomingMessage, ...others: readonly unknown[]) {
-      super(...([request, ...others] as [IncomingMessage]));
-      connections.answer(request.socket, this);
-    }
-
-    override end(...data: readonly unknown[]): this {
-      const isFirst = !this.writableEnded;
-      super.end(...(data as []));
-      // Behind it: what it has to send is counted then.
-      if (isFirst) connections.written(this.req.socket);
-      return this;
-    }
-  }
-  return CountedResponse as unknown as typeof ServerResponse;
-}
-
 function destroy(this: Socket): void {
   this.destroy();
 }
@@ -105,6 +88,8 @@ export class PublicListener {
   readonly turns = new Turns();
   /** At what is short and comes in crowds, so that it does not wait for the former: requests to subscribe. */
   readonly #requestTurns = new Turns();
+  /** What became of requests for proofs. */
+  readonly proofAnswers = noProofAnswers();
   /** Connections that the system could not hand over, for want of file descriptors mostly. */
   acceptsFailed = 0;
   readonly #routes: Routes;
@@ -121,7 +106,7 @@ export class PublicListener {
     const admission = new Admission(addresses, clientAddresses, onAddressFull);
     this.held = new HeldBytes(options.heldLimits ?? heldLimitsOf(memoryLimit().limitBytes, listeners));
     const connections = new ConnectionSet(this.held, {
-      socketsMax: limits.socketsMax,
+      ...limits,
       crowdMax: () => Math.min(crowdMax, addresses.placesFree / listeners),
       addressOf: (socket) => clientAddresses.ofPeer(socket),
     });
@@ -142,22 +127,19 @@ export class PublicListener {
       new V2Route({ ...shared, v2Encodings: options.v2Encodings ?? v2JsonOnly(), log: options.log }),
       ...textRoutes({ ...shared, postedFilters }),
       coverageRoute(options.log, sessions, nowUs),
+      proofRoute(options.proofs, sessions, clientAddresses, this.proofAnswers),
       ...dictionaryRoutes(options.dictionaries),
       v2DictionaryRoute(options.v2Dictionaries ?? options.dictionaries),
       ...archiveRoutes(),
       ...(options.routes ?? []),
     ]);
-    this.#server = serverWithin(limits, (request, response) => this.#answer(request, response), {
-      // Every answer is counted where it is made: some node:http makes and sends by itself (400, 417, 503).
-      ServerResponse: countedResponse(connections),
+    const answer = (request: IncomingMessage, response: ServerResponse) => this.#answer(request, response);
+    this.#server = serverWithin(limits, connections, answer, {
       // Behind answers that are under way it is a plain request: it has to wait, and another protocol cannot. And some
       // clients offer another protocol at every first request: with it a body would be lost.
       shouldUpgradeCallback: (request) =>
         !connections.isAnswering(request.socket) && !this.#routes.takesBody(request),
     });
-    this.#server.on('connection', (socket: Socket) => connections.open(socket));
-    // As without a listener, but for the end of the connection.
-    this.#server.on('clientError', (error, socket) => connections.fail(socket as Socket, errorAnswer(error)));
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));
   }
 
@@ -209,8 +191,6 @@ export class PublicListener {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    // What was parsed of a connection before it was dropped.
-    if (request.socket.destroyed) return;
     // Behind an offer of another protocol that was not taken, node:http loses what came with it.
     if (!this.#server.listening || request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
     this.#routes.answer(request, response);

@@ -192,6 +192,12 @@ export class BlockStore {
     }
   }
 
+  /** The end of the log, behind `endUs`, is lost: a row says so, durably, unless one does that lies further behind. */
+  async noteLostEnd(endUs: number, untilUs: number): Promise<void> {
+    const { rows } = await this.loadCoverage();
+    if ((rows.at(-1)?.toUs ?? 0) <= untilUs) await this.noteCut(endUs, untilUs);
+  }
+
   /** As {@link loadCoverage}, of the rows whose events are kept. */
   loadCoverage(): Promise<{ rows: readonly CoverageRow[]; droppedUs: number }> {
     return loadCoverage(this.#db, this.#deletedToUs, coverageRowsMax);

@@ -50,7 +50,9 @@ async function isKnownGap(db: Database, previousUs: number): Promise<boolean> {
  */
 export async function noteCut(db: Database, endUs: number, lostUs: number): Promise<void> {
   const toUs = lostUs + 1;
-  const row: CoverageRow = { reason: 'log_cut', relay: '', fromUs: endUs, toUs, count: 1 };
+  // Without any block nobody knows how far the relay was read: nothing comes again.
+  const reason = endUs === 0 ? 'log_damaged' : 'log_cut';
+  const row: CoverageRow = { reason, relay: '', fromUs: endUs, toUs, count: 1 };
   const gone = await db.keys({ gt: coverageKey(endUs), lt: coverageKeysEnd }).all();
   const deletions = gone.map((key) => ({ type: 'del' as const, key }));
   const put = { type: 'put' as const, key: coverageKey(toUs), value: writeCoverage(row) };

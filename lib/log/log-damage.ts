@@ -21,7 +21,9 @@ const blocksAtOnce = 1000;
 
 /** Notes, durably, what is missing between keys: of blocks, and of rows, which lie behind all of them. */
 export async function noteDamage(db: Database, lost: LostKeys, blocksMax = blocksAtOnce): Promise<void> {
-  const { fromKey, toKey } = lost;
+  const { fromKey, toKey, endOf } = lost;
+  // Of that is known when both databases are open.
+  if (endOf !== undefined) return;
   const firstBlock = blockKey(0, parts.head);
   if (Buffer.compare(fromKey, blockKeysEnd) < 0 && Buffer.compare(toKey, firstBlock) >= 0) {
     const from = readBlockKey(fromKey)?.lastTimeUs ?? 0;
@@ -30,6 +32,19 @@ export async function noteDamage(db: Database, lost: LostKeys, blocksMax = block
   }
   const toUs = readCoverageKey(toKey);
   if (toUs !== undefined) await noteRows(db, readCoverageKey(fromKey) ?? 0, toUs);
+}
+
+/**
+ * Until when the end of a log that is lost was written, in microseconds; 0 when nothing is missing behind its last block. @param isEmpty
+ * of the log. @param isJournalled whether its last block is one that the journal has behind the store.
+ */
+export function lostEndUs(lost: readonly LostKeys[], isEmpty: boolean, isJournalled: boolean): number {
+  const times = lost.flatMap(({ toKey, endOf }) => {
+    // What follows the store's last block in the journal followed it when it was whole.
+    const isMissing = isEmpty || endOf === 'journal' || (endOf === 'store' && !isJournalled);
+    return endOf !== undefined && isMissing ? [readBlockKey(toKey)?.lastTimeUs ?? 0] : [];
+  });
+  return Math.max(0, ...times);
 }
 
 /** What they said is not known: the ledger is not complete up to there. A row in their place says so, and is of no block. */

@@ -7,7 +7,7 @@ export const pageBytes = 32_768;
 const headerBytes = 7;
 const diskPageBytes = 4096;
 /** So many zeros at the end of a page are hardly what was written. */
-const zerosMin = 16;
+export const zerosMin = 16;
 const types = { full: 1, first: 2, middle: 3, last: 4 } as const;
 
 /** Where a file has no record that it should have. */

@@ -46,9 +46,10 @@ export class Redo {
     found: (writeAhead: WriteAhead) => Promise<void> = async () => {},
   ): Promise<Redo | undefined> {
     const writeAhead = await readWriteAhead(location);
-    const { paths, batches, damages } = writeAhead;
+    const { paths, batches, damages, lostEnd } = writeAhead;
     const isBegun = paths.length > 0 && dirname(paths[0]) !== location;
-    if (batches.length === 0 && damages.length === 0 && !isBegun) return undefined;
+    const isEmpty = batches.length === 0 && damages.length === 0 && lostEnd === undefined;
+    if (isEmpty && !isBegun) return undefined;
     await found(writeAhead);
     try {
       for (const folder of [unfinishedFolder, doneFolder])

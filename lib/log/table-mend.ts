@@ -18,6 +18,11 @@ import {
 export interface LostKeys {
   readonly fromKey: Uint8Array;
   readonly toKey: Uint8Array;
+  /**
+   * The end of a database, or all that its logs had: nobody knows of what is missing but that it was written before the time of
+   * `toKey`. Of all, a power failure may be the cause, which is no reason for a row if the log has anything.
+   */
+  readonly endOf?: 'store' | 'journal' | 'all' | undefined;
 }
 
 /** See {@link mendTable}. */

@@ -63,8 +63,14 @@ export async function unmarkOpening(location: string): Promise<void> {
 /** What {@link writeLost} has noted and nobody has forgotten: the process ended before. */
 export async function readLost(location: string): Promise<LostKeys[]> {
   try {
-    const read: [string, string][] = JSON.parse(await readFile(lostPath(location), 'utf8'));
-    return read.map(([from, to]) => ({ fromKey: Buffer.from(from, 'hex'), toKey: Buffer.from(to, 'hex') }));
+    const read: [string, string, LostKeys['endOf']][] = JSON.parse(
+      await readFile(lostPath(location), 'utf8'),
+    );
+    return read.map(([from, to, endOf]) => ({
+      fromKey: Buffer.from(from, 'hex'),
+      toKey: Buffer.from(to, 'hex'),
+      endOf,
+    }));
   } catch {
     return [];
   }
@@ -73,7 +79,7 @@ export async function readLost(location: string): Promise<LostKeys[]> {
 /** Before a table is mended: rejects when it cannot be noted. */
 export async function writeLost(location: string, lost: readonly LostKeys[]): Promise<void> {
   const hex = (key: Uint8Array): string => Buffer.from(key).toString('hex');
-  const text = JSON.stringify(lost.map(({ fromKey, toKey }) => [hex(fromKey), hex(toKey)]));
+  const text = JSON.stringify(lost.map(({ fromKey, toKey, endOf }) => [hex(fromKey), hex(toKey), endOf]));
   const unfinished = `${lostPath(location)}.new`;
   await writeFile(unfinished, text, { flush: true });
   await rename(unfinished, lostPath(location));

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { descriptionKey } from './block-format.ts';
+import { blockKey, descriptionKey, parts } from './block-format.ts';
 import {
   asideName,
   checkClosed,
@@ -213,12 +213,18 @@ export class TableWatch {
   /** What LevelDB's logs hold is ours to write again; a damaged one is kept. Behind a gap in the journal all is cut off, and comes again. */
   async #takeLogs(guard: TableGuard): Promise<void> {
     guard.redo = await takeRedo(guard.location, async (writeAhead) => {
-      if (writeAhead.damages.length === 0) return;
+      const { damages, lost, lostEnd } = writeAhead;
+      if (damages.length === 0 && lostEnd === undefined) return;
       try {
-        await this.#keepLogs(guard, writeAhead);
-        if (guard !== this.store) return;
-        this.lost.push(...writeAhead.lost);
-        await writeLost(guard.location, this.lost);
+        if (damages.length > 0) await this.#keepLogs(guard, writeAhead);
+        if (guard === this.store) this.lost.push(...lost);
+        // A log that this process has had open is in memory, as far as it is not in the store.
+        if (lostEnd !== undefined && !this.#wasOpen) {
+          const key = blockKey(lostEnd.timeUs, parts.head);
+          const database = guard === this.store ? 'store' : 'journal';
+          this.lost.push({ fromKey: key, toKey: key, endOf: lostEnd.isDamage ? database : 'all' });
+        }
+        await writeLost(this.store.location, this.lost);
       } catch (cause) {
         throw writeFailure(`cannot keep the damaged logs of ${guard.location}`, cause);
       }

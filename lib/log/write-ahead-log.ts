@@ -2,13 +2,13 @@
 // that it cannot open, or read, for one that ends there, goes on with the rest, and deletes it. So they are read here: all that is
 // whole, where something is damaged, and between which keys something is missing then. Changes nothing; redo.ts writes it again.
 
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError } from '../errors.ts';
 import { blockKey, parts, readBlockKey } from './block-format.ts';
 import { readSteadily } from './file-bytes.ts';
 import { readFailure } from './log-errors.ts';
-import { readRecords } from './record-file.ts';
+import { readRecords, zerosMin } from './record-file.ts';
 import { type DatabaseDamage, isMissing, readManifest } from './table-check.ts';
 import type { LostKeys } from './table-mend.ts';
 import { type Change, readBatch } from './write-batch.ts';
@@ -24,6 +24,8 @@ export interface WriteAhead {
   readonly batches: readonly (readonly Change[])[];
   readonly damages: readonly DatabaseDamage[];
   readonly lost: readonly LostKeys[];
+  /** When what is lost was written last, in microseconds, if no block follows it: by a damage, or with all blocks, however. */
+  readonly lostEnd: { readonly timeUs: number; readonly isDamage: boolean } | undefined;
 }
 
 /** Whether a file's name is that of a log. */
@@ -65,16 +67,18 @@ export async function readWriteAhead(location: string): Promise<WriteAhead> {
   const damages: DatabaseDamage[] = [];
   /** Whole batches in front of each damage. */
   const after: number[] = [];
+  let [writtenMs, isLossy] = [0, false];
   for (const path of paths) {
     let bytes: Buffer;
     try {
       bytes = await readSteadily(path);
+      writtenMs = Math.max(writtenMs, (await stat(path)).mtimeMs);
     } catch (error) {
       const advice =
         'the disk does not give back what was stored; "slipstream inspect repair" keeps what can be read';
       throw readFailure(`cannot read ${path} (${advice})`, error);
     }
-    const { records, offsets, damages: found } = readRecords(bytes);
+    const { records, offsets, damages: found, end } = readRecords(bytes);
     const first = batches.length;
     const unread: number[] = [];
     for (const [at, record] of records.entries()) {
@@ -83,6 +87,7 @@ export async function readWriteAhead(location: string): Promise<WriteAhead> {
       // What it was is not known, but its place is.
       batches.push([...(batch?.changes ?? [])]);
     }
+    if (found.length > 0 || isZeroed(bytes.subarray(end))) isLossy = true;
     for (const { offset, after: count, isUnwritten } of found) {
       // A power failure takes what was not synced; what is behind the gap is dealt with by who opens the log.
       if (isUnwritten) continue;
@@ -94,7 +99,16 @@ export async function readWriteAhead(location: string): Promise<WriteAhead> {
       after.push(first + at);
     }
   }
-  return { paths, batches, damages, lost: lostAt(batches, after) };
+  const isDamage = after.some((count) => blockNear(batches, 'put', count, 1) === undefined);
+  const isAllLost = isLossy && blockNear(batches, 'put', 0, 1) === undefined;
+  const timeUs = Math.ceil(Math.min(writtenMs, Date.now()) * 1000);
+  const lostEnd = isDamage || isAllLost ? { timeUs, isDamage } : undefined;
+  return { paths, batches, damages, lost: lostAt(batches, after), lostEnd };
+}
+
+/** Whether what is behind the last whole record is more than a write that was broken off. */
+function isZeroed(rest: Uint8Array): boolean {
+  return rest.length >= zerosMin && rest.subarray(-zerosMin).every((byte) => byte === 0);
 }
 
 /** What is wrong with them: that they cannot be read, too. @throws CodedError `LOG_FILES_EXHAUSTED`. */

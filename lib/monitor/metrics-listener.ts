@@ -2,10 +2,12 @@
 // no metrics and no checks; it asks for them: only the main thread knows the state of the whole.
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { metricsHttpLimits, serverWithin } from '../http/http-limits.ts';
+import type { ConnectionSet } from '../http/connection-set.ts';
+import { metricsHttpLimits } from '../http/http-limits.ts';
 import { bind } from '../http/listen.ts';
 import { respond, respondError, respondJson } from '../http/respond.ts';
 import { pathOf } from '../http/routes.ts';
+import { connectionsWithin, serverWithin } from '../http/server.ts';
 import type { ListenAddress } from '../listen-address.ts';
 
 /** What one check found. */
@@ -35,30 +37,34 @@ const index = `Slipstream, for its operator. Subscribers have another port.
 /** See the file comment. */
 export class MetricsListener {
   readonly #server: Server;
+  readonly #connections: ConnectionSet;
   readonly #options: MetricsListenerOptions;
 
   constructor(options: MetricsListenerOptions) {
     this.#options = options;
-    this.#server = serverWithin(metricsHttpLimits, (request, response) => {
+    this.#connections = connectionsWithin(metricsHttpLimits);
+    this.#server = serverWithin(metricsHttpLimits, this.#connections, (request, response) => {
       this.#answer(request, response).catch((error: unknown) => {
         options.onError(error);
         if (response.headersSent) response.destroy();
         else respondError(response, 500, 'Internal Server Error');
       });
     });
-    this.#server.maxConnections = metricsHttpLimits.socketsMax;
   }
 
   /** Starts to listen; resolves with the address bound. Throws HTTP_LISTEN_FAILED. */
-  listen(address: ListenAddress): Promise<ListenAddress> {
-    return bind(this.#server, address);
+  async listen(address: ListenAddress): Promise<ListenAddress> {
+    const bound = await bind(this.#server, address);
+    this.#connections.start();
+    return bound;
   }
 
   /** Stops at once, cutting what is under way. */
   stop(): Promise<void> {
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
-      this.#server.closeAllConnections();
+      this.#connections.destroy();
+      this.#connections.stop();
     });
   }
 

@@ -3,6 +3,7 @@
 // reports go, to the routes of this thread or to worker threads, is up to monitor.ts.
 
 import type { Compressor } from '../codec/compressor.ts';
+import { v2DictionaryIds } from '../codec/dictionary.ts';
 import { coverageMeanings } from '../event/coverage.ts';
 import { isVouched, numberOf, verdictOf, verdicts } from '../event/verdict.ts';
 import type { QueueState } from '../ingest/ingest.ts';
@@ -52,7 +53,7 @@ export interface StatusSources {
   readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs' | 'failure'>;
   readonly queue: Pick<QueueState, 'newestFrameTimeUs' | 'stalledBy'>;
   /** What checks commits, if anything does. */
-  readonly verification?: Pick<VerificationState, 'counts' | 'isUp'> | undefined;
+  readonly verification?: Omit<VerificationState, 'outstandingBytes'> | undefined;
   /** Of a node of a cluster. */
   readonly cluster?: Pick<ClusterReport, 'nodeId' | 'isConnected' | 'heardMs' | 'nodes'> | undefined;
   /** Of all threads together. A report waits for the answer. */
@@ -171,7 +172,12 @@ export class StatusReporter {
         retentionMs,
         retentionBytes,
       },
-      compression: { ratio, compressor: compressor.name, dictionaryId: compressor.dictionaryId },
+      compression: {
+        ratio,
+        compressor: compressor.name,
+        dictionaryId: compressor.dictionaryId,
+        v2DictionaryId: v2DictionaryIds[0],
+      },
       subscribers: this.#subscribers(counts),
       drops: {
         total: reasons.reduce((sum, { count }) => sum + count, 0),
@@ -237,6 +243,9 @@ function verificationOf(state: StatusSources['verification']): VerificationRepor
     verdicts: found.map(([verdict, count]) => ({ verdict, count })),
     reasons: counted(others),
     isUp: state.isUp,
+    isArmed: state.isArmed ?? null,
+    waiting: state.waitingFrames ?? 0,
+    dropped: state.dropped ?? 0,
   };
 }
 

@@ -5,11 +5,12 @@ import type { Compressor } from '../codec/compressor.ts';
 import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
 import type { TrustedTime } from '../event/trusted-time.ts';
+import type { CommitKeeper } from '../ingest/commit-keeper.ts';
 import { EarlierReader } from '../ingest/earlier-frames.ts';
 import { Ingest } from '../ingest/ingest.ts';
 import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import { type LinkTiming, RelayLink } from '../ingest/relay-link.ts';
-import type { Verification } from '../ingest/verification.ts';
+import type { FrameChecks, Verification } from '../ingest/verification.ts';
 import type { Block } from '../log/block.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Logger } from '../logger.ts';
@@ -26,7 +27,9 @@ export interface IntakeOptions {
   readonly timing: Partial<LinkTiming>;
   /** As of `IngestOptions`. */
   readonly windowMs: number;
+  readonly keeper: CommitKeeper | undefined;
   readonly verification: Verification | undefined;
+  readonly checks: FrameChecks | undefined;
   readonly disconnects: RelayLink['disconnects'];
   /** As `BlockQueueOptions`. */
   readonly publish: (block: Block) => Promise<void> | undefined;
@@ -44,8 +47,8 @@ export async function openRelayIntake(
   log: EventLog,
   earlierReader: EarlierReader = new EarlierReader(log),
 ): Promise<{ link: RelayLink; clock: Clock }> {
-  const { relays, totals, compressor, time, logger, timing, windowMs, disconnects, verification } = options;
-  const { publish, written, stalled, failed } = options;
+  const { relays, totals, compressor, time, logger, timing, windowMs, disconnects } = options;
+  const { publish, written, stalled, failed, keeper, verification, checks } = options;
   const userAgent = `slipstream/${packageVersion()}`;
   const clock = new Clock(log.clockUs, () => time.nowMs());
   const earlier = await earlierReader.read();
@@ -53,7 +56,7 @@ export async function openRelayIntake(
   const resting = { restMs: windowMs, ...timing };
   const link = new RelayLink({ relays, userAgent, totals, logger, timing: resting, disconnects });
   link.ingest = new Ingest({
-    ...{ log, earlier, clock, compressor, totals, link, windowMs, verification },
+    ...{ log, earlier, clock, compressor, totals, link, windowMs, keeper, verification, checks },
     ...{ publish, written, stalled, failed },
   });
   return { link, clock };

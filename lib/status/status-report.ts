@@ -63,6 +63,12 @@ export interface VerificationReport {
   readonly reasons: readonly ReasonCount[];
   /** Whether the thread that checks still runs. */
   readonly isUp: boolean;
+  /** Whether what is refuted is left out; null where it never is. */
+  readonly isArmed: boolean | null;
+  /** Frames that wait for a key, or for a second look. */
+  readonly waiting: number;
+  /** Commits that were left out. */
+  readonly dropped: number;
 }
 
 export interface VerdictCount {
@@ -162,6 +168,8 @@ export interface CompressionReport {
   readonly compressor: string;
   /** Id of the dictionary, as in `/dictionaries/<id>`. */
   readonly dictionaryId: number;
+  /** Id of the current one of the second wire, as in `getZstdDictionary?id=<id>`. */
+  readonly v2DictionaryId: number;
 }
 
 /** All subscribers together. */

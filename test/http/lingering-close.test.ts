@@ -2,41 +2,16 @@
 
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { lingeringMax } from '../../lib/http/connection-set.ts';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { LingeringClose } from '../../lib/http/lingering-close.ts';
 import { respond } from '../../lib/http/respond.ts';
 import { allowGet, type Route } from '../../lib/http/routes.ts';
+import { addressTable } from '../support/addresses.ts';
 import { listening } from './listening.ts';
 import { clientFrame, handshake, parseAnswer } from './raw-client.ts';
-
-/** Sends a request, and more once the server has answered it; reads only then. Resolves with what came, and what was wrong. */
-async function sendingOn(port: number, request: string, hasAnswered: () => boolean, more: Buffer[]) {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  onTestFinished(() => void socket.destroy());
-  let error: string | undefined;
-  socket.on('error', ({ code }: NodeJS.ErrnoException) => {
-    error ??= code;
-  });
-  socket.pause();
-  socket.write(request, 'latin1');
-  await vi.waitFor(() => expect(hasAnswered()).toBe(true));
-  for (const bytes of more) {
-    // To whom has closed, the first of these is answered with a reset, and the next fails.
-    await new Promise((done) => socket.write(bytes, done));
-    await turn();
-  }
-  let text = '';
-  const closed = new Promise((done) => socket.once('close', done));
-  socket.setEncoding('latin1').on('data', (chunk: string) => {
-    text += chunk;
-  });
-  socket.resume().end();
-  await closed;
-  return { answer: parseAnswer(text), error };
-}
+import { sendingOn } from './sending-on.ts';
 
 const pieces = (count: number, bytes: number) => Array.from({ length: count }, () => Buffer.alloc(bytes, 32));
 const post = (target: string, lines: string[]) =>
@@ -138,21 +113,71 @@ test('an answer to an offer of another protocol that nobody reads is not waited 
   await vi.waitFor(() => expect(listener.connections.sizes.all).toBe(0));
 });
 
-test('of more than a thread has room for, those that have lingered longest go', async () => {
-  const { port, listener } = await listening({});
-  let mostAll = 0;
+test('a crowd that is refused and sends on has its answers', async () => {
+  const { port, listener } = await listening();
+  const size = 300;
+  const errors = new Set<string | undefined>();
+  const crowd = Array.from({ length: size }, () => {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true }).pause();
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => errors.add(code));
+    const closed = new Promise((done) => socket.once('close', done));
+    socket.write(handshake('/subscribe?cursor=x'));
+    return { socket, closed };
+  });
+  onTestFinished(() => {
+    for (const { socket } of crowd) socket.destroy();
+  });
+  const frame = clientFrame(0x81, '{}');
+  const sendOn = async () => {
+    for (const { socket } of crowd) socket.write(frame);
+    // So that some of it is read in between, in this same thread.
+    await sleep(50);
+  };
+  const refusals = () => [...listener.sessions.refusals.values()].reduce((sum, count) => sum + count, 0);
+  while (refusals() < size) await sendOn();
+  // To whom has closed, the first of these is answered with a reset, and the next fails.
+  for (let round = 0; round < 3; round++) await sendOn();
+  const answers = crowd.map(async ({ socket, closed }) => {
+    let text = '';
+    socket.setEncoding('latin1').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    socket.resume().end();
+    await closed;
+    return parseAnswer(text).status;
+  });
+  expect([new Set(await Promise.all(answers)), errors]).toEqual([new Set([400]), new Set()]);
+});
+
+/** Clients that are refused and never shut their half: only silence, which is two seconds, or a bound ends them. */
+async function staying(port: number, count: number, each: () => void): Promise<void> {
   const clients: Socket[] = [];
   onTestFinished(() => {
     for (const client of clients) client.destroy();
   });
-  for (let at = 0; at < lingeringMax + 44; at++) {
+  for (let at = 0; at < count; at++) {
     const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     clients.push(client);
     client.on('error', () => {});
     client.write('GET /subscribe?cursor=x HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n');
-    // Shuts its own half never: only silence, which is two seconds, or the bound ends this.
     await once(client.resume(), 'end');
-    mostAll = Math.max(mostAll, listener.connections.sizes.all);
+    each();
   }
-  expect(mostAll).toBeLessThanOrEqual(lingeringMax + 1);
+}
+
+test('of more than there is room for, those that have lingered longest go', async () => {
+  const { port, listener } = await listening({ limits: { ...publicHttpLimits, lingeringMax: 20 } });
+  let mostAll = 0;
+  await staying(port, 60, () => {
+    mostAll = Math.max(mostAll, listener.connections.sizes.all);
+  });
+  expect(mostAll).toBeLessThanOrEqual(21);
+});
+
+test('who lingers makes room for who comes', async () => {
+  // No places that nobody has, either.
+  const addresses = addressTable({ subscribersMax: 0 });
+  const { port, listener } = await listening({ addresses, limits: { ...publicHttpLimits, socketsMax: 10 } });
+  await staying(port, 40, () => expect(listener.connections.sizes.all).toBeLessThanOrEqual(11));
+  expect(listener.connections.refused).toBe(0);
 });

@@ -20,7 +20,11 @@ const noDictionaries: DictionarySource = { list: () => [], get: () => undefined 
 /** The connections of no listener. */
 export function connectionSet(): ConnectionSet {
   const held = new HeldBytes(heldLimitsOf(2 ** 30, 1));
-  return new ConnectionSet(held, { socketsMax: 10, crowdMax: () => 0, addressOf: () => undefined });
+  return new ConnectionSet(held, {
+    ...{ socketsMax: 10, lingeringMax: 10 },
+    crowdMax: () => 0,
+    addressOf: () => undefined,
+  });
 }
 
 export async function listening(options: Partial<PublicListenerOptions> = {}) {

@@ -58,11 +58,11 @@ const storedBlocks = 6;
 const journalBlocks = 4;
 
 /** A log whose databases have no tables yet: all that they hold is in LevelDB's logs. Returns digests of its events, block by block. */
-async function makeLog(): Promise<string[][]> {
+async function makeLog(journalled = journalBlocks, stored = storedBlocks): Promise<string[][]> {
   const log = await LevelLog.open(optionsOf());
   const sample = new SampleLog(seededRandom(5), { didHashKey: log.didHashKey });
   const blocks: string[][] = [];
-  for (const size of [...Array(storedBlocks).fill(256), ...Array(journalBlocks).fill(20)]) {
+  for (const size of [...Array(stored).fill(256), ...Array(journalled).fill(20)]) {
     const from = sample.events.length;
     await log.append(withRealFrames(sample.block(size)));
     blocks.push(sample.events.slice(from).map((event) => digestOf(JSON.stringify(event))));
@@ -106,6 +106,13 @@ function damageRecord(path: string, at: number): number {
   bytes[offset + 7 + 40] ^= 1;
   writeFileSync(path, bytes);
   return offset;
+}
+
+/** Changes a byte in each page of 32 KiB. */
+function damageAll(path: string): void {
+  const bytes = readFileSync(path);
+  for (let at = 20; at < bytes.length; at += 32_768) bytes[at] ^= 1;
+  writeFileSync(path, bytes);
 }
 
 test.each(['blocks', 'journal'] as const)(
@@ -238,6 +245,73 @@ test('what is behind a damage in the journal’s log is cut off, and a row says 
   expect(told.length).toBe(1);
   expect(await served(log)).toEqual(blocks.slice(0, storedBlocks + 1).flat());
   expect(rowsOf(log)).toEqual(['log_cut']);
+  await log.close();
+});
+
+/** The last rows' words, and that they cover what is lost and are in front of what comes next. */
+async function expectEndNoted(blocks: string[][], left: number, reason: string): Promise<void> {
+  const told: DatabaseDamage[] = [];
+  const log = await LevelLog.open(optionsOf((damage) => told.push(damage)));
+  expect(await served(log)).toEqual(blocks.slice(0, left).flat());
+  const [row, ...others] = log.coverage.between(0, Number.MAX_SAFE_INTEGER);
+  expect(others).toEqual([]);
+  expect(row).toMatchObject({ reason, fromUs: log.lastTimeUs });
+  expect(row.toUs).toBeLessThanOrEqual((Date.now() + 1) * 1000);
+  expect(log.clockUs).toBe(row.toUs);
+  await log.close();
+  const again = await LevelLog.open(optionsOf());
+  expect(again.coverage.between(0, Number.MAX_SAFE_INTEGER)).toEqual([row]);
+  await again.close();
+}
+
+test('a damage at the very end of the journal’s log is a row, too', async () => {
+  const blocks = await makeLog(2, 1);
+  damageRecord(logOf('journal'), 1);
+  await expectEndNoted(blocks, blocks.length - 1, 'log_cut');
+});
+
+test('a damage at the very end of the store’s log, with nothing in the journal, is a row', async () => {
+  const blocks = await makeLog(0, 2);
+  const records = readRecords(readFileSync(logOf('blocks'))).offsets.length;
+  damageRecord(logOf('blocks'), records - 1);
+  await expectEndNoted(blocks, blocks.length - 1, 'log_cut');
+});
+
+test('a damage that takes all there was is a row', async () => {
+  const blocks = await makeLog(2, 1);
+  for (const database of ['blocks', 'journal'] as const) damageAll(logOf(database));
+  await expectEndNoted(blocks, 0, 'log_damaged');
+});
+
+test('a power failure that takes all there was is a row: nobody knows how far the relay was read', async () => {
+  const blocks = await makeLog(2, 1);
+  for (const database of ['blocks', 'journal'] as const) {
+    const path = logOf(database);
+    writeFileSync(path, Buffer.alloc(readFileSync(path).length));
+  }
+  await expectEndNoted(blocks, 0, 'log_damaged');
+});
+
+test('a power failure that takes the end of a log is none: it comes again from the relay', async () => {
+  const blocks = await makeLog(2, 1);
+  const path = logOf('journal');
+  const bytes = readFileSync(path);
+  const { offsets } = readRecords(bytes);
+  bytes.fill(0, offsets[1]);
+  writeFileSync(path, bytes);
+  const log = await LevelLog.open(optionsOf());
+  expect(await served(log)).toEqual(blocks.slice(0, -1).flat());
+  expect(rowsOf(log)).toEqual([]);
+  await log.close();
+});
+
+test('a log that is killed before it has anything has no row', async () => {
+  const blocks = await makeLog(0, 0);
+  expect(blocks).toEqual([]);
+  const path = logOf('blocks');
+  writeFileSync(path, readFileSync(path).subarray(0, -20));
+  const log = await LevelLog.open(optionsOf());
+  expect(rowsOf(log)).toEqual([]);
   await log.close();
 });
 

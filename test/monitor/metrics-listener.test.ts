@@ -1,8 +1,11 @@
 // The metrics listener, over raw sockets.
 
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { MetricsListener, type MetricsListenerOptions } from '../../lib/monitor/metrics-listener.ts';
 import { exchange, head, telling } from '../http/raw-client.ts';
+import { sendingOn } from '../http/sending-on.ts';
 
 async function listening(overrides: Partial<MetricsListenerOptions> = {}) {
   const errors: unknown[] = [];
@@ -85,4 +88,28 @@ it('is ready when every check holds, and says which does not', async () => {
   expect([unready.status, JSON.parse(unready.body)]).toEqual([503, { ready: false, checks: { relay, log } }]);
   const brief = await exchange(port, head('HEAD /health/ready'));
   expect([brief.status, brief.body]).toEqual([503, '']);
+});
+
+it('lets a client that sends on read why it is refused', async () => {
+  let answered = 0;
+  const { port } = await listening({
+    readChecks: () => {
+      answered++;
+      return { relay: { ok: false, detail: 'none' } };
+    },
+  });
+  const request = head('GET /health/ready', ['Connection: close', 'Content-Length: 100000']);
+  const more = Array.from({ length: 10 }, () => Buffer.alloc(10_000, 32));
+  const { answer, error } = await sendingOn(port, request, () => answered > 0, more);
+  expect([answer.status, error]).toEqual([503, undefined]);
+});
+
+it('has room for who comes when many stay and say nothing', async () => {
+  const { port } = await listening();
+  const silent = Array.from({ length: 200 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+  onTestFinished(() => {
+    for (const socket of silent) socket.destroy();
+  });
+  await Promise.all(silent.map((socket) => once(socket, 'connect')));
+  expect((await exchange(port, head('GET /metrics'))).status).toBe(200);
 });

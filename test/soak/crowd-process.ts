@@ -22,8 +22,10 @@ export interface CrowdReport {
   readonly clients: number;
   readonly opened: number;
   readonly messages: number;
-  /** Refused, or ended by the daemon. */
+  /** Closed by the daemon when they had been agreed to. */
   readonly ended: number;
+  /** Refused, dropped, or never connected, by what they saw: an answer's status, or the name of an error. */
+  readonly failed: Readonly<Record<string, number>>;
 }
 
 /** Of 127.0.0.0/8, so that none has more than a two-hundredth of the places. */
@@ -40,17 +42,18 @@ const update = clientFrame(
 const wsHeaders =
   'Host: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
 const rare = 'wantedCollections=app.bsky.graph.block';
-const nothing = 'wantedCollections=none.such.name&wantedCollections=none.such.*';
+const nothing = 'wantedKinds=commit&wantedCollections=none.such.name&wantedCollections=none.such.*';
 
 const readBuffer = Buffer.allocUnsafeSlow(2 ** 18);
 const counts = { opened: 0, messages: 0, ended: 0 };
+const failed: Record<string, number> = {};
 const clients = new Set<Client>();
 let wanted: CrowdRequest | undefined;
 let random = new SeededRandom('crowd', 'clients');
 
-/** What one asks for: most are sparse, one of thirty sees some events, one of twenty reads over HTTP, a third resumes. */
+/** What one asks for: one of ten sees some events and the others none, one of twenty reads over HTTP, a third resumes. */
 function request(): { text: string; isWebSocket: boolean } {
-  const filter = random.int(30) === 0 ? rare : nothing;
+  const filter = random.int(10) === 0 ? rare : nothing;
   const cursor = random.int(3) === 0 ? `&cursor=${(Date.now() - 1 - random.int(20_000)) * 1000}` : '';
   if (random.int(20) === 0)
     return { text: `GET /events?${filter}${cursor} HTTP/1.1\r\nHost: test\r\n\r\n`, isWebSocket: false };
@@ -64,6 +67,7 @@ class Client {
   readonly #socket: Socket;
   readonly #isWebSocket: boolean;
   #pongs = 0;
+  #saw: string | undefined;
   isOpen = false;
   #isLeaving = false;
 
@@ -79,10 +83,14 @@ class Client {
       onread: { buffer: readBuffer, callback: (length) => this.#read(length) },
     });
     this.#socket.on('connect', () => this.#socket.write(text, 'latin1'));
-    this.#socket.on('error', () => {});
+    this.#socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      this.#saw ??= code;
+    });
     this.#socket.on('close', () => {
       clients.delete(this);
-      if (!this.#isLeaving) counts.ended++;
+      if (this.#isLeaving) return;
+      if (this.isOpen) counts.ended++;
+      else failed[this.#saw ?? 'closed'] = (failed[this.#saw ?? 'closed'] ?? 0) + 1;
     });
     clients.add(this);
   }
@@ -100,8 +108,10 @@ class Client {
   #read(length: number): boolean {
     let start = 0;
     if (!this.isOpen) {
-      const end = readBuffer.toString('latin1', 0, Math.min(length, 4096)).indexOf('\r\n\r\n');
-      if (end < 0 || !/^HTTP\/1.1 (101|200)/.test(readBuffer.toString('latin1', 0, 16))) return true;
+      const head = readBuffer.toString('latin1', 0, Math.min(length, 4096));
+      const end = head.indexOf('\r\n\r\n');
+      this.#saw ??= /^HTTP\/1.1 (\d+)/.exec(head)?.[1];
+      if (end < 0 || (this.#saw !== '101' && this.#saw !== '200')) return true;
       start = end + 4;
       this.isOpen = true;
       counts.opened++;
@@ -120,7 +130,7 @@ class Client {
 process.on('message', (message: CrowdRequest | 'report') => {
   if (message === 'report') {
     const open = [...clients].filter(({ isOpen }) => isOpen).length;
-    process.send?.({ clients: open, ...counts } satisfies CrowdReport);
+    process.send?.({ clients: open, ...counts, failed } satisfies CrowdReport);
     return;
   }
   if (wanted === undefined) random = new SeededRandom(message.seed, 'clients');

@@ -42,6 +42,11 @@ export function readHeap(path: string): Map<string, HeapCount> {
   return counts;
 }
 
+/** All of them, in bytes. */
+export function heapBytes(counts: ReadonlyMap<string, HeapCount>): number {
+  return [...counts.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
 /** Kinds that have grown by at least `countMin`, those with the most bytes first. */
 export function grownKinds(
   before: ReadonlyMap<string, HeapCount>,
