@@ -74,7 +74,12 @@ export default defineConfig({
       // Bugs that the fuzzer, and the tests of what checks commits, have to find. By hand: ten minutes.
       serial('mutants', ['test/mutants/{fuzz,verify}.mutants.ts'], 15 * 60_000, 50),
       // A cluster: NATS servers, nodes, kills of all of them. CLUSTER_SECONDS and CLUSTER_SEED choose the run. Wants a Go compiler.
-      serial('cluster', ['test/cluster/**/*.cluster.ts'], 60 * 60_000, 50),
+      {
+        ...serial('cluster', ['test/cluster/**/*.cluster.ts'], 60 * 60_000, 50),
+        // Most of it is waiting: for leases, elections of servers, and kills.
+        fileParallelism: true,
+        maxWorkers: 2,
+      },
       // Clients in other languages, on the packages of their worlds, built by their own tools.
       serial('clients', ['test/clients/**/*.clients.ts'], 60_000, 50),
       // The three packages, packed and installed into empty projects.

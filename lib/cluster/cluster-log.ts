@@ -29,7 +29,7 @@ import { fenced, forked, unavailable } from './cluster-errors.ts';
 import type { StoreEnd, StreamWriter } from './stream-writer.ts';
 
 /** How long an append waits for the engine before it says that it is away; it goes on trying all the same. */
-const patienceMs = 2_000;
+export const appendPatienceMs = 2_000;
 /** Blocks of one message, and their bytes before the JSON is compressed. Large messages keep the servers from others for long. */
 const blocksMax = 16;
 const gatheredBytesMax = 2 * 1024 * 1024;
@@ -115,7 +115,7 @@ export class ClusterLog implements EventLog {
   async append(block: Block): Promise<void> {
     const { block: placed, storedJson } = this.#placed(block);
     const message = this.#message as Message;
-    const ended = await endWithin(message.end, this.#options.patienceMs ?? patienceMs);
+    const ended = await endWithin(message.end, this.#options.patienceMs ?? appendPatienceMs);
     if (ended === undefined) throw unavailable('the stream takes no block');
     message.isOver = true;
     if (ended === 'fenced') throw fenced(message.sequence);

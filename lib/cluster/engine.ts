@@ -97,6 +97,10 @@ export interface Engine {
   batch(sequence: number, bytesMax: number, take: (message: StoredMessage) => void): Promise<BatchEnd>;
   /** Hears of each message once it is stored; some are missed, and some come twice. Returns how to stop. */
   follow(heard: (message: StoredMessage) => void): () => void;
+  /** Says something to all nodes that listen at the moment; whether it arrives is not known. */
+  tell(text: string): void;
+  /** Hears what nodes say, this one too. Returns how to stop. */
+  hear(heard: (text: string) => void): () => void;
   /** The server does not answer: goes to another one. */
   hop(): void;
   close(): Promise<void>;

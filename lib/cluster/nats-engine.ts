@@ -1,7 +1,6 @@
 // The engine, by NATS JetStream's API: requests in JSON on subjects, answers read here into the outcomes of engine.ts. The only importer
 // of the NATS client, and loaded only by nodes of a cluster. It decides nothing about what an outcome means.
 
-import { readFile } from 'node:fs/promises';
 import {
   type ConnectionOptions,
   connect,
@@ -24,6 +23,7 @@ import type {
   StreamState,
   UnsureReason,
 } from './engine.ts';
+import { natsAccess, refusalOf, withoutUser } from './nats-access.ts';
 import {
   type ClusterSettings,
   checkServer,
@@ -102,8 +102,8 @@ export class NatsEngine implements Engine {
         return new NatsEngine(connection, namesOf(settings.name));
       } catch (error) {
         if (!(error instanceof Error) || error.name === 'CodedError') throw error;
-        if (error instanceof errors.AuthorizationError)
-          throw unsafe(`the NATS server refuses this user (${error.message}): check --nats-creds`);
+        const refusal = refusalOf(error);
+        if (refusal !== undefined) throw unsafe(refusal);
         if (performance.now() > deadlineMs)
           throw unavailable(
             `no NATS server of ${settings.urls.map(withoutUser).join(', ')} answers (${error.message})`,
@@ -165,6 +165,15 @@ export class NatsEngine implements Engine {
       const id = message.headers?.get('Nats-Msg-Id') ?? '';
       if (Number.isSafeInteger(sequence) && sequence > 0) heard({ sequence, id, bytes: message.data });
     });
+  }
+
+  tell(text: string): void {
+    // What is published without a connection is thrown away at the next one.
+    if (this.isConnected && !this.#connection.isClosed()) this.#connection.publish(this.#names.node, text);
+  }
+
+  hear(heard: (text: string) => void): () => void {
+    return this.#subscribe(this.#names.node, ({ data }) => heard(Buffer.from(data).toString()));
   }
 
   hop(): void {
@@ -263,22 +272,12 @@ export class NatsEngine implements Engine {
   }
 }
 
-async function connectionOptions({
-  urls,
-  name,
-  credsPath,
-  caPath,
-}: ClusterSettings): Promise<ConnectionOptions> {
-  const given = async (flag: string, path: string): Promise<Buffer> => {
-    try {
-      return await readFile(path);
-    } catch (error) {
-      throw unsafe(`${flag}: cannot read ${path} (${(error as Error).message})`);
-    }
-  };
+async function connectionOptions(settings: ClusterSettings): Promise<ConnectionOptions> {
+  const { servers, creds, ...access } = await natsAccess(settings);
   return {
-    servers: [...urls],
-    name: `slipstream ${name}`,
+    servers: [...servers],
+    ...access,
+    name: `slipstream ${settings.name}`,
     maxReconnectAttempts: -1,
     reconnectTimeWait: redialMs,
     pingInterval: pingMs,
@@ -286,16 +285,8 @@ async function connectionOptions({
     timeout: dialMs,
     ignoreAuthErrorAbort: true,
     noAsyncTraces: true,
-    ...(credsPath === undefined
-      ? {}
-      : { authenticator: credsAuthenticator(await given('--nats-creds', credsPath)) }),
-    ...(caPath === undefined ? {} : { tls: { ca: (await given('--nats-ca', caPath)).toString() } }),
+    ...(creds === undefined ? {} : { authenticator: credsAuthenticator(creds) }),
   };
-}
-
-/** A password does not belong into a message. */
-function withoutUser(url: string): string {
-  return url.replace(/^(\w+:\/\/)?[^@]*@/, '$1');
 }
 
 function readAnswer(message: Msg): ApiAnswer {

@@ -36,6 +36,8 @@ export interface StreamNames {
   readonly subject: string;
   /** Where each message is repeated once it is stored. */
   readonly tail: string;
+  /** Where nodes tell of themselves. */
+  readonly node: string;
   readonly leaseStream: string;
   readonly leaseSubject: string;
 }
@@ -57,6 +59,7 @@ export function namesOf(name: string): StreamNames {
     stream: `SLIPSTREAM_${name}`,
     subject: `slipstream.${name}.block`,
     tail: `slipstream.${name}.tail`,
+    node: `slipstream.${name}.node`,
     leaseStream: `SLIPSTREAM_${name}_LEASE`,
     leaseSubject: `slipstream.${name}.lease`,
   };

@@ -2,6 +2,7 @@
 // writes. Numbers and states; nothing here does anything.
 
 import type { ClusterCounts } from '../cluster/cluster-counts.ts';
+import type { NodeNote } from '../cluster/roster.ts';
 import type { QueueState } from '../ingest/ingest.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 
@@ -32,4 +33,6 @@ export interface ClusterReport {
   readonly heardMs: number;
   /** How far this machine's clock is ahead of the servers', in milliseconds. */
   readonly clockSkewMs: number;
+  /** This node and the others, as far as they tell of themselves. */
+  readonly nodes: readonly NodeNote[];
 }

@@ -11,6 +11,7 @@ import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { RelayLink } from '../ingest/relay-link.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type {
+  ClusterStatus,
   CoverageReport,
   Drop,
   ReasonCount,
@@ -21,6 +22,7 @@ import type {
 import type { Relay } from '../upstream/relay-url.ts';
 import type { DeliveryCounts } from '../worker/delivery-counts.ts';
 import type { EventCounts } from './event-counts.ts';
+import type { ClusterReport } from './link-state.ts';
 import { type HeapCounts, readMemory } from './memory-sum.ts';
 import { rounded, SumMeter, Tick } from './meter.ts';
 import { upstreamLagUs } from './upstream-lag.ts';
@@ -52,6 +54,8 @@ export interface StatusSources {
   readonly queue: Pick<QueueState, 'newestFrameTimeUs' | 'stalledBy'>;
   /** What checks commits, if anything does. */
   readonly verification?: Omit<VerificationState, 'outstandingBytes'> | undefined;
+  /** Of a node of a cluster. */
+  readonly cluster?: Pick<ClusterReport, 'nodeId' | 'isConnected' | 'heardMs' | 'nodes'> | undefined;
   /** Of all threads together. A report waits for the answer. */
   readonly counts: () => Promise<SubscriberCounts>;
   /** Takes each report. */
@@ -182,6 +186,7 @@ export class StatusReporter {
       },
       coverage: this.#coverage(),
       verification: verificationOf(this.#sources.verification),
+      cluster: clusterOf(this.#sources.cluster),
     };
   }
 
@@ -241,6 +246,19 @@ function verificationOf(state: StatusSources['verification']): VerificationRepor
     isArmed: state.isArmed ?? null,
     waiting: state.waitingFrames ?? 0,
     dropped: state.dropped ?? 0,
+  };
+}
+
+function clusterOf(cluster: StatusSources['cluster']): ClusterStatus | null {
+  if (cluster === undefined) return null;
+  const { nodeId, isConnected, heardMs, nodes } = cluster;
+  const newestUs = Math.max(...nodes.map(({ lastTimeUs }) => lastTimeUs));
+  return {
+    node: nodeId,
+    writer: nodes.find(({ isWriting }) => isWriting)?.node ?? null,
+    isConnected,
+    heardMs: Number.isFinite(heardMs) ? Math.round(heardMs) : null,
+    nodes: nodes.map(({ lastTimeUs, ...note }) => ({ ...note, behindMs: toMs(newestUs - lastTimeUs) })),
   };
 }
 

@@ -5,9 +5,10 @@
 import { randomBytes } from 'node:crypto';
 import { sequenceIn } from '../cluster/block-message.ts';
 import { ClusterCounts } from '../cluster/cluster-counts.ts';
-import { ClusterLog } from '../cluster/cluster-log.ts';
+import { appendPatienceMs, ClusterLog } from '../cluster/cluster-log.ts';
 import type { Engine } from '../cluster/engine.ts';
 import { Lease } from '../cluster/lease.ts';
+import { type NodeNote, Roster } from '../cluster/roster.ts';
 import { StreamFollower } from '../cluster/stream-follower.ts';
 import { StreamWriter } from '../cluster/stream-writer.ts';
 import type { ClusterConfig } from '../config/config.ts';
@@ -25,6 +26,8 @@ import { endRelayIntake, type IntakeOptions, openRelayIntake } from './relay-int
 
 /** How often it is looked whether what waits for room on the disk is stored. */
 const storedPollMs = 100;
+/** A message that takes so long into the stream is a pause. */
+const pauseMsMin = 1_000;
 
 /** What a node is made of. */
 export interface NodeOptions {
@@ -50,6 +53,11 @@ export class ClusterNode implements ClusterReport {
   readonly #election: Election;
   readonly #stopping = Promise.withResolvers<void>();
   #isStopped = false;
+  #roster: Roster | undefined;
+  #pauses = 0;
+  #longestPauseMs = 0;
+  /** When the engine was found not to answer; undefined while it does. */
+  #pausedAtMs: number | undefined;
   #follower: StreamFollower;
   #queue: QueueState;
   /** While it writes. */
@@ -79,6 +87,7 @@ export class ClusterNode implements ClusterReport {
   }
 
   start(): void {
+    this.#roster = new Roster(this.#options.engine, () => this.#note);
     this.#running = this.#run().catch(this.#options.intake.failed);
   }
 
@@ -88,11 +97,33 @@ export class ClusterNode implements ClusterReport {
     this.#stopping.resolve();
     this.#election.stop();
     await this.#running;
+    this.#roster?.stop();
   }
 
   /** A finding of this machine's; it is told by whoever writes. */
   cover(finding: CoverageFinding): void {
     this.#turn?.ingest.cover(finding);
+  }
+
+  get nodes(): readonly NodeNote[] {
+    return this.#roster?.nodes ?? [];
+  }
+
+  get #note(): NodeNote {
+    const { nodeId: node, role, isWriting, isCaughtUp } = this;
+    return {
+      ...{ node, role, isWriting, isCaughtUp, lastTimeUs: this.#options.log.lastTimeUs },
+      ...{ pauses: this.#pauses, longestPauseMs: Math.round(this.#longestPauseMs) },
+    };
+  }
+
+  /** A message was in the stream after so long. */
+  #took(ms: number): void {
+    const wholeMs = this.#pausedAtMs === undefined ? ms : performance.now() - this.#pausedAtMs;
+    this.#pausedAtMs = undefined;
+    if (wholeMs < pauseMsMin) return;
+    this.#pauses++;
+    this.#longestPauseMs = Math.max(this.#longestPauseMs, wholeMs);
   }
 
   get role(): ClusterConfig['role'] {
@@ -210,8 +241,14 @@ export class ClusterNode implements ClusterReport {
     });
     const options: IntakeOptions = {
       ...intake,
+      written: (seconds) => {
+        intake.written(seconds);
+        this.#took(seconds * 1000);
+      },
       stalled: (why) => {
         intake.stalled(why);
+        if (why?.code === 'CLUSTER_ENGINE_UNAVAILABLE')
+          this.#pausedAtMs ??= performance.now() - appendPatienceMs;
         // Another node has room.
         if (why !== undefined && why.code !== 'CLUSTER_ENGINE_UNAVAILABLE') end('disk');
       },

@@ -24,6 +24,34 @@ export interface StatusReport {
   readonly coverage: CoverageReport;
   /** Null where commits are not checked. */
   readonly verification: VerificationReport | null;
+  /** Null on a machine alone. */
+  readonly cluster: ClusterStatus | null;
+}
+
+/** The machines that share a log, as this one hears of them. */
+export interface ClusterStatus {
+  /** This one, by the name that it has until it ends. */
+  readonly node: string;
+  /** Who writes; null when nobody is known to. */
+  readonly writer: string | null;
+  readonly isConnected: boolean;
+  /** Since the NATS servers were heard of; null before. */
+  readonly heardMs: number | null;
+  /** By name, this one among them. */
+  readonly nodes: readonly ClusterNodeStatus[];
+}
+
+export interface ClusterNodeStatus {
+  readonly node: string;
+  readonly role: 'both' | 'ingest' | 'serve';
+  readonly isWriting: boolean;
+  /** How far its log ends before the newest one. */
+  readonly behindMs: number;
+  /** Whether it has had everything. */
+  readonly isCaughtUp: boolean;
+  /** Times since it started that the stream took nothing of it for a second or more, and the longest of them. */
+  readonly pauses: number;
+  readonly longestPauseMs: number;
 }
 
 /** What was found of commits before their events were stored, since start. */

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import type { StatusReport } from '../../lib/status/status-report.ts';
+import type { ClusterStatus, StatusReport } from '../../lib/status/status-report.ts';
 import { FramePool } from '../../simulator/lib/frame-pool.ts';
 import { SyntheticNetwork } from '../../simulator/lib/network.ts';
 import { RelayServer } from '../../simulator/lib/relay-server.ts';
@@ -88,6 +88,12 @@ test.skipIf(skip)(`every part of a report is shown${chromiumNote}`, async () => 
     /^1\.2M commits since start: 98\s% verified, 1\.8\s% anchored, /,
   );
   expect(await page.text('#verification-reasons tr:first-child')).toMatch(/^key awaited2/);
+  expect(await page.text('#cluster-lead')).toBe(
+    'b81c55e0a9f2 reads the relay and writes; all others follow.',
+  );
+  expect(await page.text('#cluster-nodes')).toMatch(
+    /^4f2a90c1d7e3 \(this one\)servesnothing6d07.*can writenothingb81c.*writes; 2 pauses, up to 6\.2 snothingc993.*serves1 h 30 min$/,
+  );
   expect(await page.text('#coverage tr:first-child')).toMatch(
     /^.*\d\d:\d\dAnother relay is followed \(relay\.example\.net\)missing or twice$/,
   );
@@ -107,9 +113,30 @@ test.skipIf(skip).each([
   [{ lagMs: null }, 'Live', 'good'],
 ])(`%j is said in a word${chromiumNote}`, async (upstream, text, level) => {
   const sample = sampleReport();
-  const { page } = await visitWith(() => ({ ...sample, upstream: { ...sample.upstream, ...upstream } }));
+  const { page } = await visitWith(() => ({
+    ...sample,
+    cluster: null,
+    upstream: { ...sample.upstream, ...upstream },
+  }));
   expect(await page.text('#state')).toBe(text);
   expect(await page.value("document.querySelector('#state').dataset.level")).toBe(level);
+});
+
+test.skipIf(skip).each([
+  [{}, {}, 'Live', 'by way of b81c55e0a9f2'],
+  [{ writer: null }, {}, 'Nobody writes', 'relay.example.net: connecting'],
+  [{ isConnected: false }, {}, 'No NATS server', 'by way of b81c55e0a9f2'],
+  [{ writer: '4f2a90c1d7e3' }, {}, 'No relay', 'relay.example.net: connecting'],
+  [{}, { lagMs: 7_200_000 }, 'Catching up', 'by way of b81c55e0a9f2'],
+])(`a machine that follows, %j, %j${chromiumNote}`, async (cluster, upstream, text, source) => {
+  const sample = sampleReport();
+  const { page } = await visitWith(() => ({
+    ...sample,
+    cluster: { ...(sample.cluster as ClusterStatus), ...cluster },
+    upstream: { ...sample.upstream, relay: null, failure: null, ...upstream },
+  }));
+  expect(await page.text('#state')).toBe(text);
+  expect(await page.text('#tile-relay')).toBe(source);
 });
 
 const relays = ['relay.example.net', 'relay.example.org'];
@@ -133,7 +160,7 @@ test.skipIf(skip).each([
           retryAtUs: sample.timeUs + failed.inS * 1e6,
         };
   const upstream = { ...sample.upstream, relays, relay: null, connectedSinceUs: null, failure };
-  const { page } = await visitWith(() => ({ ...sample, upstream }));
+  const { page } = await visitWith(() => ({ ...sample, cluster: null, upstream }));
   expect(await page.text('#tile-relay')).toBe(text);
   expect(await page.text('#relay dd')).toBe(text);
 });
@@ -158,10 +185,16 @@ test.skipIf(skip)(`no link but to what an operator has set${chromiumNote}`, asyn
 });
 
 test.skipIf(skip)(`no gap is said too${chromiumNote}`, async () => {
-  const { page } = await visitWith(() => ({ ...sampleReport(), coverage: { last: [] }, verification: null }));
+  const { page } = await visitWith(() => ({
+    ...sampleReport(),
+    coverage: { last: [] },
+    verification: null,
+    cluster: null,
+  }));
   await expect.poll(() => page.text('#coverage-lead')).toMatch(/^None:/);
   expect(await page.value("document.querySelector('#coverage-table').hidden")).toBe(true);
   expect(await page.value("document.querySelector('#verification').hidden")).toBe(true);
+  expect(await page.value("document.querySelector('#cluster').hidden")).toBe(true);
 });
 
 test.skipIf(skip)(`a server that has nothing to tell yet is asked again${chromiumNote}`, async () => {

@@ -43,6 +43,8 @@ export class ClusterRun {
   moment = 'the start';
   readonly #dir: string;
   #hopping: NodeJS.Timeout | undefined;
+  /** The hop that is under way: another one meanwhile would leave a subscriber with two connections. */
+  #hop: Promise<unknown> | undefined;
   #hops = 0;
 
   private constructor(relay: ObservedRelay, nats: NatsCluster, nodes: readonly ClusterNode[], dir: string) {
@@ -55,6 +57,9 @@ export class ClusterRun {
       new HoppingSubscriber('JSON', {}, check()),
       new HoppingSubscriber('zstd', { compressed: true }, check()),
       new HoppingSubscriber('filtered', { collection: 'app.bsky.feed.post' }),
+      new HoppingSubscriber('second wire', { wire: 'v2' }),
+      new HoppingSubscriber('second wire, zstd', { wire: 'v2', compressed: true }),
+      new HoppingSubscriber('both wires', { wire: 'both' }),
     ];
   }
 
@@ -99,17 +104,20 @@ export class ClusterRun {
   async startAll(): Promise<void> {
     await Promise.all(this.nodes.map((node) => this.start(node)));
     await this.until(() => this.relay.server.connections > 0, 'a node is elected');
-    await this.#hop();
-    this.#hopping = setInterval(() => void this.#hop(), hopMs);
+    await this.#hopAll();
+    this.#hopping = setInterval(() => void this.#hopAll(), hopMs);
   }
 
-  async #hop(): Promise<void> {
+  #hopAll(): Promise<unknown> {
     this.#hops++;
     const addresses = this.nodes.flatMap(({ address }) => (address === undefined ? [] : [address]));
-    if (addresses.length === 0) return;
-    await Promise.all(
+    if (addresses.length === 0) return Promise.resolve();
+    this.#hop ??= Promise.all(
       this.subscribers.map((one, at) => one.hop(addresses[(this.#hops + at) % addresses.length])),
-    );
+    ).finally(() => {
+      this.#hop = undefined;
+    });
+    return this.#hop;
   }
 
   /** Ends a node by a signal. What it counted is kept, as far as it can still be asked. */
@@ -158,15 +166,15 @@ export class ClusterRun {
   async caughtUp(): Promise<void> {
     const expected = this.relay.expectedEvents;
     await this.until(
-      () => this.subscribers.every(({ check }) => check === undefined || check.events >= expected),
+      () => this.subscribers.every(({ name, marks }) => name === 'filtered' || marks.count >= expected),
       `${expected} events`,
     );
   }
 
   /** @throws when anything is wrong so far. */
   check(): void {
-    for (const { name, check } of this.subscribers)
-      if (check?.failure !== undefined) this.fail(`${name}: ${check.failure}`);
+    for (const { name, check, failure = check?.failure } of this.subscribers)
+      if (failure !== undefined) this.fail(`${name}: ${failure}`);
     for (const { name, daemon } of this.nodes) {
       if (daemon?.exit !== undefined && !daemon.endExpected) this.fail(`${name} has ended`);
       const error = daemon?.errors.find((line) => !this.allowed.some((one) => one.test(line)));
@@ -188,11 +196,12 @@ export class ClusterRun {
     this.relay.server.setRate(0);
     await this.caughtUp();
     clearInterval(this.#hopping);
+    await this.#hop;
     await this.#compareFrames();
     for (const one of this.subscribers) await one.end();
     for (const node of this.nodes) await this.#waitForAll(node);
     for (const node of this.nodes) await this.end(node, 'stop');
-    const [whole, compressed, filtered] = this.subscribers;
+    const [whole, compressed, filtered, ...others] = this.subscribers;
     for (const one of [whole, compressed]) {
       const missing = one.check?.missing();
       if (missing !== undefined) this.fail(`${one.name}: ${missing}`);
@@ -201,6 +210,10 @@ export class ClusterRun {
     const difference =
       whole.trail.difference(compressed.trail) ?? whole.trail.difference(filtered.trail, topics);
     if (difference !== undefined) this.fail(`subscribers differ: ${difference}`);
+    for (const { name, marks } of others) {
+      const other = whole.marks.difference(marks);
+      if (other !== undefined) this.fail(`${name} differs: ${other}`);
+    }
     const events = whole.trail.count;
     const exports = this.nodes.map((node) => ({ name: node.name, ...exported(node.dataDir) }));
     for (const one of exports) {
@@ -237,7 +250,7 @@ export class ClusterRun {
   }
 
   #failure(what: string): Error {
-    const events = this.subscribers.map(({ check, trail }) => check?.events ?? trail.count).join(', ');
+    const events = this.subscribers.map(({ name, marks }) => `${name} ${marks.count}`).join(', ');
     const logs = this.nodes.map(
       ({ name, daemon }) => `  ${name}:\n${(daemon?.lines ?? []).slice(-12).join('\n')}`,
     );

@@ -70,6 +70,7 @@ export class FakeEngine implements Engine {
   /** The most that were under way together. */
   appendsAtOnce = 0;
   #appends = 0;
+  readonly #listening = new Set<(text: string) => void>();
   #heard = new Set<(message: StoredMessage) => void>();
   #late: StoredMessage[] = [];
 
@@ -145,6 +146,15 @@ export class FakeEngine implements Engine {
   follow(heard: (message: StoredMessage) => void): () => void {
     this.#heard.add(heard);
     return () => this.#heard.delete(heard);
+  }
+
+  tell(text: string): void {
+    for (const heard of this.#listening) heard(text);
+  }
+
+  hear(heard: (text: string) => void): () => void {
+    this.#listening.add(heard);
+    return () => this.#listening.delete(heard);
   }
 
   hop(): void {

@@ -79,14 +79,23 @@ export class NatsCluster {
     this.servers = servers;
   }
 
-  /** Starts them. @param binary of the server. @param dir for their stores and logs. */
-  static async begin(binary: string, dir: string, count = 3): Promise<NatsCluster> {
+  /** Starts them. @param binary of the server. @param dir for their stores and logs. @param more of the configuration. @param fileStore what streams may take. */
+  static async begin(
+    binary: string,
+    dir: string,
+    count = 3,
+    more = '',
+    fileStore = '8GB',
+  ): Promise<NatsCluster> {
     const ports = await freePorts(count * 2);
     const routes = ports.slice(count).map((port) => `nats://127.0.0.1:${port}`);
     const servers = Array.from({ length: count }, (_, at) => {
       const name = `nats-${at + 1}`;
       const config = join(dir, `${name}.conf`);
-      writeFileSync(config, configOf(name, ports[at], ports[count + at], routes, join(dir, name)));
+      writeFileSync(
+        config,
+        `${configOf(name, ports[at], ports[count + at], routes, join(dir, name), fileStore)}${more}\n`,
+      );
       const log = openSync(join(dir, `${name}.log`), 'a');
       const env = { ...process.env, GOMAXPROCS: '1', GOMEMLIMIT: '128MiB' };
       return new Server(name, ports[at], () =>
@@ -126,6 +135,7 @@ function configOf(
   clusterPort: number,
   routes: readonly string[],
   store: string,
+  fileStore: string,
 ): string {
   const cluster =
     routes.length === 1
@@ -134,7 +144,7 @@ function configOf(
   return `server_name: ${name}
 listen: "127.0.0.1:${port}"
 max_payload: 8MB
-jetstream { store_dir: "${store}", sync_interval: always, max_file_store: 8GB, max_memory_store: 64MB }
+jetstream { store_dir: "${store}", sync_interval: always, max_file_store: ${fileStore}, max_memory_store: 64MB }
 ${cluster}
 `;
 }

@@ -4,10 +4,11 @@
 import { readFileSync } from 'node:fs';
 import { zstdDecompressSync } from 'node:zlib';
 import { WebSocket } from 'ws';
-import { defaultDictionaryPath } from '../../lib/codec/dictionary.ts';
+import { defaultDictionaryPath, readDictionary } from '../../lib/codec/dictionary.ts';
 
 // By Node's own zstd, which had no part in compressing them.
 const dictionary = readFileSync(defaultDictionaryPath());
+const { id: dictionaryId } = readDictionary(defaultDictionaryPath());
 
 /** What to ask for. */
 export interface ReadRequest {
@@ -16,6 +17,8 @@ export interface ReadRequest {
   readonly compressed?: boolean;
   readonly collection?: string;
   readonly did?: string;
+  /** The first one without. On the second no sync events are asked for: the first has none. */
+  readonly wire?: 'v1' | 'v2';
 }
 
 /** Reads from `address` (`ws://host:port`) until the connection ends or `close` is called. */
@@ -24,11 +27,7 @@ export class EventReader {
   readonly #socket: WebSocket;
 
   constructor(address: string, request: ReadRequest, take: (json: Buffer) => void) {
-    const query = new URLSearchParams({ cursor: String(request.cursor) });
-    if (request.collection !== undefined) query.set('wantedCollections', request.collection);
-    if (request.did !== undefined) query.set('wantedDids', request.did);
-    if (request.compressed === true) query.set('compress', 'true');
-    this.#socket = new WebSocket(`${address}/subscribe?${query}`, { perMessageDeflate: false });
+    this.#socket = new WebSocket(`${address}${targetOf(request)}`, { perMessageDeflate: false });
     this.#socket.on('message', (data: Buffer, isBinary) =>
       take(isBinary ? zstdDecompressSync(data, { dictionary }) : data),
     );
@@ -41,4 +40,16 @@ export class EventReader {
     this.#socket.terminate();
     return this.closed;
   }
+}
+
+function targetOf({ cursor, compressed = false, collection, did, wire }: ReadRequest): string {
+  const query = new URLSearchParams({ cursor: String(cursor) });
+  const isSecond = wire === 'v2';
+  if (collection !== undefined) query.set(isSecond ? 'collections' : 'wantedCollections', collection);
+  if (did !== undefined) query.set(isSecond ? 'dids' : 'wantedDids', did);
+  if (compressed)
+    query.set(isSecond ? 'zstdDictionary' : 'compress', isSecond ? String(dictionaryId) : 'true');
+  if (!isSecond) return `/subscribe?${query}`;
+  for (const kind of ['commit', 'identity', 'account']) query.append('kinds', kind);
+  return `/xrpc/network.bsky.jetstream.subscribeEvents?${query}`;
 }

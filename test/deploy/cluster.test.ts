@@ -30,6 +30,7 @@ const report: ClusterReport = {
     reconnects: 0,
     heardMs: 5,
     clockSkewMs: 1,
+    nodes: [],
   },
 };
 const metrics = clusterMetrics(report);

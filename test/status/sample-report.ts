@@ -1,7 +1,7 @@
 // A made-up report: a daemon that has been up for days, has seen everything there is to show, and follows a relay that
 // does not exist.
 
-import type { StatusReport } from '../../lib/status/status-report.ts';
+import type { ClusterNodeStatus, StatusReport } from '../../lib/status/status-report.ts';
 
 const collections: readonly (readonly [string, number])[] = [
   ['app.bsky.feed.like', 301],
@@ -147,5 +147,26 @@ export function sampleReport(nowMs = Date.now()): StatusReport {
       waiting: 3,
       dropped: 2,
     },
+    cluster: {
+      node: '4f2a90c1d7e3',
+      writer: 'b81c55e0a9f2',
+      isConnected: true,
+      heardMs: 120,
+      nodes: [
+        node('4f2a90c1d7e3', 'serve', { behindMs: 3 }),
+        node('6d07b3e2c415', 'ingest', { behindMs: 16 }),
+        node('b81c55e0a9f2', 'ingest', { isWriting: true, pauses: 2, longestPauseMs: 6_210 }),
+        node('c9930fe1ab47', 'serve', { behindMs: 5_400_000, isCaughtUp: false }),
+      ],
+    },
   };
+}
+
+function node(
+  name: string,
+  role: ClusterNodeStatus['role'],
+  more: Partial<ClusterNodeStatus>,
+): ClusterNodeStatus {
+  const usual = { isWriting: false, behindMs: 0, isCaughtUp: true, pauses: 0, longestPauseMs: 0 };
+  return { node: name, role, ...usual, ...more };
 }

@@ -35,7 +35,7 @@ const failureWords = new Map([
  * @param {StatusReport['upstream']} upstream
  * @param {number} timeUs now
  */
-export function failureText({ failure, relays }, timeUs) {
+function failureText({ failure, relays }, timeUs) {
   if (failure === null) return `${relays[0]}: connecting`;
   const { relay, reason, next, retryAtUs } = failure;
   const seconds = Math.ceil((retryAtUs - timeUs) / 1e6);
@@ -44,13 +44,26 @@ export function failureText({ failure, relays }, timeUs) {
   return `${relay}: ${failureWords.get(reason) ?? words(reason)}, ${then}`;
 }
 
+/**
+ * Where events come from: a relay, or the machine that writes.
+ * @param {StatusReport} report
+ */
+export function sourceText({ upstream, cluster, timeUs }) {
+  if (upstream.relay !== null) return upstream.relay;
+  const writer = cluster === null || cluster.writer === cluster.node ? null : cluster.writer;
+  return writer === null ? failureText(upstream, timeUs) : `by way of ${writer}`;
+}
+
 /** @param {StatusReport} report */
-function drawRelay({ upstream, timeUs }) {
+function drawRelay(report) {
+  const { upstream, cluster, timeUs } = report;
   const { relay, relays, connectedSinceUs, failure, sequence } = upstream;
   const isNamed = (/** @type {string} */ id) => id === relay || (relay === null && id === failure?.relay);
   const left = relays.filter((id) => !isNamed(id));
   fillList(byId('relay'), [
-    relay === null ? ['Not connected', failureText(upstream, timeUs)] : ['Connected to', relay],
+    relay === null
+      ? [cluster === null ? 'Not connected' : 'Read', sourceText(report)]
+      : ['Connected to', relay],
     ...row('Since', connectedSinceUs === null ? [] : [since(connectedSinceUs, timeUs)]),
     ['Sequence', sequence === null ? '–' : String(sequence)],
     ...row('In turn with', relays.length === 1 ? [] : left),

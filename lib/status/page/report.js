@@ -3,8 +3,9 @@
 /** @import { NamedRate, StatusReport } from '../status-report.ts' */
 
 import { drawChart } from './chart.js';
+import { drawCluster } from './cluster.js';
 import { byId, element, fillList, fitChildren, setText } from './elements.js';
-import { drawFacts, failureText } from './facts.js';
+import { drawFacts, sourceText } from './facts.js';
 import { clock, count, duration, moment, percent, rate, words } from './format.js';
 
 /** Behind the relay by more than this is catching up. */
@@ -12,20 +13,21 @@ const liveLagMs = 30_000;
 
 /** @param {StatusReport} report */
 export function drawReport(report) {
-  const { events, upstream } = report;
+  const { events } = report;
   const perSecond = steadyRate(events);
   setText(byId('rate'), rate(perSecond));
   document.title = `${rate(perSecond)}/s · Slipstream`;
   drawChart(events.history);
   fillList(byId('kinds'), events.kinds.map(pair));
   fillList(byId('operations'), events.operations.map(pair));
-  drawState(upstream);
+  drawState(report);
   drawTiles(report);
   drawCollections(report);
   drawFacts(report);
   drawDrops(report.drops);
   drawCoverage(report.coverage);
   drawVerification(report.verification);
+  drawCluster(report.cluster);
   drawAbout(report);
 }
 
@@ -68,19 +70,23 @@ function pair({ name, perSecond }) {
   return [name, rate(perSecond)];
 }
 
-/** @param {StatusReport['upstream']} upstream */
-function drawState({ relay, lagMs, stalled }) {
+/** @param {StatusReport} report */
+function drawState({ upstream: { relay, lagMs, stalled }, cluster }) {
   if (stalled !== null)
     showState('bad', stalled === 'LOG_DISK_FULL' ? 'Disk full: waiting' : 'Waiting to store');
-  else if (relay === null) showState('bad', 'No relay');
+  else if (cluster !== null && !cluster.isConnected) showState('bad', 'No NATS server');
+  else if (cluster !== null && cluster.writer === null) showState('bad', 'Nobody writes');
+  else if (relay === null && (cluster === null || cluster.writer === cluster.node))
+    showState('bad', 'No relay');
   else if (lagMs !== null && lagMs > liveLagMs) showState('wait', 'Catching up');
   else showState('good', 'Live');
 }
 
 /** @param {StatusReport} report */
-function drawTiles({ upstream, subscribers, log, compression, timeUs }) {
+function drawTiles(report) {
+  const { upstream, subscribers, log, compression } = report;
   setText(byId('tile-lag'), upstream.lagMs === null ? '–' : duration(upstream.lagMs));
-  setText(byId('tile-relay'), upstream.relay ?? failureText(upstream, timeUs));
+  setText(byId('tile-relay'), sourceText(report));
   setText(byId('tile-subscribers'), count(subscribers.connected));
   setText(byId('tile-live'), liveness(subscribers));
   setText(byId('tile-window'), log.events === 0 ? '–' : duration((log.lastTimeUs - log.firstTimeUs) / 1000));
