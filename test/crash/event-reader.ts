@@ -1,13 +1,8 @@
 // A client of the daemon: one WebSocket, its events as JSON, plain or compressed. What the events have to be is for
 // others to judge.
 
-import { readFileSync } from 'node:fs';
-import { zstdDecompressSync } from 'node:zlib';
 import { WebSocket } from 'ws';
-import { defaultDictionaryPath } from '../../lib/codec/dictionary.ts';
-
-// By Node's own zstd, which had no part in compressing them.
-const dictionary = readFileSync(defaultDictionaryPath());
+import { decompress } from './dictionaries.ts';
 
 /** What to ask for. */
 export interface ReadRequest {
@@ -29,9 +24,7 @@ export class EventReader {
     if (request.did !== undefined) query.set('wantedDids', request.did);
     if (request.compressed === true) query.set('compress', 'true');
     this.#socket = new WebSocket(`${address}/subscribe?${query}`, { perMessageDeflate: false });
-    this.#socket.on('message', (data: Buffer, isBinary) =>
-      take(isBinary ? zstdDecompressSync(data, { dictionary }) : data),
-    );
+    this.#socket.on('message', (data: Buffer, isBinary) => take(isBinary ? decompress(data) : data));
     // A daemon that is killed resets its connections, and refuses new ones: the end is all that matters.
     this.#socket.on('error', () => {});
     this.closed = new Promise((done) => this.#socket.once('close', () => done()));
