@@ -26,21 +26,32 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'lib/codec': ['leaves'],
   'lib/log': ['leaves', 'lib/event'],
   'lib/identity': ['leaves', 'lib/verify', 'lib/log'],
+  'lib/proofs': ['leaves', 'lib/decode', 'lib/event', 'lib/log', 'lib/verify'],
   'lib/verifier': ['leaves', 'lib/decode', 'lib/event', 'lib/verify', 'lib/log', 'lib/identity'],
   'lib/cluster': ['leaves', 'lib/event', 'lib/log'],
   'lib/ingest': ['leaves', 'lib/upstream', 'lib/decode', 'lib/event', 'lib/log'],
   'lib/fanout': ['leaves', 'lib/event', 'lib/log'],
-  'lib/wire': ['leaves', 'lib/event', 'lib/log', 'lib/fanout'],
+  'lib/wire': ['leaves', 'lib/event', 'lib/log', 'lib/proofs', 'lib/fanout'],
   'lib/session': ['leaves', 'lib/event', 'lib/fanout', 'lib/wire'],
-  'lib/http': ['leaves', 'lib/event', 'lib/fanout', 'lib/wire', 'lib/session'],
+  'lib/http': ['leaves', 'lib/event', 'lib/proofs', 'lib/fanout', 'lib/wire', 'lib/session'],
   'lib/config': ['leaves', 'lib/codec'],
   'lib/status': ['leaves', 'lib/http'],
   'lib/worker': [
-    ...['leaves', 'lib/event', 'lib/codec', 'lib/log', 'lib/fanout', 'lib/http', 'lib/config', 'lib/status'],
+    ...[
+      'leaves',
+      'lib/event',
+      'lib/codec',
+      'lib/log',
+      'lib/proofs',
+      'lib/fanout',
+      'lib/http',
+      'lib/config',
+      'lib/status',
+    ],
   ],
   'lib/monitor': [
     ...['leaves', 'lib/upstream', 'lib/decode', 'lib/event', 'lib/codec', 'lib/log', 'lib/cluster'],
-    ...['lib/ingest', 'lib/http', 'lib/status', 'lib/worker'],
+    ...['lib/proofs', 'lib/ingest', 'lib/http', 'lib/status', 'lib/worker'],
   ],
   'lib/service': [
     ...[
@@ -49,6 +60,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
       'lib/event',
       'lib/codec',
       'lib/log',
+      'lib/proofs',
       'lib/cluster',
       'lib/ingest',
       'lib/fanout',
@@ -234,7 +246,7 @@ describe('files', () => {
       ...subjects.map((folder) => (folder.startsWith('cmd') ? `/${folder}` : folder)),
       '',
     ]);
-    const others = ['/bin', '/clients', '/deploy', '/status/page', '/support'];
+    const others = ['/bin', '/clients', '/crash', '/deploy', '/status/page', '/support'];
     const misplaced = [...otherSources.keys()]
       .filter((path) => /^test\/.*\.test\.ts$/.test(path))
       .map((path) => dirname(path).replace(/^test/, ''))

@@ -37,7 +37,7 @@ describe('docs/errors.md', () => {
     .map((name) => readFileSync(resolve(root, name), 'utf8'))
     .join('\n');
   const stages =
-    'CLIENT|CLUSTER|CODEC|CONFIG|DEMO|DICTIONARY|HTTP|IDENTITY|INSPECT|LOG|SERVICE|SIMULATOR|SOCKET|TAIL|TRAINING|UPSTREAM|VERIFY|WORKER';
+    'CLIENT|CLUSTER|CODEC|CONFIG|DEMO|DICTIONARY|HTTP|IDENTITY|INSPECT|LOG|PROOFS|SERVICE|SIMULATOR|SOCKET|TAIL|TRAINING|UPSTREAM|VERIFY|WORKER';
   const codes = new Set(
     [...source.matchAll(new RegExp(`'((?:${stages})_[A-Z_]+)'`, 'g'))].map(([, code]) => code),
   );

@@ -21,7 +21,7 @@ export interface AskedFor {
 }
 
 /** What this client says by itself, whatever an address has. */
-const ownNames = ['progress', 'requireHello', 'zstdDictionary'];
+const ownNames = ['progress', 'requireHello', 'zstdDictionary', 'filterUpdates'];
 /** What is a parameter on either wire, beside the lists. */
 const singleNames = ['maxMessageSizeBytes', 'verified', 'cursor', 'compress', ...ownNames, 'filter'];
 
@@ -71,7 +71,8 @@ export function readAddress(
   };
 }
 
-function addressOf(text: string): URL {
+/** A WebSocket address, `/subscribe` when it has no path. @throws UsageError `CLIENT_BAD_URL`. */
+export function addressOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const secure = url?.protocol === 'wss:' || url?.protocol === 'https:';
   if (url === undefined || !(secure || url.protocol === 'ws:' || url.protocol === 'http:'))

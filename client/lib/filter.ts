@@ -39,7 +39,7 @@ export function isV2Url(url: URL): boolean {
 export interface StreamFilter {
   /** NSIDs, or prefixes as `app.bsky.graph.*`; at most 100. Events that are not commits pass. */
   readonly wantedCollections?: readonly string[] | undefined;
-  /** At most 100,000; v1 servers, and the v2 wire, take 10,000. */
+  /** At most 100,000; servers other than Slipstream take 10,000. */
   readonly wantedDids?: readonly string[] | undefined;
   /** `sync` is on the v2 wire alone. */
   readonly wantedKinds?: readonly StreamEvent['kind'][] | undefined;
@@ -183,7 +183,7 @@ export interface Request {
 }
 
 /** Characters of the values in a query. Proxies take request lines of 8 KiB, and a longer filter goes as a hello. */
-const queryCharsMax = 6_000;
+export const queryCharsMax = 6_000;
 
 /** The same address for plain HTTP. */
 export function httpUrl(url: URL): URL {
@@ -257,6 +257,6 @@ function fitting(values: readonly string[], charsMax: number): readonly string[]
 }
 
 /** What values take in a query, about. */
-function charsOf(values: readonly string[]): number {
+export function charsOf(values: readonly string[]): number {
   return values.reduce((chars, value) => chars + value.length + 20, 0);
 }

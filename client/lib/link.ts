@@ -25,8 +25,8 @@ export interface LinkHost {
   /** The connection for `request` is open. */
   opened(request: Request): void;
   message(data: unknown): void;
-  /** The connection is gone; called before anything else is done about it. */
-  lost(): void;
+  /** The connection is gone; called before anything else is done about it. True: the next is to be made at once. */
+  lost(end: Pick<ConnectionEnd, 'code' | 'reason'>): boolean;
   /** After a connection that was ended as `paused`: fulfilled when the next is wanted. */
   room(): Promise<void>;
   /** The server does not have the dictionary that was asked for. False when there is no other to ask for. */
@@ -78,13 +78,13 @@ export class Link {
     while (this.#state !== 'ended') {
       this.#enter('connecting');
       const end = await this.#attempt();
-      this.#host.lost();
+      const isNextAtOnce = this.#host.lost(end);
       if (this.#isOver()) return;
       if (end.why === 'paused') {
         this.#enter('paused');
         this.pauses++;
         await this.#host.room();
-      } else if (end.why !== 'filter_changed') {
+      } else if (end.why !== 'filter_changed' && !isNextAtOnce) {
         failures = end.healthy ? 0 : failures + 1;
         this.#enter('waiting');
         await this.#waitAfter(end, failures);

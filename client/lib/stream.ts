@@ -1,6 +1,7 @@
 // A subscription that lasts, behind one iterator. It owns what the consumer has and has finished, and the counts. What
 // was delivered is Position's to know, what waits EventQueue's, connections are Link's. Made by `subscribe`.
 
+import type { ConnectionEnd } from './connection.ts';
 import { CursorSaver, type CursorStore } from './cursor-saver.ts';
 import {
   type Gap,
@@ -10,7 +11,7 @@ import {
   type StreamEvent,
 } from './event.ts';
 import { EventQueue, type QueueLimits } from './event-queue.ts';
-import { checkFilter, optionsUpdate, type Request, type StreamFilter, wantedBy } from './filter.ts';
+import { checkFilter, type Request, type StreamFilter, wantedBy } from './filter.ts';
 import { Link } from './link.ts';
 import type { StreamNotice, StreamStatus } from './notice.ts';
 import { checkStored } from './options.ts';
@@ -92,8 +93,9 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
       prepare: () => this.#prepare(),
       opened: (request: Request) => this.#opened(request),
       message: (data: unknown) => this.#message(data),
-      lost: () => {
+      lost: (end: Pick<ConnectionEnd, 'code' | 'reason'>) => {
         this.#live = false;
+        return this.#wire.lost(end);
       },
       room: () => {
         this.#notice({ kind: 'paused' });
@@ -139,13 +141,14 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
     this.#setup.url.searchParams.delete('filter');
     this.#position.filterChanged();
     if (this.#link.state !== 'open') return;
-    // The second wire takes no messages, and a new connection goes on where this one was.
-    if (this.#wire.name === 'v2') {
+    const message = this.#wire.update(filter);
+    // A new connection goes on where this one was.
+    if (message === undefined) {
       this.#link.end('filter_changed');
       return;
     }
     this.#requested = filter;
-    this.#link.send(optionsUpdate(filter));
+    this.#link.send(message);
   }
 
   /** Ends the stream; what waits is not delivered. Fulfilled when the cursor is saved, or its store has hung for 5 s. Idempotent. */
@@ -223,10 +226,10 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
     return this.#wire.request(this.#requested, this.#position.nextCursor);
   }
 
-  #opened({ hello }: Request): void {
-    this.#wire.opened();
+  #opened(request: Request): void {
+    this.#wire.opened(request);
     this.#position.opened();
-    if (hello !== undefined) this.#link.send(hello);
+    if (request.hello !== undefined) this.#link.send(request.hello);
     // The filter was replaced while the connection was being made.
     if (this.#filter !== this.#requested) this.update(this.#filter);
     this.#notice({ kind: 'connected' });

@@ -32,6 +32,7 @@ export type { StreamFilter } from './filter.ts';
 export type { Disconnected, StreamNotice, StreamState, StreamStatus } from './notice.ts';
 export type { SubscribeOptions } from './options.ts';
 export type { Platform } from './platform.ts';
+export { proofOf } from './proof.ts';
 export type { EventStream } from './stream.ts';
 export type { ClientTiming } from './timing.ts';
 export type { WireName } from './wire.ts';

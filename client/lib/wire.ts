@@ -2,17 +2,23 @@
 // goes over to the first wire when a server has no second; what is asked for and done with messages is `EventStream`'s.
 
 import { CodedError, UsageError } from '../../lib/errors.ts';
+import type { ConnectionEnd } from './connection.ts';
 import { fetchDictionary, type WasmSource } from './decompressor.ts';
 import { readMessage } from './event.ts';
-import { type Request, requestOf, type StreamFilter } from './filter.ts';
+import { optionsUpdate, type Request, requestOf, type StreamFilter } from './filter.ts';
 import { MessageReader, type ReadMessage } from './message-reader.ts';
 import type { Platform } from './platform.ts';
 import type { ClientTiming } from './timing.ts';
 import { readV2Message } from './v2-message.ts';
-import { urlOnWire, v2RequestOf } from './v2-request.ts';
+import { urlOnWire, v2RequestOf, v2Update } from './v2-request.ts';
 
 /** `v1` is Jetstream's first, `/subscribe`; `v2` is `network.bsky.jetstream.subscribeEvents`. */
 export type WireName = 'v1' | 'v2';
+
+/** The close of who has sent what it may not. */
+const closePolicy = 1008;
+/** The words of Slipstream's limits, by which it may close so too. */
+const ownLimits = /^(too many wanted|more than|a message did not end)/;
 
 /** What a wire is made from. */
 export interface WireSetup {
@@ -35,6 +41,10 @@ export class Wire {
   #isSettled = false;
   /** The server did not have the dictionary that it had given. */
   #wasUnknown = false;
+  /** On the second wire: the server of this connection has reported, so it takes messages; or has closed for want of that. */
+  #hasReported = false;
+  #mayUpdate = true;
+  #isHelloSent = false;
 
   constructor(setup: WireSetup) {
     this.#setup = setup;
@@ -57,18 +67,40 @@ export class Wire {
     }
     if (this.#compress) await this.#prepareReader(url);
     const { dictionaryId } = this.#reader;
-    if (this.#name === 'v2') return v2RequestOf(url, filter, cursor, dictionaryId);
+    if (this.#name === 'v2') {
+      return v2RequestOf(url, filter, { cursor, dictionaryId, mayUpdate: this.#mayUpdate });
+    }
     return requestOf(url, filter, { cursor, compress: this.#compress, dictionaryId });
   }
 
-  /** A connection is open. */
-  opened(): void {
+  /** The connection for a request is open. */
+  opened({ hello }: Request): void {
     this.#isSettled = true;
+    this.#hasReported = false;
+    this.#isHelloSent = hello !== undefined;
+  }
+
+  /** The message by which an open connection gets another filter; undefined: a new connection has to ask for it. */
+  update(filter: StreamFilter): string | undefined {
+    if (this.#name === 'v1') return optionsUpdate(filter);
+    return this.#hasReported ? v2Update(filter) : undefined;
+  }
+
+  /** The connection is gone. True when the next attempt asks in another way: no failure, then. */
+  lost({ code, reason }: Pick<ConnectionEnd, 'code' | 'reason'>): boolean {
+    const isRefused = this.#name === 'v2' && this.#isHelloSent && !this.#hasReported && code === closePolicy;
+    this.#isHelloSent = false;
+    if (!isRefused || ownLimits.test(reason)) return false;
+    this.#mayUpdate = false;
+    return true;
   }
 
   /** As `MessageReader.read`. */
   read(data: unknown): ReadMessage | undefined {
-    return this.#reader.read(data, this.#name === 'v2' ? readV2Message : readMessage);
+    const isV2 = this.#name === 'v2';
+    const message = this.#reader.read(data, isV2 ? readV2Message : readMessage);
+    if (isV2 && message !== undefined && 'progress' in message) this.#hasReported = true;
+    return message;
   }
 
   /** The server does not have what was asked for. False when there is no other wire to try. */

@@ -48,6 +48,12 @@ test('the second wire has names of its own', () => {
   expect(read(`ws://a.example/${query}`, { wire: 'v2' })).toMatchObject(asked);
 });
 
+test.each(['v1', 'v2'] as const)('what the wire %s has is known; what nobody knows is a proxy’s', (wire) => {
+  const own = 'progress=true&requireHello=true&zstdDictionary=7&filterUpdates=first&compress=true&cursor=0';
+  const { url } = read(`ws://a.example?${own}&verified=true&maxMessageSizeBytes=7&key=secret`, { wire });
+  expect(url.search).toBe('?key=secret');
+});
+
 test('the whole filter of an address is options, which an update replaces', () => {
   const query =
     'wantedKinds=commit&wantedOperations=delete&wantedSubjects=did:x:y&maxMessageSizeBytes=7&progress=true&filter=abc';

@@ -103,8 +103,9 @@ test('what is verified is asked for on both wires, in the query and in an update
   expect(filter.verified).toBe(true);
   expect(read('ws://a.example?verified=true', { verified: false }).filter.verified).toBe(false);
   expect(requestOf(url, filter, none).url).toBe('ws://a.example/subscribe?verified=true&progress=true');
+  const live = { cursor: undefined, dictionaryId: undefined, mayUpdate: true };
   const { url: v2 } = read(`ws://a.example${v2Path}?verified=true`);
-  expect(v2RequestOf(v2, filter, undefined, undefined).url).toContain('?verified=true&progress=true');
+  expect(v2RequestOf(v2, filter, live).url).toContain('?verified=true&progress=true');
   expect(JSON.parse(optionsUpdate(filter)).payload.verified).toBe(true);
   expect(JSON.parse(optionsUpdate({ verified: false })).payload).not.toHaveProperty('verified');
 });

@@ -1,10 +1,9 @@
 // A server with v1's behaviour and nothing more: inclusive cursors, no progress, no dictionaries, parameters checked before
 // the handshake. Events are handed in with their `time_us`, which may be shared or out of order.
 
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { type WebSocket, WebSocketServer } from 'ws';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { WebSocket } from 'ws';
+import { type Refused, StreamServer } from './stream-server.ts';
 
 /** A post, told apart by `name`. */
 export function postEvent(name: string, timeUs: number, more: object = {}): object {
@@ -23,48 +22,19 @@ export function postEvent(name: string, timeUs: number, more: object = {}): obje
 export type Answer = (request: IncomingMessage, response: ServerResponse) => boolean;
 
 /** See the file comment; `await using` closes it. */
-export class V1Server implements AsyncDisposable {
-  readonly #http = createServer((request, response) => this.#plain(request, response));
-  readonly #handshakes = new WebSocketServer({ noServer: true });
+export class V1Server extends StreamServer {
   /** All that was published, in the order in which it is replayed. */
   readonly events: { time_us: number }[] = [];
-  /** Queries of the handshakes, and of the plain requests for `/subscribe`. */
-  readonly queries: URLSearchParams[] = [];
-  readonly plainUrls: string[] = [];
-  /** What clients sent. */
-  readonly messages: string[] = [];
   /** Handshakes are refused with this. */
-  refuse: { status: number; headers?: Record<string, string>; body?: string } | undefined;
+  refuse: (Refused & { readonly body?: string }) | undefined;
   /** Handshakes that it says false to are refused with 400. */
   accepts: (request: IncomingMessage) => boolean = () => true;
   answer: Answer = () => false;
   /** Called with each connection, before the replay. */
   onConnection: (socket: WebSocket) => void = () => {};
 
-  static async listen(): Promise<V1Server> {
-    const server = new V1Server();
-    server.#http.on('upgrade', (request, socket, head) => {
-      const query = new URL(request.url as string, 'http://v1').searchParams;
-      server.queries.push(query);
-      if (server.refuse !== undefined || !server.accepts(request)) {
-        const { status, headers = {} } = server.refuse ?? { status: 400 };
-        const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-        socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join('')}Content-Length: 0\r\n\r\n`);
-        return;
-      }
-      server.#handshakes.handleUpgrade(request, socket, head, (client) => server.#connected(client, query));
-    });
-    server.#http.listen(0, '127.0.0.1');
-    await once(server.#http, 'listening');
-    return server;
-  }
-
-  get url(): string {
-    return `ws://127.0.0.1:${(this.#http.address() as AddressInfo).port}`;
-  }
-
-  get clients(): WebSocket[] {
-    return [...this.#handshakes.clients];
+  static listen(): Promise<V1Server> {
+    return new V1Server().start();
   }
 
   publish(...events: object[]): void {
@@ -76,19 +46,11 @@ export class V1Server implements AsyncDisposable {
     for (const client of this.clients) client.send(message);
   }
 
-  /** Ends every connection without a close frame. */
-  cut(): void {
-    for (const client of this.clients) client.terminate();
+  protected refusalOf(request: IncomingMessage): Refused | undefined {
+    return this.refuse ?? (this.accepts(request) ? undefined : { status: 400 });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.cut();
-    this.#http.close();
-    this.#http.closeAllConnections();
-  }
-
-  #connected(client: WebSocket, query: URLSearchParams): void {
-    client.on('message', (data) => this.messages.push(data.toString()));
+  protected connected(client: WebSocket, query: URLSearchParams): void {
     this.onConnection(client);
     const cursor = query.get('cursor');
     if (cursor === null) return;
@@ -97,8 +59,9 @@ export class V1Server implements AsyncDisposable {
     }
   }
 
-  #plain(request: IncomingMessage, response: ServerResponse): void {
-    this.plainUrls.push(request.url as string);
+  protected took(): void {}
+
+  protected answerPlain(request: IncomingMessage, response: ServerResponse): void {
     if (this.answer(request, response)) return;
     const known = (request.url as string).startsWith('/subscribe');
     const { status, headers, body } = this.refuse ?? {

@@ -178,12 +178,13 @@ test('the filter by the names of this wire; another one by a new connection', as
     'collections=app.bsky.feed.*',
     ...['dids=did:plc:a', 'dids=did:plc:b', 'kinds=commit', 'kinds=sync', 'operations=create'],
     ...['subjects=did:plc:c', 'maxMessageSizeBytes=900', 'cursor=1000000000000000', 'progress=true'],
+    'filterUpdates=allow',
   ]);
   await vi.waitFor(() => expect(stream.status.newestUs).toBeDefined());
   stream.update({ wantedDids: ['did:plc:d'] });
   server.publish(v2Post(2));
   await vi.waitFor(() => expect(numbersOf(events)).toEqual([2]));
-  expect(String(server.queries[1])).toBe('dids=did%3Aplc%3Ad&cursor=2&progress=true');
+  expect(String(server.queries[1])).toBe('dids=did%3Aplc%3Ad&cursor=2&progress=true&filterUpdates=allow');
   // It is no failure.
   expect(notices.map(({ kind }) => kind)).toEqual(['connected', 'connected']);
   await stream.close();

@@ -26,7 +26,8 @@ export function localUrl(scheme: 'http' | 'ws', listen: string, path: string): s
 export function commandFrom(env: Readonly<Record<string, string | undefined>>, packageName: string): string {
   const script = env.npm_lifecycle_event;
   if (script === undefined) return 'slipstream';
-  return script === 'npx' ? `npx ${packageName}` : 'npx slipstream';
+  // Not `npx slipstream`: outside of the clone that is another package.
+  return script === 'npx' ? `npx ${packageName}` : 'npm start -s --';
 }
 
 /** The `tail` that shows posts of the server there, as it is called from where this process was. */
@@ -35,7 +36,8 @@ export function tailCommandFor(
   env: Readonly<Record<string, string | undefined>>,
   packageName: string,
 ): string {
-  const call = `${commandFrom(env, packageName)} tail`;
+  const command = commandFrom(env, packageName);
+  const call = command.startsWith('npm ') ? 'npm run -s tail --' : `${command} tail`;
   const url = localUrl('ws', listen, '');
   const isUsual = /\/\/(localhost|127\.0\.0\.1):6008$/.test(url);
   return `${call}${isUsual ? '' : ` ${url}`} -c app.bsky.feed.post`;

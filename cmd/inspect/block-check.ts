@@ -13,6 +13,7 @@ import {
 } from '../../lib/event/websocket-frame.ts';
 import { type BlockIndex, noCollection } from '../../lib/log/block.ts';
 import { type BlockHead, checkPayload, parts } from '../../lib/log/block-format.ts';
+import { noDictionaryId } from '../../lib/log/journal-value.ts';
 import { type ProblemCode, type ProblemList, reasonOf } from './problem.ts';
 import { type FoundBlock, readFoundHead, unpackJson } from './reader.ts';
 import { type CommitText, readFoundSubjects, SubjectCheck } from './subject-check.ts';
@@ -101,6 +102,8 @@ export class BlockCheck {
     if (json !== undefined && !endsFit(index.jsonEnd, json.length, 'json_length', report)) json = undefined;
     if (json !== undefined) this.#checkTexts(head, json);
 
+    // Made again from the JSON when the log is opened, or the block read.
+    if (head.dictionaryId === noDictionaryId && head.zstdBytes === 0 && block.zstd?.length === 0) return;
     const zstd = block.zstd && checked(head, parts.zstd, block.zstd, report);
     if (block.zstd === undefined) report('zstd_missing', 'it has no zstd part');
     if (zstd === undefined || !endsFit(index.zstdEnd, zstd.length, 'zstd_length', report)) return;

@@ -26,6 +26,7 @@ import {
   refuseUnfinishedRepair,
   storeFolder,
 } from '../../lib/log/database.ts';
+import { packedOf } from '../../lib/log/journal-value.ts';
 import { databaseFailure } from '../../lib/log/log-errors.ts';
 import { type LogDescription, readDescription } from './description.ts';
 
@@ -306,7 +307,8 @@ export function unpackJson(block: FoundBlock, stored: Uint8Array): Uint8Array {
 }
 
 /** The inverse of what the journal writes: head length, head, JSON messages, zstd messages, subjects. */
-function splitJournalValue(lastTimeUs: number, value: Uint8Array): FoundBlock {
+function splitJournalValue(lastTimeUs: number, stored: Uint8Array): FoundBlock {
+  const value = packedOrNothing(stored);
   const headBytes = value.length < 4 ? 0 : new DataView(value.buffer, value.byteOffset, 4).getUint32(0, true);
   const head = value.subarray(4, 4 + headBytes);
   const jsonStart = 4 + headBytes;
@@ -328,4 +330,13 @@ function splitJournalValue(lastTimeUs: number, value: Uint8Array): FoundBlock {
     zstd: value.subarray(jsonEnd, zstdEnd),
     subjects: value.length > zstdEnd ? value.subarray(zstdEnd) : undefined,
   };
+}
+
+/** What does not decompress has no head that could be read, which is reported. */
+function packedOrNothing(stored: Uint8Array): Uint8Array {
+  try {
+    return packedOf(stored);
+  } catch {
+    return new Uint8Array(0);
+  }
 }

@@ -34,6 +34,7 @@ import {
   repairedFolder,
   storeFolder,
 } from '../../lib/log/database.ts';
+import { packedOf } from '../../lib/log/journal-value.ts';
 import { forgetTables } from '../../lib/log/table-stamps.ts';
 import { Salvage } from './salvage.ts';
 
@@ -298,7 +299,7 @@ function readStored(store: Salvage, timeUs: number): WholeBlock | undefined {
 function readJournalled(journal: Salvage, timeUs: number): WholeBlock | undefined {
   const value = journal.get(blockKey(timeUs, parts.head));
   if (value === undefined) return undefined;
-  const { head, json, zstd } = unpackBlock(value);
+  const { head, json, zstd } = unpackBlock(packedOf(value));
   const { index, dictionaryId, positions, previousUs, coverage } = head;
   const block = { index, json, zstd, dictionaryId, positions, coverage };
   return { block, previousUs, isJournalled: true };

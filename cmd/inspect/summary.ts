@@ -8,6 +8,7 @@ import { eventKinds, kindIn, operationIn, operationNames, operations } from '../
 import { noCollection, type UpstreamPositions } from '../../lib/log/block.ts';
 import type { BlockHead } from '../../lib/log/block-format.ts';
 import { journalFolder, storeFolder } from '../../lib/log/database.ts';
+import { noDictionaryId } from '../../lib/log/journal-value.ts';
 import { segmentBlocks } from '../../lib/log/segment-index.ts';
 import { formatMoment } from '../../lib/text.ts';
 import { type CollectionCount, CollectionCounts } from '../command/collections.ts';
@@ -221,11 +222,13 @@ class Tally {
   #addEvents({ index, dictionaryId, zstdBytes, positions }: BlockHead): void {
     const { count, timeUs, kindAndOperation, collection, collections } = index;
     this.#positions = positions;
-    const use = this.#dictionaries.get(dictionaryId) ?? { blocks: 0, events: 0, zstdBytes: 0 };
-    this.#dictionaries.set(dictionaryId, use);
-    use.blocks++;
-    use.events += count;
-    use.zstdBytes += zstdBytes;
+    if (dictionaryId !== noDictionaryId) {
+      const use = this.#dictionaries.get(dictionaryId) ?? { blocks: 0, events: 0, zstdBytes: 0 };
+      this.#dictionaries.set(dictionaryId, use);
+      use.blocks++;
+      use.events += count;
+      use.zstdBytes += zstdBytes;
+    }
     if (count === 0) return;
     if (this.#firstUs === 0) this.#firstUs = timeUs[0];
     this.#lastUs = timeUs[count - 1];

@@ -83,7 +83,10 @@ interface RejectionEvent {
  */
 async function initialize(library: Library, wasm: Uint8Array<ArrayBuffer> | undefined): Promise<void> {
   const globals = globalThis as unknown as PageGlobals;
-  const { promise: failed, reject } = Promise.withResolvers<never>();
+  let reject!: (error: Error) => void;
+  const failed = new Promise<never>((_, refuse) => {
+    reject = refuse;
+  });
   const hear = (event: RejectionEvent): void => {
     const text = String((event.reason as Error | undefined)?.message ?? event.reason);
     if (!/wasm/i.test(text)) return;

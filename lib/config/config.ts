@@ -11,9 +11,11 @@ import {
   parseBoolean,
   parseBytes,
   parseChoice,
+  parseCollections,
   parseDuration,
   parseFloat64,
   parseInteger,
+  parseLimits,
   parseList,
   parseListenAddress,
   parseNetworks,
@@ -40,6 +42,8 @@ export interface Config {
   /** Bytes of events from which on the oldest go; 0: no limit, and then `retentionMs` is one. */
   readonly retentionBytes: number;
   readonly fsync: boolean;
+  /** How much of commits is kept for proofs; undefined: none. */
+  readonly proofs: ProofsConfig | undefined;
   /** What several machines share; undefined for one alone. */
   readonly cluster: ClusterConfig | undefined;
   /** Threads that serve subscribers; 0: none but the one that does everything, undefined: as many as fit the machine. */
@@ -66,6 +70,15 @@ export interface Config {
   readonly logFormat: LogFormat;
   /** What the operator should know, a line each: settings given that do nothing, or more than they did in v1. */
   readonly notices: readonly string[];
+}
+
+/** What is kept for proofs. */
+export interface ProofsConfig {
+  /** Undefined: whatever its age. */
+  readonly ageMsMax: number | undefined;
+  readonly bytesMax: number;
+  /** NSIDs and prefixes; none: all. */
+  readonly collections: readonly string[];
 }
 
 /** What a node of a cluster does: serve subscribers, write when it is elected, or both. */
@@ -138,6 +151,10 @@ function parseValue(setting: Setting, text: string): unknown {
       return parseDuration(text);
     case 'bytes':
       return parseBytes(text);
+    case 'limits':
+      return parseLimits(text);
+    case 'collections':
+      return parseCollections(text);
     case 'integer':
       return parseInteger(text);
     case 'float':
@@ -173,6 +190,11 @@ function checkCombinations(values: SettingValues): void {
     refuse('--event-ttl 0 and --retention-bytes 0 keep events until the disk is full: limit one of them');
   }
 }
+
+/** Of proofs: eight segments of useful sizes, and what a day of the network is far from. */
+const proofMsMin = 10_000;
+const proofBytesMin = 64 * 2 ** 20;
+const proofBytesUsual = 10 * 2 ** 30;
 
 const fewReplicas =
   'Fewer than 3 --stream-replicas: the log does not survive the loss of a NATS server, and stops with it.';
@@ -232,6 +254,26 @@ function noticesOf(given: GivenTexts): string[] {
   return notices;
 }
 
+function proofsOf({
+  proofs,
+  'proof-collections': collections = [],
+}: SettingValues): ProofsConfig | undefined {
+  const { ms, bytes } = proofs;
+  const refuse = (why: string): never => {
+    throw new UsageError('CONFIG_COMBINATION', why);
+  };
+  if (ms === undefined && bytes === undefined)
+    return collections.length > 0
+      ? refuse('--proof-collections says of which events proofs are kept: say with --proofs for how long')
+      : undefined;
+  if ((ms ?? proofMsMin) < proofMsMin || (bytes ?? proofBytesMin) < proofBytesMin)
+    throw new UsageError(
+      'CONFIG_OUT_OF_RANGE',
+      '--proofs: give at least 10s, or at least 64MiB, or 0 for none',
+    );
+  return { ageMsMax: ms, bytesMax: bytes ?? proofBytesUsual, collections };
+}
+
 function toConfig(values: SettingValues, notices: readonly string[]): Omit<Config, 'cluster'> {
   const cursor = values['override-relay-cursor'];
   return {
@@ -245,6 +287,7 @@ function toConfig(values: SettingValues, notices: readonly string[]): Omit<Confi
     retentionMs: values['event-ttl'],
     retentionBytes: values['retention-bytes'],
     fsync: values.fsync,
+    proofs: proofsOf(values),
     workers: values.workers,
     subscribersMax: values['max-subscribers'],
     subscribersPerAddressMax: values['max-subscribers-per-address'],

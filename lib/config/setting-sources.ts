@@ -15,7 +15,7 @@ export interface GivenText {
 
 export type GivenTexts = Map<SettingName, GivenText>;
 
-const lists: readonly SettingKind[] = ['urls', 'networks', 'paths'];
+const lists: readonly SettingKind[] = ['urls', 'networks', 'paths', 'limits', 'collections'];
 
 /** What stands for a value after a flag. */
 const placeholders: Record<SettingKind, string> = {
@@ -26,6 +26,8 @@ const placeholders: Record<SettingKind, string> = {
   address: '<HOST:PORT>',
   duration: '<DURATION>',
   bytes: '<BYTES>',
+  limits: '<DURATION,BYTES>',
+  collections: '<NSIDS>',
   integer: '<N>',
   float: '<N>',
   boolean: '[BOOLEAN]',

@@ -4,6 +4,7 @@
 
 import { isIP, isIPv6 } from 'node:net';
 import type { ListenAddress } from '../listen-address.ts';
+import type { Limits } from './setting.ts';
 
 /** Why a text is not a value of its kind; `why` continues a sentence that starts with the text in quotes. */
 export class Problem {
@@ -70,6 +71,41 @@ export function parseBytes(text: string): number | Problem {
     return new Problem(`has the unit ${unit}: write "${number}${letter}iB" or "${number}${letter}B"`);
   }
   return Math.round(Number(number) * factor);
+}
+
+/** `1h`, `500MB`, `1h,500MB`, or `0` for nothing. */
+export function parseLimits(text: string): Limits | Problem {
+  const parts = parseList(text);
+  if (parts instanceof Problem) return parts;
+  if (text === '0') return { ms: undefined, bytes: undefined };
+  let ms: number | undefined;
+  let bytes: number | undefined;
+  for (const part of parts) {
+    if (part === '0') return new Problem('has a 0: write "0" alone for none');
+    const isTime = /(?:\d|\.)(?:ns|us|µs|μs|ms|s|m|h|d)$/.test(part);
+    if (!isTime && /^[\d.]+$/.test(part))
+      return new Problem(`has ${part} without a unit: write one like "1h" or "500MB"`);
+    const value = isTime ? parseDuration(part) : parseBytes(part);
+    if (value instanceof Problem) return value;
+    if ((isTime ? ms : bytes) !== undefined)
+      return new Problem('has two of a kind: write one like "1h,500MB"');
+    if (isTime) ms = value;
+    else bytes = value;
+  }
+  return { ms, bytes };
+}
+
+/** NSIDs and prefixes, separated by commas. */
+export function parseCollections(text: string): readonly string[] | Problem {
+  const names = parseList(text);
+  if (names instanceof Problem) return names;
+  for (const name of names) {
+    if (!/^[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+(?:\.\*)?$/.test(name))
+      return new Problem(
+        `has ${name}: write an NSID like "app.bsky.feed.post", or a prefix like "app.bsky.*"`,
+      );
+  }
+  return names;
 }
 
 /** A whole number that JavaScript holds exactly. */

@@ -2,6 +2,12 @@
 
 import type { ListenAddress } from '../listen-address.ts';
 
+/** Of what is kept: an age in milliseconds, and bytes; undefined where nothing is said. Both: nothing is kept. */
+export interface Limits {
+  readonly ms: number | undefined;
+  readonly bytes: number | undefined;
+}
+
 /** What a setting's text is made into; setting-value.ts reads each. */
 export interface KindValues {
   /** URLs, separated by commas or by naming the setting again; kept as written. */
@@ -14,6 +20,10 @@ export interface KindValues {
   /** Milliseconds. */
   duration: number;
   bytes: number;
+  /** How long, how many bytes, or both. */
+  limits: Limits;
+  /** NSIDs, and prefixes of them that end in `.*`. */
+  collections: readonly string[];
   integer: number;
   float: number;
   boolean: boolean;

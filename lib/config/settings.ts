@@ -28,7 +28,7 @@ export const settings = {
     env: ['SLIPSTREAM_OVERRIDE_RELAY_CURSOR', 'JETSTREAM_OVERRIDE_RELAY_CURSOR'],
     default: '-1',
     defaultShown: 'the stored sequence, else live',
-    help: 'Upstream sequence to start after, in place of the stored one; 0: the oldest that the relay has. Events that the log has come again. For one start: remove it afterwards. Below 0 it has no effect.',
+    help: 'Upstream sequence to start after, in place of the stored one; 0: the oldest that the relay has. Events that the log has already come a second time. For one start: remove it afterwards. Below 0 it has no effect.',
   },
   window: {
     kind: 'duration',
@@ -96,6 +96,20 @@ export const settings = {
     env: ['SLIPSTREAM_FSYNC'],
     default: 'false',
     help: 'Wait for the disk at every write. Without it a killed process loses nothing, but a power failure can cost the last seconds, which come again from the relay.',
+  },
+  proofs: {
+    kind: 'limits',
+    group: 'Storage',
+    env: ['SLIPSTREAM_PROOFS'],
+    default: '0',
+    help: 'Keep the signed commits of events, for GET /proof: for how long (1h), how many bytes (500MB), or both (1h,500MB); without bytes 10GiB at most. They are beside the log, and not in retention-bytes: 5 KB an event, 8 GB an hour of the network. 0: none.',
+  },
+  'proof-collections': {
+    kind: 'collections',
+    group: 'Storage',
+    env: ['SLIPSTREAM_PROOF_COLLECTIONS'],
+    defaultShown: 'all',
+    help: 'Collections whose commits are kept for proofs, by NSID or a prefix that ends in .*, separated by commas.',
   },
   workers: {
     kind: 'integer',

@@ -17,13 +17,20 @@ const keyPattern = /^[+/0-9A-Za-z]{22}==$/;
 
 /** Whether a GET request is a WebSocket handshake. Lists are accepted where HTTP allows them. */
 export function isHandshake(request: IncomingMessage): boolean {
-  const { headers } = request;
+  return asksForWebSocket(request) && hasKey(request);
+}
+
+/** Whether it asks for a WebSocket, of the version that there is; its key may be none. */
+export function asksForWebSocket({ headers }: IncomingMessage): boolean {
   return (
     hasToken(headers.connection, 'upgrade') &&
     hasToken(headers.upgrade, 'websocket') &&
-    hasToken(headers['sec-websocket-version'] as string | undefined, '13') &&
-    keyPattern.test(headers['sec-websocket-key'] ?? '')
+    hasToken(headers['sec-websocket-version'] as string | undefined, '13')
   );
+}
+
+function hasKey({ headers }: IncomingMessage): boolean {
+  return keyPattern.test(headers['sec-websocket-key'] ?? '');
 }
 
 function hasToken(list: string | undefined, token: string): boolean {

@@ -23,6 +23,7 @@ import { type DictionarySource, dictionaryRoutes } from './dictionary-routes.ts'
 import { type HttpLimits, publicHttpLimits } from './http-limits.ts';
 import { bind } from './listen.ts';
 import { PostedFilters } from './posted-filters.ts';
+import { noProofAnswers, type ProofSource, proofRoute } from './proof-route.ts';
 import { type Route, Routes, welcome } from './routes.ts';
 import { serverWithin } from './server.ts';
 import { SessionSet } from './session-set.ts';
@@ -41,6 +42,8 @@ export interface PublicListenerOptions {
   /** What `/coverage` tells of. */
   readonly log: CoveredLog;
   readonly dictionaries: DictionarySource;
+  /** Where proofs come from; none are kept without. */
+  readonly proofs?: ProofSource | undefined;
   /** What compressed subscribers can have; what is stored without. */
   readonly zstdEncodings?: OfferedEncodings;
   /** The same of the second wire; JSON without. */
@@ -85,6 +88,8 @@ export class PublicListener {
   readonly turns = new Turns();
   /** At what is short and comes in crowds, so that it does not wait for the former: requests to subscribe. */
   readonly #requestTurns = new Turns();
+  /** What became of requests for proofs. */
+  readonly proofAnswers = noProofAnswers();
   /** Connections that the system could not hand over, for want of file descriptors mostly. */
   acceptsFailed = 0;
   readonly #routes: Routes;
@@ -122,6 +127,7 @@ export class PublicListener {
       new V2Route({ ...shared, v2Encodings: options.v2Encodings ?? v2JsonOnly(), log: options.log }),
       ...textRoutes({ ...shared, postedFilters }),
       coverageRoute(options.log, sessions, nowUs),
+      proofRoute(options.proofs, sessions, clientAddresses, this.proofAnswers),
       ...dictionaryRoutes(options.dictionaries),
       v2DictionaryRoute(options.v2Dictionaries ?? options.dictionaries),
       ...archiveRoutes(),

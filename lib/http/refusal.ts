@@ -20,6 +20,7 @@ export const refusalReasons = [
   'bad_last_event_id',
   'bad_until',
   'bad_limit',
+  'bad_proof_request',
   'misspelt_name',
   'needs_websocket',
   /** Of a body: no filter, or one beside another in the query. */
@@ -84,6 +85,14 @@ export const needsUpgrade: XrpcRefusal = {
   status: 426,
   error: 'UpgradeRequired',
   message: 'the parameters are good: connect with a WebSocket',
+};
+
+/** A handshake on the second wire that can be answered with no `Sec-WebSocket-Accept`. */
+export const badKey: XrpcRefusal = {
+  reason: 'bad_handshake',
+  status: 400,
+  error: 'InvalidRequest',
+  message: 'Sec-WebSocket-Key must be 16 bytes as base64',
 };
 
 /** When to come back, where nothing else says so. */

@@ -21,18 +21,18 @@ export function v2DictionaryRoute(source: DictionarySource): Route {
     handle(request, response) {
       const text = idIn(queryOf(request.url ?? ''));
       const currentId = source.list().at(0)?.id;
-      if (text !== '' && !integer.test(text)) {
-        respondXrpcError(response, 400, 'InvalidRequest', `invalid id: ${text} is no integer`);
+      if (text !== undefined && !integer.test(text)) {
+        respondXrpcError(response, 400, 'InvalidRequest', `the id is no integer: ${text}`);
         return;
       }
-      const id = text === '' ? currentId : Number(text);
+      const id = text === undefined ? currentId : Number(text);
       const bytes = id === undefined ? undefined : source.get(id);
       if (id === undefined || bytes === undefined) {
         const advice = currentId === undefined ? 'there is none' : `the current one is ${currentId}`;
-        respondXrpcError(response, 404, 'DictionaryNotFound', `no zstd dictionary ${text}: ${advice}`);
+        respondXrpcError(response, 404, 'DictionaryNotFound', `no such zstd dictionary: ${advice}`);
         return;
       }
-      send(request, response, { id, bytes, lastModified, isNamed: text !== '' });
+      send(request, response, { id, bytes, lastModified, isNamed: text !== undefined });
     },
   };
 }
@@ -68,11 +68,11 @@ function etagOf(id: number): string {
   return `"zstd-dict-${id}"`;
 }
 
-/** The first value of `id`; empty without. */
-function idIn(rawQuery: string): string {
+/** The first value of `id`. */
+function idIn(rawQuery: string): string | undefined {
   let first: string | undefined;
   eachQueryPair(rawQuery, (name, value) => {
     if (name === 'id') first ??= value;
   });
-  return first ?? '';
+  return first;
 }

@@ -13,8 +13,8 @@ import type { CoveredLog } from '../wire/coverage-page.ts';
 import { startOfV2, v2UpdatedWire, v2Wire } from '../wire/v2-messages.ts';
 import { isV2Fault, parseV2Query, type V2Fault, type V2Request } from '../wire/v2-query.ts';
 import type { ClientAddresses } from './client-address.ts';
-import { acceptHandshake, isHandshake, offers } from './handshake.ts';
-import { needsUpgrade, type Refusal, xrpcRefusal } from './refusal.ts';
+import { acceptHandshake, asksForWebSocket, isHandshake, offers } from './handshake.ts';
+import { badKey, needsUpgrade, type Refusal, xrpcRefusal } from './refusal.ts';
 import { whenItsTurn } from './respond.ts';
 import { allowGet, queryOf, type Route, type Upgrade } from './routes.ts';
 import type { SessionSet } from './session-set.ts';
@@ -71,7 +71,7 @@ export class V2Route implements Route {
   #open({ request, socket, head }: Upgrade): Refusal | undefined {
     const asked = this.#read(request);
     if (isV2Fault(asked)) return asked;
-    if (!isHandshake(request)) return needsUpgrade;
+    if (!isHandshake(request)) return asksForWebSocket(request) ? badKey : needsUpgrade;
     const { sessions, nowUs, log } = this.#options;
     return sessions.open(request, asked.cursor !== undefined, (remoteAddress, holding) => {
       const { afterTimeUs, notice } = startOfV2(asked.cursor, nowUs(), log.oldestUs);

@@ -2,8 +2,7 @@
 // a cache (log/cache-database.ts), and one that is full takes no more. When a row is too old is key-resolver.ts.
 
 import { join } from 'node:path';
-import { openCacheDatabase } from '../log/cache-database.ts';
-import type { Database } from '../log/database.ts';
+import { CacheDatabase } from '../log/cache-database.ts';
 import { type Curve, VerifyingKey } from '../verify/verifying-key.ts';
 
 const folder = 'keys';
@@ -25,17 +24,17 @@ export interface StoredKey {
 
 /** See the file comment. */
 export class KeyStore {
-  readonly #db: Database;
+  readonly #db: CacheDatabase;
   #writes = 0;
   #isFull = false;
 
-  private constructor(db: Database) {
+  private constructor(db: CacheDatabase) {
     this.#db = db;
   }
 
   /** Opens `<dataDir>/keys`, or makes it. @throws CodedError `LOG_` codes: in use, no access, a disk that fails. */
   static async open(dataDir: string): Promise<KeyStore> {
-    return new KeyStore(await openCacheDatabase(join(dataDir, folder), writeBufferBytes));
+    return new KeyStore(await CacheDatabase.open(join(dataDir, folder), writeBufferBytes));
   }
 
   /** Undefined also when it cannot be read. */
@@ -55,7 +54,7 @@ export class KeyStore {
     new DataView(row.buffer).setFloat64(1, readMs);
     row.set(key.point, 9);
     try {
-      await this.#db.put(Buffer.from(did), row);
+      await this.#db.batch([{ type: 'put', key: Buffer.from(did), value: row }]);
     } catch {
       // A disk that is full, or worse: nothing depends on it, and the log beside it says so.
       this.#isFull = true;
@@ -67,7 +66,7 @@ export class KeyStore {
 
   /** Never rejects: what cannot be deleted is too old after a day. */
   async delete(did: string): Promise<void> {
-    await this.#db.del(Buffer.from(did)).catch(() => {});
+    await this.#db.batch([{ type: 'del', key: Buffer.from(did) }]).catch(() => {});
   }
 
   close(): Promise<void> {

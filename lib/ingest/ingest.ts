@@ -11,6 +11,7 @@ import { BlockBuilder, type CoveragePlace, type EventCompressor } from '../log/b
 import type { EventLog } from '../log/event-log.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import { BlockQueue, type BlockQueueOptions } from './block-queue.ts';
+import type { CommitKeeper } from './commit-keeper.ts';
 import type { EarlierFrames } from './earlier-frames.ts';
 import { timeUsOf } from './frame-times.ts';
 import type { IngestDropReason, IngestTotals } from './ingest-totals.ts';
@@ -40,6 +41,8 @@ export interface IngestOptions extends BlockQueueOptions {
    * a pause does not wait at all; while the log writes, the next block simply gathers.
    */
   readonly windowMs: number;
+  /** Who keeps commits as they came, if anybody does. */
+  readonly keeper?: CommitKeeper | undefined;
   /** Who checks commits, if anybody does. */
   readonly verification?: Verification | undefined;
 }
@@ -218,11 +221,12 @@ export class Ingest {
   }
 
   #takeFrame(frame: Frame, relay: Relay): void {
-    const { totals, link, verification } = this.#options;
+    const { totals, link, keeper, verification } = this.#options;
     totals.frames[frame.type]++;
     if (frame.type <= frameTypes.sync) {
       const from = this.#builder.count;
       totals.events += this.#writer.write(frame);
+      if (frame.type === frameTypes.commit) keeper?.keep(frame, this.#builder.timesFrom(from));
       verification?.add(frame, from, this.#builder.count);
     } else if (frame.name !== '') link.notice(relay, frame.type, frame.name, frame.message);
   }

@@ -96,6 +96,11 @@ export class BlockBuilder {
     return this.#count === 0 && !this.#positionsChanged && this.#coverage.length === 0;
   }
 
+  /** Times of the events from that one on. A view: valid until the next event. */
+  timesFrom(event: number): Float64Array {
+    return this.#columns.timeUs.subarray(event, this.#count);
+  }
+
   /** A place between the events so far and those to come, for a finding that is not certain yet. */
   mark(): CoveragePlace {
     const fromUs = this.#clock.lastUs;

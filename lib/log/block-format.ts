@@ -14,7 +14,8 @@
 //
 // Version 2 added parts 5 and 6, version 3 rows of the coverage ledger, version 4 sync events and the bit of those that only the
 // first wire shows; heads kept their version. Version 5 added heads of version 2, which have a column of verdicts behind the others; a
-// block without verdicts has one of version 1, as before. A log of an earlier version is read, and becomes one of version 5.
+// block without verdicts has one of version 1, as before. Version 6 added the compressed values of the journal (journal-value.ts). A
+// log of an earlier version is read, and becomes one of version 6.
 //
 // Head, little-endian: 88 fixed bytes, then the columns widest first so that each is aligned, then a UTF-8 JSON text
 // with collections and positions, in the journal also the block's rows of the coverage ledger, then nothing. Its own CRC-32 covers all bytes after the CRC field.
@@ -26,7 +27,7 @@ import { damaged } from './log-errors.ts';
 import { readSubjects, writeSubjects } from './subject-columns.ts';
 
 /** Version of a log as a whole. A log of a later one is refused. */
-export const formatVersion = 5;
+export const formatVersion = 6;
 /** Versions of heads: without verdicts, and with them. */
 const headVersions = { plain: 1, withVerdicts: 2 } as const;
 /** Key of the description value. */

@@ -1,19 +1,141 @@
-// A LevelDB database that holds nothing which cannot be had again: one that is damaged is begun anew, in a folder that may hold
-// other files. What is in it, and how large it may become, is its owner's.
+// A LevelDB database that holds nothing which cannot be had again: one that is damaged is begun anew, when it is opened and while it is
+// open, in a folder that may hold other files. LevelDB would end the process by a damaged table, so none is read before it was
+// checked (table-guard.ts), and all are looked at in turn, for LevelDB's own compactions. What is in it is its owner's.
 
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError } from '../errors.ts';
 import { type Database, openDatabase } from './database.ts';
+import { passDamage } from './log-errors.ts';
 import { databaseDamages } from './table-check.ts';
+import { checkedMsMax, TableGuard } from './table-guard.ts';
+import type { Change } from './write-batch.ts';
 
 const databaseFiles = /^(CURRENT|LOCK|LOG(\.old)?|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp)|redo)$/;
+/** As of table-watch.ts: so many tables are looked at every so often, and one is checked, of so many bytes a second. */
+const roundMs = 1000;
+const looksPerRound = 100;
+const bytesPerSecond = 2 * 2 ** 20;
+const renewedMs = checkedMsMax / 2;
 
-/**
- * Opens the database in `location`, or makes it.
- * @throws CodedError `LOG_` codes: in use, no access, a disk that fails.
- */
-export async function openCacheDatabase(location: string, writeBufferBytes: number): Promise<Database> {
+/** See the file comment. */
+export class CacheDatabase {
+  /** How often it was begun anew since it was opened. */
+  renewals = 0;
+  readonly #location: string;
+  readonly #writeBufferBytes: number;
+  #db: Database;
+  #guard: TableGuard;
+  readonly #timer: NodeJS.Timeout;
+  #round: Promise<void> | undefined;
+  #renewal: Promise<void> | undefined;
+  #nextTable = 0;
+  #restsUntilMs = 0;
+  #isClosed = false;
+
+  private constructor(location: string, writeBufferBytes: number, db: Database) {
+    this.#location = location;
+    this.#writeBufferBytes = writeBufferBytes;
+    this.#db = db;
+    this.#guard = new TableGuard(location, []);
+    this.#timer = setInterval(() => {
+      this.#round ??= this.#goRound()
+        // Who reads is told why.
+        .catch(() => undefined)
+        .finally(() => (this.#round = undefined));
+    }, roundMs).unref();
+  }
+
+  /**
+   * Opens the database in `location`, or makes it.
+   * @throws CodedError `LOG_` codes: in use, no access, a disk that fails.
+   */
+  static async open(location: string, writeBufferBytes: number): Promise<CacheDatabase> {
+    return new CacheDatabase(location, writeBufferBytes, await openOrRenew(location, writeBufferBytes));
+  }
+
+  /** @throws CodedError, or what Level throws: it cannot be read now. What is damaged is gone. */
+  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    await this.#admit([key]);
+    return this.#db.get(key);
+  }
+
+  /** In the order of the keys. @throws as {@link get}. */
+  async getMany(keys: Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    await this.#admit(keys);
+    return this.#db.getMany(keys);
+  }
+
+  /** @throws what Level throws: nothing is to be written any more. */
+  async batch(changes: Change[]): Promise<void> {
+    await this.#renewal;
+    await this.#db.batch(changes);
+  }
+
+  /** About what it takes on the disk, in bytes, between two keys. */
+  async approximateSize(from: Uint8Array, to: Uint8Array): Promise<number> {
+    await this.#renewal;
+    return this.#db.approximateSize(from, to);
+  }
+
+  /** Looks at tables as it does once a second; resolves when that is done. For tests. */
+  async look(): Promise<void> {
+    await this.#round;
+    await this.#goRound();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    await this.#round;
+    await this.#renewal?.catch(() => undefined);
+    this.#guard.closed();
+    await this.#db.close();
+  }
+
+  async #admit(keys: readonly Uint8Array[]): Promise<void> {
+    await this.#renewal;
+    try {
+      await this.#guard.admitKeys(keys);
+    } catch (error) {
+      passDamage(error);
+      await this.#renew();
+    }
+  }
+
+  #renew(): Promise<void> {
+    this.#renewal ??= this.#beginAnew().finally(() => (this.#renewal = undefined));
+    return this.#renewal;
+  }
+
+  async #beginAnew(): Promise<void> {
+    if (this.#isClosed) return;
+    this.renewals++;
+    await this.#db.close();
+    this.#guard.closed();
+    await removeDatabase(this.#location);
+    this.#db = await openDatabase(this.#location, { writeBufferBytes: this.#writeBufferBytes });
+    this.#guard = new TableGuard(this.#location, []);
+  }
+
+  async #goRound(): Promise<void> {
+    await this.#renewal;
+    const guard = this.#guard;
+    const tables = guard.tables();
+    const first = this.#nextTable;
+    const end = first + Math.min(looksPerRound, tables.length);
+    this.#nextTable = tables.length === 0 ? 0 : end % tables.length;
+    for (let at = first; at < end && performance.now() >= this.#restsUntilMs; at++) {
+      const table = tables[at % tables.length];
+      if (guard.isKnown(table, renewedMs)) continue;
+      await guard.check(table);
+      this.#restsUntilMs = performance.now() + (table.bytes / bytesPerSecond) * 1000;
+    }
+    if (guard.damages.size > 0) await this.#renew();
+  }
+}
+
+async function openOrRenew(location: string, writeBufferBytes: number): Promise<Database> {
   try {
     for await (const damage of databaseDamages(location))
       throw new CodedError('LOG_CORRUPT', `${location}: ${JSON.stringify(damage)}`);
@@ -27,7 +149,7 @@ export async function openCacheDatabase(location: string, writeBufferBytes: numb
 }
 
 /** Removes LevelDB's files, and ours beside them, from a folder that may have others. */
-async function removeDatabase(location: string): Promise<void> {
+export async function removeDatabase(location: string): Promise<void> {
   for (const name of await readdir(location)) {
     if (databaseFiles.test(name)) await rm(join(location, name), { recursive: true, force: true });
   }

@@ -2,7 +2,8 @@
 // worth keeping. Apart from the block store, so that LevelDB never has to clear short-lived values out of long-lived tables.
 
 import type { Block } from './block.ts';
-import { blockKey, packBlock, parts, unpackBlock } from './block-format.ts';
+import type { EventCompressor } from './block-builder.ts';
+import { blockKey, parts, unpackBlock } from './block-format.ts';
 import {
   type Database,
   type DatabaseOptions,
@@ -10,6 +11,7 @@ import {
   flushDatabase,
   openDatabase,
 } from './database.ts';
+import { JournalValues, packedOf } from './journal-value.ts';
 import { asDamage, writeFailure } from './log-errors.ts';
 import { type LogLimits, limitsOf } from './log-limits.ts';
 import type { TableGuard } from './table-guard.ts';
@@ -28,24 +30,27 @@ export class Journal {
   readonly #db: Database;
   readonly #location: string;
   readonly #limits: JournalLimits;
+  readonly #values: JournalValues;
   /** Bytes of blocks stored since LevelDB has compacted its tables, most of them deleted by now. */
   #tableBytes = 0;
 
-  private constructor(db: Database, location: string, limits: JournalLimits) {
+  private constructor(db: Database, location: string, limits: JournalLimits, values: JournalValues) {
     this.#db = db;
+    this.#values = values;
     this.#location = location;
     this.#limits = limits;
   }
 
-  /** @throws CodedError `LOG_LOCKED`, `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
+  /** @param compressor see journal-value.ts. @throws CodedError `LOG_LOCKED`, `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
   static async open(
     location: string,
     limits: JournalLimits = limitsOf(0),
     guard?: TableGuard,
+    compressor?: EventCompressor,
   ): Promise<Journal> {
     const { journalBufferBytes: writeBufferBytes, tableBytes, tablesMax } = limits;
     const db = await openDatabase(location, { writeBufferBytes, tableBytes, tablesMax, guard });
-    return new Journal(db, location, limits);
+    return new Journal(db, location, limits, new JournalValues(compressor));
   }
 
   /** Whether it takes as much space as it may, so that blocks should be removed. */
@@ -95,7 +100,7 @@ export class Journal {
    * @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`; the block is then not stored.
    */
   async append(block: Block, previousUs: number, sync: boolean): Promise<void> {
-    const value = packBlock(block, block.json, { ...noLink, previousUs });
+    const value = this.#values.write(block, { ...noLink, previousUs });
     try {
       await this.#db.put(blockKey(block.index.lastTimeUs, parts.head), value, { sync });
     } catch (cause) {
@@ -139,7 +144,7 @@ export class Journal {
 }
 
 function readBlock(value: Uint8Array): { block: Block; previousUs: number } {
-  const { head, json, zstd } = unpackBlock(value);
+  const { head, json, zstd } = unpackBlock(packedOf(value));
   const { index, dictionaryId, positions, previousUs, coverage } = head;
   return { block: { index, json, zstd, dictionaryId, positions, coverage }, previousUs };
 }

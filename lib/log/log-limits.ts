@@ -41,7 +41,7 @@ export function limitsOf(retentionBytes: number): LogLimits {
     journalDeletedBytesMax: part(32, 2 * MiB, 32 * MiB),
     uncompactedBytesMax: part(32, 2 * MiB, 64 * MiB),
     storeBufferBytes: part(64, 1 * MiB, 4 * MiB),
-    journalBufferBytes: part(128, 512 * 1024, 4 * MiB),
+    journalBufferBytes: part(128, 512 * 1024, 2 * MiB),
     tableBytes: part(512, 1 * MiB, 2 * MiB),
   };
 }

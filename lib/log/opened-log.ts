@@ -32,6 +32,8 @@ export interface LevelLogOptions {
   readonly fsync: boolean;
   /** Of the dictionary that compressed subscribers have; blocks from before a change of it are compressed again. */
   readonly compressor: EventCompressor;
+  /** One without a dictionary, for what the journal has; without it that is stored as it is. */
+  readonly journalCompressor?: EventCompressor | undefined;
   /** Bytes of LevelDB's own notes from which on the databases are opened again; see manifest.ts. */
   readonly manifestBytesMax?: number | undefined;
   /** Of a log that shares it with others; a new one gets it, in the place of a key of its own. */
@@ -93,7 +95,8 @@ export async function openParts(
     if (before.memory !== undefined && (isJournalDamaged || store.lastTimeUs < before.memory.storedUs))
       await storeFromMemory(store, before.memory);
     if (isJournalDamaged) await watch.setJournalAside();
-    journal = await Journal.open(join(dataDir, journalFolder), limits, watch.journal);
+    const place = join(dataDir, journalFolder);
+    journal = await Journal.open(place, limits, watch.journal, options.journalCompressor);
     const { blocks, lostBlocks } = await journal.recover(store.lastTimeUs, (endUs, lostUs) =>
       store.noteCut(endUs, lostUs),
     );

@@ -11,6 +11,7 @@ import type { ClusterReport } from './link-state.ts';
 import { memoryMetrics } from './memory-metrics.ts';
 import { readMemory } from './memory-sum.ts';
 import type { Metric } from './metric.ts';
+import { type ProofSources, proofMetrics } from './proof-metrics.ts';
 import { subscriberMetrics } from './subscriber-metrics.ts';
 import { v1Metrics } from './v1-metrics.ts';
 import { type VerificationState, verifyMetrics } from './verify-metrics.ts';
@@ -27,6 +28,7 @@ const misnamedGauges = [
 
 /** Where the numbers are. */
 export interface MetricSources extends DaemonSources {
+  readonly proofs?: ProofSources | undefined;
   readonly disk: Pick<DiskSpace, 'freeBytes' | 'totalBytes' | 'refresh'>;
   /** Of a node of a cluster. */
   readonly cluster?: ClusterReport | undefined;
@@ -54,8 +56,9 @@ export class Metrics {
       () => this.#memory,
     );
     const cluster = sources.cluster === undefined ? [] : clusterMetrics(sources.cluster);
+    const counts = (): DeliveryCounts => this.#counts;
     const daemon = [...daemonMetrics(sources), ...verifyMetrics(sources.verification), ...cluster];
-    const own = [...daemon, ...subscriberMetrics(() => this.#counts), ...memory];
+    const own = [...daemon, ...subscriberMetrics(counts), ...proofMetrics(sources.proofs, counts), ...memory];
     const relayIds = sources.relays.map(({ id }) => id);
     for (const metric of [...own, ...v1Metrics(own, relayIds)]) this.#add(metric);
     this.#writes = new Histogram({

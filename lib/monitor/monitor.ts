@@ -16,6 +16,7 @@ import type { ClusterReport, LinkState } from './link-state.ts';
 import { Metrics } from './metrics.ts';
 import { MetricsListener } from './metrics-listener.ts';
 import { MinuteLine } from './minute-line.ts';
+import type { ProofSources } from './proof-metrics.ts';
 import { Readiness } from './readiness.ts';
 import { StatusReporter } from './status-reporter.ts';
 import type { VerificationState } from './verify-metrics.ts';
@@ -32,6 +33,8 @@ export interface MonitorOptions {
   readonly compressor: Pick<Compressor, 'name' | 'dictionaryId'>;
   readonly totals: IngestTotals;
   readonly log: EventLog;
+  /** What keeps commits for proofs, if anything does. */
+  readonly proofs?: ProofSources | undefined;
   readonly link: LinkState;
   /** Of a node of a cluster. */
   readonly cluster?: ClusterReport | undefined;
@@ -81,8 +84,8 @@ export class Monitor {
       counts: async () => withThisThread(withinLog(await delivery.counts(), log.stats())),
     };
     this.readiness = readiness;
-    const { dataDir, retentionBytes } = options;
-    this.#metrics = new Metrics({ ...shared, checks, retentionBytes, disk: new DiskSpace(dataDir) });
+    const { dataDir, retentionBytes, proofs } = options;
+    this.#metrics = new Metrics({ ...shared, proofs, checks, retentionBytes, disk: new DiskSpace(dataDir) });
     this.#reporter = new StatusReporter({
       ...shared,
       aboutUrl: options.aboutUrl,

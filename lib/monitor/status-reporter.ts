@@ -3,6 +3,7 @@
 // reports go, to the routes of this thread or to worker threads, is up to monitor.ts.
 
 import type { Compressor } from '../codec/compressor.ts';
+import { v2DictionaryIds } from '../codec/dictionary.ts';
 import { coverageMeanings } from '../event/coverage.ts';
 import { isVouched, numberOf, verdictOf, verdicts } from '../event/verdict.ts';
 import type { QueueState } from '../ingest/ingest.ts';
@@ -167,7 +168,12 @@ export class StatusReporter {
         retentionMs,
         retentionBytes,
       },
-      compression: { ratio, compressor: compressor.name, dictionaryId: compressor.dictionaryId },
+      compression: {
+        ratio,
+        compressor: compressor.name,
+        dictionaryId: compressor.dictionaryId,
+        v2DictionaryId: v2DictionaryIds[0],
+      },
       subscribers: this.#subscribers(counts),
       drops: {
         total: reasons.reduce((sum, { count }) => sum + count, 0),

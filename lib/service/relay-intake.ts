@@ -5,6 +5,7 @@ import type { Compressor } from '../codec/compressor.ts';
 import type { CodedError } from '../errors.ts';
 import { Clock } from '../event/clock.ts';
 import type { TrustedTime } from '../event/trusted-time.ts';
+import type { CommitKeeper } from '../ingest/commit-keeper.ts';
 import { EarlierReader } from '../ingest/earlier-frames.ts';
 import { Ingest } from '../ingest/ingest.ts';
 import type { IngestTotals } from '../ingest/ingest-totals.ts';
@@ -26,6 +27,7 @@ export interface IntakeOptions {
   readonly timing: Partial<LinkTiming>;
   /** As of `IngestOptions`. */
   readonly windowMs: number;
+  readonly keeper: CommitKeeper | undefined;
   readonly verification: Verification | undefined;
   readonly disconnects: RelayLink['disconnects'];
   /** As `BlockQueueOptions`. */
@@ -44,7 +46,8 @@ export async function openRelayIntake(
   log: EventLog,
   earlierReader: EarlierReader = new EarlierReader(log),
 ): Promise<{ link: RelayLink; clock: Clock }> {
-  const { relays, totals, compressor, time, logger, timing, windowMs, disconnects, verification } = options;
+  const { relays, totals, compressor, time, logger, timing, windowMs, disconnects } = options;
+  const { keeper, verification } = options;
   const { publish, written, stalled, failed } = options;
   const userAgent = `slipstream/${packageVersion()}`;
   const clock = new Clock(log.clockUs, () => time.nowMs());
@@ -53,7 +56,7 @@ export async function openRelayIntake(
   const resting = { restMs: windowMs, ...timing };
   const link = new RelayLink({ relays, userAgent, totals, logger, timing: resting, disconnects });
   link.ingest = new Ingest({
-    ...{ log, earlier, clock, compressor, totals, link, windowMs, verification },
+    ...{ log, earlier, clock, compressor, totals, link, windowMs, keeper, verification },
     ...{ publish, written, stalled, failed },
   });
   return { link, clock };

@@ -1,56 +1,38 @@
 // The composition root: builds every stage from a configuration, starts them from the log outwards to the relay, and
 // stops them in the opposite order. The only file that knows all stages; it holds no logic of any of them.
 
-import { chooseCompressor } from '../codec/choose-compressor.ts';
 import type { Config } from '../config/config.ts';
 import { endsWithin } from '../deadline.ts';
-import { TrustedTime } from '../event/trusted-time.ts';
-import { AddressTable, wantedDidsPerAddressMax } from '../fanout/address-table.ts';
 import { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { LinkTiming } from '../ingest/relay-link.ts';
-import { LevelLog } from '../log/level-log.ts';
-import type { LevelLogOptions } from '../log/opened-log.ts';
-import type { Logger, ProcessLogger } from '../logger.ts';
+import type { LevelLog } from '../log/level-log.ts';
+import type { ProcessLogger } from '../logger.ts';
 import { Monitor } from '../monitor/monitor.ts';
-import { openFilesMax, shareOpenFiles } from '../open-files.ts';
 import { packageVersion } from '../package.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelays } from '../upstream/relay-url.ts';
 import type { Verifier } from '../verifier/verifier.ts';
-import { type Codec, dictionaryPathsOf, openCodec } from '../worker/codec.ts';
-import { GrowingDelivery } from '../worker/growing-delivery.ts';
-import {
-  type Delivery,
-  readsMax,
-  type ServerLogEntry,
-  SubscriberServer,
-  type SubscriberServerOptions,
-} from '../worker/subscriber-server.ts';
-import { WorkerPool } from '../worker/worker-pool.ts';
+import { dictionaryPathsOf } from '../worker/codec.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { type Intake, openIntake } from './intake.ts';
-import { noDelivery } from './no-delivery.ts';
+import { closeProofs, type KeptProofs } from './kept-proofs.ts';
 import { openVerifier } from './observed-commits.ts';
 import type { IntakeOptions } from './relay-intake.ts';
 import { AgeCut, Retention } from './retention.ts';
+import { type Opened, openServed, type Serving } from './served-log.ts';
 import {
-  logDamage,
   logFewFiles,
-  logGrown,
   logIncomplete,
-  logLostBlocks,
   logStall,
   logStart,
   type ServiceAddresses,
   type Started,
   stopMs,
 } from './service-log.ts';
-import { openShared, openSharedLog, type SharedLog } from './shared-log.ts';
-import { workerPlan } from './worker-plan.ts';
+import { openShared, type SharedLog } from './shared-log.ts';
+import { openWriterCodec, type WriterCodec } from './writer-codec.ts';
 
-/** Newest blocks kept in memory, both encodings: a quarter of a minute at 500 events a second. Who comes from further back reads LevelDB. */
-const tailBytesMax = 8 * 1024 * 1024;
 /** How long clients get to answer the close frame; less than their part of `stopMs`. */
 const sessionsStopMs = 4_000;
 
@@ -125,7 +107,8 @@ export class Service {
   }
 
   async #stop(): Promise<boolean> {
-    const { intake, verifier, delivery, retention, monitor, log, shared, compressor, logger } = this.#parts;
+    const { intake, verifier, delivery, retention, monitor, log, proofs, shared } = this.#parts;
+    const { codec, logger } = this.#parts;
     const failures: unknown[] = [];
     let isWhole = true;
     const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
@@ -141,8 +124,8 @@ export class Service {
     await end('verifier', verifier?.stop() ?? Promise.resolve());
     await end('sessions', delivery.stop(sessionsStopMs));
     await monitor.listener.stop();
-    await end('log', closeLogs(log, shared));
-    compressor.close();
+    await end('log', closeLogs(log, shared, proofs));
+    codec.close();
     logger.flush();
     if (failures.length > 0) throw failures[0];
     return isWhole;
@@ -154,8 +137,13 @@ async function endIntake(intake: Intake, retention: Retention): Promise<void> {
   await retention.stop();
 }
 
-async function closeLogs(log: LevelLog, shared: SharedLog | undefined): Promise<void> {
+async function closeLogs(
+  log: LevelLog,
+  shared: SharedLog | undefined,
+  proofs: KeptProofs | undefined,
+): Promise<void> {
   await shared?.engine.close();
+  await closeProofs(proofs);
   await log.close();
 }
 
@@ -168,16 +156,15 @@ interface Parts extends Started {
   readonly delivery: Serving;
   readonly verifier: Verifier | undefined;
   readonly shared: SharedLog | undefined;
+  readonly proofs: KeptProofs | undefined;
   readonly retention: Retention;
   readonly monitor: Monitor;
+  readonly codec: WriterCodec;
   readonly failed: Promise<unknown>;
 }
 
 /** Intervals that tests shorten. */
 type Timing = Partial<LinkTiming>;
-
-/** What has to be closed, last first, when a later step of the start fails. */
-type Opened = (() => Promise<void>)[];
 
 /** Builds the stages, from the log to what writes it. Nothing listens yet, and no relay is connected. */
 async function assemble(config: Config, logger: Repeats, opened: Opened, timing: Timing): Promise<Parts> {
@@ -186,12 +173,13 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const failure = Promise.withResolvers<unknown>();
   const failed = failure.resolve;
 
-  const codec = await chooseCodec(config, logger, opened);
+  const codec = await openWriterCodec(config, logger);
+  opened.push(async () => codec.close());
   const { compressor } = codec;
   const shared = cluster === undefined ? undefined : await openShared(config, cluster, logger, opened);
 
   const watch = new ClockWatch(logger);
-  const { log, delivery, workers, time, subscribersMax } = await openLog(
+  const { log, delivery, workers, time, subscribersMax, proofs } = await openServed(
     config,
     codec,
     logger,
@@ -209,6 +197,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const intakeOptions: IntakeOptions = {
     verification: verifier,
     ...{ relays, totals, compressor, time, logger, timing, windowMs, disconnects: new Map(), failed },
+    keeper: proofs?.queue,
     publish(block) {
       monitor.count(block);
       return delivery.publish(block);
@@ -223,7 +212,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   opened.push(() => retention.stop());
 
   const monitor = new Monitor({
-    ...{ version, workers, relays, compressor, totals, log, delivery, logger, time, failed },
+    ...{ version, workers, relays, compressor, totals, log, proofs, delivery, logger, time, failed },
     aboutUrl: config.aboutUrl,
     dataDir: config.dataDir,
     retentionMs,
@@ -238,112 +227,6 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const hasOfficialDictionary = codec.dictionaries.hasOfficial;
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
   const { positionOf } = intake;
-  const stopped = { logger, intake, verifier, delivery, shared, retention, monitor };
+  const stopped = { logger, intake, verifier, delivery, shared, proofs, retention, monitor, codec };
   return { ...started, positionOf, subscribersMax, ...stopped, failed: failure.promise };
-}
-
-/** Chooses the compressor, and says why if it is not Node's. */
-async function chooseCodec(config: Config, logger: Logger, opened: Opened): Promise<Codec> {
-  const codec = await openCodec(config, (dictionary) =>
-    chooseCompressor(config.compressor, dictionary, config.zstdLevel, ({ code, message }) =>
-      logger.info({ code }, message),
-    ),
-  );
-  opened.push(async () => codec.compressor.close());
-  return codec;
-}
-
-/** What serves subscribers, if anything does. */
-type Serving = Omit<Delivery, 'listen'> & Partial<Pick<Delivery, 'listen'>>;
-
-/** Opens the log, and what serves it to subscribers: this thread, or workers that follow the log. */
-async function openLog(
-  config: Config,
-  codec: Codec,
-  logger: Logger,
-  watch: ClockWatch,
-  opened: Opened,
-  failed: (error: unknown) => void,
-  shared: SharedLog | undefined,
-): Promise<{ log: LevelLog; delivery: Serving; workers: number; time: TrustedTime; subscribersMax: number }> {
-  const { dataDir, retentionBytes, fsync } = config;
-  const serves = config.cluster?.role !== 'ingest';
-  const { workers, grows } = workerPlan(serves ? config.workers : 0);
-  const listeners = grows ? workers + 1 : Math.max(1, workers);
-  const files = shareOpenFiles(openFilesMax(), listeners, config.subscribersMax);
-  const { subscribersMax, tablesMax, plainSocketsMax } = files;
-  const addresses = addressMemory(config, subscribersMax);
-  const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
-  const threads = {
-    compressor: codec.compressor.name,
-    workers,
-    addresses,
-    plainSocketsMax,
-    sharesPort: grows,
-  };
-  const pool =
-    workers === 0 ? undefined : new WorkerPool({ config, ...threads, tailBytesMax, writeLog, failed });
-  const logOptions: LevelLogOptions = {
-    ...{ dataDir, didHashKey: shared?.identity.didHashKey, retentionBytes, fsync, tablesMax },
-    compressor: codec.compressor,
-    // With workers from the start nobody reads in this thread.
-    tailBytesMax: pool === undefined || grows ? tailBytesMax : 0,
-    onDamage: (damage) => logDamage(logger, damage),
-    onLongCheck: (bytes) =>
-      logger.info(
-        { bytes },
-        'the log is checked before it is opened: this takes a second or more for each GB',
-      ),
-    follower: pool,
-  };
-  const log =
-    shared === undefined ? await LevelLog.open(logOptions) : await openSharedLog(logOptions, shared, logger);
-  opened.push(() => log.close());
-  logLostBlocks(log, logger);
-  const time = new TrustedTime(log.lastTimeUs, watch.report);
-  if (!serves) return { log, delivery: noDelivery, workers, time, subscribersMax };
-  const server = {
-    config,
-    log,
-    codec,
-    addresses,
-    time: time.memory,
-    readsMax,
-    plainSocketsMax,
-    listeners,
-    writeLog,
-  };
-  const delivery = await openServing(
-    server,
-    pool,
-    grows ? () => logGrown(logger, workers) : undefined,
-    opened,
-    failed,
-  );
-  return { log, delivery, workers: grows ? 0 : workers, time, subscribersMax };
-}
-
-/** Memory of the table of addresses, which all threads share. */
-function addressMemory(config: Config, subscribersMax: number): SharedArrayBuffer {
-  const { subscribersPerAddressMax, maxSubRate: eventsPerSecond } = config;
-  const wanted = { wantedDidsMax: wantedDidsPerAddressMax };
-  return AddressTable.memoryFor({ subscribersMax, subscribersPerAddressMax, eventsPerSecond, ...wanted });
-}
-
-/** What serves subscribers of an open log. @param grown told when threads start that were not needed before; undefined when all do now. */
-async function openServing(
-  server: SubscriberServerOptions & { readonly log: LevelLog },
-  pool: WorkerPool | undefined,
-  grown: (() => void) | undefined,
-  opened: Opened,
-  failed: (error: unknown) => void,
-): Promise<Serving> {
-  if (pool === undefined) return new SubscriberServer(server);
-  opened.push(() => pool.terminate());
-  const { log, time } = server;
-  if (grown !== undefined)
-    return new GrowingDelivery({ own: new SubscriberServer(server), pool, log, time, grown, failed });
-  await pool.load(log, time);
-  await pool.follow();
-  return pool;
 }

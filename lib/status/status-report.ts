@@ -134,6 +134,8 @@ export interface CompressionReport {
   readonly compressor: string;
   /** Id of the dictionary, as in `/dictionaries/<id>`. */
   readonly dictionaryId: number;
+  /** Id of the current one of the second wire, as in `getZstdDictionary?id=<id>`. */
+  readonly v2DictionaryId: number;
 }
 
 /** All subscribers together. */

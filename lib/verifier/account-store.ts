@@ -3,8 +3,7 @@
 
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
-import { openCacheDatabase } from '../log/cache-database.ts';
-import type { Database } from '../log/database.ts';
+import { CacheDatabase } from '../log/cache-database.ts';
 
 const folder = 'accounts';
 const writeBufferBytes = 4 * 1024 * 1024;
@@ -32,17 +31,17 @@ export interface StoredState {
 
 /** See the file comment. */
 export class AccountStore {
-  readonly #db: Database;
+  readonly #db: CacheDatabase;
   #writes = 0;
   #isFull = false;
 
-  private constructor(db: Database) {
+  private constructor(db: CacheDatabase) {
     this.#db = db;
   }
 
   /** Opens `<dataDir>/accounts`, or makes it. @throws CodedError `LOG_` codes: in use, no access, a disk that fails. */
   static async open(dataDir: string): Promise<AccountStore> {
-    return new AccountStore(await openCacheDatabase(join(dataDir, folder), writeBufferBytes));
+    return new AccountStore(await CacheDatabase.open(join(dataDir, folder), writeBufferBytes));
   }
 
   /** One for each account, in order; undefined also when it cannot be read. */

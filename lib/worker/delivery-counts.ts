@@ -54,6 +54,8 @@ export interface DeliveryCounts {
   /** Most that one address holds in a thread, and what a thread may hold for all. */
   readonly heldBytesOfAddress: number;
   readonly heldBytesMax: number;
+  /** Requests for proofs, by what became of them. */
+  readonly proofAnswers: Counts;
   /** DIDs and subjects of all different filters. */
   readonly wantedDids: number;
   /** Connections dropped because too many were no subscribers, and those that the system could not hand over. */
@@ -90,6 +92,7 @@ export const noCounts: DeliveryCounts = {
   heldShed: {},
   heldBytesOfAddress: 0,
   heldBytesMax: 0,
+  proofAnswers: {},
   wantedDids: 0,
   socketsRefused: 0,
   acceptsFailed: 0,
@@ -124,6 +127,7 @@ export function readCounts(
     heldShed: { ...held.shed },
     heldBytesOfAddress: held.mostOfAddress,
     heldBytesMax: held.limits.bytesMax,
+    proofAnswers: { ...listener.proofAnswers },
     wantedDids: fanout.groups.wantedDids,
     socketsRefused: listener.connections.refused,
     acceptsFailed: listener.acceptsFailed,

@@ -5,6 +5,7 @@
 import type { ListenAddress } from '../listen-address.ts';
 import type { Block } from '../log/block.ts';
 import type { LevelLog } from '../log/level-log.ts';
+import type { ProofReader } from '../proofs/proof-store.ts';
 import type { StatusReport } from '../status/status-report.ts';
 import { type DeliveryCounts, sumOf } from './delivery-counts.ts';
 import type { Delivery, SubscriberServer } from './subscriber-server.ts';
@@ -22,6 +23,8 @@ export interface GrowingDeliveryOptions {
   readonly log: LevelLog;
   /** Memory of the `TrustedTime`. */
   readonly time: SharedArrayBuffer;
+  /** As of `SubscriberServerOptions`. */
+  readonly proofs: ProofReader | undefined;
   /** Told when the workers serve. */
   readonly grown: () => void;
   /** Called with what keeps workers from starting. */
@@ -76,9 +79,9 @@ export class GrowingDelivery implements Delivery {
   /** Meanwhile blocks go on. */
   async #load(): Promise<void> {
     this.#stage = 'loading';
-    const { pool, log, time } = this.#options;
+    const { pool, log, time, proofs } = this.#options;
     try {
-      await pool.load(log, time);
+      await pool.load(log, time, proofs);
       this.#stage = 'loaded';
     } catch (error) {
       this.#failed(error);

@@ -14,6 +14,9 @@ import type { ListenAddress } from '../listen-address.ts';
 import type { Block } from '../log/block.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { collectGarbage, heapUse, memoryLimit } from '../memory.ts';
+import { ProofDesk } from '../proofs/proof-desk.ts';
+import { collectionTest } from '../proofs/proof-queue.ts';
+import type { ProofReader } from '../proofs/proof-store.ts';
 import type { StatusReport } from '../status/status-report.ts';
 import { statusRoutes } from '../status/status-routes.ts';
 import type { Codec } from './codec.ts';
@@ -39,6 +42,8 @@ export interface SubscriberServerOptions {
   readonly addresses: SharedArrayBuffer;
   /** Of the time that events are stamped with: {@link TrustedTime.memory}. */
   readonly time: SharedArrayBuffer;
+  /** Commits that are kept for proofs; none are without. */
+  readonly proofs: ProofReader | undefined;
   /** Reads of the log at a time. */
   readonly readsMax: number;
   /** Connections of this listener that are no subscribers (yet). */
@@ -84,6 +89,7 @@ export class SubscriberServer implements Delivery {
     this.#listener = new PublicListener({
       source: this.#fanout,
       log,
+      proofs: config.proofs && proofDesk(log, options.proofs, config.proofs.collections),
       dictionaries: codec.dictionaries,
       zstdEncodings: codec.zstdEncodings,
       v2Dictionaries: codec.v2Dictionaries,
@@ -147,6 +153,14 @@ export class SubscriberServer implements Delivery {
     await this.#listener.stop(deadlineMs);
     return true;
   }
+}
+
+function proofDesk(
+  log: LogReader,
+  reader: ProofReader | undefined,
+  collections: readonly string[],
+): ProofDesk | undefined {
+  return reader && new ProofDesk(log, reader, collectionTest(collections));
 }
 
 function watchMemory(

@@ -8,6 +8,7 @@ import type { CodedError } from '../errors.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import type { Block } from '../log/block.ts';
 import type { ReplicaStart } from '../log/log-replica.ts';
+import type { KeptBlocks } from '../proofs/proof-store.ts';
 import type { StatusReport } from '../status/status-report.ts';
 import type { DeliveryCounts } from './delivery-counts.ts';
 import type { ServerLogEntry } from './subscriber-server.ts';
@@ -40,7 +41,9 @@ export type Tell =
   | { readonly kind: 'block'; readonly block: Block }
   | { readonly kind: 'compacted'; readonly compacted: Block; readonly count: number }
   | { readonly kind: 'trimming'; readonly throughUs: number }
-  | { readonly kind: 'status'; readonly report: StatusReport };
+  | { readonly kind: 'status'; readonly report: StatusReport }
+  /** The answer to `blocksAt`. */
+  | ({ readonly kind: 'blocks'; readonly asked: number } & KeptBlocks);
 
 /** Asked of a worker, and what it answers with. */
 export interface Asks {
@@ -75,5 +78,7 @@ export type FromWorker =
   | ({ readonly kind: 'refusal' } & Failure)
   /** A table of the block store is damaged. */
   | { readonly kind: 'damaged'; readonly table: number }
+  /** It asks for a commit that is kept. */
+  | { readonly kind: 'blocksAt'; readonly asked: number; readonly timeUs: number }
   /** For the log file. */
   | { readonly kind: 'log'; readonly entry: ServerLogEntry };

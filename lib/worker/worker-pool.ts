@@ -14,6 +14,7 @@ import type { ListenAddress } from '../listen-address.ts';
 import { type Block, blockBytesOf } from '../log/block.ts';
 import type { LevelLog } from '../log/level-log.ts';
 import type { LogFollower } from '../log/log-replica.ts';
+import type { KeptBlocks, ProofReader } from '../proofs/proof-store.ts';
 import type { StatusReport } from '../status/status-report.ts';
 import { type DeliveryCounts, sumOf } from './delivery-counts.ts';
 import { type Delivery, readsMax, type ServerLogEntry } from './subscriber-server.ts';
@@ -84,9 +85,9 @@ export class WorkerPool implements Delivery, LogFollower {
 
   /**
    * Starts the threads: it takes half a second and more. They know no log until {@link follow}.
-   * @param time memory of the `TrustedTime`.
+   * @param time memory of the `TrustedTime`. @param proofs as of `SubscriberServerOptions`.
    */
-  async load(log: LevelLog, time: SharedArrayBuffer): Promise<void> {
+  async load(log: LevelLog, time: SharedArrayBuffer, proofs?: ProofReader | undefined): Promise<void> {
     this.#log = log;
     const { config, compressor, workers, tailBytesMax, writeLog, failed } = this.#options;
     const { addresses, plainSocketsMax } = this.#options;
@@ -103,7 +104,7 @@ export class WorkerPool implements Delivery, LogFollower {
         takenBytes: this.#takenBytes,
         index,
       };
-      return new Member(start, writeLog, failed, (table) => log.tables.distrust(table));
+      return new Member(start, writeLog, failed, (table) => log.tables.distrust(table), proofs);
     });
     await Promise.all(this.#loaded.map((member) => member.ready));
   }
@@ -215,6 +216,7 @@ class Member {
     writeLog: (entry: ServerLogEntry) => void,
     failed: (error: unknown) => void,
     damaged: (table: number) => void,
+    proofs: ProofReader | undefined,
   ) {
     // The package holds compiled files, the repository their sources.
     const file = `./worker-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
@@ -230,6 +232,7 @@ class Member {
       if (message.kind === 'ready') this.#ready.resolve();
       else if (message.kind === 'log') writeLog(message.entry);
       else if (message.kind === 'damaged') damaged(message.table);
+      else if (message.kind === 'blocksAt') void this.#tellBlocks(message, proofs);
       else if (message.kind === 'refusal') this.#ended(errorOf(message));
       else this.#answered(message);
     });
@@ -294,6 +297,15 @@ class Member {
     if (!this.#isTerminated) this.#failed(error);
   }
 
+  async #tellBlocks(
+    { asked, timeUs }: Extract<FromWorker, { readonly kind: 'blocksAt' }>,
+    proofs: ProofReader | undefined,
+  ): Promise<void> {
+    const { blocks, oldestUs } = (await proofs?.blocksAt(timeUs)) ?? noBlocks;
+    // Of a part of a memory the whole would be copied.
+    this.tell({ kind: 'blocks', asked, blocks: blocks && Uint8Array.from(blocks), oldestUs });
+  }
+
   #answered(message: Extract<FromWorker, { readonly id: number }>): void {
     const asked = this.#asked.get(message.id);
     // Errors come by another way than answers: one may be there although the worker has ended.
@@ -303,6 +315,8 @@ class Member {
     else asked.reject(errorOf(message));
   }
 }
+
+const noBlocks: KeptBlocks = { blocks: undefined, oldestUs: Infinity };
 
 function errorOf(failure: Failure): CodedError {
   return new CodedError(failure.code, failure.message, failure);

@@ -6,6 +6,7 @@ import { openChosen } from '../codec/choose-compressor.ts';
 import { CodedError } from '../errors.ts';
 import { type Block, blockBytesOf } from '../log/block.ts';
 import { LogReplica } from '../log/log-replica.ts';
+import type { KeptBlocks, ProofReader } from '../proofs/proof-store.ts';
 import { openCodec } from './codec.ts';
 import { type ServerLogEntry, SubscriberServer } from './subscriber-server.ts';
 import type { Ask, AskKind, Asks, Failure, FromWorker, Tell, WorkerStart } from './worker-messages.ts';
@@ -16,13 +17,21 @@ class WorkerThread {
   readonly #start: WorkerStart;
   readonly #replica: LogReplica;
   readonly #server: SubscriberServer;
+  readonly #proofs: MainProofs;
   #takenBytes = 0;
 
-  constructor(port: MessagePort, start: WorkerStart, replica: LogReplica, server: SubscriberServer) {
+  constructor(
+    port: MessagePort,
+    start: WorkerStart,
+    replica: LogReplica,
+    server: SubscriberServer,
+    proofs: MainProofs,
+  ) {
     this.#port = port;
     this.#start = start;
     this.#replica = replica;
     this.#server = server;
+    this.#proofs = proofs;
   }
 
   /** Takes a message and all that wait behind it: a thread that is behind sends several blocks with one write. */
@@ -59,6 +68,9 @@ class WorkerThread {
       case 'trimming':
         this.#replica.trimming(tell.throughUs);
         return;
+      case 'blocks':
+        this.#proofs.told(tell.asked, tell);
+        return;
       case 'status':
         this.#server.report(tell.report);
         return;
@@ -94,6 +106,28 @@ class WorkerThread {
         await this.#replica.close();
         return;
     }
+  }
+}
+
+/** Commits that are kept, as the main thread has them: it alone has their database open. As many asks are on their way as are answered. */
+class MainProofs implements ProofReader {
+  readonly #port: MessagePort;
+  readonly #asked = new Map<number, (kept: KeptBlocks) => void>();
+  #asks = 0;
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+  }
+
+  blocksAt(timeUs: number): Promise<KeptBlocks> {
+    const asked = this.#asks++;
+    send(this.#port, { kind: 'blocksAt', asked, timeUs });
+    return new Promise((resolve) => this.#asked.set(asked, resolve));
+  }
+
+  told(asked: number, kept: KeptBlocks): void {
+    this.#asked.get(asked)?.(kept);
+    this.#asked.delete(asked);
   }
 }
 
@@ -146,6 +180,7 @@ async function run(port: MessagePort, start: WorkerStart): Promise<void> {
     log,
   );
   const writeLog = (entry: ServerLogEntry): void => send(port, { kind: 'log', entry });
+  const proofs = new MainProofs(port);
   const server = new SubscriberServer({
     config,
     log: replica,
@@ -154,10 +189,11 @@ async function run(port: MessagePort, start: WorkerStart): Promise<void> {
     plainSocketsMax,
     listeners,
     time,
+    proofs,
     readsMax,
     writeLog,
   });
-  const worker = new WorkerThread(port, start, replica, server);
+  const worker = new WorkerThread(port, start, replica, server, proofs);
   port.removeAllListeners('message');
   port.on('message', (message: Tell | Ask) => worker.take(message));
   for (const message of messages) worker.take(message);

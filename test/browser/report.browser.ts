@@ -319,6 +319,7 @@ describe.each(Object.entries(views))('on %s', (_, view) => {
         start.value = 'custom';
         document.getElementById('wanted-subjects').value = 'nobody';
         start.dispatchEvent(new Event('input', { bubbles: true }));
+        document.getElementById('wire').value = 'v2';
         const tool = document.getElementById('tool');
         tool.value = 'python';
         tool.dispatchEvent(new Event('change'));

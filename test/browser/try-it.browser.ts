@@ -268,6 +268,51 @@ test.skipIf(skip)(
   },
 );
 
+test.skipIf(skip)(`the second wire is tried as the first is, compressed too${chromiumNote}`, async () => {
+  const pool = await FramePool.generate(new SyntheticNetwork({ seed: 'second', accounts: 20 }), 200);
+  const relay = await RelayServer.listen({ source: pool, framesPerSecond: 100 });
+  await using daemon = await Daemon.start(['--ws-url', relay.url]);
+  const page = await visitDaemon(daemon);
+  const choose = (id: string, value: string) =>
+    page.value(`
+      document.getElementById('${id}').value = '${value}';
+      document.getElementById('${id}').dispatchEvent(new Event('change', { bubbles: true }));
+    `);
+  const isShown = () =>
+    page.value(`getComputedStyle(document.getElementById('kind-sync')).display !== 'none'`);
+  const path = '/xrpc/network.bsky.jetstream.subscribeEvents';
+  expect(await isShown()).toBe(false);
+  await choose('wire', 'v2');
+  expect(await isShown()).toBe(true);
+  expect(await page.value<string>('url.value')).toBe(`${daemon.url.replace('/subscribe', path)}`);
+  await page.click('#start');
+  await expect.poll(async () => (await rowsOf(page)).length).toBeGreaterThan(10);
+  const words = /^(create|update|delete|identity|account|sync)$/;
+  for (const [time, action] of await rowsOf(page)) {
+    expect([time, action]).toEqual([expect.stringMatching(/^\d\d:\d\d:\d\d$/), expect.stringMatching(words)]);
+  }
+  expect(await page.text('#count-behind')).not.toBe('–');
+  await page.click('#compress');
+  await expect.poll(() => page.value<string>('url.value')).toContain(`${path}?zstdDictionary=37694`);
+  await expect.poll(async () => (await rowsOf(page)).length).toBeGreaterThan(20);
+  for (const row of await rowsOf(page)) expect(row[1]).toMatch(words);
+  // Older than all: told by a notice, in front of the oldest event.
+  await page.click('#start');
+  await choose('cursor', '0');
+  await page.value(`document.getElementById('wanted-dids').value = 'did:plc:nobody'`);
+  await page.click('#start');
+  await expect.poll(async () => (await rowsOf(page)).at(-1)?.slice(1, 3)).toEqual(['info', 'OutdatedCursor']);
+  await page.click('#start');
+  await page.value(`
+    document.getElementById('wanted-dids').value =
+      Array.from({ length: 10_001 }, (_, at) => 'did:plc:' + at).join('\\n');
+  `);
+  await page.click('#start');
+  await expect.poll(() => page.text('#stream-state')).toContain('Refused: too many dids');
+  expect(page.problems.splice(0)).not.toEqual([]);
+  await relay.close();
+});
+
 test.skipIf(skip)(`a cursor is asked for${chromiumNote}`, async () => {
   const { page, source } = await visitWith(() => sampleReport());
   const choose = (value: string) =>

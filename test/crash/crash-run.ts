@@ -142,8 +142,8 @@ export class CrashRun {
   async caughtUp(): Promise<void> {
     // Asked again each time: a daemon that has yet to connect may come too late for some frames.
     const isThere = (): boolean => {
-      const expected = this.relay.expectedEvents;
-      return this.subscribers.every(({ check }) => check.events >= expected);
+      this.relay.noteEnd();
+      return this.subscribers.every(({ check }) => check.hasAll());
     };
     await this.until(isThere, 'all events of the relay');
   }

@@ -46,6 +46,14 @@ export class DeliveryCheck {
     return message;
   }
 
+  /**
+   * Whether everything has come that the relay made available. Numbers alone do not say it: events of a gap may have come, too,
+   * when the relay sent them before it forgot them.
+   */
+  hasAll(): boolean {
+    return this.events >= this.#history.expectedEvents && this.missing() === undefined;
+  }
+
   /** What is missing of everything that the relay made available from the beginning on; undefined when nothing is. */
   missing(): string | undefined {
     const { epochs } = this.#history;

@@ -85,8 +85,13 @@ export class ObservedRelay {
 
   /** Events that a daemon has to have taken by now. */
   get expectedEvents(): number {
-    this.history.current.endSeq = this.#nextSeq;
+    this.noteEnd();
     return this.history.expectedEvents;
+  }
+
+  /** Has the history know of everything that is published by now. */
+  noteEnd(): void {
+    this.history.current.endSeq = this.#nextSeq;
   }
 
   /** Leaves out `by` sequences. */

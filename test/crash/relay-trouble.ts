@@ -9,7 +9,7 @@ import type { CrashRun } from './crash-run.ts';
 
 /** Frames that the relay of a run with trouble can go back. */
 export const troubleBacklogFrames = 20_000;
-/** Frames lost when the relay starts over: those before the daemon reads live. */
+/** Frames that may be lost when the relay starts over: those that the daemon does not read before the connection ends. */
 const lostFrames = 50;
 
 /** Makes trouble for a while; has ended when the relay is well again. */

@@ -12,6 +12,7 @@ const plainPaths = [
   ...[
     '/',
     '/coverage',
+    '/proof',
     '/dictionaries',
     '/dictionaries/1',
     '/dictionaries/0',
@@ -192,7 +193,7 @@ function statusesOf(
 function request(random: SeededRandom): Request {
   const method = random.pick(methods);
   const path = random.chance(0.6)
-    ? random.pick(['/subscribe', '/events', '/events.ndjson', '/coverage'])
+    ? random.pick(['/subscribe', '/events', '/events.ndjson', '/coverage', '/proof'])
     : random.pick(plainPaths);
   const rawQuery = random.chance(0.3) ? goodQuery(random) : query(random);
   const prefix = random.chance(0.05) ? 'http://elsewhere.test' : '';

@@ -16,6 +16,7 @@ import { isDocumentFault, readFilterDocument } from '../../lib/wire/filter-docum
 import { JsonReader } from '../../lib/wire/json-reader.ts';
 import { jsonSyntaxError } from '../../lib/wire/json-syntax.ts';
 import { readClientMessage } from '../../lib/wire/options-update.ts';
+import { readProofQuery } from '../../lib/wire/proof-query.ts';
 import { eachQueryPair } from '../../lib/wire/query-pairs.ts';
 import { isSubscribeFault, parseSubscribeQuery } from '../../lib/wire/subscribe-query.ts';
 import { isTextFault, readEventStream, readPull } from '../../lib/wire/text-query.ts';
@@ -235,6 +236,7 @@ const textReaders: Readonly<Record<string, (text: string) => unknown>> = {
   query: (text) => parseSubscribeQuery(text, undefined),
   pull: (text) => readPull(text, () => nowUs),
   coverage: (text) => readCoverageQuery(text, nowUs),
+  proof: (text) => [readProofQuery(text), readProofQuery(`uri=at://did:plc:a/${text}`)],
   update: (text) => readClientMessage(`{"type":"options_update","payload":${text}`, 0),
   updateOfDids: (text) =>
     readClientMessage(`{"type":"options_update","payload":{"wantedDids":[${text}""]}}`, 0),

@@ -56,7 +56,7 @@ it.each(['0', '-1', '21', '99999999999999999999'])('knows no %s', async (id) => 
   });
 });
 
-it.each(['x', '1.5', '0x10'])('refuses %s, which is no integer', async (id) => {
+it.each(['x', '1.5', '0x10', ''])('refuses %j, which is no integer', async (id) => {
   const { status, body } = await get(`?id=${id}`);
   expect(status).toBe(400);
   expect(JSON.parse(body).error).toBe('InvalidRequest');

@@ -78,13 +78,22 @@ describe('a refusal', () => {
   it.each([
     ['a plain request', head(`GET ${path}?kinds=sync`)],
     ['another version', handshake(path, { 'Sec-WebSocket-Version': '8' })],
-    ['no key', handshake(path, { 'Sec-WebSocket-Key': undefined })],
   ])('of %s with good parameters tells to upgrade', async (_name, text) => {
     const { port } = await listening();
     const answer = await exchange(port, text);
     expect(answer.status).toBe(426);
     expect(headersOf(answer)).toMatchObject({ upgrade: 'websocket', 'sec-websocket-version': '13' });
     expect(JSON.parse(answer.body)).toMatchObject({ error: 'UpgradeRequired' });
+  });
+
+  it.each([undefined, 'short'])('of a handshake with the key %s names the key', async (key) => {
+    const { port } = await listening();
+    const answer = await exchange(port, handshake(path, { 'Sec-WebSocket-Key': key }));
+    expect(answer.status).toBe(400);
+    expect(JSON.parse(answer.body)).toEqual({
+      error: 'InvalidRequest',
+      message: expect.stringContaining('Sec-WebSocket-Key'),
+    });
   });
 
   it('for want of places is never a 429, and says when to come back', async () => {

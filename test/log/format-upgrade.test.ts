@@ -92,6 +92,6 @@ test('a log of version 1 goes on, and only what comes from then on is found by s
   }
   await log.close();
   const db = new ClassicLevel<string, string>(join(dataDir, 'blocks'));
-  expect(JSON.parse((await db.get('aformat')) ?? '').format).toBe(5);
+  expect(JSON.parse((await db.get('aformat')) ?? '').format).toBe(6);
   await db.close();
 });

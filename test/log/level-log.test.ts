@@ -90,11 +90,11 @@ test('a directory in use and a newer format are refused by name', async () => {
   await log.close();
 
   const db = new ClassicLevel<string, Buffer>(join(dataDir, 'blocks'), { valueEncoding: 'buffer' });
-  await db.put('aformat', Buffer.from('{"format":6}'));
+  await db.put('aformat', Buffer.from('{"format":7}'));
   await db.close();
   await expect(open()).rejects.toMatchObject({
     code: 'LOG_NEWER_FORMAT',
-    message: expect.stringContaining('format 6'),
+    message: expect.stringContaining('format 7'),
   });
   await open({ dataDir: join(dataDir, 'other') });
 });

@@ -37,7 +37,7 @@ export async function makeFormat(dataDir: string, format: 1 | 2 | 3): Promise<vo
     }
   }
   const description = JSON.parse((await db.get(descriptionKey as Buffer))?.toString() ?? '');
-  if (description.format !== 5) throw new Error(`a log of format ${description.format}`);
+  if (description.format !== 6) throw new Error(`a log of format ${description.format}`);
   await db.put(descriptionKey as Buffer, Buffer.from(JSON.stringify({ ...description, format })));
   await db.close();
 }

@@ -126,7 +126,7 @@ test('a report a second, of what was there', async () => {
       stalled: null,
     },
     log: { firstTimeUs: 1, lastTimeUs: 2, events: 4, bytes: 3, retentionMs: 3_600_000, retentionBytes: 1024 },
-    compression: { ratio: 0.4, compressor: 'wasm', dictionaryId: 7 },
+    compression: { ratio: 0.4, compressor: 'wasm', dictionaryId: 7, v2DictionaryId: 37694 },
     subscribers: {
       connected: 9,
       live: 5,

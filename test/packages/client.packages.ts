@@ -28,6 +28,10 @@ packedTest(`it brings one package with it, and nothing of the server${skipped}`,
   for (const name of ['README.md', 'LICENSE']) expect(files).toContain(`slipstream-client/${name}`);
 });
 
+packedTest(`its README leads to files that are there${skipped}`, async () => {
+  expect(await project.deadLinks('slipstream-client')).toEqual([]);
+});
+
 packedTest(`a strict program compiles on it, and gets an event${skipped}`, async () => {
   await using server = await V1Server.listen();
   server.publish(postEvent('packed', 7));

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -20,12 +21,24 @@ packedTest(`it has no tests in it, and of the simulator the demo's one program${
   const files = await project.installed();
   const own = files.filter((name) => name.startsWith('slipstream-firehose/'));
   expect(own).toContain('slipstream-firehose/dist/lib/status/page/index.html');
-  expect(own.filter((name) => /simulator|\.test\.|\/bench/.test(name))).toEqual([]);
+  expect(own.filter((name) => /simulator\/(?!README)|\.test\.|\/bench/.test(name))).toEqual([]);
   const relay = own.filter((name) => name.includes('relay-sim/'));
   expect(relay.map((name) => name.replace(/^.*relay-sim\//, ''))).toEqual(
     expect.arrayContaining(['relay-sim.js', 'LICENSES.md']),
   );
   expect(await project.packages()).not.toContain('slipstream-simulator');
+});
+
+packedTest(`its documents lead to files that are there${skipped}`, async () => {
+  expect(await project.deadLinks('slipstream-firehose')).toEqual([]);
+});
+
+packedTest(`npm has nothing of it to run when it is installed${skipped}`, async () => {
+  const { scripts } = JSON.parse(
+    await readFile(join(project.folder, 'node_modules/slipstream-firehose/package.json'), 'utf8'),
+  );
+  const atInstall = /^(pre|post)?(install|prepare)$/;
+  expect(Object.keys(scripts).filter((name) => atInstall.test(name))).toEqual([]);
 });
 
 packedTest(`the command says its version, and explains itself${skipped}`, async () => {

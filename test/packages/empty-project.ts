@@ -1,9 +1,10 @@
 // Packs a package of this repository and installs the tarball in an empty project, as a user would, and runs things there.
 
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
@@ -51,6 +52,30 @@ export class EmptyProject implements AsyncDisposable {
       .map((name) => /^((?:@[^/]+\/)?[^/@.][^/]*)\/package\.json$/.exec(name)?.[1])
       .filter((name) => name !== undefined)
       .sort();
+  }
+
+  /**
+   * Links of a package's documents that lead nowhere: files that were not packed, and addresses in the repository where there is no such
+   * file.
+   */
+  async deadLinks(name: string): Promise<string[]> {
+    const own = join(this.folder, 'node_modules', name);
+    const dead: string[] = [];
+    for (const file of await readdir(own, { recursive: true })) {
+      if (!file.endsWith('.md') || file.includes('dist/')) continue;
+      const text = await readFile(join(own, file), 'utf8');
+      for (const [, link] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+        const [, inRepository] =
+          /^https:\/\/github\.com\/[^/]+\/slipstream\/blob\/main\/([^#]+)/.exec(link) ?? [];
+        if (inRepository === undefined && /^(\w+:|#)/.test(link)) continue;
+        const path =
+          inRepository === undefined
+            ? join(own, dirname(file), link.split('#')[0])
+            : join(root, inRepository);
+        if (!existsSync(path)) dead.push(`${file}: ${link}`);
+      }
+    }
+    return dead;
   }
 
   write(name: string, text: string): Promise<void> {

@@ -59,6 +59,7 @@ async function start(name: string, role: 'both' | 'serve' = 'both', wrap = (log:
       timing: {},
       verification: undefined,
       windowMs: 4,
+      keeper: undefined,
       disconnects: new Map(),
       publish: (block) => void blocks.push(block),
       written: () => {},

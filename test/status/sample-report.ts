@@ -82,7 +82,7 @@ export function sampleReport(nowMs = Date.now()): StatusReport {
       retentionMs: 72 * 3_600_000,
       retentionBytes: 64 * 2 ** 30,
     },
-    compression: { ratio: 0.37, compressor: 'node', dictionaryId: 53328 },
+    compression: { ratio: 0.37, compressor: 'node', dictionaryId: 53328, v2DictionaryId: 37694 },
     subscribers: {
       connected: 1284,
       live: 1279,

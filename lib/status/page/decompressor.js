@@ -5,6 +5,9 @@
 const libraryPath = './zstd.js';
 const binaryPath = './zstd.wasm';
 
+/** Any dictionary, of both wires. */
+const dictionaryPath = '../xrpc/network.bsky.jetstream.getZstdDictionary?id=';
+
 /** Most that a message may hold, in bytes of JSON. */
 const contentBytesMax = 4 * 1024 * 1024;
 
@@ -108,7 +111,7 @@ export class Decompressor {
 
   /** @param {number} id */
   async #fetchDictionary(id) {
-    this.#dictionary = id === 0 ? new Uint8Array() : await bytesOf(`../dictionaries/${id}`);
+    this.#dictionary = id === 0 ? new Uint8Array() : await bytesOf(dictionaryPath + id);
     this.#dictionaryId = id;
   }
 }

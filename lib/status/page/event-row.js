@@ -6,7 +6,7 @@ import { bytes, clock } from './format.js';
 /** Characters of an event's text in its row. */
 const summaryMax = 240;
 
-const actions = new Set(['create', 'update', 'delete', 'identity', 'account']);
+const actions = new Set(['create', 'update', 'delete', 'identity', 'account', 'sync', 'info', 'error']);
 
 /** What is under a row that was not opened yet. @type {WeakMap<HTMLElement, string>} */
 const texts = new WeakMap();
@@ -22,7 +22,7 @@ export function eventRow(text) {
     summary.append(element('bdi', text.slice(0, summaryMax), 'what'));
   } else {
     summary.append(
-      element('time', clock(event.timeUs)),
+      element('time', event.timeUs === undefined ? '' : clock(event.timeUs)),
       element('span', event.action, `action ${actions.has(event.action) ? event.action : ''}`),
       element('bdi', event.collection, 'collection'),
       element('bdi', event.what, 'what'),
@@ -60,12 +60,16 @@ function emptyRow() {
 }
 
 /**
- * What a row shows of a message; undefined when it is no event.
+ * What a row shows of a message; undefined when it is no event, and nothing that a server says of its own accord.
  * @param {string} text
  */
 function parse(text) {
   try {
-    const event = JSON.parse(text);
+    const message = JSON.parse(text);
+    const whole = JSON.stringify(message, null, 2);
+    const said = saidOf(message);
+    if (said !== undefined) return { timeUs: undefined, ...said, whole };
+    const event = message.$type === undefined ? message : ofSecondWire(message.payload);
     const { time_us: timeUs, kind, commit, did } = event;
     if (!Number.isSafeInteger(timeUs)) return undefined;
     const { operation, collection, rkey } = commit ?? {};
@@ -75,17 +79,42 @@ function parse(text) {
       action: String(operation ?? kind),
       collection: String(collection ?? did),
       what: String(about ?? '').slice(0, summaryMax),
-      whole: JSON.stringify(event, null, 2),
+      whole,
     };
   } catch {
     return undefined;
   }
 }
 
+/**
+ * A payload of the second wire by the names of the first.
+ * @param {any} payload
+ */
+function ofSecondWire(payload) {
+  const kind = String(payload.$type).split('#')[1] ?? '';
+  const body = kind === 'commit' ? payload : payload[kind];
+  return { time_us: payload.seq, did: payload.did, kind, [kind]: body };
+}
+
+/**
+ * A notice or an error of the second wire, which has no time.
+ * @param {any} message
+ */
+function saidOf({ $type, payload, error, message: words }) {
+  const isError = $type === 'error';
+  if (!isError && !(typeof payload?.$type === 'string' && payload.$type.endsWith('#info'))) return undefined;
+  const [name, text] = isError ? [error, words] : [payload.name, payload.message];
+  return {
+    action: isError ? 'error' : 'info',
+    collection: String(name ?? ''),
+    what: String(text ?? '').slice(0, summaryMax),
+  };
+}
+
 /** @param {any} event */
-function accountText({ identity, account }) {
+function accountText({ identity, account, sync }) {
   if (account !== undefined) return account.active ? 'active' : (account.status ?? 'not active');
-  return identity?.handle;
+  return identity === undefined ? sync?.rev : identity.handle;
 }
 
 /**

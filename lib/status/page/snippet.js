@@ -3,7 +3,16 @@
 
 /** @import { Choice } from './subscription.js' */
 
-import { httpUrl, subscribeUrl, subset } from './subscription.js';
+import {
+  agoMs,
+  cursorOf,
+  dictionaryUrl,
+  httpUrl,
+  microseconds,
+  subscribeUrl,
+  wantedKinds,
+  wantedOperations,
+} from './subscription.js';
 
 /** @typedef {'websocat' | 'events' | 'events.ndjson' | 'tail' | 'javascript' | 'typescript' | 'python'} Tool */
 
@@ -23,9 +32,9 @@ export function snippet(page, choice, tool, dictionaryId) {
     case 'websocat':
       return websocat(page, choice, dictionaryId);
     case 'events':
-      return `curl -sN '${httpUrl('events', page, plain(choice))}'`;
+      return `curl -sN '${httpUrl('events', page, choice)}'`;
     case 'events.ndjson':
-      return `curl -s '${httpUrl('events.ndjson', page, plain(choice))}'`;
+      return `curl -s '${httpUrl('events.ndjson', page, choice)}'`;
     case 'tail':
       return tail(page, choice);
     case 'javascript':
@@ -37,11 +46,6 @@ export function snippet(page, choice, tool, dictionaryId) {
   }
 }
 
-/** @param {Choice} choice */
-function plain(choice) {
-  return { ...choice, compress: false };
-}
-
 /**
  * @param {string} page
  * @param {Choice} choice
@@ -50,7 +54,7 @@ function plain(choice) {
 function websocat(page, choice, dictionaryId) {
   const url = subscribeUrl(page, choice, dictionaryId);
   if (!choice.compress) return `websocat '${url}'`;
-  const dictionary = httpUrl(`dictionaries/${dictionaryId ?? ''}`, page);
+  const dictionary = dictionaryUrl(page, choice.wire, dictionaryId);
   return `curl -so slipstream.zdict '${dictionary}'\nwebsocat -b '${url}' | zstd -dcq -D slipstream.zdict`;
 }
 
@@ -61,10 +65,11 @@ function websocat(page, choice, dictionaryId) {
 function tail(page, choice) {
   const flags = [
     ['--url', server(page)],
+    ...(choice.wire === 'v1' ? [] : [['--wire', choice.wire]]),
     ...list('-c', choice.collections),
     ...list('-d', choice.dids),
-    ...list('-k', subset(choice.kinds)),
-    ...list('-o', subset(choice.operations)),
+    ...list('-k', wantedKinds(choice)),
+    ...list('-o', wantedOperations(choice)),
     ...list('-s', choice.subjects),
     ...(choice.cursor === '' ? [] : [['--cursor', choice.cursor]]),
   ];
@@ -90,6 +95,28 @@ function server(page) {
   return subscribeUrl(page);
 }
 
+/** What a program does with a message, `data`. */
+const javascriptReader = {
+  v1: ['const event = JSON.parse(data);', 'cursor = String(event.time_us + 1);', 'console.log(event);'],
+  v2: [
+    'const { payload, ...error } = JSON.parse(data);',
+    "// A notice, '#info', has no number.",
+    'if (payload?.seq) cursor = String(payload.seq + 1);',
+    'console.log(payload ?? error);',
+  ],
+};
+
+/** The same, of `message`. */
+const pythonReader = {
+  v1: ['event = json.loads(message)', 'cursor = event["time_us"] + 1', 'print(event, flush=True)'],
+  v2: [
+    'envelope = json.loads(message)',
+    'event = envelope.get("payload", envelope)',
+    'cursor = event["seq"] + 1 if "seq" in event else cursor  # a notice, "#info", has no number',
+    'print(event, flush=True)',
+  ],
+};
+
 /**
  * @param {string} page
  * @param {Choice} choice
@@ -97,15 +124,13 @@ function server(page) {
 function javascript(page, choice) {
   return `// For browsers, and Node.js 22 or later.
 const url = new URL('${withoutCursor(page, choice)}');
-let cursor = '${choice.cursor}'; // where to go on; '' is now
+let cursor = '${cursorOf(choice)}'; // where to go on; '' is now
 
 function connect() {
   if (cursor !== '') url.searchParams.set('cursor', cursor);
   const socket = new WebSocket(url);
   socket.onmessage = ({ data }) => {
-    const event = JSON.parse(data);
-    cursor = String(event.time_us + 1);
-    console.log(event);
+    ${javascriptReader[choice.wire].join('\n    ')}
   };
   socket.onclose = () => setTimeout(connect, 1000);
 }
@@ -121,12 +146,13 @@ function typescript(page, choice) {
   const lists = [
     ['wantedCollections', choice.collections],
     ['wantedDids', choice.dids],
-    ['wantedKinds', subset(choice.kinds)],
-    ['wantedOperations', subset(choice.operations)],
+    ['wantedKinds', wantedKinds(choice)],
+    ['wantedOperations', wantedOperations(choice)],
     ['wantedSubjects', choice.subjects],
   ];
   const options = [
     `url: ${literal(server(page))},`,
+    ...(choice.wire === 'v1' ? [] : [`wire: '${choice.wire}',`]),
     ...lists.flatMap(([name, values]) =>
       values.length === 0 ? [] : [`${name}: [${[...values].map(literal).join(', ')}],`],
     ),
@@ -145,18 +171,10 @@ for await (const event of stream) {
 }`;
 }
 
-const unitsMs = new Map([
-  ['m', 60_000],
-  ['h', 3_600_000],
-]);
-
 /** A cursor as the client takes it: microseconds. @param {string} cursor */
 function cursorExpression(cursor) {
-  const ago = /^(\d+)([mh])$/.exec(cursor);
-  if (ago !== null) return `(Date.now() - ${Number(ago[1]) * (unitsMs.get(ago[2]) ?? 0)}) * 1000`;
-  // As the server reads them: by their digits.
-  if (cursor.length === 10) return `${cursor}000000`;
-  return cursor.length === 13 ? `${cursor}000` : String(Number(cursor));
+  const ago = agoMs(cursor);
+  return ago === undefined ? microseconds(cursor) : `(Date.now() - ${ago}) * 1000`;
 }
 
 /** @param {string} text */
@@ -178,15 +196,13 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 url = "${url}"
-cursor = "${choice.cursor}"  # where to go on; "" is now
+cursor = "${cursorOf(choice)}"  # where to go on; "" is now
 
 while True:
     try:
         with connect(f"{url}${url.includes('?') ? '&' : '?'}cursor={cursor}", max_size=None) as socket:
             for message in socket:
-                event = json.loads(message)
-                cursor = event["time_us"] + 1
-                print(event, flush=True)
+                ${pythonReader[choice.wire].join('\n                ')}
     except (OSError, WebSocketException) as error:
         print(f"{error}: trying again")
     time.sleep(1)`;
@@ -197,5 +213,5 @@ while True:
  * @param {Choice} choice
  */
 function withoutCursor(page, choice) {
-  return subscribeUrl(page, { ...plain(choice), cursor: '' });
+  return subscribeUrl(page, { ...choice, cursor: '', compress: false });
 }

@@ -192,11 +192,21 @@ export class EventStream {
     try {
       const response = await fetch(url.replace(/^ws/, 'http'));
       const text = await response.text();
-      if (!this.isOpen && !text.startsWith('Bad Request\n'))
-        this.#say(`Refused: ${text.slice(0, refusalMax)}`);
+      // The parameters are not why.
+      if (this.isOpen || response.status === 426 || text.startsWith('Bad Request\n')) return;
+      this.#say(`Refused: ${wordsOf(text).slice(0, refusalMax)}`);
     } catch {
       // It says already that there is no connection.
     }
+  }
+}
+
+/** A refusal of the second wire is JSON. @param {string} text */
+function wordsOf(text) {
+  try {
+    return String(JSON.parse(text).message ?? text);
+  } catch {
+    return text;
   }
 }
 

@@ -1,7 +1,10 @@
 // What is chosen in "Try it", judged as the server does, and as the address to connect to. Pure.
 
+/** @typedef {'v1' | 'v2'} Wire */
+
 /**
  * @typedef {object} Choice
+ * @property {Wire} wire
  * @property {string[]} collections
  * @property {string[]} dids
  * @property {string[]} subjects
@@ -9,6 +12,7 @@
  * @property {string[]} operations those that are wanted
  * @property {string} cursor empty for now; a time of a cursor, or how long ago, as 1h
  * @property {boolean} compress
+ * @property {number} nowMs by the server's clock
  */
 
 const nsid =
@@ -29,10 +33,14 @@ export function listOf(text) {
 /**
  * What is wrong with a list of collections; empty when nothing is.
  * @param {string[]} collections
+ * @param {Wire} [wire] the second looks at what stands in front of `.*`
  */
-export function collectionsProblem(collections) {
+export function collectionsProblem(collections, wire) {
   if (collections.length > collectionsMax) return `At most ${collectionsMax}.`;
-  const bad = collections.find((text) => !text.endsWith('.*') && !nsid.test(text));
+  const bad = collections.find((text) => {
+    if (!text.endsWith('.*')) return !nsid.test(text);
+    return wire === 'v2' && !nsid.test(`${text.slice(0, -1)}x`);
+  });
   return bad === undefined ? '' : `“${bad}” is no collection, such as app.bsky.feed.post.`;
 }
 
@@ -69,46 +77,134 @@ export function cursorProblem(cursor) {
   return /^[0-9]{1,18}$/.test(cursor) ? '' : 'A whole number: 10 digits are seconds, 16 microseconds.';
 }
 
+/** Where a wire is, and how it calls what is chosen. */
+const wires = {
+  v1: {
+    path: 'subscribe',
+    collections: 'wantedCollections',
+    dids: 'wantedDids',
+    kinds: 'wantedKinds',
+    operations: 'wantedOperations',
+    subjects: 'wantedSubjects',
+  },
+  v2: {
+    path: 'xrpc/network.bsky.jetstream.subscribeEvents',
+    collections: 'collections',
+    dids: 'dids',
+    kinds: 'kinds',
+    operations: 'operations',
+    subjects: 'subjects',
+  },
+};
+
+/** The kinds of a wire; what comes over plain HTTP if it is asked for are those of the second. */
+const kindsOf = {
+  v1: ['commit', 'identity', 'account'],
+  v2: ['commit', 'identity', 'account', 'sync'],
+};
+
 /**
  * The address of the subscription.
  * @param {string} page the address of the page, which the server may have under a path of its own
- * @param {Choice} [choice] all without
+ * @param {Choice} [choice] all of the first wire without
  * @param {number} [dictionaryId] of the compressed copy, if that is wanted
  */
 export function subscribeUrl(page, choice, dictionaryId) {
-  return httpUrl('subscribe', page, choice, dictionaryId).replace(/^http/, 'ws');
+  const wire = wires[choice?.wire ?? 'v1'];
+  const pairs = choice === undefined ? [] : [...filterPairs(choice, wire, wantedKinds(choice))];
+  if (choice !== undefined && choice.cursor !== '') pairs.push(['cursor', cursorOf(choice)]);
+  if (choice?.compress) {
+    if (choice.wire === 'v1') pairs.push(['compress', 'true']);
+    if (dictionaryId !== undefined) pairs.push(['zstdDictionary', String(dictionaryId)]);
+  }
+  return withQuery(serverUrl(wire.path, page), pairs).replace(/^http/, 'ws');
 }
 
 /**
- * An address of the server over HTTP. It has no quote in it.
- * @param {string} path
+ * The same events over plain HTTP, which goes by the names of the first wire.
+ * @param {'events' | 'events.ndjson'} path
  * @param {string} page
- * @param {Choice} [choice]
- * @param {number} [dictionaryId]
+ * @param {Choice} choice
  */
-export function httpUrl(path, page, choice, dictionaryId) {
-  const href = new URL(path, page).href.replaceAll("'", '%27');
-  if (choice === undefined) return href;
-  const dictionary = dictionaryId === undefined ? [] : [['zstdDictionary', String(dictionaryId)]];
-  const pairs = [
-    ...choice.collections.map((value) => ['wantedCollections', value]),
-    ...choice.dids.map((value) => ['wantedDids', value]),
-    ...subset(choice.kinds).map((value) => ['wantedKinds', value]),
-    ...subset(choice.operations).map((value) => ['wantedOperations', value]),
-    ...choice.subjects.map((value) => ['wantedSubjects', value]),
-    ...(choice.cursor === '' ? [] : [['cursor', choice.cursor]]),
-    ...(choice.compress ? [['compress', 'true'], ...dictionary] : []),
-  ];
-  const query = pairs.map(([name, value]) => `${name}=${escaped(value)}`).join('&');
-  return query === '' ? href : `${href}?${query}`;
+export function httpUrl(path, page, choice) {
+  const kinds = wantedKinds(choice);
+  const isAllOfSecond = choice.wire === 'v2' && kinds.length === 0;
+  const pairs = filterPairs(choice, wires.v1, isAllOfSecond ? kindsOf.v2 : kinds);
+  if (choice.cursor !== '') pairs.push(['cursor', choice.cursor]);
+  return withQuery(serverUrl(path, page), pairs);
 }
 
 /**
- * All three of three is no condition, and so is none.
- * @param {string[]} values
+ * Where a dictionary of a wire is.
+ * @param {string} page
+ * @param {Wire} wire
+ * @param {number | undefined} id
  */
-export function subset(values) {
-  return values.length === 3 ? [] : values;
+export function dictionaryUrl(page, wire, id) {
+  if (wire === 'v1') return serverUrl(`dictionaries/${id ?? ''}`, page);
+  const url = serverUrl('xrpc/network.bsky.jetstream.getZstdDictionary', page);
+  return id === undefined ? url : `${url}?id=${id}`;
+}
+
+/** Kinds that are a condition: all and none are not. @param {Choice} choice */
+export function wantedKinds({ kinds, wire }) {
+  return kinds.length === kindsOf[wire].length ? [] : kinds;
+}
+
+/** The same of operations. @param {Choice} choice */
+export function wantedOperations({ operations }) {
+  return operations.length === 3 ? [] : operations;
+}
+
+const unitsMs = new Map([
+  ['m', 60_000],
+  ['h', 3_600_000],
+]);
+
+/** How long ago a cursor is, if that is how it is written. @param {string} cursor */
+export function agoMs(cursor) {
+  const [, number, unit] = /^(\d+)([mh])$/.exec(cursor) ?? [];
+  return number === undefined ? undefined : Number(number) * (unitsMs.get(unit) ?? 0);
+}
+
+/** A cursor of digits in microseconds, as the first wire reads it. @param {string} cursor */
+export function microseconds(cursor) {
+  if (cursor.length === 10) return `${cursor}000000`;
+  return cursor.length === 13 ? `${cursor}000` : String(Number(cursor));
+}
+
+/** As the wire takes it: the second has numbers alone. @param {Choice} choice */
+export function cursorOf({ wire, cursor, nowMs }) {
+  if (wire === 'v1' || cursor === '') return cursor;
+  const ago = agoMs(cursor);
+  return ago === undefined ? microseconds(cursor) : String(Math.round(nowMs - ago) * 1000);
+}
+
+/**
+ * @param {Choice} choice
+ * @param {typeof wires.v1} names
+ * @param {string[]} kinds
+ * @returns {string[][]}
+ */
+function filterPairs(choice, names, kinds) {
+  return [
+    ...choice.collections.map((value) => [names.collections, value]),
+    ...choice.dids.map((value) => [names.dids, value]),
+    ...kinds.map((value) => [names.kinds, value]),
+    ...wantedOperations(choice).map((value) => [names.operations, value]),
+    ...choice.subjects.map((value) => [names.subjects, value]),
+  ];
+}
+
+/** An address of the server. It has no quote in it. @param {string} path @param {string} page */
+function serverUrl(path, page) {
+  return new URL(path, page).href.replaceAll("'", '%27');
+}
+
+/** @param {string} url @param {string[][]} pairs */
+function withQuery(url, pairs) {
+  const query = pairs.map(([name, value]) => `${name}=${escaped(value)}`).join('&');
+  return query === '' ? url : `${url}?${query}`;
 }
 
 /**

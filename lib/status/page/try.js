@@ -8,6 +8,7 @@ import { EventStream } from './stream.js';
 import {
   collectionsProblem,
   cursorProblem,
+  dictionaryUrl,
   didsProblem,
   listOf,
   subjectsProblem,
@@ -33,6 +34,7 @@ const form = byId('form');
 const collections = /** @type {HTMLTextAreaElement} */ (byId('wanted-collections'));
 const dids = /** @type {HTMLTextAreaElement} */ (byId('wanted-dids'));
 const subjects = /** @type {HTMLTextAreaElement} */ (byId('wanted-subjects'));
+const wire = /** @type {HTMLSelectElement} */ (byId('wire'));
 const start = /** @type {HTMLSelectElement} */ (byId('cursor'));
 const custom = /** @type {HTMLInputElement} */ (byId('custom'));
 const compress = /** @type {HTMLInputElement} */ (byId('compress'));
@@ -42,8 +44,8 @@ const tool = /** @type {HTMLSelectElement} */ (byId('tool'));
 const commandLine = /** @type {HTMLTextAreaElement} */ (byId('command'));
 const suggestions = byId('suggestions');
 const stream = new EventStream();
-/** @type {number | undefined} */
-let dictionaryId;
+/** Dictionaries by wire. @type {Partial<Record<import('./subscription.js').Wire, number>>} */
+let dictionaryIds = {};
 let restartTimer = 0;
 /** The last choice that was right. @type {import('./subscription.js').Choice | undefined} */
 let lastRight;
@@ -90,9 +92,9 @@ export function startTry() {
  */
 export function offer({ events, compression, timeUs }) {
   stream.clockOffsetMs = timeUs / 1000 - Date.now();
-  if (dictionaryId !== compression.dictionaryId) {
-    dictionaryId = compression.dictionaryId;
-    byId('dictionary').setAttribute('href', `dictionaries/${dictionaryId}`);
+  const { dictionaryId: v1, v2DictionaryId: v2 } = compression;
+  if (dictionaryIds.v1 !== v1 || dictionaryIds.v2 !== v2) {
+    dictionaryIds = { v1, v2 };
     showChoice();
   }
   suggest(events.collections.map(({ name }) => name));
@@ -100,14 +102,17 @@ export function offer({ events, compression, timeUs }) {
 
 /** @returns {import('./subscription.js').Choice} */
 function choice() {
+  const isV2 = wire.value === 'v2';
   return {
+    wire: isV2 ? 'v2' : 'v1',
     collections: listOf(collections.value),
     dids: listOf(dids.value),
     subjects: listOf(subjects.value),
-    kinds: checked('kind'),
+    kinds: checked('kind').filter((kind) => isV2 || kind !== 'sync'),
     operations: checked('operation'),
     cursor: cursor(),
     compress: compress.checked,
+    nowMs: Date.now() + stream.clockOffsetMs,
   };
 }
 
@@ -125,12 +130,15 @@ function cursor() {
 /** Shows address and command, or what is wrong; says whether all is right. */
 function showChoice() {
   const chosen = choice();
+  const dictionaryId = dictionaryIds[chosen.wire];
+  byId('kind-sync').hidden = chosen.wire === 'v1';
+  byId('dictionary').setAttribute('href', dictionaryUrl(location.href, chosen.wire, dictionaryId));
   byId('custom-field').hidden = start.value !== 'custom';
   byId('compress-hint').hidden = !chosen.compress;
   const toolName = /** @type {import('./snippet.js').Tool} */ (tool.value);
   setText(byId('tool-hint'), hintOf(toolName, chosen.compress));
   const isRight = [
-    judge(collections, 'collections-problem', collectionsProblem(chosen.collections)),
+    judge(collections, 'collections-problem', collectionsProblem(chosen.collections, chosen.wire)),
     judge(dids, 'dids-problem', didsProblem(chosen.dids)),
     judge(subjects, 'subjects-problem', subjectsProblem(chosen.subjects)),
     judge(custom, 'cursor-problem', start.value === 'custom' ? cursorProblem(chosen.cursor) : ''),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bannerText, localUrl, tailCommandFor } from '../../../cmd/command/banner.ts';
+import { bannerText, commandFrom, localUrl, tailCommandFor } from '../../../cmd/command/banner.ts';
 
 test('a title, and rows below each other; those with nothing to say are left out', () => {
   expect(
@@ -25,9 +25,17 @@ test.each([
 test.each([
   [{}, ':6008', 'slipstream tail -c'],
   [{ npm_lifecycle_event: 'npx' }, ':6008', 'npx slipstream-firehose tail -c'],
-  [{ npm_lifecycle_event: 'start' }, ':6008', 'npx slipstream tail -c'],
-  [{ npm_lifecycle_event: 'demo' }, '127.0.0.1:6008', 'npx slipstream tail -c'],
+  [{ npm_lifecycle_event: 'start' }, ':6008', 'npm run -s tail -- -c'],
+  [{ npm_lifecycle_event: 'demo' }, '127.0.0.1:6008', 'npm run -s tail -- -c'],
   [{}, ':7000', 'slipstream tail ws://localhost:7000 -c'],
 ])('%j, %s: the command to try is %s', (env, listen, start) => {
   expect(tailCommandFor(listen, env, 'slipstream-firehose')).toBe(`${start} app.bsky.feed.post`);
+});
+
+test.each([
+  [{}, 'slipstream'],
+  [{ npm_lifecycle_event: 'npx' }, 'npx slipstream-firehose'],
+  [{ npm_lifecycle_event: 'demo' }, 'npm start -s --'],
+])('%j: the command is called as %s', (env, command) => {
+  expect(commandFrom(env, 'slipstream-firehose')).toBe(command);
 });

@@ -50,7 +50,7 @@ test('counts what was written, in the store and in the journal', async () => {
   expect(stored.length).toBe(3);
   expect(summary).toMatchObject({
     dataDir,
-    format: 5,
+    format: 6,
     first: { timeUs: events[0].time_us, time: expect.stringMatching(/^20\d\d-.*\.\d{6}Z$/) },
     last: { timeUs: events.at(-1)!.time_us },
     spanSeconds,

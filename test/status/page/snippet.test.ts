@@ -10,19 +10,9 @@ import { FramePool } from '../../../simulator/lib/frame-pool.ts';
 import { SyntheticNetwork } from '../../../simulator/lib/network.ts';
 import { RelayServer } from '../../../simulator/lib/relay-server.ts';
 import { Daemon } from '../../support/daemon.ts';
-import { pageModule } from './modules.ts';
+import { everything, everythingOnV2, pageModule } from './modules.ts';
 
 const { snippet } = await pageModule('snippet.js');
-
-const everything = {
-  collections: [],
-  dids: [],
-  subjects: [],
-  kinds: ['commit', 'identity', 'account'],
-  operations: ['create', 'update', 'delete'],
-  cursor: '',
-  compress: false,
-};
 
 const strange = [
   "a'; touch /tmp/x; echo '",
@@ -82,7 +72,35 @@ describe('a command', () => {
   });
 });
 
-describe('a program', () => {
+describe('a command for the second wire', () => {
+  const page = 'https://a.example/jet/';
+
+  it('of websocat, with its dictionary', () => {
+    expect(snippet(page, { ...everythingOnV2, compress: true }, 'websocat', 37694)).toBe(
+      [
+        "curl -so slipstream.zdict 'https://a.example/jet/xrpc/network.bsky.jetstream.getZstdDictionary?id=37694'",
+        "websocat -b 'wss://a.example/jet/xrpc/network.bsky.jetstream.subscribeEvents?zstdDictionary=37694' | zstd -dcq -D slipstream.zdict",
+      ].join('\n'),
+    );
+  });
+
+  it('of tail', () => {
+    expect(snippet(page, { ...everythingOnV2, kinds: ['sync'], cursor: '1h' }, 'tail', 1)).toBe(
+      'npx slipstream-firehose tail --url wss://a.example/jet/subscribe --wire v2 -k sync --cursor 1h',
+    );
+  });
+
+  it('over plain HTTP, where `sync` comes if it is asked for', () => {
+    expect(snippet(page, everythingOnV2, 'events', 1)).toBe(
+      "curl -sN 'https://a.example/jet/events?wantedKinds=commit&wantedKinds=identity&wantedKinds=account&wantedKinds=sync'",
+    );
+  });
+});
+
+describe.each([
+  ['', everything, 53328],
+  [' for the second wire', everythingOnV2, 37694],
+])('a program%s', (_, all, dictionaryId) => {
   let daemon: Daemon;
   let relay: RelayServer;
   let folder: string;
@@ -114,7 +132,7 @@ describe('a program', () => {
     onTestFinished(stop);
     let output = '';
     let errors = '';
-    const isEnough = (): boolean => output.split('time_us').length > events;
+    const isEnough = (): boolean => output.split(/time_us|["']?seq/).length > events;
     child.stderr.on('data', (chunk) => {
       errors += chunk;
     });
@@ -130,7 +148,7 @@ describe('a program', () => {
   }
 
   const collectionsOf = (output: string): Set<string> =>
-    new Set([...output.matchAll(/["']?collection["']?: ?["']([^"']+)/g)].map(([, name]) => name));
+    new Set([...output.matchAll(/["']?collection["']?: ?["']([^"']+)["']/g)].map(([, name]) => name));
   const wanted = /^app\.bsky\.(feed\.like|graph\.\w+)$/;
 
   async function expectLikes(command: string, args: string[]): Promise<void> {
@@ -140,7 +158,7 @@ describe('a program', () => {
   }
 
   const code = (tool: string, compress = false): string =>
-    snippet(`${daemon.httpUrl}/`, { ...everything, ...likes, compress }, tool, 53328);
+    snippet(`${daemon.httpUrl}/`, { ...all, ...likes, nowMs: Date.now(), compress }, tool, dictionaryId);
 
   it('in JavaScript', async () => {
     await writeFile(join(folder, 'firehose.js'), code('javascript'));

@@ -5,21 +5,12 @@ import type { Filter } from '../../../lib/event/filter.ts';
 import { isNsid } from '../../../lib/event/nsid.ts';
 import { isSubject } from '../../../lib/event/subject.ts';
 import { isSubscribeFault, parseSubscribeQuery } from '../../../lib/wire/subscribe-query.ts';
+import { isV2Fault, parseV2Query } from '../../../lib/wire/v2-query.ts';
 import { timeRatio } from '../../support/time-ratio.ts';
-import { pageModule } from './modules.ts';
+import { everything, everythingOnV2, pageModule } from './modules.ts';
 
 const { collectionsProblem, cursorProblem, didsProblem, listOf, subjectsProblem, subscribeUrl } =
   await pageModule('subscription.js');
-
-const everything = {
-  collections: [],
-  dids: [],
-  subjects: [],
-  kinds: ['commit', 'identity', 'account'],
-  operations: ['create', 'update', 'delete'],
-  cursor: '',
-  compress: false,
-};
 
 function read(url: string) {
   const request = parseSubscribeQuery(new URL(url).search.slice(1), undefined);
@@ -74,6 +65,62 @@ describe('the address', () => {
     expect(searchParams.getAll('wantedOperations')).toEqual(['delete']);
     const none = { ...everything, kinds: [], operations: [] };
     expect(subscribeUrl('http://localhost/', none)).toBe('ws://localhost/subscribe');
+  });
+});
+
+describe('the address on the second wire', () => {
+  const readV2 = (url: string) => {
+    const request = parseV2Query(new URL(url).search.slice(1), undefined, encodings);
+    if (isV2Fault(request)) throw new Error(request.message);
+    return request;
+  };
+  const encodings = { json: { name: 'v2', stored: 'json' }, byId: new Map(), currentId: undefined } as const;
+
+  it('is that of the method', () => {
+    expect(subscribeUrl('https://a.example/jet/', everythingOnV2)).toBe(
+      'wss://a.example/jet/xrpc/network.bsky.jetstream.subscribeEvents',
+    );
+  });
+
+  it('says to the server what was chosen', () => {
+    const url = subscribeUrl('http://localhost/', {
+      ...everythingOnV2,
+      collections: ['app.bsky.feed.post', 'app.bsky.graph.*'],
+      dids: ['did:web:example.com%3A8080'],
+      subjects: ['at://did:plc:a/app.bsky.feed.post/3k~_:.-'],
+      kinds: ['commit', 'sync'],
+      operations: ['delete'],
+      cursor: '1h',
+    });
+    const { filter, cursor } = readV2(url);
+    expect([...filter.collections, ...filter.prefixes]).toEqual(['app.bsky.feed.post', 'app.bsky.graph.']);
+    expect([...filter.dids]).toEqual(['did:web:example.com%3A8080']);
+    expect([...filter.subjects]).toEqual(['at://did:plc:a/app.bsky.feed.post/3k~_:.-']);
+    expect([...new URL(url).searchParams].filter(([name]) => /kinds|operations/.test(name))).toEqual([
+      ['kinds', 'commit'],
+      ['kinds', 'sync'],
+      ['operations', 'delete'],
+    ]);
+    // Only numbers are cursors there.
+    expect(cursor).toBe((1_780_000_000_000 - 3_600_000) * 1000);
+  });
+
+  it.each([
+    ['1780000000', 1_780_000_000_000_000],
+    ['1780000000000', 1_780_000_000_000_000],
+    ['1780000000000001', 1_780_000_000_000_001],
+    ['0', 0],
+  ])('has the cursor %s in microseconds', (cursor, expected) => {
+    expect(readV2(subscribeUrl('http://localhost/', { ...everythingOnV2, cursor })).cursor).toBe(expected);
+  });
+
+  it('names the dictionary alone of what is compressed', () => {
+    const url = subscribeUrl('http://localhost/', { ...everythingOnV2, compress: true }, 7);
+    expect([...new URL(url).searchParams]).toEqual([['zstdDictionary', '7']]);
+  });
+
+  it.each(['app.bsky.*', 'app.*', '.*', 'a b.c.*'])('judges %j as the server does', (text) => {
+    expect(collectionsProblem([text], 'v2') === '').toBe(isNsid(`${text.slice(0, -1)}x`));
   });
 });
 
