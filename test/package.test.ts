@@ -41,3 +41,8 @@ test('one command says where all of it is at home', () => {
   // What keeps a package with the placeholder from being published is in the scripts of those that are.
   expect(naming.sort()).toEqual(files.trim().split(/\s+/).sort());
 });
+
+test.each(['client', 'simulator'])('the README of the %s leads nowhere outside of its package', (folder) => {
+  const text = readFileSync(new URL(`../${folder}/README.md`, import.meta.url), 'utf8');
+  expect(text.match(/\]\(\.\.\/[^)]*\)/g)).toBeNull();
+});

@@ -40,13 +40,28 @@ export class DemoProcesses {
   async start(source: DemoSource, daemonFlags: readonly string[]): Promise<DemoAddresses | undefined> {
     const { rate, seed, mix, framesFile } = source;
     const frames =
-      framesFile === undefined ? ['--wall-clock', '--seed', seed] : ['--frames-file', framesFile, '--loop'];
+      framesFile === undefined
+        ? ['--wall-clock', '--seed', seed, '--directory-port', '0']
+        : ['--frames-file', framesFile, '--loop'];
+    let directory: string | undefined;
     const relayFlags = ['--rate', rate, ...frames, ...(mix === undefined ? [] : ['--mix', mix])];
     const relayUrl = await this.#run('relay', relayProgram(), relayFlags, (line) => {
+      directory ??= /^relay-sim directory (\S+)$/.exec(line)?.[1];
       return /^relay-sim listening (\S+)$/.exec(line)?.[1];
     });
     if (relayUrl === undefined) return undefined;
-    const flags = ['--ws-url', relayUrl, ...daemonFlags, '--log-format', 'json', '--log-level', 'info'];
+    // Keys of recorded frames are not known.
+    const checks = directory === undefined ? [] : ['--verify', 'observe', '--plc-url', directory];
+    const flags = [
+      '--ws-url',
+      relayUrl,
+      ...daemonFlags,
+      ...checks,
+      '--log-format',
+      'json',
+      '--log-level',
+      'info',
+    ];
     return this.#run('daemon', daemonProgram(), flags, (line) => {
       const { level, msg, listen, metrics } = JSON.parse(line);
       if (level === 'error') this.#said = msg;

@@ -4,6 +4,7 @@
 import { CodedError } from '../errors.ts';
 import type { CoverageReason } from '../event/coverage.ts';
 import { type Block, blockBytesOf, type UpstreamPositions } from '../log/block.ts';
+import { isFull } from '../log/block-builder.ts';
 import type { Coverage } from '../log/coverage-ledger.ts';
 import type {
   DeletionTotals,
@@ -12,14 +13,26 @@ import type {
   ReadResult,
   SliceEncoding,
   TrimResult,
+  WaitingBlock,
 } from '../log/event-log.ts';
 import type { ReadFilter } from '../log/segment-index.ts';
-import { placeBlock, relayPositions, sequenceIn, writeMessage } from './block-message.ts';
+import { compressJson } from '../log/stored-json.ts';
+import {
+  type PackedBlock,
+  placeBlock,
+  placeBlocks,
+  relayPositions,
+  sequenceIn,
+  writeMessage,
+} from './block-message.ts';
 import { fenced, forked, unavailable } from './cluster-errors.ts';
 import type { StoreEnd, StreamWriter } from './stream-writer.ts';
 
 /** How long an append waits for the engine before it says that it is away; it goes on trying all the same. */
 const patienceMs = 2_000;
+/** Blocks of one message, and their bytes before the JSON is compressed. Large messages keep the servers from others for long. */
+const blocksMax = 16;
+const gatheredBytesMax = 2 * 1024 * 1024;
 
 /** What a cluster log is made of. */
 export interface ClusterLogOptions {
@@ -37,25 +50,34 @@ export interface ClusterLogOptions {
   readonly patienceMs?: number;
 }
 
-/** A block on its way. */
-interface Pending {
-  readonly placed: Block;
+/** A message on its way into the stream, or in it while its blocks go into the local log. */
+interface Message {
+  readonly sequence: number;
+  /** In order, as they are stored everywhere. */
+  readonly packed: readonly PackedBlock[];
   readonly end: Promise<StoreEnd>;
   isOver: boolean;
 }
 
-/** See the file comment. One for each turn as the writer. */
+/**
+ * See the file comment. One for each turn as the writer. Blocks that wait go into one message, as many as are there; and while those of a
+ * message go into the local log, the next message is on its way. There is never more than one that the stream has not
+ * answered for: behind a message that is refused the next one could be stored, after another writer's.
+ */
 export class ClusterLog implements EventLog {
   readonly #options: ClusterLogOptions;
   readonly #log: EventLog;
-  #pending: Pending | undefined;
+  #waiting: readonly WaitingBlock[] = [];
+  /** The message that has the block which is stored at the moment, and the one after it. */
+  #message: Message | undefined;
+  #next: Promise<Message> | undefined;
 
   constructor(options: ClusterLogOptions) {
     this.#options = options;
     this.#log = options.log;
   }
 
-  /** Of the newest message that is in the local log. */
+  /** Of the newest message whose blocks are all in the local log. */
   get sequence(): number {
     return sequenceIn(this.#log.positions, this.#options.streamId) ?? this.#options.sequence;
   }
@@ -64,61 +86,115 @@ export class ClusterLog implements EventLog {
     return relayPositions(this.#log.positions);
   }
 
-  /** As `EventLog.resolve`. A block that is too large for a message becomes one without events, and a row that says so. */
-  resolve(block: Block): Block | Promise<Block> {
-    const resolved = this.#log.resolve(block);
-    return resolved instanceof Promise ? resolved.then((one) => this.#fitting(one)) : this.#fitting(resolved);
-  }
-
-  #fitting(block: Block): Block {
-    const { messageBytesMax, tooLarge } = this.#options;
-    // Neither columns nor zstd can make it larger than that.
-    if (blockBytesOf(block) + block.index.count * 256 < messageBytesMax / 2) return block;
-    const { lastTimeUs } = this.#log;
-    if (writeMessage(block, lastTimeUs, messageBytesMax) !== undefined) return block;
-    tooLarge(block.index.count);
-    return withoutEvents(block, lastTimeUs);
+  /** What waits behind the block that is resolved or appended, oldest first, as it is at any time. */
+  lookAhead(waiting: readonly WaitingBlock[]): void {
+    this.#waiting = waiting;
   }
 
   /**
-   * As `EventLog.append`.
-   * @throws CodedError as the local log, and `CLUSTER_ENGINE_UNAVAILABLE`, which can be retried after {@link recover}: it is the
-   * same block that goes on; `CLUSTER_FENCED`, `CLUSTER_STREAM_FORKED`.
+   * As `EventLog.resolve`, and puts it into a message, with those that wait. A block that is too large for a message becomes one
+   * without events, and a row that says so.
    */
-  async append(block: Block): Promise<void> {
-    const pending = this.#pendingOf(block);
-    const ended = await endWithin(pending.end, this.#options.patienceMs ?? patienceMs);
-    if (ended === undefined) throw unavailable('the stream takes no block');
-    pending.isOver = true;
-    const { sequence } = this;
-    if (ended === 'fenced') throw fenced(sequence + 1);
-    if (ended === 'lost') throw forked(`the stream ends before message ${sequence}`);
-    if (ended === 'closed') throw new CodedError('LOG_CLOSED', 'the log is closed');
-    // When this fails and is tried again, the stream has the block already.
-    await this.#log.append(pending.placed);
-    this.#pending = undefined;
+  async resolve(block: Block): Promise<Block> {
+    const { lastTimeUs } = block.index;
+    const has = ({ packed }: Message): boolean =>
+      (packed.at(-1) as PackedBlock).block.index.lastTimeUs >= lastTimeUs;
+    if (this.#message === undefined || !has(this.#message)) {
+      const next = this.#next ?? this.#begin([{ block, whole: () => block }, ...this.#waiting]);
+      this.#next = undefined;
+      this.#message = await next;
+    }
+    return this.#placed(block).block;
   }
 
-  #pendingOf(block: Block): Pending {
-    const before = this.#pending;
-    if (before?.placed.index.lastTimeUs === block.index.lastTimeUs) return before;
+  /**
+   * As `EventLog.append`, of a block that was resolved here.
+   * @throws CodedError as the local log, and `CLUSTER_ENGINE_UNAVAILABLE`, which can be retried after {@link recover}: it is the
+   * same message that goes on; `CLUSTER_FENCED`, `CLUSTER_STREAM_FORKED`.
+   */
+  async append(block: Block): Promise<void> {
+    const { block: placed, storedJson } = this.#placed(block);
+    const message = this.#message as Message;
+    const ended = await endWithin(message.end, this.#options.patienceMs ?? patienceMs);
+    if (ended === undefined) throw unavailable('the stream takes no block');
+    message.isOver = true;
+    if (ended === 'fenced') throw fenced(message.sequence);
+    if (ended === 'lost') throw forked(`the stream ends before message ${message.sequence - 1}`);
+    if (ended === 'closed') throw new CodedError('LOG_CLOSED', 'the log is closed');
+    this.#beginNext(message);
+    // When this fails and is tried again, the stream has the block already.
+    await this.#log.append(isFull(placed) ? { ...placed, storedJson } : placed);
+  }
+
+  #placed(block: Block): PackedBlock {
+    const { lastTimeUs } = block.index;
+    const found = this.#message?.packed.find((one) => one.block.index.lastTimeUs === lastTimeUs);
+    if (found !== undefined) return found;
+    throw new CodedError('LOG_ORDER', 'a block that was not resolved: a bug, please report it');
+  }
+
+  /** What waits behind a message that the stream has. */
+  #beginNext({ packed }: Message): void {
+    const endUs = (packed.at(-1) as PackedBlock).block.index.lastTimeUs;
+    const waiting = this.#waiting.filter(({ block }) => block.index.lastTimeUs > endUs);
+    if (this.#next !== undefined || waiting.length === 0) return;
+    this.#next = this.#begin(waiting);
+    // It is told to whoever waits for it.
+    this.#next.catch(() => {});
+  }
+
+  /** Sends a message of the first of these blocks, as many as it holds: what it goes on after is in the stream. */
+  async #begin(waiting: readonly WaitingBlock[]): Promise<Message> {
     const { streamId, termId, writer, messageBytesMax } = this.#options;
-    const sequence = this.sequence + 1;
-    const placed = placeBlock(block, streamId, sequence);
-    const bytes = writeMessage(placed, this.#log.lastTimeUs, messageBytesMax);
-    if (bytes === undefined)
-      throw new CodedError(
-        'LOG_ORDER',
-        'a block that was not resolved is too large: a bug, please report it',
-      );
-    const id = `${termId}.${block.index.lastTimeUs}`;
-    const end = writer.store({ id, bytes }, sequence);
-    this.#pending = { placed, end, isOver: false };
-    return this.#pending;
+    const before = this.#message;
+    const sequence = (before?.sequence ?? this.sequence) + 1;
+    const previousUs = before?.packed.at(-1)?.block.index.lastTimeUs ?? this.#log.lastTimeUs;
+    const packed = await this.#pack(waiting, before?.packed.map(({ block }) => block) ?? [], previousUs);
+    const placed = placeBlocks(
+      packed.map(({ block }) => block),
+      streamId,
+      sequence,
+    ).map((block, at) => ({ block, storedJson: packed[at].storedJson }));
+    const bytes = writeMessage(placed, previousUs, messageBytesMax) as Buffer;
+    const id = `${termId}.${placed[0].block.index.lastTimeUs}`;
+    return { sequence, packed: placed, end: writer.store({ id, bytes }, sequence), isOver: false };
+  }
+
+  /** The first of those that wait, resolved. @param before blocks that may not be in the local log yet. @param previousUs where those end. */
+  async #pack(
+    waiting: readonly WaitingBlock[],
+    before: readonly Block[],
+    previousUs: number,
+  ): Promise<PackedBlock[]> {
+    const bytesMax = Math.min(gatheredBytesMax, this.#options.messageBytesMax / 4);
+    const packed: PackedBlock[] = [];
+    let bytes = 0;
+    for (const next of waiting.slice(0, blocksMax)) {
+      bytes += largestBytesOf(next.block);
+      if (packed.length > 0 && bytes > bytesMax) break;
+      const resolved = await this.#log.resolve(await next.whole(), [
+        ...before,
+        ...packed.map(({ block }) => block),
+      ]);
+      packed.push(await this.#fitting(resolved, packed.at(-1)?.block.index.lastTimeUs ?? previousUs));
+    }
+    return packed;
+  }
+
+  async #fitting(block: Block, previousUs: number): Promise<PackedBlock> {
+    const { messageBytesMax, tooLarge, streamId } = this.#options;
+    const storedJson = await compressJson(block.json);
+    if (largestBytesOf(block) < messageBytesMax / 2) return { block, storedJson };
+    const placed = placeBlock(block, streamId, Number.MAX_SAFE_INTEGER);
+    if (writeMessage([{ block: placed, storedJson }], 0, messageBytesMax) !== undefined)
+      return { block, storedJson };
+    tooLarge(block.index.count);
+    const empty = withoutEvents(block, previousUs);
+    return { block: empty, storedJson: await compressJson(empty.json) };
   }
 
   async recover(): Promise<void> {
-    if (this.#pending?.isOver === false) await this.#pending.end;
+    if (this.#message?.isOver === false) await this.#message.end;
     else await this.#log.recover();
   }
 
@@ -177,8 +253,14 @@ export class ClusterLog implements EventLog {
   /** Ends what waits for the engine. The local log is its owner's to close. */
   async close(): Promise<void> {
     this.#options.writer.close();
-    await this.#pending?.end;
+    await this.#message?.end;
+    await (await this.#next?.catch(() => undefined))?.end;
   }
+}
+
+/** What a block takes of a message at most: columns and subjects of an event have some 60 bytes. */
+function largestBytesOf(block: Block): number {
+  return blockBytesOf(block) + block.index.count * 256;
 }
 
 /** What stands in the place of events that are too many bytes. @param fromUs end of the block before. */

@@ -5,7 +5,7 @@ import { ByteWriter } from '../byte-writer.ts';
 import type { Block } from '../log/block.ts';
 import { blockEventsMax, blockJsonBytesMax, type EventCompressor } from '../log/block-builder.ts';
 import { compactBlocks } from '../log/compaction.ts';
-import { type ReadBlock, readMessage } from './block-message.ts';
+import { type ReadBlocks, readMessage } from './block-message.ts';
 import { type ClusterCounts, count, type FollowNote } from './cluster-counts.ts';
 import { forked, hole, tooOld } from './cluster-errors.ts';
 import type { Engine, StoredMessage, StreamState } from './engine.ts';
@@ -156,7 +156,8 @@ export class StreamFollower {
   /** Until something happens, or so long. */
   #rest(ms: number): Promise<void> {
     const resting = new AbortController();
-    void this.#wake.promise.then(() => resting.abort());
+    // With a reason, or there is an exception made with every message.
+    void this.#wake.promise.then(() => resting.abort('woken'));
     return this.#clock.sleep(ms, resting.signal);
   }
 
@@ -263,39 +264,44 @@ export class StreamFollower {
         continue;
       }
       if (message.sequence > this.sequence + 1) break;
-      const { block, previousUs } = this.#read(message) ?? (await this.#readFromLeader(message.sequence));
+      const read = this.#read(message) ?? (await this.#readFromLeader(message.sequence));
       if (this.#isStopped) break;
-      this.#checkChain(message.sequence, block, previousUs);
+      const blocks = this.#missingOf(message.sequence, read);
       count(counts.follows, how);
       this.sequence = message.sequence;
       this.#known = Math.max(this.#known, message.sequence);
       this.newestId = message.id;
-      this.#lastTimeUs = block.index.lastTimeUs;
       this.#empties = this.#holes = 0;
-      gathered.push(block);
-      events += block.index.count;
-      jsonBytes += block.json.length;
-      if (events < blockEventsMax && jsonBytes < blockJsonBytesMax) continue;
-      // As the log would compact them: a node that is behind writes full blocks at once.
-      push(gathered.length === 1 ? block : compactBlocks(gathered));
-      gathered = [];
-      events = jsonBytes = 0;
+      for (const block of blocks) {
+        this.#lastTimeUs = block.index.lastTimeUs;
+        gathered.push(block);
+        events += block.index.count;
+        jsonBytes += block.json.length;
+        if (events < blockEventsMax && jsonBytes < blockJsonBytesMax) continue;
+        // As the log would compact them: a node that is behind writes full blocks at once.
+        push(gathered.length === 1 ? block : compactBlocks(gathered));
+        gathered = [];
+        events = jsonBytes = 0;
+      }
     }
     // Those of the journal stay as they came, so that they are the same bytes on all nodes after a kill, too.
     for (const block of gathered) push(block);
   }
 
-  #checkChain(sequence: number, { index }: Block, previousUs: number): void {
+  /** Blocks of the next message that the log does not have: one that was ended in the middle of it has the first ones. */
+  #missingOf(sequence: number, { blocks, previousUs }: ReadBlocks): readonly Block[] {
     const endUs = this.#lastTimeUs;
+    const had = blocks.findIndex(({ index }) => index.lastTimeUs === endUs) + 1;
+    if (had > 0 && had < blocks.length) return blocks.slice(had);
     const follows = previousUs === 0 || endUs === 0 || previousUs === endUs;
-    if (follows && index.firstTimeUs > endUs) return;
+    if (had === 0 && follows && blocks[0].index.firstTimeUs > endUs) return blocks;
     throw forked(
       `message ${sequence} of the stream follows ${previousUs}, and the log of this node ends at ${endUs}`,
     );
   }
 
   /** Undefined when it is damaged. */
-  #read(message: StoredMessage): ReadBlock | undefined {
+  #read(message: StoredMessage): ReadBlocks | undefined {
     try {
       return this.#readOrThrow(message);
     } catch {
@@ -303,13 +309,13 @@ export class StreamFollower {
     }
   }
 
-  #readOrThrow(message: StoredMessage): ReadBlock {
+  #readOrThrow(message: StoredMessage): ReadBlocks {
     const { streamId, compressor } = this.#options;
     return readMessage(message, streamId, compressor, this.#scratch);
   }
 
   /** What a replica or a doorbell had was damaged. */
-  async #readFromLeader(sequence: number): Promise<ReadBlock> {
+  async #readFromLeader(sequence: number): Promise<ReadBlocks> {
     for (;;) {
       const message = await this.#options.engine.message(sequence);
       if (message === null) throw hole(sequence);

@@ -8,7 +8,7 @@ import type { KindValues, Setting } from './setting.ts';
 const hourMs = 3_600_000;
 
 /** What to do about signatures. */
-const verifyModes = ['off', 'observe'] as const;
+const verifyModes = ['off', 'observe', 'enforce'] as const;
 
 /**
  * Every setting, by the name of its flag. `JETSTREAM_` variables are those of Jetstream v1, whose flags all keep
@@ -266,7 +266,7 @@ export const settings = {
     env: ['SLIPSTREAM_VERIFY'],
     choices: verifyModes,
     default: 'off',
-    help: 'observe: whether its account has signed a commit, with nothing left out, is checked in a thread of its own and stored with its events, for subscribers who ask for verified=true. Nothing is dropped for it, and no event waits for longer than 20 ms.',
+    help: 'observe: whether its account has signed a commit, with nothing left out, is checked in a thread of its own and stored with its events, for subscribers who ask for verified=true. Nothing is dropped for it, and no event waits for longer than 20 ms. enforce: events wait until they are checked, and commits that are found twice not to be what their account signed are left out, while nearly all commits can be checked.',
   },
   'plc-url': {
     kind: 'url',

@@ -15,6 +15,7 @@
  * - `log_damaged`: blocks of the log were damaged on the disk, and are left out
  * - `clock_step`: the machine's clock was set by a large step: times of the events around it are not those of the world
  * - `refuted_commit`: a commit that the relay has sent is not what its account signed; `detail` says why, of which account and revision
+ * - `commit_dropped`: the same, and its events are not in the log, because such commits are to be left out
  * - `broken_chain`: a commit does not go on from the account's last one that was checked: commits in between have not come, or the
  *   account has started from another state. `detail` has the account, the last revision and this one
  */
@@ -30,6 +31,7 @@ export const coverageReasons = [
   'log_damaged',
   'clock_step',
   'refuted_commit',
+  'commit_dropped',
   'broken_chain',
 ] as const;
 export type CoverageReason = (typeof coverageReasons)[number];
@@ -77,11 +79,14 @@ export const coverageMeanings: Readonly<Record<CoverageReason, CoverageMeaning>>
   log_damaged: { missing: true, repeated: false },
   clock_step: { missing: false, repeated: false },
   refuted_commit: { missing: false, repeated: false },
+  commit_dropped: { missing: false, repeated: false },
   broken_chain: { missing: true, repeated: false },
 };
 
 /** Those that are about one account. */
-const ofAccounts: ReadonlySet<CoverageReason> = new Set(['frame_dropped', 'refuted_commit', 'broken_chain']);
+const ofAccounts: ReadonlySet<CoverageReason> = new Set([
+  ...(['frame_dropped', 'refuted_commit', 'commit_dropped', 'broken_chain'] as const),
+]);
 
 /**
  * Whether subscribers are told in their stream. Not of what is about one account: anyone's broken repo makes it, so that it would be

@@ -2,8 +2,8 @@
 // from which on the relay has to wait, and waits itself while the disk is full. It knows no frames and no relay.
 
 import { CodedError } from '../errors.ts';
-import { type Block, blockBytesOf } from '../log/block.ts';
-import type { EventLog } from '../log/event-log.ts';
+import { type Block, blockBytesOf, withoutStoredJson } from '../log/block.ts';
+import type { EventLog, WaitingBlock } from '../log/event-log.ts';
 import type { Verdicts } from './verification.ts';
 
 /** Sealed and unstored bytes at which reading from the relay stops, and at which it goes on. */
@@ -12,7 +12,10 @@ const pendingBytesLow = 4 * 1024 * 1024;
 
 /** What a queue needs, and whom it tells. */
 export interface BlockQueueOptions {
-  readonly log: Pick<EventLog, 'resolve' | 'append' | 'recover' | 'lastTimeUs'>;
+  readonly log: Pick<EventLog, 'resolve' | 'append' | 'recover' | 'lastTimeUs'> & {
+    /** Told once of the list of what waits behind the block that is stored, for a log that takes several together. */
+    lookAhead?(waiting: readonly WaitingBlock[]): void;
+  };
   /** Called with each stored block, in order. A promise is waited for before the next is stored. */
   readonly publish: (block: Block) => Promise<void> | undefined;
   /** Told how long the log took to store a block. */
@@ -31,8 +34,7 @@ export interface BlockSource {
   drained(): void;
 }
 
-interface Waiting {
-  readonly block: Block;
+interface Waiting extends WaitingBlock {
   readonly frameTimeUs: number | undefined;
   readonly verdicts: Verdicts | undefined;
 }
@@ -41,7 +43,7 @@ interface Waiting {
 export class BlockQueue {
   readonly #options: BlockQueueOptions;
   readonly #source: BlockSource;
-  #blocks: Waiting[] = [];
+  readonly #blocks: Waiting[] = [];
   #pendingBytes = 0;
   #storing: Promise<void> | undefined;
   #writingSinceMs: number | undefined;
@@ -55,6 +57,7 @@ export class BlockQueue {
   constructor(options: BlockQueueOptions, source: BlockSource) {
     this.#options = options;
     this.#source = source;
+    options.log.lookAhead?.(this.#blocks);
   }
 
   /** Code of the error for which nothing is stored at the moment; undefined while all is well. */
@@ -102,7 +105,11 @@ export class BlockQueue {
    */
   push(block: Block, frameTimeUs: number | undefined, verdicts?: Verdicts): void {
     if (this.#isOver) return;
-    this.#blocks.push({ block, frameTimeUs, verdicts });
+    this.#blocks.push({
+      ...{ block, frameTimeUs, verdicts },
+      whole: () =>
+        verdicts === undefined ? block : verdicts.column.then((column) => withVerdicts(block, column)),
+    });
     this.#pendingBytes += blockBytesOf(block);
     if (!this.#paused && this.#pendingBytes > pendingBytesMax) this.#setPaused(true);
     this.#storing ??= this.#store();
@@ -119,7 +126,8 @@ export class BlockQueue {
     try {
       for (let next = this.#blocks.shift(); next !== undefined; next = this.#blocks.shift()) {
         const { verdicts } = next;
-        const checked = verdicts === undefined ? next.block : withVerdicts(next.block, await verdicts.column);
+        const whole = next.whole();
+        const checked = whole instanceof Promise ? await whole : whole;
         const resolved = log.resolve(checked);
         const block = resolved instanceof Promise ? await resolved : resolved;
         await this.#append(block);
@@ -128,12 +136,12 @@ export class BlockQueue {
         if (block.index.count > 0) this.#storedAtMs = performance.now();
         this.#pendingBytes -= blockBytesOf(block);
         if (this.#paused && this.#pendingBytes < pendingBytesLow) this.#setPaused(false);
-        const wait = publish(block);
+        const wait = publish(withoutStoredJson(block));
         if (wait !== undefined) await wait;
       }
     } catch (error) {
       this.#isOver = true;
-      this.#blocks = [];
+      this.#blocks.length = 0;
       if (!isClosed(error)) failed(error);
     }
     this.#storing = undefined;

@@ -14,6 +14,8 @@ const ingestDropReasons = [
   'not_a_frame',
   /** Events of a frame that no message of a shared log can hold. */
   'too_large',
+  /** A commit that is not what its account signed, where such commits are left out. */
+  'refuted',
 ] as const;
 
 /** The closed list of reasons for which something from the relay is not in the log. */

@@ -7,19 +7,21 @@ import type { Clock } from '../event/clock.ts';
 import type { CoverageFinding } from '../event/coverage.ts';
 import { DidHasher } from '../event/did-hash.ts';
 import { EventWriter } from '../event/event-writer.ts';
+import type { StreamTimes } from '../log/block.ts';
 import { BlockBuilder, type CoveragePlace, type EventCompressor } from '../log/block-builder.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import { BlockQueue, type BlockQueueOptions } from './block-queue.ts';
 import type { CommitKeeper } from './commit-keeper.ts';
 import type { EarlierFrames } from './earlier-frames.ts';
+import { FrameGate } from './frame-gate.ts';
 import { timeUsOf } from './frame-times.ts';
 import type { IngestDropReason, IngestTotals } from './ingest-totals.ts';
 import type { PlaceSearch } from './place-search.ts';
 import type { RelayOutcome } from './relay-outcome.ts';
 import type { RelayPosition } from './relay-position.ts';
 import { RelayPositions } from './relay-positions.ts';
-import type { Verification } from './verification.ts';
+import type { FrameChecks, Verification } from './verification.ts';
 
 /** The shortest timer of Node, and what the rest of a burst takes to arrive. */
 const timerMs = 1;
@@ -43,8 +45,9 @@ export interface IngestOptions extends BlockQueueOptions {
   readonly windowMs: number;
   /** Who keeps commits as they came, if anybody does. */
   readonly keeper?: CommitKeeper | undefined;
-  /** Who checks commits, if anybody does. */
+  /** Who checks commits, if anybody does: beside the stream, or before it. */
   readonly verification?: Verification | undefined;
+  readonly checks?: FrameChecks | undefined;
 }
 
 /** How storing goes. */
@@ -75,6 +78,14 @@ export class Ingest {
   #place: CoveragePlace | undefined;
   readonly #builder: BlockBuilder;
   readonly #writer: EventWriter;
+  /** Where frames wait for checks, and what one of them is read into again. */
+  readonly #gate: FrameGate | undefined;
+  readonly #checked = new Frame();
+  /** Who wants the relay to wait. */
+  readonly #pausing = new Set<'queue' | 'gate'>();
+  /** The frame that becomes events, and whose it is. */
+  #written = this.#checked;
+  #writtenOf: Relay | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** Whether `#timer` ends a window with events, and not just one with a position. */
   #timerIsWindow = false;
@@ -88,10 +99,10 @@ export class Ingest {
 
   constructor(options: IngestOptions) {
     this.#options = options;
-    const { clock, log, totals, earlier, link } = options;
+    const { clock, log, totals, earlier, checks } = options;
     this.#builder = new BlockBuilder(clock, new DidHasher(log.didHashKey), log.positions);
     this.#queue = new BlockQueue(options, {
-      setPaused: (paused) => link.setPaused(paused),
+      setPaused: (paused) => this.#pause('queue', paused),
       drained: () => {
         if (this.#windowOver && !this.#stopped) this.#seal();
       },
@@ -103,11 +114,20 @@ export class Ingest {
       outcome: (relay, outcome) => this.#outcome(relay, outcome),
     });
     const dropped = (reason: DropReason, isWhole: boolean): void => {
-      if (isWhole && this.#relay !== undefined) this.drop(reason, this.#relay, this.#newest.seq);
+      if (isWhole && this.#writtenOf !== undefined) this.drop(reason, this.#writtenOf, this.#written.seq);
       else totals.drop(reason);
     };
     this.#writer = new EventWriter(this.#builder, dropped, (reason) => totals.showOnV1Only(reason));
     options.verification?.begin((finding) => this.cover({ ...finding, relay: this.#relay?.id ?? '' }));
+    if (checks !== undefined) {
+      this.#gate = new FrameGate(checks, {
+        letGo: (bytes, relay, placed) => this.#letGo(bytes, relay, placed),
+        drop: () => totals.drop('refuted'),
+        cover: (finding) => this.cover({ ...finding, relay: finding.relay || (this.#relay?.id ?? '') }),
+        advance: (numbering, seq) => this.#builder.advance(numbering, seq),
+        setPaused: (paused) => this.#pause('gate', paused),
+      });
+    }
   }
 
   /** What waits to be stored: for health, metrics and the relay's link. */
@@ -170,12 +190,13 @@ export class Ingest {
     totals.frameBytes += bytes.length;
     // What cannot be read confirms nothing, and is in nobody's way: the frame after it goes on.
     if (frame.read(bytes) === 'bad_frame') this.drop('bad_frame', relay, frame.seq);
-    else if (frame.seq < 0) this.#takeFrame(frame, relay);
+    else if (frame.seq < 0) this.#takeFrame(frame, relay, frame.seq);
     else this.#takeNumbered(frame, relay);
   }
 
   /** What has come was taken, and the relay is not read for a while: there is nothing to wait for. */
   caughtUp(): void {
+    this.#gate?.send();
     if (this.#stopped || this.#builder.count === 0) return;
     // Unless the block before was not the last sip's: then the timer ends the window.
     if (performance.now() >= this.#sealedAtMs + this.#options.windowMs - timerMs) this.#onWindow();
@@ -192,6 +213,7 @@ export class Ingest {
   /** Seals and stores what is gathered; resolves when all is stored. Takes nothing more. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#gate?.stop();
     clearTimeout(this.#timer);
     if (!this.#builder.isEmpty && this.#queue.stalledBy === undefined && !this.#queue.isOver) this.#seal();
     await this.#queue.stop();
@@ -205,30 +227,65 @@ export class Ingest {
     }
     const position = this.#position as RelayPosition;
     const before = position.confirmed;
-    if (position.offer(frame, performance.now()) === 'take') this.#takeRead(frame, relay);
+    if (position.offer(frame, performance.now()) === 'take')
+      this.#takeRead(frame, relay, before ?? frame.seq - 1);
     else this.#options.totals.drop('stale_sequence');
     const { confirmed } = position;
-    if (confirmed !== undefined && confirmed !== before) this.#builder.advance(relay.numbering, confirmed);
+    if (confirmed !== undefined && confirmed !== before)
+      (this.#gate ?? this.#builder).advance(relay.numbering, confirmed);
     this.#sealOrArm();
   }
 
-  #takeRead(frame: Frame, relay: Relay): void {
+  /** @param after as of `FrameGate.hold`. */
+  #takeRead(frame: Frame, relay: Relay, after: number): void {
     this.#spare = this.#newest;
     this.#newest = frame;
     if (++this.#frames % datedEvery === 0) this.#date();
     if (frame.reason !== undefined) this.drop(frame.reason, relay, frame.seq);
-    else this.#takeFrame(frame, relay);
+    else this.#takeFrame(frame, relay, after);
   }
 
-  #takeFrame(frame: Frame, relay: Relay): void {
-    const { totals, link, keeper, verification } = this.#options;
+  #takeFrame(frame: Frame, relay: Relay, after: number): void {
+    const { totals, link, verification } = this.#options;
     totals.frames[frame.type]++;
-    if (frame.type <= frameTypes.sync) {
+    if (frame.type > frameTypes.sync) {
+      if (frame.name !== '') link.notice(relay, frame.type, frame.name, frame.message);
+    } else if (this.#gate !== undefined) this.#gate.hold(frame, relay, after);
+    else {
       const from = this.#builder.count;
-      totals.events += this.#writer.write(frame);
-      if (frame.type === frameTypes.commit) keeper?.keep(frame, this.#builder.timesFrom(from));
+      this.#write(frame, relay);
       verification?.add(frame, from, this.#builder.count);
-    } else if (frame.name !== '') link.notice(relay, frame.type, frame.name, frame.message);
+    }
+  }
+
+  #write(frame: Frame, relay: Relay): void {
+    this.#written = frame;
+    this.#writtenOf = relay;
+    const { totals, keeper } = this.#options;
+    const from = this.#builder.count;
+    totals.events += this.#writer.write(frame);
+    if (frame.type === frameTypes.commit) keeper?.keep(frame, this.#builder.timesFrom(from));
+  }
+
+  /** A frame has been checked, and becomes events. */
+  #letGo(
+    bytes: Uint8Array,
+    relay: Relay,
+    placed: (from: number, to: number, isSigned: boolean) => void,
+  ): void {
+    const frame = this.#checked;
+    frame.read(bytes);
+    const from = this.#builder.count;
+    this.#write(frame, relay);
+    placed(from, this.#builder.count, frame.type === frameTypes.commit || frame.type === frameTypes.sync);
+    this.#sealOrArm();
+  }
+
+  #pause(by: 'queue' | 'gate', paused: boolean): void {
+    const wasPaused = this.#pausing.size > 0;
+    if (paused) this.#pausing.add(by);
+    else this.#pausing.delete(by);
+    if (this.#pausing.size > 0 !== wasPaused) this.#options.link.setPaused(!wasPaused);
   }
 
   #outcome(relay: Relay, outcome: RelayOutcome): void {
@@ -278,7 +335,16 @@ export class Ingest {
     this.#sealedAtMs = performance.now();
     this.#date();
     const frameTimeUs = this.#newestFrameTimeUs;
-    const block = this.#builder.seal(this.#options.compressor, frameTimeUs, this.#positions.times.stream);
-    this.#queue.push(block, frameTimeUs, this.#options.verification?.seal(block.index.count));
+    const block = this.#builder.seal(this.#options.compressor, frameTimeUs, this.#stream());
+    const { count } = block.index;
+    this.#queue.push(block, frameTimeUs, this.#gate?.seal(count) ?? this.#options.verification?.seal(count));
+  }
+
+  /** As it is kept with a block: where frames are held that lie before what is stored, what comes again is to be compared. */
+  #stream(): StreamTimes | undefined {
+    const { stream, newestUs } = this.#positions.times;
+    const untilUs = this.#gate?.overlapUntilUs(newestUs);
+    if (stream === undefined || untilUs === undefined) return stream;
+    return { ...stream, overlapUntilUs: Math.max(untilUs, stream.overlapUntilUs ?? 0) };
   }
 }

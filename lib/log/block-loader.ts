@@ -1,7 +1,6 @@
 // Stored values into blocks: unpacked, checked, and in the dictionary that compressed readers have. Knows keys, and
 // nothing of where blocks begin and end; block-reader.ts and segment-list.ts ask it.
 
-import { zstdDecompressSync } from 'node:zlib';
 import { ByteWriter } from '../byte-writer.ts';
 import type { Block, BlockIndex, BlockSlice } from './block.ts';
 import { compressEvents, type EventCompressor, withDictionaryOf } from './block-builder.ts';
@@ -17,6 +16,7 @@ import {
 import type { Database } from './database.ts';
 import type { SliceEncoding } from './event-log.ts';
 import { damaged } from './log-errors.ts';
+import { decompressJson } from './stored-json.ts';
 
 /** See the file comment. Every method throws CodedError `LOG_CORRUPT` for what is missing or damaged. */
 export class BlockLoader {
@@ -95,7 +95,7 @@ export class BlockLoader {
 
   #whole(head: BlockHead, json: Uint8Array, zstd: Uint8Array): Block {
     const { index, dictionaryId, positions } = head;
-    const block = { index, json: decompressJson(json, index), zstd, dictionaryId, positions };
+    const block = { index, json: jsonOf(json, index), zstd, dictionaryId, positions };
     return withDictionaryOf(block, this.#compressor, this.#scratch);
   }
 
@@ -110,7 +110,7 @@ export class BlockLoader {
     }
     const stored =
       encoding === 'json' ? payload : (await this.#getMany([blockKey(index.lastTimeUs, parts.json)]))[0];
-    const json = decompressJson(checkPayload(head, parts.json, stored), index);
+    const json = jsonOf(checkPayload(head, parts.json, stored), index);
     if (encoding === 'json') return { index, messages: json };
     const { zstd, zstdEnd } = compressEvents(json, index.jsonEnd, this.#compressor, this.#scratch);
     return { index: { ...index, zstdEnd }, messages: zstd };
@@ -129,14 +129,10 @@ function withSubjectsOf(head: BlockHead, index: BlockIndex, value: Uint8Array | 
   return { ...index, subjects: readSubjectsOf(head, value) };
 }
 
-function decompressJson(stored: Uint8Array, index: BlockIndex): Uint8Array {
-  const length = index.count === 0 ? 0 : index.jsonEnd[index.count - 1];
-  // One chunk with room to spare: with the default of 16 KiB the result is put together from nine, and a chunk that is
-  // filled to the last byte makes zlib allocate another.
-  const chunkSize = length + 64;
+function jsonOf(stored: Uint8Array, { count, jsonEnd, lastTimeUs }: BlockIndex): Uint8Array {
   try {
-    return zstdDecompressSync(stored, { chunkSize, maxOutputLength: chunkSize });
+    return decompressJson(stored, count === 0 ? 0 : jsonEnd[count - 1]);
   } catch (cause) {
-    throw damaged(`block ${index.lastTimeUs} does not decompress`, cause);
+    throw damaged(`block ${lastTimeUs} does not decompress`, cause);
   }
 }

@@ -2,8 +2,6 @@
 // seek, trims delete from the front. JSON messages are kept as one zstd frame per block, a sixth of their size; the
 // messages for compressed subscribers are kept as they are sent.
 
-import { promisify } from 'node:util';
-import { constants, zstdCompress } from 'node:zlib';
 import type { CoverageRow } from '../event/coverage.ts';
 import type { Block } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
@@ -31,10 +29,8 @@ import { type LogLimits, limitsOf } from './log-limits.ts';
 import { type EarlierOpening, type OpenedStore, readOpened } from './opened-store.ts';
 import type { StoredBlocks } from './stored-blocks.ts';
 import { walkHeads } from './stored-heads.ts';
+import { compressJson } from './stored-json.ts';
 import type { TableGuard } from './table-guard.ts';
-
-const compressJson = promisify(zstdCompress);
-const compressOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 /** Blocks deleted per batch of a trim, so that a long trim never holds the write lock for long. */
 const trimBatchBlocks = 256;
@@ -138,7 +134,7 @@ export class BlockStore {
   /** Stores a block in one atomic batch. Calls must not overlap. @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`. */
   async append(block: Block, sync: boolean): Promise<void> {
     const { lastTimeUs, firstTimeUs } = block.index;
-    const json = await compressJson(block.json, compressOptions);
+    const json = block.storedJson ?? (await compressJson(block.json));
     const { segments } = this.stored;
     const segment = segments.open;
     const link = {
@@ -181,7 +177,7 @@ export class BlockStore {
       [parts.subjectFilter, openSubjects.write()],
     ];
     if (withoutCollection !== undefined) {
-      const json = await compressJson(withoutCollection.json, compressOptions);
+      const json = await compressJson(withoutCollection.json);
       puts.push([parts.withoutCollection, packBlock(withoutCollection, json, link)]);
     }
     return puts;

@@ -79,12 +79,21 @@ export interface Block {
   readonly json: Uint8Array;
   /** The same events as WebSocket binary messages that hold one zstd frame each. */
   readonly zstd: Uint8Array;
+  /** `json` as the block store keeps it (stored-json.ts), where somebody has it already; a log that stores the block lets go of it. */
+  readonly storedJson?: Uint8Array | undefined;
   /** Of the dictionary that `zstd` was compressed with. */
   readonly dictionaryId: number;
   /** What is in the log once this block is. */
   readonly positions: UpstreamPositions;
   /** Rows of the coverage ledger that are stored with it, in order; most blocks have none. */
   readonly coverage?: readonly CoverageRow[] | undefined;
+}
+
+/** The block without what only the store needs. */
+export function withoutStoredJson(block: Block): Block {
+  if (block.storedJson === undefined) return block;
+  const { storedJson: _, ...kept } = block;
+  return kept;
 }
 
 /** Bytes of both copies. */

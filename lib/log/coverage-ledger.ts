@@ -11,6 +11,8 @@ export const coverageRowsMax = 16_384;
 export const damagedRowsMax = 512;
 /** Rows of one reason and relay in a minute; findings beyond become part of the last of them. */
 export const singleRowsMax = 8;
+/** The same of commits that were left out, each of which somebody may look for; and of drops, whose kinds are few. */
+const rowsMax: Readonly<Partial<Record<CoverageReason, number>>> = { commit_dropped: 60, frame_dropped: 1 };
 /** Kinds (reason, relay, detail) that are told apart in a minute; beyond, rows are of a reason alone. */
 export const rowKindsMax = 64;
 const minuteUs = 60_000_000;
@@ -141,7 +143,7 @@ export class CoverageIntake {
     }
     const { row, key } = this.#kindOf(found);
     const recent = this.#recent.get(key);
-    const most = row.reason === 'frame_dropped' ? 1 : singleRowsMax;
+    const most = rowsMax[row.reason] ?? singleRowsMax;
     if (recent === undefined || recent.count < most) {
       this.#recent.set(key, { last: row, count: (recent?.count ?? 0) + 1 });
       rows.push(row);

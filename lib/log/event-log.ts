@@ -30,6 +30,13 @@ export interface LogReader {
   read(timeUs: number, encoding: SliceEncoding, bytesMax: number, filter?: ReadFilter): Promise<ReadResult>;
 }
 
+/** A block that waits to be stored. */
+export interface WaitingBlock {
+  readonly block: Block;
+  /** The block as it is to be resolved, once all that it waits for is known. */
+  whole(): Block | Promise<Block>;
+}
+
 /** An ordered, durable sequence of blocks with one writer and many readers. */
 export interface EventLog extends LogReader {
   /** Upstream positions as of the newest stored block. */
@@ -41,8 +48,9 @@ export interface EventLog extends LogReader {
   /**
    * A block from the builder as it is to be stored: its deletions have the subjects of what they deleted, as far as the log
    * knows them, and its rows of the coverage ledger are no more than may be stored. Not a promise when there is nothing to look for. Calls must not overlap. Never fails.
+   * @param before blocks that come before it, resolved and not stored yet; oldest first.
    */
-  resolve(block: Block): Block | Promise<Block>;
+  resolve(block: Block, before?: readonly Block[]): Block | Promise<Block>;
   /**
    * Stores a block and its positions in one atomic write. Calls must not overlap, and blocks must come in order.
    * Once it resolves the block is readable, and survives the death of the process.

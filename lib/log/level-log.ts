@@ -3,7 +3,7 @@
 
 import { CodedError } from '../errors.ts';
 import type { CoverageReason } from '../event/coverage.ts';
-import type { Block, UpstreamPositions } from './block.ts';
+import { type Block, type UpstreamPositions, withoutStoredJson } from './block.ts';
 import { isFull } from './block-builder.ts';
 import type { BlockStore } from './block-store.ts';
 import { compactBlocks, isCompactionDue, oldestForOne } from './compaction.ts';
@@ -138,10 +138,10 @@ export class LevelLog implements EventLog {
     return this.#finder.totals;
   }
 
-  resolve(block: Block): Block | Promise<Block> {
+  resolve(block: Block, before?: readonly Block[]): Block | Promise<Block> {
     const { coverage } = block;
-    if (coverage === undefined) return this.#finder.resolve(block);
-    return this.#finder.resolve({ ...block, coverage: this.#coverageIntake.admit(coverage) });
+    if (coverage === undefined) return this.#finder.resolve(block, before);
+    return this.#finder.resolve({ ...block, coverage: this.#coverageIntake.admit(coverage) }, before);
   }
 
   async append(block: Block): Promise<void> {
@@ -163,10 +163,10 @@ export class LevelLog implements EventLog {
     if (isFull(block)) {
       await this.#compactAll();
       await this.#store.append(block, fsync);
-      this.#view.stored(block, 0);
+      this.#view.stored(withoutStoredJson(block), 0);
     } else {
       await this.#journal.append(block, previousUs, fsync);
-      this.#view.journalled(block);
+      this.#view.journalled(withoutStoredJson(block));
     }
     this.#positions = block.positions;
     if (this.#store.spaceBytes > trimmedAboveBytes && this.#trimming === undefined) void this.#trimByBytes();

@@ -48,14 +48,16 @@ export class RecordFinder {
 
   /**
    * The block with its deletions' subjects, without key times; at once when it has nothing to look for. Calls must not
-   * overlap.
+   * overlap. @param before as of `EventLog.resolve`.
    */
-  resolve(block: Block): Block | Promise<Block> {
+  resolve(block: Block, before: readonly Block[] = []): Block | Promise<Block> {
     const { index } = block;
     const { subjects } = index;
     if (subjects?.keyTimeUs === undefined) return block;
     const deletions = this.#deletionsOf(index, subjects, subjects.keyTimeUs);
-    return deletions.length > 0 ? this.#resolve(block, subjects, deletions) : withSubjects(block, subjects);
+    return deletions.length > 0
+      ? this.#resolve(block, before, subjects, deletions)
+      : withSubjects(block, subjects);
   }
 
   /** Goes through the events in their order, so that what is remembered is what came before each deletion. */
@@ -89,12 +91,17 @@ export class RecordFinder {
     return deletions;
   }
 
-  async #resolve(block: Block, subjects: SubjectColumns, deletions: readonly Deletion[]): Promise<Block> {
+  async #resolve(
+    block: Block,
+    before: readonly Block[],
+    subjects: SubjectColumns,
+    deletions: readonly Deletion[],
+  ): Promise<Block> {
     const { index } = block;
     const found = new Map<number, Uint32Array>();
     const searches: Promise<void>[] = [];
     for (const deletion of deletions) {
-      const near = this.#findNear(index, deletion.event);
+      const near = this.#findNear(index, deletion.event, before);
       if (near !== undefined) found.set(deletion.event, near);
       else if (searches.length < searchesPerBlockMax) searches.push(this.#search(index, deletion, found));
       else this.totals.skipped++;
@@ -111,15 +118,12 @@ export class RecordFinder {
   }
 
   /** Looks where nothing has to be read: before the deletion in its own block, and in blocks that are not in the store yet. */
-  #findNear(index: BlockIndex, event: number): Uint32Array | undefined {
-    const own = findIn(index, event, index, event);
-    if (own !== undefined) return own;
-    const { uncompacted } = this.#view;
-    for (let at = uncompacted.length - 1; at >= 0; at--) {
-      const found = findIn(uncompacted[at].index, uncompacted[at].index.count, index, event);
-      if (found !== undefined) return found;
-    }
-    return undefined;
+  #findNear(index: BlockIndex, event: number, before: readonly Block[]): Uint32Array | undefined {
+    return (
+      findIn(index, event, index, event) ??
+      findInBlocks(before, index, event) ??
+      findInBlocks(this.#view.uncompacted, index, event)
+    );
   }
 
   /** Puts what it finds into `found`. Never rejects. */
@@ -160,6 +164,15 @@ export class RecordFinder {
       segmentsMax: segmentsPerSearchMax,
     });
   }
+}
+
+/** As {@link findIn}, in the newest of `blocks` that has it. */
+function findInBlocks(blocks: readonly Block[], index: BlockIndex, event: number): Uint32Array | undefined {
+  for (let at = blocks.length - 1; at >= 0; at--) {
+    const found = findIn(blocks[at].index, blocks[at].index.count, index, event);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** What a record points at after its last event before index `end`; undefined when it has none there. */

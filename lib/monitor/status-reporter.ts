@@ -51,7 +51,7 @@ export interface StatusSources {
   readonly link: Pick<RelayLink, 'relay' | 'connectedSinceUs' | 'failure'>;
   readonly queue: Pick<QueueState, 'newestFrameTimeUs' | 'stalledBy'>;
   /** What checks commits, if anything does. */
-  readonly verification?: Pick<VerificationState, 'counts' | 'isUp'> | undefined;
+  readonly verification?: Omit<VerificationState, 'outstandingBytes'> | undefined;
   /** Of all threads together. A report waits for the answer. */
   readonly counts: () => Promise<SubscriberCounts>;
   /** Takes each report. */
@@ -238,6 +238,9 @@ function verificationOf(state: StatusSources['verification']): VerificationRepor
     verdicts: found.map(([verdict, count]) => ({ verdict, count })),
     reasons: counted(others),
     isUp: state.isUp,
+    isArmed: state.isArmed ?? null,
+    waiting: state.waitingFrames ?? 0,
+    dropped: state.dropped ?? 0,
   };
 }
 

@@ -10,6 +10,10 @@ export interface VerificationState {
   /** Of frames that wait to be checked. */
   readonly outstandingBytes: number;
   readonly isUp: boolean;
+  /** Where events wait for checks: whether what is refuted is left out, how many frames wait for a key or a second look, and how many commits were left out. */
+  readonly isArmed?: boolean;
+  readonly waitingFrames?: number;
+  readonly dropped?: number;
 }
 
 /** The table. @param state undefined where nothing is checked. */
@@ -26,6 +30,16 @@ export function verifyMetrics(state: VerificationState | undefined): Metric[] {
       'slipstream_verify_queue_bytes',
       'Bytes of frames that wait to be checked',
       () => state?.outstandingBytes ?? 0,
+    ),
+    gauge(
+      'slipstream_verify_waiting_frames',
+      'Frames that wait for the key of their account, or for a second look at one of its commits',
+      () => state?.waitingFrames ?? 0,
+    ),
+    gauge(
+      'slipstream_verify_disarmed',
+      'Whether refuted commits are not left out, though they are to be: too many commits cannot be checked',
+      () => Number(state?.isArmed === false),
     ),
     gauge('slipstream_verify_ended', 'Whether the thread that checks commits has ended by itself', () =>
       Number(state !== undefined && !state.isUp),

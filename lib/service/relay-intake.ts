@@ -10,7 +10,7 @@ import { EarlierReader } from '../ingest/earlier-frames.ts';
 import { Ingest } from '../ingest/ingest.ts';
 import type { IngestTotals } from '../ingest/ingest-totals.ts';
 import { type LinkTiming, RelayLink } from '../ingest/relay-link.ts';
-import type { Verification } from '../ingest/verification.ts';
+import type { FrameChecks, Verification } from '../ingest/verification.ts';
 import type { Block } from '../log/block.ts';
 import type { EventLog } from '../log/event-log.ts';
 import type { Logger } from '../logger.ts';
@@ -29,6 +29,7 @@ export interface IntakeOptions {
   readonly windowMs: number;
   readonly keeper: CommitKeeper | undefined;
   readonly verification: Verification | undefined;
+  readonly checks: FrameChecks | undefined;
   readonly disconnects: RelayLink['disconnects'];
   /** As `BlockQueueOptions`. */
   readonly publish: (block: Block) => Promise<void> | undefined;
@@ -47,8 +48,7 @@ export async function openRelayIntake(
   earlierReader: EarlierReader = new EarlierReader(log),
 ): Promise<{ link: RelayLink; clock: Clock }> {
   const { relays, totals, compressor, time, logger, timing, windowMs, disconnects } = options;
-  const { keeper, verification } = options;
-  const { publish, written, stalled, failed } = options;
+  const { publish, written, stalled, failed, keeper, verification, checks } = options;
   const userAgent = `slipstream/${packageVersion()}`;
   const clock = new Clock(log.clockUs, () => time.nowMs());
   const earlier = await earlierReader.read();
@@ -56,7 +56,7 @@ export async function openRelayIntake(
   const resting = { restMs: windowMs, ...timing };
   const link = new RelayLink({ relays, userAgent, totals, logger, timing: resting, disconnects });
   link.ingest = new Ingest({
-    ...{ log, earlier, clock, compressor, totals, link, windowMs, keeper, verification },
+    ...{ log, earlier, clock, compressor, totals, link, windowMs, keeper, verification, checks },
     ...{ publish, written, stalled, failed },
   });
   return { link, clock };

@@ -10,6 +10,7 @@ import type { DatabaseDamage } from '../log/table-check.ts';
 import type { Logger } from '../logger.ts';
 import { heapUse, memoryLimit } from '../memory.ts';
 import { packageVersion } from '../package.ts';
+import { grouped } from '../text.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 
 /** Addresses that a running service is bound to. */
@@ -93,10 +94,10 @@ export function logDamage(logger: Logger, { path, offset, what }: DatabaseDamage
   );
 }
 
-export function logFewFiles(logger: Logger, subscribers: number): void {
+export function logFewFiles(logger: Logger, subscribers: number, wanted: number): void {
   logger.warn(
     { subscribers },
-    'this process may have too few files open for all subscribers that are set: raise ulimit -n, or lower --max-subscribers',
+    `there is room for ${grouped(subscribers)} subscribers, not ${grouped(wanted)}: raise ulimit -n, or lower --max-subscribers`,
   );
 }
 

@@ -12,12 +12,11 @@ import { packageVersion } from '../package.ts';
 import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelays } from '../upstream/relay-url.ts';
-import type { Verifier } from '../verifier/verifier.ts';
 import { dictionaryPathsOf } from '../worker/codec.ts';
 import { ClockWatch } from './clock-watch.ts';
+import { type CommitChecks, openChecks } from './commit-checks.ts';
 import { type Intake, openIntake } from './intake.ts';
 import { closeProofs, type KeptProofs } from './kept-proofs.ts';
-import { openVerifier } from './observed-commits.ts';
 import type { IntakeOptions } from './relay-intake.ts';
 import { AgeCut, Retention } from './retention.ts';
 import { type Opened, openServed, type Serving } from './served-log.ts';
@@ -80,7 +79,8 @@ export class Service {
       const service = new Service(parts, addresses);
       greet(service);
       for (const notice of config.notices) logger.warn({}, notice);
-      if (parts.subscribersMax < config.subscribersMax) logFewFiles(logger, parts.subscribersMax);
+      if (parts.subscribersMax < config.subscribersMax)
+        logFewFiles(logger, parts.subscribersMax, config.subscribersMax);
       return service;
     } catch (error) {
       for (const close of opened.reverse()) await close();
@@ -154,7 +154,7 @@ interface Parts extends Started {
   readonly subscribersMax: number;
   readonly intake: Intake;
   readonly delivery: Serving;
-  readonly verifier: Verifier | undefined;
+  readonly verifier: CommitChecks[keyof CommitChecks];
   readonly shared: SharedLog | undefined;
   readonly proofs: KeptProofs | undefined;
   readonly retention: Retention;
@@ -192,10 +192,11 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const relays = parseRelays(config.relayUrls);
   const totals = new IngestTotals();
   // Its calls come once the intake has started, when the monitor is there.
-  const verifier = await openVerifier(config, logger);
+  const commitChecks = await openChecks(config, logger);
+  const verifier = commitChecks.verification ?? commitChecks.checks;
   if (verifier !== undefined) opened.push(() => verifier.stop());
   const intakeOptions: IntakeOptions = {
-    verification: verifier,
+    ...commitChecks,
     ...{ relays, totals, compressor, time, logger, timing, windowMs, disconnects: new Map(), failed },
     keeper: proofs?.queue,
     publish(block) {

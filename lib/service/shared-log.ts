@@ -3,7 +3,7 @@
 // when the stream has lost what it had.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageEndUs, sequenceIn } from '../cluster/block-message.ts';
+import { messageTimes, sequenceIn } from '../cluster/block-message.ts';
 import { otherLog, unavailable } from '../cluster/cluster-errors.ts';
 import type { Engine, StreamState } from '../cluster/engine.ts';
 import type { StreamIdentity } from '../cluster/stream-layout.ts';
@@ -56,21 +56,37 @@ export async function openSharedLog(
   shared: SharedLog,
   logger: Logger,
 ): Promise<LevelLog> {
+  const log = await openFitting(options, shared, logger);
+  return orClosed(log, async () => {
+    shared.emptySequence = (await stateOf(shared.engine)).firstSequence - 1;
+    return log;
+  });
+}
+
+/** A log that can go on with the stream: the one that is there, or a new one. */
+async function openFitting(
+  options: LevelLogOptions,
+  { engine, identity }: SharedLog,
+  logger: Logger,
+): Promise<LevelLog> {
   const { dataDir } = options;
-  const { engine, identity } = shared;
-  let log = await LevelLog.open(options);
-  try {
+  const log = await LevelLog.open(options);
+  const misfit = await orClosed(log, async () => {
     const own = sequenceIn(log.positions, identity.streamId);
     const isOther = Buffer.compare(log.didHashKey, identity.didHashKey) !== 0;
     if (isOther || (own === undefined && log.lastTimeUs > 0)) throw otherLog(dataDir);
-    const misfit = own === undefined ? undefined : await misfitOf(engine, own, log.lastTimeUs);
-    if (misfit !== undefined) {
-      await log.close();
-      await clearAway(dataDir, misfit, logger);
-      log = await LevelLog.open(options);
-    }
-    shared.emptySequence = (await stateOf(engine)).firstSequence - 1;
-    return log;
+    return own === undefined ? undefined : misfitOf(engine, own, log.lastTimeUs);
+  });
+  if (misfit === undefined) return log;
+  await log.close();
+  await clearAway(dataDir, misfit, logger);
+  return LevelLog.open(options);
+}
+
+/** Does what is to be done with an open log; when that fails, the log is closed. */
+async function orClosed<Result>(log: LevelLog, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
   } catch (error) {
     await log.close();
     throw error;
@@ -80,21 +96,42 @@ export async function openSharedLog(
 /** Why a log cannot go on with the stream: it was away for too long, or has what the stream has not. */
 type Misfit = 'too_old' | 'forked';
 
-/** @param own sequence of the newest message that the log has, and `lastTimeUs` where it ends. */
+/** @param own sequence of the newest message that the log has as a whole, and `lastTimeUs` where it ends. */
 async function misfitOf(engine: Engine, own: number, lastTimeUs: number): Promise<Misfit | undefined> {
   const sinceMs = performance.now();
   for (;;) {
     const { firstSequence, lastSequence } = await stateOf(engine);
     if (firstSequence > own + 1) return 'too_old';
     if (lastSequence >= own) {
-      if (firstSequence > own) return undefined;
-      const message = await engine.message(own);
-      if (message === null && performance.now() - sinceMs > shortAfterMs) return 'forked';
-      if (message !== null && message !== undefined)
-        return messageEndUs(message.bytes) === lastTimeUs ? undefined : 'forked';
+      const isEnd = await endsThere(engine, own, lastTimeUs, { firstSequence, lastSequence });
+      if (isEnd === true) return undefined;
+      if (isEnd === false || performance.now() - sinceMs > shortAfterMs) return 'forked';
     } else if (performance.now() - sinceMs > shortAfterMs) return 'forked';
     await delay(retryMs);
   }
+}
+
+/**
+ * Whether the stream has a block that ends at `lastTimeUs`: the last one of message `own`, or one in the middle of the next. Undefined
+ * while nobody says.
+ */
+async function endsThere(
+  engine: Engine,
+  own: number,
+  lastTimeUs: number,
+  { firstSequence, lastSequence }: Pick<StreamState, 'firstSequence' | 'lastSequence'>,
+): Promise<boolean | undefined> {
+  const isKept = own >= firstSequence;
+  const message = isKept ? await engine.message(own) : null;
+  if (isKept && (message === null || message === undefined)) return undefined;
+  const isWhole = message ? messageTimes(message).endsUs.at(-1) === lastTimeUs : undefined;
+  if (isWhole === true || (isWhole === undefined && lastSequence === own)) return true;
+  if (lastSequence === own) return false;
+  const next = await engine.message(own + 1);
+  if (next === null || next === undefined) return undefined;
+  const { previousUs, endsUs } = messageTimes(next);
+  const goesOn = isWhole === undefined && (previousUs === 0 || previousUs === lastTimeUs);
+  return goesOn || endsUs.slice(0, -1).includes(lastTimeUs);
 }
 
 /** By the leader, which may not be there yet. */

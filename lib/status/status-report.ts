@@ -35,6 +35,12 @@ export interface VerificationReport {
   readonly reasons: readonly ReasonCount[];
   /** Whether the thread that checks still runs. */
   readonly isUp: boolean;
+  /** Whether what is refuted is left out; null where it never is. */
+  readonly isArmed: boolean | null;
+  /** Frames that wait for a key, or for a second look. */
+  readonly waiting: number;
+  /** Commits that were left out. */
+  readonly dropped: number;
 }
 
 export interface VerdictCount {

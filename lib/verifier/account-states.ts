@@ -38,6 +38,13 @@ export class AccountStates {
     this.#uncheckedUs = Math.max(this.#uncheckedUs, nowUs);
   }
 
+  /** What came of batches behind that one is not in the log, and never will be: it comes again. */
+  forget(storedBatch: number): void {
+    for (const states of [this.#known, this.#unwritten])
+      for (const [did, state] of states)
+        if (state !== undefined && state.batch > storedBatch) states.delete(did);
+  }
+
   /** Has the states of these accounts ready for {@link of}, until the next call. */
   async load(dids: ReadonlySet<string>): Promise<void> {
     const absent = [...dids].filter((did) => !this.#known.has(did));

@@ -1,7 +1,7 @@
 // A second look at what would be refuted: with the key read again, with the keys of the commit's time, and by the software of the
 // protocol's authors. It takes a request or more, and 3 ms, so it waits beside the stream, in bounded number.
 
-import { Frame, frameTypes } from '../decode/frame.ts';
+import { Frame } from '../decode/frame.ts';
 import type { KeyResolver } from '../identity/key-resolver.ts';
 import type { ChainLink } from '../verify/chain.ts';
 import { CommitCheck, type CommitFinding } from '../verify/commit-check.ts';
@@ -101,9 +101,6 @@ export class Appeals {
     bytes: Uint8Array,
     key: VerifyingKey | undefined,
   ): Promise<'refuted' | 'disputed' | 'limited'> {
-    this.#frame.read(bytes);
-    // It reads commits alone; a sync has no tree to be wrong about.
-    if (this.#frame.type === frameTypes.sync) return 'refuted';
     const nowMs = this.#nowMs();
     if (nowMs >= this.#secondEndMs) {
       this.#secondEndMs = nowMs + 1000;

@@ -3,15 +3,9 @@
 // is found to be is lib/verify.
 
 import { Frame, frameTypes } from '../decode/frame.ts';
-import { notAsked, numberOf, type Reason, verdictOf } from '../event/verdict.ts';
+import { notAsked, numberOf, type Reason } from '../event/verdict.ts';
 import type { KeyResolver } from '../identity/key-resolver.ts';
-import { type ChainLink, nextStep } from '../verify/chain.ts';
-import { CommitCheck, type KeyLack } from '../verify/commit-check.ts';
-import { isSigned, linkOf } from '../verify/commit-link.ts';
-import type { SignatureChecker } from '../verify/signature.ts';
-import type { VerifyingKey } from '../verify/verifying-key.ts';
-import type { AccountStates } from './account-states.ts';
-import { type Appealed, Appeals } from './appeals.ts';
+import { type Case, CommitJudge, type JudgeKeys, type JudgeOptions } from './commit-judge.ts';
 import { type FrameBatch, type Incident, monotonicMs } from './verifier-messages.ts';
 
 /** How long before time is up nobody waits for keys any more: that of the checks of an usual batch, twice. */
@@ -20,14 +14,10 @@ const checkMs = 8;
 const timedEvery = 8;
 
 /** A {@link KeyResolver}. */
-export type BatchKeys = Pick<KeyResolver, 'peek' | 'keyAtHand' | 'doubt' | 'recheck' | 'keysAt'>;
+export type BatchKeys = JudgeKeys & Pick<KeyResolver, 'keyAtHand' | 'doubt'>;
 
-export interface BatchCheckOptions {
+export interface BatchCheckOptions extends JudgeOptions {
   readonly keys: BatchKeys;
-  readonly states: AccountStates;
-  readonly signatures: SignatureChecker;
-  /** Milliseconds since 1970. */
-  readonly nowMs: () => number;
   readonly incident: (incident: Incident) => void;
   /** Whether another batch waits: then what is late is not checked at all. */
   readonly isBehind: () => boolean;
@@ -36,14 +26,12 @@ export interface BatchCheckOptions {
 /** See the file comment. */
 export class BatchCheck {
   readonly #options: BatchCheckOptions;
-  readonly #check: CommitCheck;
-  readonly #appeals: Appeals;
+  readonly #judge: CommitJudge;
   readonly #frame = new Frame();
 
   constructor(options: BatchCheckOptions) {
     this.#options = options;
-    this.#check = new CommitCheck(options.signatures);
-    this.#appeals = new Appeals(options.keys, options.signatures, options.nowMs);
+    this.#judge = new CommitJudge(options, options.incident);
   }
 
   /**
@@ -56,7 +44,7 @@ export class BatchCheck {
     if (batch.hasSkipped) states.skipped(nowMs() * 1000);
     const reasons = new Uint8Array(ends.length).fill(notAsked);
     const changes: Promise<void>[] = [];
-    const dids = this.#open(batch, reasons, changes);
+    const cases = this.#open(batch, reasons, changes);
     await Promise.all(changes);
     let isAnswered = false;
     const answerOnce = (): void => {
@@ -64,15 +52,15 @@ export class BatchCheck {
       isAnswered = true;
       answer(reasons);
     };
-    await this.#prepare(dids, answerByMs - checkMs);
+    await this.#prepare(cases, answerByMs - checkMs);
     const appeals: Promise<void>[] = [];
     let checked = 0;
     let start = 0;
     for (const [at, end] of ends.entries()) {
       const frame = bytes.subarray(start, end);
       start = end;
-      const did = dids[at];
-      if (did === undefined) continue;
+      const of = cases[at];
+      if (of === undefined) continue;
       if (checked++ % timedEvery === 0 && monotonicMs() > answerByMs) {
         answerOnce();
         if (isBehind()) {
@@ -80,7 +68,7 @@ export class BatchCheck {
           break;
         }
       }
-      const appeal = this.#checkFrame(frame, did, batch.number, (reason) => {
+      const appeal = this.#checkFrame(frame, of, (reason) => {
         reasons[at] = numberOf(reason);
       });
       if (appeal !== undefined) appeals.push(appeal);
@@ -89,8 +77,9 @@ export class BatchCheck {
     answerOnce();
   }
 
-  /** The account of each commit and sync, whose reason is to be found. @param changes of accounts, which have to be heard first. */
-  #open({ bytes, ends }: FrameBatch, reasons: Uint8Array, changes: Promise<void>[]): (string | undefined)[] {
+  /** The case of each commit and sync, whose reason is to be found. @param changes of accounts, which have to be heard first. */
+  #open(batch: FrameBatch, reasons: Uint8Array, changes: Promise<void>[]): (Case | undefined)[] {
+    const { bytes, ends, number } = batch;
     const { keys } = this.#options;
     const frame = this.#frame;
     const tooLate = numberOf('too_late');
@@ -108,14 +97,14 @@ export class BatchCheck {
       }
       if (frame.type !== frameTypes.commit && frame.type !== frameTypes.sync) return undefined;
       reasons[at] = tooLate;
-      return did;
+      return { did, seq: frame.seq, batch: number };
     });
   }
 
   /** Has states and keys in memory, but waits for keys only until then. */
-  async #prepare(dids: readonly (string | undefined)[], untilMs: number): Promise<void> {
+  async #prepare(cases: readonly (Case | undefined)[], untilMs: number): Promise<void> {
     const { keys, states } = this.#options;
-    const accounts = new Set(dids.filter((did) => did !== undefined));
+    const accounts = new Set(cases.flatMap((of) => of?.did ?? []));
     const asked = [...accounts].filter((did) => keys.peek(did) === undefined);
     const answers = Promise.all(asked.map((did) => keys.keyAtHand(did)));
     await states.load(accounts);
@@ -124,58 +113,16 @@ export class BatchCheck {
   }
 
   /** @param found told of the reason: at once, and again when an appeal has changed it. The appeal, if there is one. */
-  #checkFrame(
-    bytes: Uint8Array,
-    did: string,
-    batch: number,
-    found: (reason: Reason) => void,
-  ): Promise<void> | undefined {
-    const frame = this.#frame;
-    frame.read(bytes);
-    const { seq } = frame;
-    const key: VerifyingKey | KeyLack = this.#options.keys.peek(did) ?? 'key_awaited';
-    const finding = this.#check.check(frame, key);
-    if (verdictOf(finding === 'whole' ? 'continuous' : finding) !== 'refuted') {
-      found(this.#step(did, finding, linkOf(frame, this.#check, finding), seq, batch));
+  #checkFrame(bytes: Uint8Array, of: Case, found: (reason: Reason) => void): Promise<void> | undefined {
+    const judge = this.#judge;
+    const judged = judge.judge(bytes, of);
+    if (typeof judged === 'string') {
+      found(judged);
       return undefined;
     }
-    const meanwhile = finding === 'bad_signature' ? 'key_awaited' : 'too_late';
-    const appeal = this.#appeals.open(bytes, did, finding, typeof key === 'string' ? undefined : key);
-    const instead = appeal === undefined ? 'limited' : meanwhile;
-    found(this.#step(did, instead, linkOf(frame, this.#check, instead), seq, batch));
-    return appeal?.then((appealed) => found(this.#decide(appealed, did, seq, batch)));
-  }
-
-  #decide({ finding, link }: Appealed, did: string, seq: number, batch: number): Reason {
-    const { incident, states } = this.#options;
-    if (finding !== 'whole' && verdictOf(finding) === 'refuted') {
-      const detail = `${finding} ${did} ${link.rev}`;
-      incident({ reason: 'refuted_commit', fromSeq: seq, toSeq: seq, detail });
-      return finding;
-    }
-    const state = states.of(did);
-    // A later commit of the account did not wait for it.
-    const isOvertaken = isSigned(finding) && state !== undefined && link.rev <= state.rev;
-    return isOvertaken ? 'after_unchecked' : this.#step(did, finding, link, seq, batch);
-  }
-
-  /** The account's next step, and a row of the ledger when it does not go on from the one before. */
-  #step(
-    did: string,
-    finding: Parameters<typeof nextStep>[1],
-    link: ChainLink,
-    seq: number,
-    batch: number,
-  ): Reason {
-    const { states, nowMs, incident } = this.#options;
-    const before = states.of(did);
-    const { reason, state } = nextStep(before, finding, link, nowMs() * 1000);
-    if (state !== undefined && state !== before) states.set(did, state, nowMs() * 1000, batch);
-    if (reason === 'gap' || reason === 'fork') {
-      const detail = `${reason} ${did} ${before?.rev} ${link.rev}`;
-      incident({ reason: 'broken_chain', fromSeq: seq, toSeq: seq, detail });
-    }
-    return reason;
+    // The next commit of the account does not wait for it.
+    found(judge.pass(of, judged.meanwhile));
+    return judged.appeal?.then((appealed) => found(judge.decide(of, appealed, true)));
   }
 }
 

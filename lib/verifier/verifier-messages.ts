@@ -10,6 +10,8 @@ export interface VerifierStart {
   readonly plcUrl: string;
   /** As of `ResolverOptions`. */
   readonly webUrl: string | undefined;
+  /** Whether frames are held back until they are answered, by held-check.ts; else batch-check.ts has a time for each batch. */
+  readonly isHolding: boolean;
 }
 
 /** The frames of a block: commits, syncs, identity events. */
@@ -27,9 +29,43 @@ export interface FrameBatch {
   readonly hasSkipped: boolean;
 }
 
+/** Frames that are held back until they are answered: events of whatever kind. */
+export interface HeldBatch {
+  readonly number: number;
+  /** Of its first frame; those after it have the next numbers. */
+  readonly firstId: number;
+  readonly bytes: Uint8Array;
+  readonly ends: Uint32Array;
+  /** What was said by answers up to this number is in the log. */
+  readonly storedAnswers: number;
+}
+
+/** What frames were found to be: they need not be held any more, in this order. */
+export interface Answers {
+  /** Counts up from 1. */
+  readonly number: number;
+  readonly ids: Float64Array;
+  /** Numbers of reasons. */
+  readonly reasons: Uint8Array;
+  /** Whether what is refuted is dropped. */
+  readonly isArmed: boolean;
+  /** Frames that wait for keys, or for a second look. */
+  readonly waitingFrames: number;
+}
+
+/** An incident, and the frame whose answer comes with it; 0 when that was answered before. */
+export interface HeldIncident {
+  readonly incident: Incident;
+  readonly id: number;
+  readonly isArmed: boolean;
+}
+
 export type ToVerifier =
+  | { readonly kind: 'held'; readonly batch: HeldBatch }
+  /** Whoever writes the log begins: frames that were sent before are held no more. */
+  | { readonly kind: 'begin'; readonly storedAnswers: number }
   | { readonly kind: 'batch'; readonly batch: FrameBatch }
-  /** Writes what is stored, and ends. */
+  /** Writes what is stored, and ends. @param storedBatch a batch's number, or that of answers. */
   | { readonly kind: 'stop'; readonly storedBatch: number };
 
 /** What a commit, or an account's chain of them, was found to be, for the coverage ledger; the relay is for the other side to add. */
@@ -44,7 +80,9 @@ export type FromVerifier =
   | { readonly kind: 'verdicts'; readonly number: number; readonly reasons: Uint8Array }
   /** Nothing of the batch is in the way of the next. */
   | { readonly kind: 'done'; readonly number: number }
-  | { readonly kind: 'incident'; readonly incident: Incident };
+  | { readonly kind: 'incident'; readonly incident: Incident }
+  | { readonly kind: 'answers'; readonly answers: Answers }
+  | ({ readonly kind: 'held_incident' } & HeldIncident);
 
 /** Milliseconds on a clock that does not step, the same in all threads. */
 export function monotonicMs(): number {

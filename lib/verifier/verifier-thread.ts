@@ -9,7 +9,8 @@ import { SignatureChecker } from '../verify/signature.ts';
 import { AccountStates } from './account-states.ts';
 import { AccountStore } from './account-store.ts';
 import { BatchCheck } from './batch-check.ts';
-import type { FrameBatch, FromVerifier, ToVerifier, VerifierStart } from './verifier-messages.ts';
+import { HeldCheck } from './held-check.ts';
+import type { FrameBatch, FromVerifier, HeldBatch, ToVerifier, VerifierStart } from './verifier-messages.ts';
 
 /** How often states are written: a process that is killed has lost those of that time, and their accounts are anchored again. */
 const writeMs = 2_000;
@@ -21,9 +22,10 @@ class VerifierThread {
   readonly #keyStore: KeyStore;
   readonly #accounts: AccountStore;
   readonly #states: AccountStates;
-  readonly #check: BatchCheck;
-  #waiting: ToVerifier[] = [];
-  #working: Promise<void> | undefined;
+  readonly #batches: BatchCheck;
+  readonly #held: HeldCheck;
+  #waiting: (ToVerifier | { readonly kind: 'go_on' })[] = [];
+  #isWorking = false;
   #writtenAtMs = performance.now();
 
   constructor(
@@ -38,39 +40,61 @@ class VerifierThread {
     this.#accounts = accounts;
     this.#keys = new KeyResolver({ plcUrl, webUrl, store: keyStore });
     this.#states = new AccountStates(accounts, Date.now() * 1000);
-    this.#check = new BatchCheck({
-      keys: this.#keys,
-      states: this.#states,
-      signatures,
-      nowMs: Date.now,
+    const common = { keys: this.#keys, states: this.#states, signatures, nowMs: Date.now };
+    this.#batches = new BatchCheck({
+      ...common,
       incident: (incident) => this.#send({ kind: 'incident', incident }),
       isBehind: () => this.#isBehind(),
     });
-    port.on('message', (message: ToVerifier) => {
-      this.#waiting.push(message);
-      this.#working ??= this.#work();
+    this.#held = new HeldCheck({
+      ...common,
+      answered: (answers) => this.#send({ kind: 'answers', answers }),
+      incident: (incident) => this.#send({ kind: 'held_incident', ...incident }),
+      // In between others have their turn: second looks need no I/O.
+      wake: () => setImmediate(() => this.#hear({ kind: 'go_on' })),
     });
+    port.on('message', (message: ToVerifier) => this.#hear(message));
+  }
+
+  #hear(message: ToVerifier | { readonly kind: 'go_on' }): void {
+    this.#waiting.push(message);
+    if (!this.#isWorking) void this.#work();
   }
 
   /** Looks at the port, too: while a batch is checked nobody else does. */
   #isBehind(): boolean {
-    const next = receiveMessageOnPort(this.#port)?.message as ToVerifier | undefined;
+    const next: ToVerifier | undefined = receiveMessageOnPort(this.#port)?.message;
     if (next !== undefined) this.#waiting.push(next);
     return this.#waiting.length > 0;
   }
 
+  /** One thing after the other: states of accounts are loaded for one at a time. */
   async #work(): Promise<void> {
+    this.#isWorking = true;
     for (let message = this.#waiting.shift(); message !== undefined; message = this.#waiting.shift()) {
       if (message.kind === 'stop') await this.#stop(message.storedBatch);
-      else await this.#take(message.batch);
+      else if (message.kind === 'batch') await this.#take(message.batch);
+      else if (message.kind === 'held') await this.#takeHeld(message.batch);
+      else if (message.kind === 'begin') this.#held.begin(message.storedAnswers);
+      else await this.#held.goOn();
     }
-    this.#working = undefined;
+    this.#isWorking = false;
   }
 
   async #take(batch: FrameBatch): Promise<void> {
     const { number, storedBatch } = batch;
-    await this.#check.run(batch, (reasons) => this.#send({ kind: 'verdicts', number, reasons }));
+    await this.#batches.run(batch, (reasons) => this.#send({ kind: 'verdicts', number, reasons }));
     this.#send({ kind: 'done', number });
+    await this.#write(storedBatch);
+  }
+
+  async #takeHeld(batch: HeldBatch): Promise<void> {
+    await this.#held.run(batch);
+    this.#send({ kind: 'done', number: batch.number });
+    await this.#write(batch.storedAnswers);
+  }
+
+  async #write(storedBatch: number): Promise<void> {
     const nowMs = performance.now();
     if (nowMs < this.#writtenAtMs + writeMs && !this.#states.isFull) return;
     this.#writtenAtMs = nowMs;

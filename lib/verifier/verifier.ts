@@ -2,11 +2,11 @@
 // the column of verdicts within 20 ms, whatever the thread does. It owns that bound, and the one on what waits for the thread: what
 // does not fit, or comes late, is `too_late`. It never stops, reorders or drops anything, and ends nothing when the thread ends.
 
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { ByteWriter } from '../byte-writer.ts';
 import { type Frame, frameTypes } from '../decode/frame.ts';
-import { CodedError } from '../errors.ts';
 import { notAsked, numberOf, type Reason, reasonNames, reasonOfNumber } from '../event/verdict.ts';
+import { endedError, startThread } from './thread-start.ts';
 import {
   type FrameBatch,
   type FromVerifier,
@@ -34,7 +34,7 @@ export interface PendingVerdicts {
   stored(): void;
 }
 
-export interface VerifierOptions extends VerifierStart {
+export interface VerifierOptions extends Omit<VerifierStart, 'isHolding'> {
   /** The thread has ended, though it was not stopped: everything is `too_late` from now on. */
   readonly ended: (error: Error) => void;
   /** How long a block waits for its verdicts; 20 ms unless given. */
@@ -90,20 +90,8 @@ export class Verifier {
   /** Starts the thread. @throws CodedError of a database that it cannot open, `IDENTITY_BAD_URL`. */
   static async start(options: VerifierOptions): Promise<Verifier> {
     const { dataDir, plcUrl, webUrl } = options;
-    const start: VerifierStart = { dataDir, plcUrl, webUrl };
-    // The package holds compiled files, the repository their sources.
-    const file = `./verifier-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
-    const worker = new Worker(new URL(file, import.meta.url), { workerData: start });
-    const first = await new Promise<FromVerifier>((resolve, reject) => {
-      worker.once('message', resolve);
-      // Later these settle what is settled.
-      worker.once('error', reject);
-      worker.once('exit', (code) => reject(endedError(code)));
-    });
-    if (first.kind === 'ready') return new Verifier(worker, first.engine, options);
-    await worker.terminate();
-    const { code, message, retryable, exitCode } = first as Extract<FromVerifier, { kind: 'refusal' }>;
-    throw new CodedError(code, message, { retryable, exitCode });
+    const { worker, engine } = await startThread({ dataDir, plcUrl, webUrl, isHolding: false });
+    return new Verifier(worker, engine, options);
   }
 
   /** Bytes of frames that the thread has not done yet. */
@@ -240,12 +228,4 @@ export class Verifier {
     this.#outstandingBytes = 0;
     this.#ended(error);
   }
-}
-
-function endedError(exitCode: number): CodedError {
-  const what = `the thread that checks commits has ended with exit code ${exitCode}`;
-  return new CodedError(
-    'VERIFY_THREAD_ENDED',
-    `${what}: nothing is checked until the daemon is started again`,
-  );
 }

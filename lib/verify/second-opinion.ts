@@ -13,13 +13,15 @@ type Cid = CommitData['cid'];
 export type Opinion = 'whole' | 'partial' | 'unchecked' | 'refuted';
 
 interface CommitBody {
-  readonly repo: string;
+  /** Of a sync `did`, which has neither ops nor the CID of its commit. */
+  readonly repo?: string;
+  readonly did?: string;
   readonly rev: string;
   readonly since?: string | null;
-  readonly commit: Cid;
+  readonly commit?: Cid;
   readonly prevData?: Cid | null;
   readonly blocks: Uint8Array;
-  readonly ops: readonly { action: string; path: string; cid: Cid | null; prev?: Cid }[];
+  readonly ops?: readonly { action: string; path: string; cid: Cid | null; prev?: Cid }[];
 }
 
 interface CommitObject {
@@ -32,7 +34,7 @@ interface CommitObject {
 const emptyTree = 'bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm';
 const headerBytesMax = 64;
 
-/** Checks the frame of a commit. Never rejects: what the packages throw on is refuted, but for a block that is missing. */
+/** Checks the frame of a commit, or of a sync. Never rejects: what the packages throw on is refuted, but for a block that is missing. */
 export async function secondOpinion(frame: Uint8Array, key: VerifyingKey | undefined): Promise<Opinion> {
   try {
     return await judge(frame, key);
@@ -45,12 +47,16 @@ async function judge(frame: Uint8Array, key: VerifyingKey | undefined): Promise<
   const body = bodyOf(frame);
   const { root, blocks } = await readCarWithRoot(body.blocks);
   const object = decode<CommitObject>(blocks.get(root) as Uint8Array);
-  if (!root.equals(body.commit) || object.did !== body.repo || object.rev !== body.rev) return 'refuted';
+  const { repo, ops = [] } = body;
+  // A commit without its CID is wrong.
+  if (body.commit?.equals(root) !== true && (repo !== undefined || body.commit !== undefined))
+    return 'refuted';
+  if (object.did !== (repo ?? body.did) || object.rev !== body.rev) return 'refuted';
   const tree = MST.load(new MemoryBlockstore(blocks), object.data);
-  const paths = new Set(body.ops.map(({ path }) => path));
-  if (paths.size < body.ops.length) return 'refuted';
+  const paths = new Set(ops.map(({ path }) => path));
+  if (paths.size < ops.length) return 'refuted';
   let isMissing = false;
-  for (const { path, cid } of body.ops) {
+  for (const { path, cid } of ops) {
     try {
       const found = await tree.get(path);
       if (cid === null ? found !== null : found?.equals(cid) !== true) return 'refuted';
@@ -72,7 +78,7 @@ async function judge(frame: Uint8Array, key: VerifyingKey | undefined): Promise<
   }
 }
 
-async function isComplete(after: MST, { ops, prevData, since }: CommitBody): Promise<boolean> {
+async function isComplete(after: MST, { ops = [], prevData, since }: CommitBody): Promise<boolean> {
   let tree = after;
   for (const { action, path, prev } of ops) if (action === 'delete') tree = await tree.add(path, prev as Cid);
   for (const { action, path, prev } of ops) {

@@ -1,7 +1,9 @@
+import { zstdDecompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { ByteWriter } from '../../lib/byte-writer.ts';
 import {
   placeBlock,
+  placeBlocks,
   readMessage,
   relayPositions,
   sequenceIn,
@@ -10,6 +12,7 @@ import {
 import type { Block } from '../../lib/log/block.ts';
 import type { EventCompressor } from '../../lib/log/block-builder.ts';
 import { fakeCompressor, SampleLog, seededRandom } from '../support/events.ts';
+import { packed } from './sample-stream.ts';
 
 const streamId = '0123456789abcdef';
 const bytesMax = 8 * 1024 * 1024;
@@ -26,8 +29,11 @@ function read(bytes: Uint8Array, sequence = 5, compressor: EventCompressor = fak
 describe('a message', () => {
   test('holds the whole block, where it is in the stream and what it follows', () => {
     const block = placeBlock(sample(), streamId, 5);
-    const message = writeMessage(block, 123, bytesMax) as Buffer;
-    const { block: found, previousUs } = read(message);
+    const message = writeMessage([packed(block)], 123, bytesMax) as Buffer;
+    const {
+      blocks: [found],
+      previousUs,
+    } = read(message);
     expect(previousUs).toBe(123);
     expect(Buffer.compare(found.json, block.json)).toBe(0);
     expect(Buffer.compare(found.zstd, block.zstd)).toBe(0);
@@ -41,37 +47,64 @@ describe('a message', () => {
     expect([...placeBlock(found, streamId, 6).positions.keys()].at(-1)).toBe('relay.test');
   });
 
+  test('holds several blocks, of which only the last has come to its own sequence', () => {
+    const log = new SampleLog(seededRandom(3));
+    const blocks = placeBlocks([log.block(3), log.block(300), log.block(2)], streamId, 5);
+    const found = read(writeMessage(blocks.map(packed), 123, bytesMax) as Buffer);
+    expect(found.previousUs).toBe(123);
+    expect(found.blocks.map(({ positions }) => sequenceIn(positions, streamId))).toEqual([4, 4, 5]);
+    expect(found.blocks.map(({ json }) => Buffer.from(json))).toEqual(
+      blocks.map(({ json }) => Buffer.from(json)),
+    );
+    // What the block store can keep as it is.
+    expect(found.blocks.map(({ storedJson }) => storedJson && zstdDecompressSync(storedJson))).toEqual([
+      undefined,
+      Buffer.from(blocks[1].json),
+      undefined,
+    ]);
+  });
+
+  test('whose blocks do not follow each other is refused', () => {
+    const log = new SampleLog(seededRandom(3));
+    const [one, two] = placeBlocks([log.block(3), log.block(3)], streamId, 5);
+    const turned = placeBlocks([two, one], streamId, 5);
+    expect(() => read(writeMessage(turned.map(packed), 0, bytesMax) as Buffer)).toThrow('does not go on');
+    expect(() => read(writeMessage([one, two, two].map(packed), 0, bytesMax) as Buffer)).toThrow(
+      'of number 5',
+    );
+  });
+
   test('of a block without events', () => {
     const { builder } = new SampleLog(seededRandom(1));
     builder.advance('relay.test', 9);
     const block = placeBlock(builder.seal(fakeCompressor), streamId, 5);
-    const found = read(writeMessage(block, 0, bytesMax) as Buffer).block;
+    const found = read(writeMessage([packed(block)], 0, bytesMax) as Buffer).blocks[0];
     expect(found.index.count).toBe(0);
     expect(found.positions).toEqual(block.positions);
   });
 
   test('leaves out what nodes can make when it is too large, and is none when it still is', () => {
     const block = placeBlock(sample(200), streamId, 5);
-    const whole = writeMessage(block, 0, bytesMax) as Buffer;
-    const small = writeMessage(block, 0, whole.length) as Buffer;
+    const whole = writeMessage([packed(block)], 0, bytesMax) as Buffer;
+    const small = writeMessage([packed(block)], 0, whole.length) as Buffer;
     expect(small.length).toBeLessThan(whole.length - block.zstd.length / 2);
-    const { block: found } = read(small);
+    const [found] = read(small).blocks;
     expect(Buffer.compare(found.zstd, block.zstd)).toBe(0);
     expect(found.index.zstdEnd).toEqual(block.index.zstdEnd);
-    expect(writeMessage(block, 0, 2_000)).toBeUndefined();
+    expect(writeMessage([packed(block)], 0, 2_000)).toBeUndefined();
   });
 
   test('is compressed again for a node with another dictionary', () => {
     const block = placeBlock(sample(), streamId, 5);
     const other: EventCompressor = { ...fakeCompressor, dictionaryId: 8 };
-    const { block: found } = read(writeMessage(block, 0, bytesMax) as Buffer, 5, other);
+    const [found] = read(writeMessage([packed(block)], 0, bytesMax) as Buffer, 5, other).blocks;
     expect(found.dictionaryId).toBe(8);
     expect(Buffer.compare(found.zstd, block.zstd)).toBe(0);
   });
 
   test('that is damaged, of another place or of a later version is refused', () => {
-    const message = writeMessage(placeBlock(sample(), streamId, 5), 0, bytesMax) as Buffer;
-    expect(() => read(message, 6)).toThrow('says that it is number 5');
+    const message = writeMessage([packed(placeBlock(sample(), streamId, 5))], 0, bytesMax) as Buffer;
+    expect(() => read(message, 6)).toThrow('says that it is of number 5');
     expect(() => read(Buffer.from('SLPM'))).toThrow('is no block');
     expect(() => read(Buffer.concat([Buffer.from('x'), message]))).toThrow('is no block');
     const later = Buffer.from(message);

@@ -67,11 +67,16 @@ export class FakeEngine implements Engine {
   readonly lease = new FakeLease();
   /** Most messages in a batch. */
   batchMax = 50;
+  /** The most that were under way together. */
+  appendsAtOnce = 0;
+  #appends = 0;
   #heard = new Set<(message: StoredMessage) => void>();
   #late: StoredMessage[] = [];
 
   async append(message: StreamMessage, lastSequence: number): Promise<AppendOutcome> {
+    this.appendsAtOnce = Math.max(this.appendsAtOnce, ++this.#appends);
     await turn();
+    this.#appends--;
     const fault = this.appendFaults.shift() ?? 'ok';
     if (fault === 'foreign' || fault === 'foreign_trimmed') {
       this.store({ id: `rival.${this.lastSequence}`, bytes: message.bytes });

@@ -1,6 +1,7 @@
 // Blocks as a writer puts them into a stream, and what they say: the oracle of followers.
 
-import { placeBlock, writeMessage } from '../../lib/cluster/block-message.ts';
+import { zstdCompressSync } from 'node:zlib';
+import { type PackedBlock, placeBlocks, writeMessage } from '../../lib/cluster/block-message.ts';
 import type { Block } from '../../lib/log/block.ts';
 import { SampleLog, seededRandom } from '../support/events.ts';
 import type { FakeEngine } from './fake-engine.ts';
@@ -20,17 +21,28 @@ export class SampleStream {
 
   /** Stores a block of so many events. @param previousUs what it says that it follows. */
   write(events: number, previousUs = this.#lastTimeUs): Block {
+    return this.writeTogether([events], previousUs)[0];
+  }
+
+  /** Stores several blocks in one message. */
+  writeTogether(events: readonly number[], previousUs = this.#lastTimeUs): Block[] {
     const sequence = this.#engine.lastSequence + 1;
-    const block = placeBlock(this.sample.block(events), streamId, sequence);
-    const bytes = writeMessage(block, previousUs, this.#engine.messageBytesMax) as Buffer;
+    const made = events.map((count) => this.sample.block(count));
+    const blocks = placeBlocks(made, streamId, sequence);
+    const bytes = writeMessage(blocks.map(packed), previousUs, this.#engine.messageBytesMax) as Buffer;
     this.#engine.store({ id: `writer.${sequence}`, bytes });
-    this.#lastTimeUs = block.index.lastTimeUs;
-    return block;
+    this.#lastTimeUs = blocks.at(-1)?.index.lastTimeUs ?? 0;
+    return blocks;
   }
 
   get texts(): string[] {
     return this.sample.events.map((event) => JSON.stringify(event));
   }
+}
+
+/** A block as it goes into a message. */
+export function packed(block: Block): PackedBlock {
+  return { block, storedJson: zstdCompressSync(block.json) };
 }
 
 /** The events of a block, as text. */

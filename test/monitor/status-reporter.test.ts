@@ -289,5 +289,8 @@ test('verdicts are told by name, what is vouched for without its reasons', async
       { reason: 'bad_signature', count: 1 },
     ],
     isUp: true,
+    isArmed: null,
+    waiting: 0,
+    dropped: 0,
   });
 });

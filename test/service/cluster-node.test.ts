@@ -57,7 +57,7 @@ async function start(name: string, role: 'both' | 'serve' = 'both', wrap = (log:
       time: new TrustedTime(log.lastTimeUs, () => {}),
       logger: silent as never,
       timing: {},
-      verification: undefined,
+      ...{ verification: undefined, checks: undefined },
       windowMs: 4,
       keeper: undefined,
       disconnects: new Map(),

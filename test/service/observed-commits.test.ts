@@ -27,70 +27,73 @@ const didsOf = (lines: readonly string[]) => [
   ...new Set(lines.map((line) => JSON.parse(line).did as string)),
 ];
 
-test('whoever asks for what is verified gets that, and all others everything', async () => {
-  await using directory = await KeyDirectory.listen();
-  const connected = Promise.withResolvers<WebSocket>();
-  await using relay = await ScriptedRelay.listen((socket) => connected.resolve(socket));
-  const flags = ['--ws-url', relay.url, '--verify', 'observe', '--plc-url', directory.url];
-  await using daemon = await Daemon.start(flags);
-  const [honest, liar] = await Promise.all(
-    ['honest', 'liar'].map((name) => RandomRepo.create(name, new SeededRandom(name, 'observed'), 3)),
-  );
-  // The account has never had the key that its commits are signed with.
-  directory.keys.set(honest.did, honest.signingKey.did());
-  directory.keys.set(liar.did, honest.signingKey.did());
-  const all = await subscriber(daemon.url);
-  const verified = await subscriber(`${daemon.url}?verified=true`);
-  const v2 = await subscriber(`${daemon.httpUrl.replace('http', 'ws')}/xrpc/${nsid}?verified=true`);
-  const upstream = await connected.promise;
-  let seq = 0;
-  let ops = 0;
-  const send = async (repo: RandomRepo): Promise<void> => {
-    const commit = await repo.commit(2);
-    ops += commit.ops.length;
-    upstream.send(frameOfCommit(repo.did, commit, { seq: ++seq }));
-  };
-
-  // The first commits do not wait for the key.
-  await expect
-    .poll(async () => {
-      await send(honest);
-      return verified.messages.length;
-    })
-    .toBeGreaterThan(0);
-  await expect
-    .poll(async () => {
-      await send(liar);
-      const { rows } = (await (await fetch(`${daemon.httpUrl}/coverage`)).json()) as {
-        rows: { reason: string; detail?: string; relay?: string }[];
-      };
-      return rows.filter(({ reason }) => reason === 'refuted_commit');
-    })
-    .toContainEqual(
-      expect.objectContaining({ detail: expect.stringContaining(`bad_signature ${liar.did} `) }),
+test.each(['observe', 'enforce'])(
+  '%s: whoever asks for what is verified gets that, and all others everything',
+  async (mode) => {
+    await using directory = await KeyDirectory.listen();
+    const connected = Promise.withResolvers<WebSocket>();
+    await using relay = await ScriptedRelay.listen((socket) => connected.resolve(socket));
+    const flags = ['--ws-url', relay.url, '--verify', mode, '--plc-url', directory.url];
+    await using daemon = await Daemon.start(flags);
+    const [honest, liar] = await Promise.all(
+      ['honest', 'liar'].map((name) => RandomRepo.create(name, new SeededRandom(name, 'observed'), 3)),
     );
-  await expect
-    .poll(async () => {
-      await send(honest);
-      return v2.messages.length === verified.messages.length && v2.messages.length > 4;
-    })
-    .toBe(true);
-  // All that was sent has come, on whatever way.
-  await expect.poll(() => all.messages.length).toBe(ops);
-  await expect
-    .poll(async () => (await linesOf(daemon, 'verified=true')).length - verified.messages.length)
-    .toBe(0);
-  const before = await linesOf(daemon, 'verified=true');
+    // The account has never had the key that its commits are signed with.
+    directory.keys.set(honest.did, honest.signingKey.did());
+    directory.keys.set(liar.did, honest.signingKey.did());
+    const all = await subscriber(daemon.url);
+    const verified = await subscriber(`${daemon.url}?verified=true`);
+    const v2 = await subscriber(`${daemon.httpUrl.replace('http', 'ws')}/xrpc/${nsid}?verified=true`);
+    const upstream = await connected.promise;
+    let seq = 0;
+    let ops = 0;
+    const send = async (repo: RandomRepo): Promise<void> => {
+      const commit = await repo.commit(2);
+      ops += commit.ops.length;
+      upstream.send(frameOfCommit(repo.did, commit, { seq: ++seq }));
+    };
 
-  expect(didsOf(all.messages).toSorted()).toEqual([honest.did, liar.did].toSorted());
-  expect(didsOf(verified.messages)).toEqual([honest.did]);
-  expect(await linesOf(daemon, '')).toEqual(all.messages);
-  expect(before).toEqual(verified.messages);
-  for (const { socket } of [all, verified, v2]) socket.terminate();
-  await daemon.service.stop();
-  await daemon.restart(flags);
-  expect(await linesOf(daemon, 'verified=true')).toEqual(before);
-});
+    // The first commits do not wait for the key.
+    await expect
+      .poll(async () => {
+        await send(honest);
+        return verified.messages.length;
+      })
+      .toBeGreaterThan(0);
+    await expect
+      .poll(async () => {
+        await send(liar);
+        const { rows } = (await (await fetch(`${daemon.httpUrl}/coverage`)).json()) as {
+          rows: { reason: string; detail?: string; relay?: string }[];
+        };
+        return rows.filter(({ reason }) => reason === 'refuted_commit');
+      })
+      .toContainEqual(
+        expect.objectContaining({ detail: expect.stringContaining(`bad_signature ${liar.did} `) }),
+      );
+    await expect
+      .poll(async () => {
+        await send(honest);
+        return v2.messages.length === verified.messages.length && v2.messages.length > 4;
+      })
+      .toBe(true);
+    // All that was sent has come, on whatever way.
+    await expect.poll(() => all.messages.length).toBe(ops);
+    await expect
+      .poll(async () => (await linesOf(daemon, 'verified=true')).length - verified.messages.length)
+      .toBe(0);
+    const before = await linesOf(daemon, 'verified=true');
+
+    expect(didsOf(all.messages).toSorted()).toEqual([honest.did, liar.did].toSorted());
+    expect(didsOf(verified.messages)).toEqual([honest.did]);
+    expect(await linesOf(daemon, '')).toEqual(all.messages);
+    expect(before).toEqual(verified.messages);
+    for (const { socket } of [all, verified, v2]) socket.terminate();
+    await daemon.service.stop();
+    await daemon.restart(flags);
+    expect(await linesOf(daemon, 'verified=true')).toEqual(before);
+  },
+);
 
 test('without checks there are no verdicts, and no databases for them', async () => {
   const connected = Promise.withResolvers<WebSocket>();

@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ClusterCounts } from '../../lib/cluster/cluster-counts.ts';
 import { StreamFollower } from '../../lib/cluster/stream-follower.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
@@ -119,4 +119,43 @@ test('the log of a single daemon, or of another cluster, is refused', async () =
     // It is as it was.
     expect(await stored(await LevelLog.open(options({ didHashKey: key })))).toBe(3);
   }
+});
+
+test('a log that ends in the middle of a message goes on, one that ends in the middle of a block has to go', async () => {
+  stream.write(2);
+  await copy(1);
+  const blocks = stream.writeTogether([3, 3, 3]);
+  const log = await open();
+  await log.append(blocks[0]);
+  expect(await stored(log)).toBe(5);
+  expect(await stored(await open())).toBe(5);
+  expect(lines).toEqual([]);
+  // The stream has lost that message, and has another one there.
+  engine.forget(1);
+  stream.writeTogether([3, 3, 3]);
+  expect(await stored(await open())).toBe(0);
+  expect(lines).toEqual([expect.stringContaining('has lost what this node has')]);
+});
+
+test('a log of nothing but the beginning of the first message goes on', async () => {
+  const blocks = stream.writeTogether([3, 3]);
+  const log = await open();
+  await log.append(blocks[0]);
+  expect(await stored(log)).toBe(3);
+  expect(await stored(await open())).toBe(3);
+  expect(lines).toEqual([]);
+});
+
+test('a log that is set aside is closed once, also when there is no other in its place', async () => {
+  stream.write(2);
+  await copy(1);
+  engine.forget(1);
+  stream.write(2);
+  const first = await LevelLog.open(options());
+  const close = vi.spyOn(first, 'close');
+  const opening = vi.spyOn(LevelLog, 'open').mockResolvedValueOnce(first);
+  opening.mockRejectedValueOnce(new Error('no second one'));
+  await expect(open()).rejects.toThrow('no second one');
+  opening.mockRestore();
+  expect(close).toHaveBeenCalledTimes(1);
 });

@@ -143,6 +143,9 @@ export function sampleReport(nowMs = Date.now()): StatusReport {
         { reason: 'too_late', count: 237 },
       ],
       isUp: true,
+      isArmed: true,
+      waiting: 3,
+      dropped: 2,
     },
   };
 }

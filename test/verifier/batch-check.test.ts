@@ -8,49 +8,12 @@ import { type Reason, reasonOfNumber } from '../../lib/event/verdict.ts';
 import { SeededRandom } from '../../lib/seeded-random.ts';
 import { AccountStates } from '../../lib/verifier/account-states.ts';
 import { AccountStore } from '../../lib/verifier/account-store.ts';
-import { BatchCheck, type BatchKeys } from '../../lib/verifier/batch-check.ts';
+import { BatchCheck } from '../../lib/verifier/batch-check.ts';
 import { type Incident, monotonicMs } from '../../lib/verifier/verifier-messages.ts';
-import type { KeyLack } from '../../lib/verify/commit-check.ts';
 import { SignatureChecker } from '../../lib/verify/signature.ts';
-import type { VerifyingKey } from '../../lib/verify/verifying-key.ts';
 import { encodeMessage } from '../../simulator/lib/frame-encoder.ts';
 import { frameOfCommit, RandomRepo, startUs } from '../verify/repo-commits.ts';
-
-type Key = VerifyingKey | KeyLack;
-
-/** Keys as a resolver would have them: what it knows, and what whoever it asks would say. */
-class TestKeys implements BatchKeys {
-  readonly known = new Map<string, Key>();
-  readonly elsewhere = new Map<string, Key>();
-  earlier: readonly VerifyingKey[] = [];
-  asked: string[] = [];
-  /** Nobody answers before it resolves. */
-  outage: Promise<void> | undefined;
-
-  peek(did: string): Key | undefined {
-    return this.known.get(did);
-  }
-
-  async keyAtHand(did: string): Promise<Key> {
-    this.asked.push(did);
-    await this.outage;
-    const key = this.elsewhere.get(did) ?? 'key_unknown';
-    this.known.set(did, key);
-    return key;
-  }
-
-  async doubt(did: string): Promise<void> {
-    this.known.delete(did);
-  }
-
-  recheck(did: string): Promise<Key> {
-    return this.keyAtHand(did);
-  }
-
-  async keysAt(): Promise<readonly VerifyingKey[]> {
-    return this.earlier;
-  }
-}
+import { TestKeys } from './test-keys.ts';
 
 let folder: string;
 let store: AccountStore;

@@ -171,6 +171,7 @@ const gapWords = new Map([
   ['log_damaged', 'A part of the log was damaged'],
   ['clock_step', 'The clock of this server was set'],
   ['refuted_commit', 'A commit is not what its account signed'],
+  ['commit_dropped', 'A commit that its account has not signed was left out'],
   ['broken_chain', 'Commits of an account did not come'],
 ]);
 
@@ -205,7 +206,8 @@ function gapText({ reason, relay, count: times }) {
 }
 
 /** @param {StatusReport['coverage']['last'][number]} entry */
-function effectOf({ missing, repeated }) {
+function effectOf({ reason, missing, repeated }) {
+  if (reason === 'refuted_commit' || reason === 'commit_dropped') return 'nothing';
   if (missing) return repeated ? 'missing or twice' : 'missing';
   return repeated ? 'twice' : 'times are off';
 }
@@ -217,16 +219,17 @@ function effectOf({ missing, repeated }) {
 function drawVerification(found) {
   byId('verification').hidden = found === null;
   if (found === null) return;
-  const { commits, verdicts, reasons, isUp } = found;
+  const { commits, verdicts, reasons, isUp, isArmed, waiting, dropped } = found;
   const shares = verdicts.map(({ verdict, count: times }) => `${percent(times / commits)} ${verdict}`);
   const lead =
     commits === 0
       ? 'No commit has come yet.'
       : `${count(commits)} commits since start: ${shares.join(', ')}.`;
-  setText(
-    byId('verification-lead'),
-    isUp ? lead : `${lead} The check has ended: nothing is checked any more.`,
-  );
+  const left = `${count(dropped)} were left out, ${count(waiting)} frames wait.`;
+  const disarmed = 'None is left out at the moment: too many cannot be checked.';
+  const enforced = isArmed === null ? '' : ` ${left}${isArmed ? '' : ` ${disarmed}`}`;
+  const ended = isUp ? '' : ' The check has ended: nothing is checked any more.';
+  setText(byId('verification-lead'), `${lead}${enforced}${ended}`);
   byId('verification-table').hidden = reasons.length === 0;
   const body = byId('verification-reasons');
   fitChildren(body, reasons.length, () => {
