@@ -11,6 +11,7 @@ import { isolationFigures } from './figure-isolation.ts';
 import { memoryFigures } from './figure-memory.ts';
 import { ratioFigures } from './figure-ratio.ts';
 import { realRateFigures } from './figure-real-rate.ts';
+import { redialFigures } from './figure-redial.ts';
 import { replayFigures } from './figure-replay.ts';
 import { smallMachineFigures } from './figure-small-machine.ts';
 import { sparseFigures } from './figure-sparse.ts';
@@ -38,6 +39,11 @@ const groups = [
   { name: 'small-machine', about: 'the real rate with 128 MB and half a core', run: smallMachineFigures },
   { name: 'fanout', about: 'live events to 100 and 1,000 subscribers', run: fanoutFigures },
   { name: 'wires', about: 'the second wire beside our first one', run: wireFigures },
+  {
+    name: 'redial',
+    about: '10,000 subscribers who come back every minute with a cursor',
+    run: redialFigures,
+  },
   { name: 'sustained', about: 'the highest rate for 1,000 subscribers', run: sustainedFigures },
   { name: 'filters', about: 'live events to 100, 1,000 and 10,000 filters', run: filterFigures },
   { name: 'memory', about: 'of 10,000 idle and 1,000 stalled subscribers', run: memoryFigures },
