@@ -6,6 +6,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DidHasher } from '../lib/event/did-hash.ts';
 import { hashDids, hashSubjects } from '../lib/fanout/hash-lists.ts';
+import { openDatabase } from '../lib/level/database.ts';
 import {
   blockKey,
   blockKeysEnd,
@@ -14,7 +15,7 @@ import {
   readBlockKey,
   readHead,
 } from '../lib/log/block-format.ts';
-import { openDatabase, storeFolder } from '../lib/log/database.ts';
+import { storeFolder } from '../lib/log/log-files.ts';
 import { type ReadFilter, SegmentIndex, wants } from '../lib/log/segment-index.ts';
 import { SubjectFilter } from '../lib/log/subject-filter.ts';
 import { type ExpectedFrame, eventsOf } from '../simulator/lib/synthetic-frame.ts';

@@ -2,8 +2,8 @@
 
 import { CodedError } from '../../lib/errors.ts';
 import { didHashKeyBytes } from '../../lib/event/did-hash.ts';
+import type { Database } from '../../lib/level/database.ts';
 import { descriptionKey, formatVersion } from '../../lib/log/block-format.ts';
-import type { Database } from '../../lib/log/database.ts';
 
 /** What the log says about itself. */
 export interface LogDescription {

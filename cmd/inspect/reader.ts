@@ -5,6 +5,8 @@
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { CodedError } from '../../lib/errors.ts';
+import { type Database, isDatabase, openDatabase } from '../../lib/level/database.ts';
+import { databaseFailure } from '../../lib/level/database-errors.ts';
 import {
   type BlockHead,
   blockKey,
@@ -18,16 +20,8 @@ import {
   segmentParts,
 } from '../../lib/log/block-format.ts';
 import { coverageKey, coverageKeysEnd, readCoverageKey } from '../../lib/log/coverage-format.ts';
-import {
-  type Database,
-  isDatabase,
-  journalFolder,
-  openDatabase,
-  refuseUnfinishedRepair,
-  storeFolder,
-} from '../../lib/log/database.ts';
 import { packedOf } from '../../lib/log/journal-value.ts';
-import { databaseFailure } from '../../lib/log/log-errors.ts';
+import { journalFolder, refuseUnfinishedRepair, storeFolder } from '../../lib/log/log-files.ts';
 import { type LogDescription, readDescription } from './description.ts';
 
 /** LevelDB's memtable: nothing is written, but what a crash left in LevelDB's own log goes through one. */

@@ -10,6 +10,8 @@ import { firstAfter } from '../../lib/binary-search.ts';
 import { CodedError } from '../../lib/errors.ts';
 import type { CoverageRow } from '../../lib/event/coverage.ts';
 import { DidHasher, didHashKeyBytes } from '../../lib/event/did-hash.ts';
+import { openDatabase, refuseLocked } from '../../lib/level/database.ts';
+import { forgetTables } from '../../lib/level/table-stamps.ts';
 import type { Block } from '../../lib/log/block.ts';
 import {
   blockKey,
@@ -26,16 +28,8 @@ import {
 } from '../../lib/log/block-format.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
 import { coverageKey, coverageWrites, readCoverage, readCoverageKey } from '../../lib/log/coverage-format.ts';
-import {
-  asideName,
-  journalFolder,
-  openDatabase,
-  refuseLocked,
-  repairedFolder,
-  storeFolder,
-} from '../../lib/log/database.ts';
 import { packedOf } from '../../lib/log/journal-value.ts';
-import { forgetTables } from '../../lib/log/table-stamps.ts';
+import { asideName, journalFolder, repairedFolder, storeFolder } from '../../lib/log/log-files.ts';
 import { Salvage } from './salvage.ts';
 
 /** Where a log is written while it is not whole, in the data directory. */

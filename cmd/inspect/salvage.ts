@@ -3,12 +3,12 @@
 
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { readReadable, readSteadily } from '../../lib/log/file-bytes.ts';
-import { readRecords } from '../../lib/log/record-file.ts';
-import { readManifest, tableName } from '../../lib/log/table-check.ts';
-import { wholeBlocks } from '../../lib/log/table-file.ts';
-import { writeAheadPaths } from '../../lib/log/write-ahead-log.ts';
-import { readBatch } from '../../lib/log/write-batch.ts';
+import { readReadable, readSteadily } from '../../lib/level/file-bytes.ts';
+import { readRecords } from '../../lib/level/record-file.ts';
+import { readManifest, tableName } from '../../lib/level/table-check.ts';
+import { wholeBlocks } from '../../lib/level/table-file.ts';
+import { writeAheadPaths } from '../../lib/level/write-ahead-log.ts';
+import { readBatch } from '../../lib/level/write-batch.ts';
 
 /** The logs of an opening that is not done are newer than what it had put into tables already, whatever their numbers. */
 const redoSequences = 2n ** 60n;

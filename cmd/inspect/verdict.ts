@@ -1,6 +1,6 @@
 // What a verification found, as text and as JSON, and the line that shows how far it is. Pure; cmd/inspect.ts prints it.
 
-import type { DatabaseDamage } from '../../lib/log/table-check.ts';
+import type { DatabaseDamage } from '../../lib/level/table-check.ts';
 import { formatBytes, formatSpan, grouped } from '../../lib/text.ts';
 import type { CheckResult } from './log-check.ts';
 import { problemLine, problemMeanings } from './problem.ts';

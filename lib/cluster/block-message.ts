@@ -7,10 +7,10 @@
 //   its length (4 bytes), block-format.ts packed block
 
 import type { ByteWriter } from '../byte-writer.ts';
+import { damaged } from '../level/database-errors.ts';
 import type { Block, UpstreamPositions } from '../log/block.ts';
 import { type EventCompressor, isFull, withDictionaryOf } from '../log/block-builder.ts';
 import { packBlock, unpackBlock } from '../log/block-format.ts';
-import { damaged } from '../log/log-errors.ts';
 import { decompressJson } from '../log/stored-json.ts';
 import type { StoredMessage } from './engine.ts';
 

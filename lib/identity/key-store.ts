@@ -1,9 +1,9 @@
 // Keys of accounts on disk, so that a restart asks nobody again: a LevelDB database of its own, a row of some 70 bytes an account. It is
-// a cache (log/cache-database.ts), and one that is full takes no more. When a row is too old is key-resolver.ts.
+// a cache (level/cache-database.ts), and one that is full takes no more. When a row is too old is key-resolver.ts.
 
 import { join } from 'node:path';
-import { CacheDatabase } from '../log/cache-database.ts';
-import type { Change } from '../log/write-batch.ts';
+import { CacheDatabase } from '../level/cache-database.ts';
+import type { Change } from '../level/write-batch.ts';
 import { type Curve, VerifyingKey } from '../verify/verifying-key.ts';
 
 const folder = 'keys';

@@ -22,16 +22,17 @@
 
 import { crc32 } from 'node:zlib';
 import type { CoverageRow } from '../event/coverage.ts';
+import { damaged } from '../level/database-errors.ts';
+import { vitalKeyByte } from '../level/table-file.ts';
 import type { Block, BlockIndex, SubjectColumns, UpstreamPositions } from './block.ts';
-import { damaged } from './log-errors.ts';
 import { readSubjects, writeSubjects } from './subject-columns.ts';
 
 /** Version of a log as a whole. A log of a later one is refused. */
 export const formatVersion = 6;
 /** Versions of heads: without verdicts, and with them. */
 const headVersions = { plain: 1, withVerdicts: 2 } as const;
-/** Key of the description value. */
-export const descriptionKey = Buffer.from('aformat');
+/** Key of the description value, which has no checksum of ours. */
+export const descriptionKey = Buffer.of(vitalKeyByte, ...Buffer.from('format'));
 
 /** The description value; of a later format anything. @throws CodedError `LOG_CORRUPT` when it makes no sense. */
 export function parseDescription(value: Uint8Array): { format: number; didHashKey: string } {

@@ -2,6 +2,8 @@
 // nothing of where blocks begin and end; block-reader.ts and segment-list.ts ask it.
 
 import { ByteWriter } from '../byte-writer.ts';
+import type { Database } from '../level/database.ts';
+import { damaged } from '../level/database-errors.ts';
 import type { Block, BlockIndex, BlockSlice } from './block.ts';
 import { compressEvents, type EventCompressor, withDictionaryOf } from './block-builder.ts';
 import {
@@ -13,9 +15,7 @@ import {
   readSubjectsOf,
   unpackBlock,
 } from './block-format.ts';
-import type { Database } from './database.ts';
 import type { SliceEncoding } from './event-log.ts';
-import { damaged } from './log-errors.ts';
 import { decompressJson } from './stored-json.ts';
 
 /** See the file comment. Every method throws CodedError `LOG_CORRUPT` for what is missing or damaged. */

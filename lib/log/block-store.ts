@@ -3,6 +3,15 @@
 // messages for compressed subscribers are kept as they are sent.
 
 import type { CoverageRow } from '../event/coverage.ts';
+import {
+  bytesOf,
+  type Database,
+  type DatabaseOptions,
+  flushDatabase,
+  openDatabase,
+} from '../level/database.ts';
+import { asDamage, writeFailure } from '../level/database-errors.ts';
+import type { TableGuard } from '../level/table-guard.ts';
 import type { Block } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
 import {
@@ -21,16 +30,13 @@ import {
 } from './block-format.ts';
 import { coverageKey, coverageWrites, loadCoverage } from './coverage-format.ts';
 import { coverageRowsMax } from './coverage-ledger.ts';
-import { bytesOf, type Database, type DatabaseOptions, flushDatabase, openDatabase } from './database.ts';
 import type { TrimResult } from './event-log.ts';
 import { noteCut } from './log-cut.ts';
-import { asDamage, writeFailure } from './log-errors.ts';
 import { type LogLimits, limitsOf } from './log-limits.ts';
 import { type EarlierOpening, type OpenedStore, readOpened } from './opened-store.ts';
 import type { StoredBlocks } from './stored-blocks.ts';
 import { walkHeads } from './stored-heads.ts';
 import { compressJson } from './stored-json.ts';
-import type { TableGuard } from './table-guard.ts';
 
 /** Blocks deleted per batch of a trim, so that a long trim never holds the write lock for long. */
 const trimBatchBlocks = 256;

@@ -6,9 +6,9 @@
 
 import { crc32 } from 'node:zlib';
 import { type CoverageRow, isCoverageRow } from '../event/coverage.ts';
+import type { Database } from '../level/database.ts';
+import { damaged } from '../level/database-errors.ts';
 import { damagedRowsMax } from './coverage-ledger.ts';
-import type { Database } from './database.ts';
-import { damaged } from './log-errors.ts';
 
 const keyPrefix = 0x63;
 const keyBytes = 9;

@@ -4,10 +4,10 @@
 
 import { zstdDecompressSync } from 'node:zlib';
 import { ByteWriter } from '../byte-writer.ts';
+import { damaged } from '../level/database-errors.ts';
 import type { Block } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
 import { type BlockLink, packBlock } from './block-format.ts';
-import { damaged } from './log-errors.ts';
 
 /** Every zstd frame begins so; a packed block with the length of its head, which is never that much. */
 const zstdMagic = 0xfd2fb528;

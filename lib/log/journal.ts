@@ -1,20 +1,20 @@
 // The newest blocks, stored as they come: small, in a database of their own, until they have been compacted into blocks
 // worth keeping. Apart from the block store, so that LevelDB never has to clear short-lived values out of long-lived tables.
 
-import type { Block } from './block.ts';
-import type { EventCompressor } from './block-builder.ts';
-import { blockKey, parts, unpackBlock } from './block-format.ts';
 import {
   type Database,
   type DatabaseOptions,
   databaseBytesOf,
   flushDatabase,
   openDatabase,
-} from './database.ts';
+} from '../level/database.ts';
+import { asDamage, writeFailure } from '../level/database-errors.ts';
+import type { TableGuard } from '../level/table-guard.ts';
+import type { Block } from './block.ts';
+import type { EventCompressor } from './block-builder.ts';
+import { blockKey, parts, unpackBlock } from './block-format.ts';
 import { JournalValues, packedOf } from './journal-value.ts';
-import { asDamage, writeFailure } from './log-errors.ts';
 import { type LogLimits, limitsOf } from './log-limits.ts';
-import type { TableGuard } from './table-guard.ts';
 
 /** Offsets and segments are the store's. */
 const noLink = { before: { events: 0, bytes: 0 }, segmentUs: 0 };

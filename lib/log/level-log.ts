@@ -3,12 +3,13 @@
 
 import { CodedError } from '../errors.ts';
 import type { CoverageReason } from '../event/coverage.ts';
+import { hasSpace, waitForSpace } from '../level/database.ts';
+import { passDamage } from '../level/database-errors.ts';
 import { type Block, type UpstreamPositions, withoutStoredJson } from './block.ts';
 import { isFull } from './block-builder.ts';
 import type { BlockStore } from './block-store.ts';
 import { compactBlocks, isCompactionDue, oldestForOne } from './compaction.ts';
 import { type Coverage, CoverageIntake } from './coverage-ledger.ts';
-import { hasSpace, waitForSpace } from './database.ts';
 import type {
   DeletionTotals,
   EventLog,
@@ -18,7 +19,6 @@ import type {
   TrimResult,
 } from './event-log.ts';
 import type { Journal } from './journal.ts';
-import { passDamage } from './log-errors.ts';
 import { type LogLimits, limitsOf } from './log-limits.ts';
 import type { ReplicaStart } from './log-replica.ts';
 import { LogView } from './log-view.ts';

@@ -2,9 +2,9 @@
 // crash in between finds the gap again, and the same row. Called when a log is opened, before anything reads it.
 
 import type { CoverageRow } from '../event/coverage.ts';
+import type { Database } from '../level/database.ts';
 import { type BlockHead, blockKey, blockKeysEnd, lastPart, parts } from './block-format.ts';
 import { coverageKey, coverageKeysEnd, readCoverage, writeCoverage } from './coverage-format.ts';
-import type { Database } from './database.ts';
 import { SegmentIndex } from './segment-index.ts';
 import { walkHeads } from './stored-heads.ts';
 

@@ -2,6 +2,8 @@
 // that have no head any more, which nobody could read or delete. Called when the store is opened, before anything reads it.
 
 import type { CoverageRow } from '../event/coverage.ts';
+import type { Database } from '../level/database.ts';
+import type { LostKeys } from '../level/table-mend.ts';
 import {
   blockKey,
   blockKeysEnd,
@@ -13,8 +15,6 @@ import {
   segmentParts,
 } from './block-format.ts';
 import { coverageKey, coverageWrites, lostRowsDetail, readCoverageKey } from './coverage-format.ts';
-import type { Database } from './database.ts';
-import type { LostKeys } from './table-mend.ts';
 
 /** Blocks that are looked at before what is missing of them is written down. */
 const blocksAtOnce = 1000;

@@ -1,9 +1,26 @@
-// Clears the way for a new log in a data directory: the files of the old one are deleted, or kept aside. Nothing may have them open.
+// A log as files in a data directory: its two databases, what stands beside them, and what is damaged of them. Clears the way for a new
+// log, too: the files of the old one are deleted, or kept aside, when nothing has them open.
 
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDatabase, journalFolder, storeFolder } from './database.ts';
-import { databaseFailure } from './log-errors.ts';
+import { CodedError } from '../errors.ts';
+import { isDatabase } from '../level/database.ts';
+import { databaseFailure } from '../level/database-errors.ts';
+import { type DatabaseDamage, databaseDamages } from '../level/table-check.ts';
+import { writeAheadDamages } from '../level/write-ahead-log.ts';
+
+/** Folders of the databases within the data directory. */
+export const storeFolder = 'blocks';
+export const journalFolder = 'journal';
+
+/** Where a repair has a whole log, while it puts it in the place of the damaged one. */
+export const repairedFolder = 'repair-finished';
+
+/** The name of a folder, in the data directory, for what is damaged and set aside now. */
+export function asideName(): string {
+  return `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`;
+}
 
 /** Whether there is a log in `dataDir`. @throws CodedError `LOG_READ_FAILED`. */
 export function hasLog(dataDir: string): boolean {
@@ -30,5 +47,23 @@ async function eachFile(dataDir: string, act: (path: string, name: string) => Pr
     }
   } catch (cause) {
     throw databaseFailure('LOG_WRITE_FAILED', `cannot clear the log in ${dataDir} away`, cause);
+  }
+}
+
+/** A repair that was cut off has to be finished: what is in the data directory is not all of a log. @throws CodedError. */
+export function refuseUnfinishedRepair(dataDir: string): void {
+  if (!existsSync(join(dataDir, repairedFolder))) return;
+  throw new CodedError(
+    'LOG_OPEN_FAILED',
+    `a repair of the log in ${dataDir} was cut off: run "slipstream inspect repair" again, which ends it`,
+  );
+}
+
+/** All that is wrong with the files of the log in `dataDir`, values included. */
+export async function* logDamages(dataDir: string): AsyncGenerator<DatabaseDamage> {
+  for (const folder of [storeFolder, journalFolder]) {
+    const location = join(dataDir, folder);
+    yield* databaseDamages(location);
+    yield* await writeAheadDamages(location);
   }
 }

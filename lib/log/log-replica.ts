@@ -4,17 +4,18 @@
 
 import { join } from 'node:path';
 import { CodedError } from '../errors.ts';
+import { type Database, openDatabase } from '../level/database.ts';
+import { asDamage } from '../level/database-errors.ts';
+import { TableGuard, type TableStamp } from '../level/table-guard.ts';
 import type { Block } from './block.ts';
 import { type EventCompressor, isFull } from './block-builder.ts';
 import type { Coverage } from './coverage-ledger.ts';
-import { type Database, openDatabase, storeFolder } from './database.ts';
 import type { LogReader, ReadResult, SliceEncoding } from './event-log.ts';
-import { asDamage } from './log-errors.ts';
+import { storeFolder } from './log-files.ts';
 import { LogView, type StoredCoverage } from './log-view.ts';
 import type { ReadFilter } from './segment-index.ts';
 import { StoredBlocks } from './stored-blocks.ts';
 import { newestHead } from './stored-heads.ts';
-import { TableGuard, type TableStamp } from './table-guard.ts';
 
 /** A log as a reader in another thread has to know it. */
 export interface ReplicaStart {

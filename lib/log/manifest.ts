@@ -3,7 +3,8 @@
 // database.ts's.
 
 import { join } from 'node:path';
-import { bytesOf, journalFolder, storeFolder } from './database.ts';
+import { bytesOf } from '../level/database.ts';
+import { journalFolder, storeFolder } from './log-files.ts';
 
 /**
  * Bytes that a MANIFEST may grow by, since it was begun with a list of all tables. At the network's rate it is 1.6 MB a day

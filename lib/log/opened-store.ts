@@ -4,16 +4,16 @@
 import { randomBytes } from 'node:crypto';
 import { CodedError } from '../errors.ts';
 import { didHashKeyBytes } from '../event/did-hash.ts';
+import type { Database } from '../level/database.ts';
+import { damaged } from '../level/database-errors.ts';
+import type { LostKeys } from '../level/table-mend.ts';
 import type { Block } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
 import { type BlockHead, descriptionKey, formatVersion, parseDescription } from './block-format.ts';
-import type { Database } from './database.ts';
 import { deleteBehindGap } from './log-cut.ts';
 import { noteDamage } from './log-damage.ts';
-import { damaged } from './log-errors.ts';
 import { StoredBlocks } from './stored-blocks.ts';
 import { newestHead, oldestHead } from './stored-heads.ts';
-import type { LostKeys } from './table-mend.ts';
 
 /** What is known of a store from before it was closed. */
 export interface EarlierOpening {

@@ -4,9 +4,9 @@
 
 import { crc32 } from 'node:zlib';
 import { firstAfter } from '../binary-search.ts';
+import { damaged } from '../level/database-errors.ts';
 import { type BlockIndex, noCollection } from './block.ts';
 import { addToBloom, mayBeInBloom } from './bloom.ts';
-import { damaged } from './log-errors.ts';
 
 /** Blocks of a segment. */
 export const segmentBlocks = 256;

@@ -3,13 +3,13 @@
 
 import { firstAfter } from '../binary-search.ts';
 import { CodedError } from '../errors.ts';
+import type { Database } from '../level/database.ts';
+import { damaged } from '../level/database-errors.ts';
 import type { Block } from './block.ts';
 import { pickWithoutCollection } from './block-cut.ts';
 import { blockKey, parts } from './block-format.ts';
 import type { BlockLoader } from './block-loader.ts';
 import { compactBlocks } from './compaction.ts';
-import type { Database } from './database.ts';
-import { damaged } from './log-errors.ts';
 import { type CreatedSearch, SegmentIndex } from './segment-index.ts';
 import { type RebuiltSegment, rebuildSegment } from './segment-rebuild.ts';
 import { headAtOrBefore, walkHeads } from './stored-heads.ts';

@@ -2,11 +2,11 @@
 // whose index was in a damaged table; segment-list.ts asks, and keeps it for a while.
 
 import { CodedError } from '../errors.ts';
+import type { Database } from '../level/database.ts';
 import type { Block } from './block.ts';
 import { pickWithoutCollection } from './block-cut.ts';
 import type { BlockLoader } from './block-loader.ts';
 import { compactBlocks } from './compaction.ts';
-import type { Database } from './database.ts';
 import { SegmentIndex } from './segment-index.ts';
 import { walkHeads } from './stored-heads.ts';
 import { SubjectFilter } from './subject-filter.ts';

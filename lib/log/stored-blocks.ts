@@ -2,14 +2,14 @@
 // The store's writer has one (block-store.ts), and so has every thread that only reads (log-replica.ts).
 
 import { CodedError } from '../errors.ts';
+import { type Database, databaseBytesOf } from '../level/database.ts';
+import { databaseFailure } from '../level/database-errors.ts';
 import type { Block, BlockIndex } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
 import type { BlockHead } from './block-format.ts';
 import { BlockLoader } from './block-loader.ts';
 import { BlockReader } from './block-reader.ts';
-import { type Database, databaseBytesOf } from './database.ts';
 import type { ReadResult, SliceEncoding } from './event-log.ts';
-import { databaseFailure } from './log-errors.ts';
 import type { CreatedSearch, ReadFilter } from './segment-index.ts';
 import { SegmentList } from './segment-list.ts';
 

@@ -1,6 +1,8 @@
 // The heads of stored blocks, found by seeking from one to the next: payloads are not read. For opening and trimming;
 // readers go by segment indexes.
 
+import type { Database } from '../level/database.ts';
+import { damaged } from '../level/database-errors.ts';
 import {
   type BlockHead,
   blockKey,
@@ -10,8 +12,6 @@ import {
   readBlockKey,
   readHead,
 } from './block-format.ts';
-import type { Database } from './database.ts';
-import { damaged } from './log-errors.ts';
 
 /**
  * The heads of the blocks that end at `fromUs` or later, up to `throughUs`. The iterator is closed when the walk ends

@@ -5,8 +5,8 @@
 
 import { crc32 } from 'node:zlib';
 import { subjectInts } from '../event/subject.ts';
+import { damaged } from '../level/database-errors.ts';
 import { type SubjectColumns, startOf } from './block.ts';
-import { damaged } from './log-errors.ts';
 
 const fixedBytes = 32;
 const subjectBytes = 4 * subjectInts;

@@ -3,9 +3,9 @@
 
 import { crc32 } from 'node:zlib';
 import { noPath, subjectInts } from '../event/subject.ts';
+import { damaged } from '../level/database-errors.ts';
 import type { SubjectColumns } from './block.ts';
 import { addToBloom, mayBeInBloom } from './bloom.ts';
-import { damaged } from './log-errors.ts';
 import { segmentBlocks } from './segment-index.ts';
 
 /** Bytes of a block's filter: some ten bits for the account and for the record of each of a usual event's 1.4 subjects. */

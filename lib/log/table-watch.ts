@@ -5,20 +5,12 @@
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { blockKey, descriptionKey, parts } from './block-format.ts';
-import {
-  asideName,
-  checkClosed,
-  journalFolder,
-  refuseUnfinishedRepair,
-  storeFolder,
-  takeRedo,
-} from './database.ts';
-import { readReadable, writeDurably } from './file-bytes.ts';
-import { writeFailure } from './log-errors.ts';
-import { type DatabaseDamage, tableName } from './table-check.ts';
-import { checkedMsMax, damageError, TableGuard } from './table-guard.ts';
-import { type LostKeys, mendTable } from './table-mend.ts';
+import { checkClosed, takeRedo } from '../level/database.ts';
+import { writeFailure } from '../level/database-errors.ts';
+import { readReadable, writeDurably } from '../level/file-bytes.ts';
+import { type DatabaseDamage, tableName } from '../level/table-check.ts';
+import { checkedMsMax, damageError, TableGuard } from '../level/table-guard.ts';
+import { type LostKeys, mendTable } from '../level/table-mend.ts';
 import {
   forgetLost,
   markOpening,
@@ -27,8 +19,11 @@ import {
   unmarkOpening,
   writeLost,
   writeStamps,
-} from './table-stamps.ts';
-import type { WriteAhead } from './write-ahead-log.ts';
+} from '../level/table-stamps.ts';
+import type { WriteAhead } from '../level/write-ahead-log.ts';
+import { blockKey, descriptionKey, parts } from './block-format.ts';
+import { asideName, journalFolder, refuseUnfinishedRepair, storeFolder } from './log-files.ts';
+import { lossOf } from './write-ahead-loss.ts';
 
 /** Every so often files are looked at, 4 µs each, and a table is checked: of so many bytes a second, a millisecond for each MiB. */
 const roundMs = 1000;
@@ -213,7 +208,8 @@ export class TableWatch {
   /** What LevelDB's logs hold is ours to write again; a damaged one is kept. Behind a gap in the journal all is cut off, and comes again. */
   async #takeLogs(guard: TableGuard): Promise<void> {
     guard.redo = await takeRedo(guard.location, async (writeAhead) => {
-      const { damages, lost, lostEnd } = writeAhead;
+      const { damages } = writeAhead;
+      const { lost, lostEnd } = lossOf(writeAhead);
       if (damages.length === 0 && lostEnd === undefined) return;
       try {
         if (damages.length > 0) await this.#keepLogs(guard, writeAhead);

@@ -1,12 +1,12 @@
 // A part of what is kept for proofs, of some time: a LevelDB database of its own, which is written once, in the order of keys, and goes
 // as a whole. So LevelDB moves its tables down as they are and never rewrites them, and nothing is deleted in it. A table is checked
-// before it is read (log/table-guard.ts); one that is damaged costs its rows. Which segments there are is proof-store.ts.
+// before it is read (level/table-guard.ts); one that is damaged costs its rows. Which segments there are is proof-store.ts.
 
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bytesOf, type Database, flushDatabase, openDatabase, takeRedo } from '../log/database.ts';
-import { readManifest } from '../log/table-check.ts';
-import { damageError, TableGuard } from '../log/table-guard.ts';
+import { bytesOf, type Database, flushDatabase, openDatabase, takeRedo } from '../level/database.ts';
+import { readManifest } from '../level/table-check.ts';
+import { damageError, TableGuard } from '../level/table-guard.ts';
 
 const writeBufferBytes = 4 * 1024 * 1024;
 /** A row has 5 KB: smaller tables would only be more files. */

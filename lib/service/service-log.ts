@@ -4,9 +4,9 @@
 import type { Compressor } from '../codec/compressor.ts';
 import { officialDictionary, sharesOfJson } from '../codec/official-dictionary.ts';
 import type { CodedError } from '../errors.ts';
+import type { DatabaseDamage } from '../level/table-check.ts';
 import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
 import type { LevelLog } from '../log/level-log.ts';
-import type { DatabaseDamage } from '../log/table-check.ts';
 import type { Logger } from '../logger.ts';
 import { heapUse, memoryLimit } from '../memory.ts';
 import { packageVersion } from '../package.ts';

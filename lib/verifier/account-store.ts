@@ -3,7 +3,7 @@
 
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
-import { CacheDatabase } from '../log/cache-database.ts';
+import { CacheDatabase } from '../level/cache-database.ts';
 
 const folder = 'accounts';
 const writeBufferBytes = 4 * 1024 * 1024;

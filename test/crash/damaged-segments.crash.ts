@@ -2,8 +2,8 @@ import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { lookedMsMax } from '../../lib/level/table-guard.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
-import { lookedMsMax } from '../../lib/log/table-guard.ts';
 import { fakeCompressor } from '../support/events.ts';
 import { ShiftedBlocks } from '../support/shifted-blocks.ts';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { KeyStore } from '../../lib/identity/key-store.ts';
-import { openDatabase } from '../../lib/log/database.ts';
+import { openDatabase } from '../../lib/level/database.ts';
 import { VerifyingKey } from '../../lib/verify/verifying-key.ts';
 
 const keys = [

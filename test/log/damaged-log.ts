@@ -5,8 +5,8 @@ import { cpSync, rmSync } from 'node:fs';
 import { checkLog } from '../../cmd/inspect/log-check.ts';
 import { ClosedLog } from '../../cmd/inspect/reader.ts';
 import { repairLog } from '../../cmd/inspect/repair.ts';
-import { logDamages } from '../../lib/log/database.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
+import { logDamages } from '../../lib/log/log-files.ts';
 import { compressor, withRealFrames } from '../cmd/inspect/sample-log.ts';
 import { payloadsOf, SampleLog, seededRandom } from '../support/events.ts';
 

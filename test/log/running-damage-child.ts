@@ -4,8 +4,8 @@
 import { closeSync, cpSync, mkdtempSync, openSync, readSync, rmSync, truncateSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { lookedMsMax } from '../../lib/level/table-guard.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
-import { lookedMsMax } from '../../lib/log/table-guard.ts';
 import { compressor, withRealFrames } from '../cmd/inspect/sample-log.ts';
 import { payloadsOf, SampleLog, seededRandom } from '../support/events.ts';
 import type { FileChange } from './damage-child.ts';

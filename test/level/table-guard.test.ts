@@ -2,9 +2,9 @@ import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, writeSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { damagedMsMax, TableGuard } from '../../lib/level/table-guard.ts';
+import { readStamps } from '../../lib/level/table-stamps.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
-import { damagedMsMax, TableGuard } from '../../lib/log/table-guard.ts';
-import { readStamps } from '../../lib/log/table-stamps.ts';
 import { TableWatch } from '../../lib/log/table-watch.ts';
 import { compressor, makeLogOfBlocks, withRealFrames } from '../cmd/inspect/sample-log.ts';
 import { SampleLog, seededRandom } from '../support/events.ts';

@@ -5,8 +5,8 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CodedError } from '../errors.ts';
+import { damaged, readFailure } from './database-errors.ts';
 import { type KeyedTable, LiveTables } from './live-tables.ts';
-import { damaged, readFailure } from './log-errors.ts';
 import type { Redo } from './redo.ts';
 import { type DatabaseDamage, type LiveTable, readManifest, tableDamages, tableName } from './table-check.ts';
 

@@ -13,14 +13,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { repairLog } from '../../cmd/inspect/repair.ts';
 import { verifyFiles } from '../../cmd/inspect/verification.ts';
-import { openDatabase, takeRedo } from '../../lib/log/database.ts';
+import { openDatabase, takeRedo } from '../../lib/level/database.ts';
+import { readRecords } from '../../lib/level/record-file.ts';
+import type { DatabaseDamage } from '../../lib/level/table-check.ts';
+import { readBatch } from '../../lib/level/write-batch.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
-import { readRecords } from '../../lib/log/record-file.ts';
-import type { DatabaseDamage } from '../../lib/log/table-check.ts';
-import { readBatch } from '../../lib/log/write-batch.ts';
 import { compressor, withRealFrames } from '../cmd/inspect/sample-log.ts';
+import { digestOf } from '../log/damaged-log.ts';
 import { payloadsOf, SampleLog, seededRandom } from '../support/events.ts';
-import { digestOf } from './damaged-log.ts';
 
 /** How often the next readings of logs fail, and how. */
 const failing = vi.hoisted(() => ({ code: 'EIO', times: 0 }));

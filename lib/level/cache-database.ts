@@ -6,7 +6,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError } from '../errors.ts';
 import { type Database, openDatabase } from './database.ts';
-import { passDamage } from './log-errors.ts';
+import { passDamage } from './database-errors.ts';
 import { databaseDamages } from './table-check.ts';
 import { checkedMsMax, TableGuard } from './table-guard.ts';
 import type { Change } from './write-batch.ts';

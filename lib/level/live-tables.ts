@@ -4,7 +4,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { firstPast } from '../binary-search.ts';
-import { readFailure } from './log-errors.ts';
+import { readFailure } from './database-errors.ts';
 import { pageBytes, readRecords } from './record-file.ts';
 import { applyEdit, isMissing, type LiveTable, manifestName } from './table-check.ts';
 import { userKeyOf } from './table-file.ts';

@@ -5,12 +5,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError } from '../errors.ts';
-import { blockKey, parts, readBlockKey } from './block-format.ts';
+import { readFailure } from './database-errors.ts';
 import { readSteadily } from './file-bytes.ts';
-import { readFailure } from './log-errors.ts';
 import { readRecords, zerosMin } from './record-file.ts';
 import { type DatabaseDamage, isMissing, readManifest } from './table-check.ts';
-import type { LostKeys } from './table-mend.ts';
 import { type Change, readBatch } from './write-batch.ts';
 
 /** Within a database's folder, the logs of an opening that is not done. What LevelDB has of logs beside it is a part of them. */
@@ -23,9 +21,12 @@ export interface WriteAhead {
   /** Those of each batch that is whole, the oldest first. */
   readonly batches: readonly (readonly Change[])[];
   readonly damages: readonly DatabaseDamage[];
-  readonly lost: readonly LostKeys[];
-  /** When what is lost was written last, in microseconds, if no block follows it: by a damage, or with all blocks, however. */
-  readonly lostEnd: { readonly timeUs: number; readonly isDamage: boolean } | undefined;
+  /** Batches in front of each damage. */
+  readonly after: readonly number[];
+  /** When one of them was written last, in milliseconds since 1970; 0 without any. */
+  readonly writtenMs: number;
+  /** Whether anything is missing: by a damage, or because a power failure took it. */
+  readonly isLossy: boolean;
 }
 
 /** Whether a file's name is that of a log. */
@@ -65,7 +66,6 @@ export async function readWriteAhead(location: string): Promise<WriteAhead> {
   const paths = await writeAheadPaths(location);
   const batches: Change[][] = [];
   const damages: DatabaseDamage[] = [];
-  /** Whole batches in front of each damage. */
   const after: number[] = [];
   let [writtenMs, isLossy] = [0, false];
   for (const path of paths) {
@@ -99,11 +99,7 @@ export async function readWriteAhead(location: string): Promise<WriteAhead> {
       after.push(first + at);
     }
   }
-  const isDamage = after.some((count) => blockNear(batches, 'put', count, 1) === undefined);
-  const isAllLost = isLossy && blockNear(batches, 'put', 0, 1) === undefined;
-  const timeUs = Math.ceil(Math.min(writtenMs, Date.now()) * 1000);
-  const lostEnd = isDamage || isAllLost ? { timeUs, isDamage } : undefined;
-  return { paths, batches, damages, lost: lostAt(batches, after), lostEnd };
+  return { paths, batches, damages, after, writtenMs, isLossy };
 }
 
 /** Whether what is behind the last whole record is more than a write that was broken off. */
@@ -119,35 +115,4 @@ export async function writeAheadDamages(location: string): Promise<readonly Data
     if (!(error instanceof CodedError) || error.retryable) throw error;
     return [{ path: location, offset: 0, what: error.message, isFatal: true }];
   }
-}
-
-/** Between which blocks' keys something is missing: of what was put, and of what was deleted. */
-function lostAt(batches: readonly (readonly Change[])[], after: readonly number[]): LostKeys[] {
-  const lost: LostKeys[] = [];
-  for (const type of ['put', 'del'] as const) {
-    for (const count of after) {
-      const before = blockNear(batches, type, count - 1, -1);
-      const behind = blockNear(batches, type, count, 1);
-      const fromKey = before ?? behind;
-      if (fromKey !== undefined) lost.push({ fromKey, toKey: behind ?? fromKey });
-    }
-  }
-  return lost;
-}
-
-/** Key of the next block that is put or deleted, from a batch on, forwards or backwards. */
-function blockNear(
-  batches: readonly (readonly Change[])[],
-  type: Change['type'],
-  from: number,
-  step: 1 | -1,
-): Uint8Array | undefined {
-  for (let at = from; at >= 0 && at < batches.length; at += step) {
-    const times = batches[at].flatMap((change) => {
-      const read = change.type === type ? readBlockKey(change.key) : undefined;
-      return read === undefined ? [] : [read.lastTimeUs];
-    });
-    if (times.length > 0) return blockKey(step === 1 ? times[0] : times[times.length - 1], parts.head);
-  }
-  return undefined;
 }

@@ -5,8 +5,8 @@
 
 import { link, mkdir, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { writeFailure } from './database-errors.ts';
 import { syncFolder, writeDurably } from './file-bytes.ts';
-import { writeFailure } from './log-errors.ts';
 import { isLogName, readWriteAhead, redoFolder, type WriteAhead } from './write-ahead-log.ts';
 import type { Change } from './write-batch.ts';
 
@@ -46,9 +46,9 @@ export class Redo {
     found: (writeAhead: WriteAhead) => Promise<void> = async () => {},
   ): Promise<Redo | undefined> {
     const writeAhead = await readWriteAhead(location);
-    const { paths, batches, damages, lostEnd } = writeAhead;
+    const { paths, batches, damages, isLossy } = writeAhead;
     const isBegun = paths.length > 0 && dirname(paths[0]) !== location;
-    const isEmpty = batches.length === 0 && damages.length === 0 && lostEnd === undefined;
+    const isEmpty = batches.length === 0 && damages.length === 0 && !isLossy;
     if (isEmpty && !isBegun) return undefined;
     await found(writeAhead);
     try {

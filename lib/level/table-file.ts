@@ -6,7 +6,6 @@
 //   entries that share nothing, uint32), how many, compression (1 byte), masked CRC-32C of all that
 //   a key: user's key, 8 bytes little-endian: sequence * 256 + type (1 is a value, 0 a deletion)
 
-import { descriptionKey } from './block-format.ts';
 import { maskedCrc32c } from './crc32c.ts';
 import { VarintReader } from './varints.ts';
 
@@ -14,6 +13,9 @@ export const footerBytes = 48;
 export const trailerBytes = 5;
 const tagBytes = 8;
 export const magic = Buffer.from('57fb808b247547db', 'hex');
+
+/** First byte of keys whose values nobody but LevelDB has a checksum of: damage there is damage that LevelDB must not see. */
+export const vitalKeyByte = 0x61;
 
 /** Bytes that are checked without a pause: a millisecond. */
 const bytesAtOnce = 2 ** 20;
@@ -92,7 +94,7 @@ function* checkBlocks(
       compareKeys((entries.at(-1) as TableEntry).key, Buffer.from(largest)) <= 0;
     if (!isRight) yield { offset: at, what: 'a block has no right entries', isFatal: true };
     else if (!isChecked(bytes, at, size))
-      yield { offset: at, what: 'a block has a wrong checksum', isFatal: hasDescription(entries) };
+      yield { offset: at, what: 'a block has a wrong checksum', isFatal: hasVital(entries) };
     lastKey = isRight ? entries.at(-1)?.key : key;
   }
 }
@@ -111,9 +113,9 @@ function areFiltersChecked(bytes: Buffer, at: number, size: number): boolean {
   );
 }
 
-/** Whether the log's description is in a block: the first key of all, and the one value without a checksum of ours. */
-function hasDescription([first]: readonly TableEntry[]): boolean {
-  return first.key[0] === descriptionKey[0];
+/** Whether a value without a checksum of its reader's is in a block: such keys are the first of all. */
+function hasVital([first]: readonly TableEntry[]): boolean {
+  return first.key[0] === vitalKeyByte;
 }
 
 /** Whether keys rise, from `after` on, and not beyond that of the index. */

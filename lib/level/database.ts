@@ -1,5 +1,5 @@
-// The two LevelDB databases of a log as files: opens them, says where they are, and waits until the disk has room for
-// them again. What they hold is block-format.ts. The only importer of classic-level.
+// A LevelDB database of bytes: opens it, checked, asks for its lock, and waits until the disk has room for it again. What it holds is for
+// who opens it. The only importer of classic-level.
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { link, mkdtemp, open, readdir, rm, stat, unlink } from 'node:fs/promises';
@@ -7,25 +7,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClassicLevel } from 'classic-level';
 import { CodedError } from '../errors.ts';
-import { damaged, databaseFailure, readFailure } from './log-errors.ts';
+import { damaged, databaseFailure, readFailure } from './database-errors.ts';
 import { Redo } from './redo.ts';
-import { type DatabaseDamage, databaseDamages } from './table-check.ts';
 import { damageError, TableGuard } from './table-guard.ts';
 import { readStamps } from './table-stamps.ts';
-import { type WriteAhead, writeAheadDamages } from './write-ahead-log.ts';
+import type { WriteAhead } from './write-ahead-log.ts';
 import { orderWrites } from './write-order.ts';
-
-/** Folders of the databases within the data directory. */
-export const storeFolder = 'blocks';
-export const journalFolder = 'journal';
-
-/** Where a repair has a whole log, while it puts it in the place of the damaged one. */
-export const repairedFolder = 'repair-finished';
-
-/** The name of a folder, in the data directory, for what is damaged and set aside now. */
-export function asideName(): string {
-  return `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`;
-}
 
 /** Bytes that must fit before the log goes on: LevelDB's recovery writes its logs and a table again. */
 const probeBytes = 32 * 1024 * 1024;
@@ -177,24 +164,6 @@ export async function checkClosed(guard: TableGuard, checked?: () => Promise<voi
   } catch (error) {
     await refuseLocked(guard.location);
     throw error;
-  }
-}
-
-/** A repair that was cut off has to be finished: what is in the data directory is not all of a log. @throws CodedError. */
-export function refuseUnfinishedRepair(dataDir: string): void {
-  if (!existsSync(join(dataDir, repairedFolder))) return;
-  throw new CodedError(
-    'LOG_OPEN_FAILED',
-    `a repair of the log in ${dataDir} was cut off: run "slipstream inspect repair" again, which ends it`,
-  );
-}
-
-/** All that is wrong with the files of the log in `dataDir`, values included. */
-export async function* logDamages(dataDir: string): AsyncGenerator<DatabaseDamage> {
-  for (const folder of [storeFolder, journalFolder]) {
-    const location = join(dataDir, folder);
-    yield* databaseDamages(location);
-    yield* await writeAheadDamages(location);
   }
 }
 

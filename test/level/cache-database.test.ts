@@ -4,7 +4,7 @@ import { mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { CacheDatabase } from '../../lib/log/cache-database.ts';
+import { CacheDatabase } from '../../lib/level/cache-database.ts';
 
 const writeBufferBytes = 65_536;
 const rows = 400;

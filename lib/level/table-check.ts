@@ -4,8 +4,8 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as immediately } from 'node:timers/promises';
+import { readFailure } from './database-errors.ts';
 import { readSteadily, steadily } from './file-bytes.ts';
-import { readFailure } from './log-errors.ts';
 import { readRecords } from './record-file.ts';
 import { checkTable, type FileDamage, type TableRange } from './table-file.ts';
 import { VarintReader } from './varints.ts';

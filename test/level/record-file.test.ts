@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { maskedCrc32c } from '../../lib/log/crc32c.ts';
-import { pageBytes, readRecords } from '../../lib/log/record-file.ts';
+import { maskedCrc32c } from '../../lib/level/crc32c.ts';
+import { pageBytes, readRecords } from '../../lib/level/record-file.ts';
 
 const types = { full: 1, first: 2, middle: 3, last: 4 };
 
