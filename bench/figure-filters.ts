@@ -144,6 +144,11 @@ function madeUpCollection(at: number): string {
   return `test.sim.wish${at}.entry`;
 }
 
+/** Queries of `count` subscribers who want three accounts each. */
+export function didQueries(frames: RelayFrames, count: number): string[] {
+  return didWish(frames).queries(count);
+}
+
 /** By the account that an event is of. */
 function didWish(frames: RelayFrames): Wish {
   const eventsBy = new Map<string, number[]>();

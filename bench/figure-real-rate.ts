@@ -19,8 +19,8 @@ const [warmupSeconds, seconds] = [8, 20];
 const [quickWarmupSeconds, quickSeconds] = [0.5, 2];
 /** How long system calls are counted, after everything else: it slows the process down. */
 const traceSeconds = 4;
-/** The probe is the twelfth. */
-const queries = [
+/** Of a dozen subscribers; a probe is the twelfth. */
+export const realRateQueries = [
   'compress=true',
   '',
   'compress=true',
@@ -39,7 +39,7 @@ type Run = ReadonlyMap<string, Sample>;
 
 /** Rows, in order, with their unit. What is known of one side alone is left out on the others. */
 const rows: readonly (readonly [name: string, unit: string])[] = [
-  [`real rate, ${rate}/s to ${queries.length + 1} subscribers`, 'cpu ms/s'],
+  [`real rate, ${rate}/s to ${realRateQueries.length + 1} subscribers`, 'cpu ms/s'],
   ['  of it the main thread', 'cpu ms/s'],
   ['  waits, all threads', 'per second'],
   ['  system calls', 'per second'],
@@ -78,7 +78,7 @@ export async function realRateFigures(session: Session): Promise<Figure[]> {
 
 async function measure(session: Session, kind: SideKind): Promise<Run> {
   await using rig = await Rig.start(session, kind, { rate });
-  await using clients = await LoadClient.crowdAndProbe(rig.target, { queries });
+  await using clients = await LoadClient.crowdAndProbe(rig.target, { queries: realRateQueries });
   await delay((session.quick ? quickWarmupSeconds : warmupSeconds) * 1000);
   const { process } = rig.target;
   const spent = process && spending(process);

@@ -56,7 +56,7 @@ export class RelayFrames {
 
   /** How many frames lead to about that many events. */
   framesFor(events: number): number {
-    return Math.max(1, Math.round((events * this.pool.size) / this.pool.eventsPerRound));
+    return events === 0 ? 0 : Math.max(1, Math.round((events * this.pool.size) / this.pool.eventsPerRound));
   }
 
   /** Events among a relay's first `frames` frames that `matching` counts in each. */

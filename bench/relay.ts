@@ -1,6 +1,6 @@
 // The simulated relay of a benchmark as a process: frames of a file over and over, at a rate that lines on its standard
-// input change (`rate N`, frames a second; `Infinity` is as many as the fastest reader takes). It answers every line with
-// `head N`, the frames published so far, and ends with its input. servers.ts starts it.
+// input change (`rate N`, frames a second; `Infinity` is as many as the fastest reader takes; `publish N`: so many at once). It
+// answers every line with `head N`, the frames published so far, and ends with its input. servers.ts starts it.
 
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -25,6 +25,7 @@ const relay = await RelayServer.listen({
 console.log(`relay listening ${relay.url}`);
 for await (const line of createInterface({ input: process.stdin })) {
   if (line.startsWith('rate ')) relay.setRate(Number(line.slice(5)));
+  if (line.startsWith('publish ')) await relay.publish(Number(line.slice(8)));
   console.log(`head ${relay.head}`);
 }
 process.exit();

@@ -11,9 +11,12 @@ import { isolationFigures } from './figure-isolation.ts';
 import { memoryFigures } from './figure-memory.ts';
 import { ratioFigures } from './figure-ratio.ts';
 import { realRateFigures } from './figure-real-rate.ts';
+import { redialFigures } from './figure-redial.ts';
 import { replayFigures } from './figure-replay.ts';
+import { smallMachineFigures } from './figure-small-machine.ts';
 import { sparseFigures } from './figure-sparse.ts';
 import { stageFigures } from './figure-stages.ts';
+import { stormFigures } from './figure-storm.ts';
 import { sustainedFigures } from './figure-sustained.ts';
 import { verifyFigures } from './figure-verify.ts';
 import { wireFigures } from './figure-wires.ts';
@@ -32,8 +35,15 @@ const groups = [
   { name: 'replay', about: 'a whole log to one reader', run: replayFigures },
   { name: 'sparse', about: 'a log to readers of very little, and its size', run: sparseFigures },
   { name: 'real-rate', about: 'what 500 events a second cost, and 12 subscribers', run: realRateFigures },
+  { name: 'storm', about: '10,000 subscribers cut off at once, beside 1,000 live', run: stormFigures },
+  { name: 'small-machine', about: 'the real rate with 128 MB and half a core', run: smallMachineFigures },
   { name: 'fanout', about: 'live events to 100 and 1,000 subscribers', run: fanoutFigures },
   { name: 'wires', about: 'the second wire beside our first one', run: wireFigures },
+  {
+    name: 'redial',
+    about: '10,000 subscribers who come back every minute with a cursor',
+    run: redialFigures,
+  },
   { name: 'sustained', about: 'the highest rate for 1,000 subscribers', run: sustainedFigures },
   { name: 'filters', about: 'live events to 100, 1,000 and 10,000 filters', run: filterFigures },
   { name: 'memory', about: 'of 10,000 idle and 1,000 stalled subscribers', run: memoryFigures },
@@ -184,7 +194,7 @@ async function measure(values: Flags): Promise<void> {
 try {
   const values = readFlags();
   if (values.help) process.stdout.write(help);
-  else if (values.list) for (const { name, about } of groups) console.log(`${name.padEnd(9)} ${about}`);
+  else if (values.list) for (const { name, about } of groups) console.log(`${name.padEnd(13)} ${about}`);
   else await measure(values);
   process.exit();
 } catch (error) {

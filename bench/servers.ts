@@ -54,6 +54,11 @@ export class Relay implements AsyncDisposable {
     await this.#ask(`rate ${rate}`);
   }
 
+  /** Publishes so many frames at once. */
+  async publish(frames: number): Promise<void> {
+    await this.#ask(`publish ${frames}`);
+  }
+
   /** Events of the frames that have been published so far. */
   async publishedEvents(): Promise<number> {
     return this.#frames.eventsOf(await this.#ask('head'));

@@ -11,6 +11,7 @@ import { packageName, packageVersion } from '../lib/package.ts';
 import { Service } from '../lib/service/service.ts';
 import { formatBytes, formatSpan, grouped } from '../lib/text.ts';
 import { type BannerRow, bannerText, commandFrom, localUrl, tailCommandFor } from './command/banner.ts';
+import { exitAtOnce } from './exit-at-once.ts';
 
 /** From the signal to the exit; a stop that hangs is cut off here. */
 const stopMsMax = 9_500;
@@ -104,30 +105,21 @@ function dictionaryRows(hasOfficial: boolean, dataDir: string): BannerRow[] {
 async function stop(service: Service, logger: ProcessLogger): Promise<void> {
   setTimeout(() => {
     logger.error({}, 'the stop took too long: cut off');
-    exitAtOnce(1, logger);
+    cutOff(1, logger);
   }, stopMsMax).unref();
   try {
     const isWhole = await service.stop();
     logger.info({}, 'stopped');
-    if (!isWhole) exitAtOnce(Number(process.exitCode ?? 0), logger);
+    if (!isWhole) cutOff(Number(process.exitCode ?? 0), logger);
     process.exit();
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     logger.error({ error }, `the stop failed: ${message}`);
-    exitAtOnce(1, logger);
+    cutOff(1, logger);
   }
 }
 
-/**
- * Ends the process though a part of it goes on: `process.exit` would wait for its threads. A program that does nothing takes its
- * place, which ends all of them, and has the exit code. Where there is no such call (Windows) it is killed.
- */
-function exitAtOnce(exitCode: number, logger: ProcessLogger): void {
+function cutOff(exitCode: number, logger: ProcessLogger): void {
   logger.flush();
-  try {
-    process.execve?.(process.execPath, [process.execPath, '-e', `process.exit(${exitCode})`], {});
-  } catch {
-    // The program file is gone, as by an update.
-  }
-  process.kill(process.pid, 'SIGKILL');
+  exitAtOnce(exitCode);
 }

@@ -4,6 +4,7 @@
 
 import { accessSync, constants } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { hasLittleMemory } from '../lib/memory.ts';
 
 /** malloc's name of it: what is freed in one arena is of no use to the threads of another. Where it is set, this is done. */
 const arenasName = 'MALLOC_ARENA_MAX';
@@ -16,6 +17,8 @@ const mappedBytesMin = 2 ** 20;
 const keptBytesMax = 8 * 2 ** 20;
 /** Of 16 by default; a third of what is kept for them, since they are three such parts. 4 save no more, and cost collections. */
 const semiSpaceMiB = 8;
+/** Where memory is short: collections take 6 ms a second more, and the three of them 18 MiB less. */
+const littleSemiSpaceMiB = 2;
 
 /** Returns where the process stays as it is. */
 export function leanProcess(): void {
@@ -23,7 +26,10 @@ export function leanProcess(): void {
   // Not where it has a channel to its parent, which would not be found again.
   if (process.platform !== 'linux' || env[arenasName] !== undefined || process.connected === true) return;
   const threads = String(Math.min(4, Math.max(1, Math.floor(availableParallelism() / 2))));
-  const flags = [`--max-semi-space-size=${semiSpaceMiB}`, `--v8-pool-size=${threads}`].filter(isUnset);
+  const flags = [
+    `--max-semi-space-size=${hasLittleMemory() ? littleSemiSpaceMiB : semiSpaceMiB}`,
+    `--v8-pool-size=${threads}`,
+  ].filter(isUnset);
   try {
     // Some versions of Node abort the process when the program file cannot be started.
     accessSync(execPath, constants.X_OK);

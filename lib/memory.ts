@@ -165,6 +165,14 @@ export function memoryLimit(): MemoryLimit {
   return ownLimit;
 }
 
+/** Below it memory is short: the daemon is made for more, and takes less of what it can do with less of. */
+const littleMemoryBytes = 256 * 2 ** 20;
+
+/** Whether this process has to do with little: then what is kept and read at a time is smaller. */
+export function hasLittleMemory(): boolean {
+  return memoryLimit().limitBytes < littleMemoryBytes;
+}
+
 /**
  * The limit that counts: of the cgroups of this process, up to the outermost, all that have one. @param procDirectory of the process.
  */

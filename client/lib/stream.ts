@@ -1,7 +1,6 @@
 // A subscription that lasts, behind one iterator. It owns what the consumer has and has finished, and the counts. What
 // was delivered is Position's to know, what waits EventQueue's, connections are Link's. Made by `subscribe`.
 
-import type { ConnectionEnd } from './connection.ts';
 import { CursorSaver, type CursorStore } from './cursor-saver.ts';
 import {
   type Gap,
@@ -12,7 +11,7 @@ import {
 } from './event.ts';
 import { EventQueue, type QueueLimits } from './event-queue.ts';
 import { checkFilter, type Request, type StreamFilter, wantedBy } from './filter.ts';
-import { Link } from './link.ts';
+import { Link, type LinkHost } from './link.ts';
 import type { StreamNotice, StreamStatus } from './notice.ts';
 import { checkStored } from './options.ts';
 import { Position } from './position.ts';
@@ -89,11 +88,11 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
         this.#notice({ kind: 'save_failed', error }),
       );
     }
-    const host = {
+    const host: LinkHost = {
       prepare: () => this.#prepare(),
-      opened: (request: Request) => this.#opened(request),
-      message: (data: unknown) => this.#message(data),
-      lost: (end: Pick<ConnectionEnd, 'code' | 'reason'>) => {
+      opened: (request) => this.#opened(request),
+      message: (data) => this.#message(data),
+      lost: (end) => {
         this.#live = false;
         return this.#wire.lost(end);
       },
@@ -103,7 +102,7 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
       },
       forgetDictionary: () => this.#wire.forgetDictionary(),
       fallBack: () => this.#wire.fallBack(),
-      disconnected: (notice: StreamNotice) => this.#notice(notice),
+      disconnected: (notice) => this.#notice(notice),
     };
     this.#link = new Link(host, setup.platform, setup.timing);
   }

@@ -55,8 +55,9 @@ export interface Compressor {
    * A compressor of the same implementation and level for another dictionary, or for none, with a life of its own. Without
    * a dictionary its level is `compressionLevels.fast` at most: 0.68 of the JSON at each level, and 5 takes twice as long as 2.
    * Throws CODEC_DICTIONARY_INVALID and CODEC_CLOSED.
+   * @param level another one, for what is compressed again for each replay.
    */
-  withDictionary(dictionary: Dictionary | undefined): Compressor;
+  withDictionary(dictionary: Dictionary | undefined, level?: number): Compressor;
   /** Frees the library's memory. Idempotent; every later call throws CODEC_CLOSED. */
   close(): void;
 }

@@ -83,9 +83,9 @@ class NodeCompressor implements Compressor {
     }
   }
 
-  withDictionary(dictionary: Dictionary | undefined): Compressor {
+  withDictionary(dictionary: Dictionary | undefined, level = this.level): Compressor {
     if (this.#normal._handle === null) throw closed();
-    return new NodeCompressor(dictionary, dictionary === undefined ? fastLevel(this.level) : this.level);
+    return new NodeCompressor(dictionary, dictionary === undefined ? fastLevel(level) : level);
   }
 
   close(): void {

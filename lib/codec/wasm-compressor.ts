@@ -131,10 +131,9 @@ class WasmCompressor implements Compressor {
     }
   }
 
-  withDictionary(dictionary: Dictionary | undefined): Compressor {
+  withDictionary(dictionary: Dictionary | undefined, level = this.level): Compressor {
     this.#requireOpen();
-    const level = dictionary === undefined ? fastLevel(this.level) : this.level;
-    return new WasmCompressor(this.#module, dictionary, level);
+    return new WasmCompressor(this.#module, dictionary, dictionary === undefined ? fastLevel(level) : level);
   }
 
   close(): void {

@@ -14,6 +14,7 @@ import {
   parseCollections,
   parseDuration,
   parseFloat64,
+  parseHosts,
   parseInteger,
   parseLimits,
   parseList,
@@ -66,6 +67,10 @@ export interface Config {
   readonly verify: SettingValues['verify'];
   /** Of the directory that keys of accounts come from. */
   readonly plcUrl: string;
+  /** Whether the directory's export stream is followed. */
+  readonly plcStream: boolean;
+  /** Hosts of did:web accounts that may be asked; undefined: all. */
+  readonly webHosts: readonly string[] | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   /** What the operator should know, a line each: settings given that do nothing, or more than they did in v1. */
@@ -153,6 +158,8 @@ function parseValue(setting: Setting, text: string): unknown {
       return parseBytes(text);
     case 'limits':
       return parseLimits(text);
+    case 'hosts':
+      return parseHosts(text);
     case 'collections':
       return parseCollections(text);
     case 'integer':
@@ -299,6 +306,8 @@ function toConfig(values: SettingValues, notices: readonly string[]): Omit<Confi
     compressor: values.compressor,
     verify: values.verify,
     plcUrl: values['plc-url'],
+    plcStream: values['plc-stream'],
+    webHosts: values['did-web'].names,
     logLevel: values['log-level'],
     logFormat: values['log-format'],
     notices,

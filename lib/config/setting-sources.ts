@@ -15,7 +15,7 @@ export interface GivenText {
 
 export type GivenTexts = Map<SettingName, GivenText>;
 
-const lists: readonly SettingKind[] = ['urls', 'networks', 'paths', 'limits', 'collections'];
+const lists: readonly SettingKind[] = ['urls', 'networks', 'paths', 'limits', 'collections', 'hosts'];
 
 /** What stands for a value after a flag. */
 const placeholders: Record<SettingKind, string> = {
@@ -28,6 +28,7 @@ const placeholders: Record<SettingKind, string> = {
   bytes: '<BYTES>',
   limits: '<DURATION,BYTES>',
   collections: '<NSIDS>',
+  hosts: '<HOSTS>',
   integer: '<N>',
   float: '<N>',
   boolean: '[BOOLEAN]',

@@ -108,6 +108,19 @@ export function parseCollections(text: string): readonly string[] | Problem {
   return names;
 }
 
+/** `on`, `off`, or names of hosts separated by commas. */
+export function parseHosts(text: string): { readonly names: readonly string[] | undefined } | Problem {
+  if (text === 'on') return { names: undefined };
+  if (text === 'off') return { names: [] };
+  const names = parseList(text.toLowerCase());
+  if (names instanceof Problem) return names;
+  for (const name of names) {
+    if (!/^(?:\*\.)?(?:[a-z0-9-]+\.)+[a-z][a-z0-9-]*$/.test(name))
+      return new Problem(`has ${name}: write "on", "off", or hosts like "example.com, *.example.org"`);
+  }
+  return { names };
+}
+
 /** A whole number that JavaScript holds exactly. */
 export function parseInteger(text: string): number | Problem {
   if (!/^[+-]?\d+$/.test(text)) return new Problem('is not a whole number');

@@ -24,6 +24,8 @@ export interface KindValues {
   limits: Limits;
   /** NSIDs, and prefixes of them that end in `.*`. */
   collections: readonly string[];
+  /** Names of hosts, and ends of names that begin with `*.`; none for `off`, undefined for `on`. */
+  hosts: { readonly names: readonly string[] | undefined };
   integer: number;
   float: number;
   boolean: boolean;

@@ -275,6 +275,20 @@ export const settings = {
     default: 'https://plc.directory',
     help: 'With verify: the PLC directory that is asked for the keys of accounts, or a replica of it. At most 25 times a second, unless it is at an address of your own network.',
   },
+  'plc-stream': {
+    kind: 'boolean',
+    group: 'Verification',
+    env: ['SLIPSTREAM_PLC_STREAM'],
+    default: 'true',
+    help: 'With verify: follow the export stream of that directory, which tells of every change of a key; or, where there is none, ask for its export once a minute. Without it keys are read again after a day, and when an account says that something changed.',
+  },
+  'did-web': {
+    kind: 'hosts',
+    group: 'Verification',
+    env: ['SLIPSTREAM_DID_WEB'],
+    default: 'on',
+    help: 'With verify: whether hosts of did:web accounts are asked for their keys, at public addresses, 16 a second: on, off, or which, by name or *. and the end of a name. Commits of others are unchecked.',
+  },
   'worker-count': {
     kind: 'integer',
     group: 'No effect',

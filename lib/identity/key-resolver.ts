@@ -1,15 +1,15 @@
 // The key that an account signs with: from memory, from disk, or from where the account's DID says: the PLC directory, or a host of its
 // own. It owns how long an answer is good, that what is not there is not asked for again and again, and what happens while nobody answers.
 
-import { CodedError, UsageError } from '../errors.ts';
-import { addressIn, isPublicAddress } from '../ip-address.ts';
+import { CodedError } from '../errors.ts';
 import type { KeyLack } from '../verify/commit-check.ts';
 import type { VerifyingKey } from '../verify/verifying-key.ts';
 import { type KeyChange, keyChangesOf, keysAt } from './audit-log.ts';
 import { signingKeyOf } from './did-document.ts';
-import { type Answer, type RequestLimits, requestDocument } from './document-request.ts';
+import { Directory, type DirectoryOptions, isPlc } from './directory.ts';
+import type { Answer } from './document-request.ts';
 import type { KeyStore } from './key-store.ts';
-import { LookupDesk } from './lookup-desk.ts';
+import type { PlcOperation } from './plc-operation.ts';
 
 /** How long a key is good without being looked at again; shorter where there was a reason to doubt it. */
 const keyAgeMsMax = 24 * 3_600_000;
@@ -24,37 +24,18 @@ const failedMs = [30_000, 5 * 60_000] as const;
 const knownMax = 8_192;
 /** Histories that are kept for a minute, of usually one key. */
 const historiesMax = 256;
-/** The directory says no numbers; these are few beside what its own tools ask. */
-const plcLimits = { concurrentMax: 4, perSecondMax: 25, waitingMax: 10_000 };
-const ownLimits = { ...plcLimits, concurrentMax: 64, perSecondMax: 10_000 };
-const webLimits = { concurrentMax: 16, perSecondMax: 16, waitingMax: 1_000 };
-const plcRequest: RequestLimits = { timeoutMs: 10_000, bytesMax: 64 * 1024, isPublicOnly: false };
-const auditRequest: RequestLimits = { ...plcRequest, bytesMax: 1024 * 1024 };
-const webRequest: RequestLimits = { timeoutMs: 3_000, bytesMax: 64 * 1024, isPublicOnly: true };
-/** Without a word of how long, a directory that has had enough is left alone for this; never longer than the second. */
-const pauseMs = [10_000, 5 * 60_000] as const;
-const attemptsMax = 3;
-
-/** Failures in a row, whoever was asked for, after which the directory is not asked for so long: it is down. */
-const plcFailuresMax = 8;
-const plcDownMs = 30_000;
-
-const plcPattern = /^did:plc:[a-z2-7]{24}$/;
-const webPattern = /^did:web:((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)$/;
-const webHostCharsMax = 253;
-
-export interface ResolverOptions {
-  /** Of the PLC directory: `https://plc.directory`, or a replica. One in a network of our own is asked as fast as it answers. */
-  readonly plcUrl: string;
-  /** Asked for did:web accounts in place of their own hosts, which it is told by `Host`: for tests. Not limited to public addresses. */
-  readonly webUrl?: string | undefined;
+/** Accounts whose operations were heard last. */
+const heardMax = 8_192;
+/** How long before an account says that something changed the directory may have told of it. */
+const heardBeforeMs = 5 * 60_000;
+export interface ResolverOptions extends Omit<DirectoryOptions, 'nowMs'> {
   /** Where keys survive a restart. The caller's to close. */
   readonly store?: KeyStore | undefined;
   readonly nowMs?: () => number;
 }
 
 /** What is known of an account. */
-interface Known {
+export interface Known {
   /** Undefined when there was none. */
   readonly key: VerifyingKey | undefined;
   /** Why there is none. */
@@ -70,12 +51,9 @@ interface Known {
 
 /** See the file comment. */
 export class KeyResolver {
-  readonly #plcUrl: URL;
-  readonly #webUrl: URL | undefined;
+  readonly #directory: Directory;
   readonly #store: KeyStore | undefined;
   readonly #nowMs: () => number;
-  readonly #plcDesk: LookupDesk;
-  readonly #webDesk = new LookupDesk(webLimits);
   /** The one that was asked for longest ago comes first. */
   readonly #known = new Map<string, Known>();
   readonly #histories = new Map<
@@ -83,27 +61,21 @@ export class KeyResolver {
     { readonly changes: readonly KeyChange[]; readonly readMs: number }
   >();
   readonly #looking = new Map<string, Promise<Known>>();
-  #plcFailures = 0;
-  #plcDownUntilMs = 0;
+  /** The one that was heard last comes last. */
+  readonly #heard = new Map<string, Known>();
+  #isCovered: (readMs: number) => boolean = () => false;
 
   /** @throws UsageError `IDENTITY_BAD_URL` */
-  constructor({ plcUrl, webUrl, store, nowMs }: ResolverOptions) {
-    this.#plcUrl = httpUrl(plcUrl);
-    const { hostname } = this.#plcUrl;
-    const isOwn =
-      hostname === 'localhost' || (addressIn(hostname) !== undefined && !isPublicAddress(hostname));
-    this.#plcDesk = new LookupDesk(isOwn ? ownLimits : plcLimits);
-    this.#webUrl = webUrl === undefined ? undefined : httpUrl(webUrl);
+  constructor({ store, nowMs, ...directory }: ResolverOptions) {
     this.#store = store;
     this.#nowMs = nowMs ?? Date.now;
+    this.#directory = new Directory({ ...directory, nowMs: this.#nowMs });
   }
 
   /** The account's key as far as it is known, or why there is none. Never rejects for what is not ours. */
   async keyOf(did: string): Promise<VerifyingKey | KeyLack> {
     const known = await this.#recall(did);
-    return resultOf(
-      known !== undefined && this.#nowMs() < known.untilMs ? known : await this.#look(did, known),
-    );
+    return resultOf(known !== undefined && this.#isFresh(did, known) ? known : await this.#look(did, known));
   }
 
   /**
@@ -113,7 +85,7 @@ export class KeyResolver {
   peek(did: string): VerifyingKey | KeyLack | undefined {
     const known = this.#known.get(did);
     if (known === undefined) return undefined;
-    if (this.#nowMs() < known.untilMs) return resultOf(known);
+    if (this.#isFresh(did, known)) return resultOf(known);
     if (known.key === undefined || known.isDoubtful) return undefined;
     void this.#look(did, known);
     return known.key;
@@ -140,6 +112,11 @@ export class KeyResolver {
   async doubt(did: string, timeMs = Number.POSITIVE_INFINITY): Promise<void> {
     const known = await this.#recall(did);
     if (known === undefined || known.readMs > timeMs) return;
+    // The directory has told of the change before the account did.
+    const heard = this.#heard.get(did);
+    const isTold =
+      heard !== undefined && heard.readMs > timeMs - heardBeforeMs && this.#isCovered(heard.readMs);
+    if (isTold && Number.isFinite(timeMs)) return;
     if (known.key === undefined) this.#known.delete(did);
     else this.#remember(did, { ...known, untilMs: 0, failures: 0, isDoubtful: true });
     await this.#store?.delete(did);
@@ -151,13 +128,12 @@ export class KeyResolver {
    */
   async keysAt(did: string, timeMs: number): Promise<readonly VerifyingKey[] | KeyLack> {
     // Of other methods only the present is known: what does not fit an older commit need not be wrong.
-    if (!plcPattern.test(did)) return timeMs > this.#nowMs() - presentMs ? [] : 'key_unknown';
+    if (!isPlc(did)) return timeMs > this.#nowMs() - presentMs ? [] : 'key_unknown';
     const history = this.#histories.get(did);
     if (history !== undefined && this.#nowMs() - history.readMs < recheckMs)
       return keysAt(history.changes, timeMs);
     try {
-      const url = this.#plcPath(`${did}/log/audit`);
-      const { status, body } = await this.#ask(this.#plcDesk, url, auditRequest);
+      const { status, body } = await this.#directory.askForLog(did);
       const changes = status === 200 ? keyChangesOf(parsed(body)) : undefined;
       if (changes === undefined) return 'lookup_failed';
       this.#histories.delete(did);
@@ -170,15 +146,46 @@ export class KeyResolver {
     }
   }
 
+  /** The directory tells of an operation: the account has that key now. What is being read meanwhile may be older. */
+  hear({ did, key }: PlcOperation): Known {
+    const readMs = this.#nowMs();
+    const untilMs = readMs + (key === undefined ? absentMs[0] : keyAgeMsMax);
+    const known: Known = { key, lack: 'no_key', untilMs, readMs, failures: 0, isDoubtful: false };
+    this.#heard.delete(did);
+    this.#heard.set(did, known);
+    if (this.#heard.size > heardMax) this.#heard.delete(this.#heard.keys().next().value as string);
+    if (this.#known.has(did)) this.#remember(did, known);
+    return known;
+  }
+
+  /** Keys of the directory that were read, or heard, at such a time do not age while `isCovered` says so. */
+  trust(isCovered: (readMs: number) => boolean): void {
+    this.#isCovered = isCovered;
+  }
+
+  /** A page of the directory's export, asked for with its manners. @throws CodedError `IDENTITY_` codes. */
+  askExport(query: string): Promise<Answer> {
+    return this.#directory.askForExport(query);
+  }
+
+  #isFresh(did: string, { key, untilMs, readMs, isDoubtful }: Known): boolean {
+    if (this.#nowMs() < untilMs) return true;
+    return key !== undefined && !isDoubtful && isPlc(did) && this.#isCovered(readMs);
+  }
+
   /** Refuses what waits; for the end. */
   close(): void {
-    this.#plcDesk.close();
-    this.#webDesk.close();
+    this.#directory.close();
   }
 
   async #recall(did: string): Promise<Known | undefined> {
     const known = this.#known.get(did);
     if (known !== undefined) return known;
+    const heard = this.#heard.get(did);
+    if (heard !== undefined) {
+      this.#remember(did, heard);
+      return heard;
+    }
     const stored = await this.#store?.get(did);
     if (stored === undefined) return this.#known.get(did);
     // What was read in the future was read by another clock: who knows when.
@@ -206,9 +213,10 @@ export class KeyResolver {
 
   async #read(did: string, before: Known | undefined): Promise<Known> {
     const failures = (before?.failures ?? 0) + 1;
+    const heardBefore = this.#heard.get(did);
     let known: Known;
     try {
-      const { status, body } = await this.#askFor(did);
+      const { status, body } = await this.#directory.askFor(did);
       const readMs = this.#nowMs();
       const found = status === 200 ? signingKeyOf(parsed(body), did) : 'wrong_did';
       if (status !== 200 && status !== 404 && status !== 410) throw new Error(`status ${status}`);
@@ -228,52 +236,11 @@ export class KeyResolver {
       const untilMs = this.#nowMs() + doubled(failedMs, failures);
       known = { key, lack: lackOf(error), untilMs, readMs, failures, isDoubtful };
     }
+    // Another server of the directory may be behind what it has told meanwhile.
+    const heard = this.#heard.get(did);
+    if (heard !== undefined && heard !== heardBefore) known = heard;
     this.#remember(did, known);
     return known;
-  }
-
-  #askFor(did: string): Promise<Answer> {
-    if (plcPattern.test(did)) return this.#ask(this.#plcDesk, this.#plcPath(did), plcRequest);
-    const host = webPattern.exec(did)?.[1];
-    if (host === undefined || host.length > webHostCharsMax)
-      return Promise.resolve({ status: 404, body: Buffer.alloc(0), retryAfterMs: undefined });
-    if (this.#webUrl === undefined)
-      return this.#ask(this.#webDesk, new URL(`https://${host}/.well-known/did.json`), webRequest);
-    const url = new URL('/.well-known/did.json', this.#webUrl);
-    return this.#ask(this.#webDesk, url, { ...webRequest, isPublicOnly: false }, host);
-  }
-
-  #plcPath(path: string): URL {
-    const base = this.#plcUrl.href.endsWith('/') ? this.#plcUrl.href : `${this.#plcUrl.href}/`;
-    return new URL(base + path);
-  }
-
-  /** One request to the directory, unless it is down: then whoever waits does not wait for nothing. */
-  async #askPlc(url: URL, limits: RequestLimits): Promise<Answer> {
-    if (this.#nowMs() < this.#plcDownUntilMs)
-      throw new CodedError('IDENTITY_UNREACHABLE', `${url.origin} does not answer`, { retryable: true });
-    let isAnswer = false;
-    try {
-      const answer = await requestDocument(url, limits);
-      isAnswer = answer.status < 500;
-      return answer;
-    } finally {
-      this.#plcFailures = isAnswer ? 0 : this.#plcFailures + 1;
-      if (this.#plcFailures >= plcFailuresMax) this.#plcDownUntilMs = this.#nowMs() + plcDownMs;
-    }
-  }
-
-  /** Asks when it is its turn, and again when the directory has asked for a pause. */
-  async #ask(desk: LookupDesk, url: URL, limits: RequestLimits, host?: string): Promise<Answer> {
-    for (let attempt = 1; ; attempt++) {
-      const answer = await desk.run(() =>
-        desk === this.#plcDesk ? this.#askPlc(url, limits) : requestDocument(url, limits, host),
-      );
-      if (answer.status !== 429) return answer;
-      if (desk === this.#plcDesk) desk.pause(Math.min(answer.retryAfterMs ?? pauseMs[0], pauseMs[1]));
-      if (attempt === attemptsMax)
-        throw new CodedError('IDENTITY_LIMITED', `${url.origin} has had enough of us`, { retryable: true });
-    }
   }
 }
 
@@ -297,13 +264,4 @@ function parsed(body: Buffer): unknown {
   } catch {
     return undefined;
   }
-}
-
-function httpUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '') return url;
-  throw new UsageError(
-    'IDENTITY_BAD_URL',
-    `"${text}" is no address of a directory: give https://host, or http://host:port`,
-  );
 }

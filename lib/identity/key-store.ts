@@ -3,6 +3,7 @@
 
 import { join } from 'node:path';
 import { CacheDatabase } from '../log/cache-database.ts';
+import type { Change } from '../log/write-batch.ts';
 import { type Curve, VerifyingKey } from '../verify/verifying-key.ts';
 
 const folder = 'keys';
@@ -21,6 +22,18 @@ export interface StoredKey {
   /** When its document was read, in milliseconds since 1970. */
   readonly readMs: number;
 }
+
+/** How far the directory's operations have been heard. */
+export interface StreamPlace {
+  /** The directory, whose numbers these are. */
+  readonly url: string;
+  readonly seq: number;
+  /** Whatever happened to keys from then on was heard, in milliseconds since 1970. */
+  readonly coveredFromMs: number;
+}
+
+/** No DID. */
+const placeKey = Buffer.from('stream');
 
 /** See the file comment. */
 export class KeyStore {
@@ -47,19 +60,60 @@ export class KeyStore {
   }
 
   /** Never rejects for want of room: then it is forgotten. */
-  async put(did: string, { key, readMs }: StoredKey): Promise<void> {
-    if (this.#isFull) return;
-    const row = new Uint8Array(rowBytes);
-    row[0] = curves.indexOf(key.curve);
-    new DataView(row.buffer).setFloat64(1, readMs);
-    row.set(key.point, 9);
+  async put(did: string, key: StoredKey): Promise<void> {
+    if (!this.#isFull) await this.#write([{ type: 'put', key: Buffer.from(did), value: rowOf(key) }]);
+  }
+
+  /**
+   * What was heard, and how far, all or nothing. A store that is full forgets the accounts.
+   * @param place undefined where operations have no numbers. @returns whether it is there.
+   */
+  async hear(
+    heard: ReadonlyMap<string, StoredKey | undefined>,
+    place: StreamPlace | undefined,
+  ): Promise<boolean> {
+    const changes = Array.from(heard, ([did, stored]): Change => {
+      const key = Buffer.from(did);
+      if (stored === undefined || this.#isFull) return { type: 'del', key };
+      return { type: 'put', key, value: rowOf(stored) };
+    });
+    if (place !== undefined)
+      changes.push({ type: 'put', key: placeKey, value: Buffer.from(JSON.stringify(place)) });
+    return this.#write(changes);
+  }
+
+  /** Undefined also when it cannot be read. */
+  async place(): Promise<StreamPlace | undefined> {
     try {
-      await this.#db.batch([{ type: 'put', key: Buffer.from(did), value: row }]);
+      const value = await this.#db.get(placeKey);
+      const { url, seq, coveredFromMs } = JSON.parse(Buffer.from(value ?? []).toString());
+      const isPlace = typeof url === 'string' && Number.isSafeInteger(seq) && Number.isFinite(coveredFromMs);
+      return isPlace ? { url, seq, coveredFromMs } : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The place is none any more. */
+  async forgetPlace(): Promise<void> {
+    await this.#db.batch([{ type: 'del', key: placeKey }]).catch(() => {});
+  }
+
+  async #write(changes: Change[]): Promise<boolean> {
+    try {
+      await this.#db.batch(changes);
     } catch {
       // A disk that is full, or worse: nothing depends on it, and the log beside it says so.
       this.#isFull = true;
+      return false;
     }
-    if (++this.#writes % measuredEvery !== 0) return;
+    const before = this.#writes;
+    this.#writes += changes.length;
+    if (Math.floor(before / measuredEvery) < Math.floor(this.#writes / measuredEvery)) await this.#measure();
+    return true;
+  }
+
+  async #measure(): Promise<void> {
     const bytes = await this.#db.approximateSize(Buffer.from([0]), Buffer.from([0xff]));
     this.#isFull ||= bytes > storeBytesMax;
   }
@@ -72,4 +126,12 @@ export class KeyStore {
   close(): Promise<void> {
     return this.#db.close();
   }
+}
+
+function rowOf({ key, readMs }: StoredKey): Uint8Array {
+  const row = new Uint8Array(rowBytes);
+  row[0] = curves.indexOf(key.curve);
+  new DataView(row.buffer).setFloat64(1, readMs);
+  row.set(key.point, 9);
+  return row;
 }

@@ -4,11 +4,13 @@
 import { CodedError } from '../errors.ts';
 import { type Block, blockBytesOf, withoutStoredJson } from '../log/block.ts';
 import type { EventLog, WaitingBlock } from '../log/event-log.ts';
+import { hasLittleMemory } from '../memory.ts';
 import type { Verdicts } from './verification.ts';
 
 /** Sealed and unstored bytes at which reading from the relay stops, and at which it goes on. */
-const pendingBytesMax = 16 * 1024 * 1024;
-const pendingBytesLow = 4 * 1024 * 1024;
+const [pendingBytesMax, pendingBytesLow] = hasLittleMemory()
+  ? [2 * 1024 * 1024, 1024 * 1024]
+  : [16 * 1024 * 1024, 4 * 1024 * 1024];
 
 /** What a queue needs, and whom it tells. */
 export interface BlockQueueOptions {

@@ -5,12 +5,13 @@ import { type FrameType, fieldBytesMax, frameTypes } from '../decode/frame.ts';
 import { headerBytesOf, payloadBytesOf } from '../event/websocket-frame.ts';
 import { type BlockSlice, type StreamTimes, startOf } from '../log/block.ts';
 import type { LogReader } from '../log/event-log.ts';
+import { hasLittleMemory } from '../memory.ts';
 import { FrameTimes } from './frame-times.ts';
 import { earlierNumbering, type KeyedFrame, TakenFrames } from './taken-frames.ts';
 
 /** Events after which enough is read back: a minute of the network. */
 export const earlierEventsMin = 32_768;
-const readBytesMax = 8 * 1024 * 1024;
+const readBytesMax = (hasLittleMemory() ? 1 : 8) * 1024 * 1024;
 /** The first stretch from the end that is read, in microseconds; each further one is twice as long. */
 const firstStretchUs = 2_000_000;
 

@@ -2,6 +2,8 @@
 // most of it; LevelDB adds its logs, tables with what is deleted and not compacted yet, tables that are being rewritten,
 // and the journal. Pure. Measured by test/log/directory-size.long.ts.
 
+import { hasLittleMemory } from '../memory.ts';
+
 /** Bytes, and where each is applied. */
 export interface LogLimits {
   /** Stored blocks that a trim leaves; 0: no limit. */
@@ -40,8 +42,8 @@ export function limitsOf(retentionBytes: number): LogLimits {
     deletedBytesMax: part(16, 1 * MiB, 256 * MiB),
     journalDeletedBytesMax: part(32, 2 * MiB, 32 * MiB),
     uncompactedBytesMax: part(32, 2 * MiB, 64 * MiB),
-    storeBufferBytes: part(64, 1 * MiB, 4 * MiB),
-    journalBufferBytes: part(128, 512 * 1024, 2 * MiB),
+    storeBufferBytes: part(64, 1 * MiB, hasLittleMemory() ? 1 * MiB : 4 * MiB),
+    journalBufferBytes: part(128, 512 * 1024, hasLittleMemory() ? 512 * 1024 : 2 * MiB),
     tableBytes: part(512, 1 * MiB, 2 * MiB),
   };
 }

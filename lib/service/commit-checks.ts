@@ -2,6 +2,7 @@
 
 import type { Config } from '../config/config.ts';
 import type { Logger } from '../logger.ts';
+import { packageVersion } from '../package.ts';
 import { Enforcer } from '../verifier/enforcer.ts';
 import { Verifier } from '../verifier/verifier.ts';
 
@@ -13,10 +14,11 @@ export interface CommitChecks {
 
 /** @throws CodedError of a database that it cannot open, `IDENTITY_BAD_URL`. */
 export async function openChecks(config: Config, logger: Logger): Promise<CommitChecks> {
-  const { verify, plcUrl, dataDir, cluster } = config;
+  const { verify, plcUrl, plcStream, webHosts, dataDir, cluster } = config;
   if (verify === 'off' || cluster?.role === 'serve') return { verification: undefined, checks: undefined };
   const options = {
-    ...{ dataDir, plcUrl, webUrl: undefined },
+    ...{ dataDir, plcUrl, webUrl: undefined, webHosts },
+    streamsAs: plcStream ? `slipstream/${packageVersion()}` : undefined,
     ended: (error: Error) =>
       logger.error({ err: error }, 'commits are not checked any more; events go on without'),
   };

@@ -7,8 +7,10 @@ import { AddressTable, wantedDidsPerAddressMax } from '../fanout/address-table.t
 import { LevelLog } from '../log/level-log.ts';
 import type { LevelLogOptions } from '../log/opened-log.ts';
 import type { Logger } from '../logger.ts';
+import { hasLittleMemory } from '../memory.ts';
 import { openFilesMax, shareOpenFiles } from '../open-files.ts';
-import { GrowingDelivery } from '../worker/growing-delivery.ts';
+import { CrowdMark } from '../worker/crowd-mark.ts';
+import { GrowingDelivery, mainSubscribersMax } from '../worker/growing-delivery.ts';
 import {
   type Delivery,
   readsMax,
@@ -26,7 +28,10 @@ import { workerPlan } from './worker-plan.ts';
 import type { WriterCodec } from './writer-codec.ts';
 
 /** Newest blocks kept in memory, both encodings: a quarter of a minute at 500 events a second. Who comes from further back reads LevelDB. */
-const tailBytesMax = 8 * 1024 * 1024;
+const usualTailBytesMax = 8 * 1024 * 1024;
+/** The same where memory is short. */
+const littleTailBytesMax = 2 * 1024 * 1024;
+const longCheckText = 'the log is checked before it is opened: this takes a second or more for each GB';
 
 /** What has to be closed, last first, when a later step of the start fails. */
 export type Opened = (() => Promise<void>)[];
@@ -44,6 +49,7 @@ interface Opening {
   /** Subscribers that there are open files for. */
   readonly subscribersMax: number;
   readonly proofs: KeptProofs | undefined;
+  readonly crowd: CrowdMark;
 }
 
 /** Opens the log, and what serves it to subscribers: this thread, or workers that follow the log. */
@@ -58,10 +64,13 @@ export async function openServed(
 ): Promise<Opening> {
   const { dataDir, retentionBytes, fsync } = config;
   const serves = config.cluster?.role !== 'ingest';
-  const { workers, grows } = workerPlan(serves ? config.workers : 0);
+  const { workers, grows: mayGrow } = workerPlan(serves ? config.workers : 0);
+  const crowd = new CrowdMark(dataDir);
+  const grows = mayGrow && !crowd.isThere;
   const listeners = grows ? workers + 1 : Math.max(1, workers);
   const files = shareOpenFiles(openFilesMax() - filesOfProofs(config), listeners, config.subscribersMax);
   const { subscribersMax, tablesMax, plainSocketsMax } = files;
+  const tailBytesMax = hasLittleMemory() ? littleTailBytesMax : usualTailBytesMax;
   const addresses = addressMemory(config, subscribersMax);
   const writeLog = (entry: ServerLogEntry): void => logger[entry.level](entry.fields, entry.message);
   const threads = {
@@ -80,11 +89,7 @@ export async function openServed(
     // With workers from the start nobody reads in this thread.
     tailBytesMax: pool === undefined || grows ? tailBytesMax : 0,
     onDamage: (damage) => logDamage(logger, damage),
-    onLongCheck: (bytes) =>
-      logger.info(
-        { bytes },
-        'the log is checked before it is opened: this takes a second or more for each GB',
-      ),
+    onLongCheck: (bytes) => logger.info({ bytes }, longCheckText),
     follower: pool,
   };
   const log =
@@ -94,7 +99,7 @@ export async function openServed(
   const time = new TrustedTime(log.lastTimeUs, watch.report);
   const proofs = await openProofs(config, log, time);
   opened.push(() => closeProofs(proofs));
-  if (!serves) return { log, delivery: noDelivery, workers, time, subscribersMax, proofs };
+  if (!serves) return { log, delivery: noDelivery, workers, time, subscribersMax, proofs, crowd };
   const server = {
     config,
     log,
@@ -107,14 +112,16 @@ export async function openServed(
     listeners,
     writeLog,
   };
-  const delivery = await openServing(
-    server,
-    pool,
-    grows ? () => logGrown(logger, workers) : undefined,
-    opened,
-    failed,
-  );
-  return { log, delivery, workers: grows ? 0 : workers, time, subscribersMax, proofs };
+  const crowded = (): void =>
+    crowd.follow(async () => (await delivery.counts()).sessions > mainSubscribersMax);
+  const grown = (): void => {
+    logGrown(logger, workers);
+    crowded();
+  };
+  const delivery = await openServing(server, pool, grows ? grown : undefined, opened, failed);
+  // Of the process before this one.
+  if (mayGrow && !grows) crowded();
+  return { log, delivery, workers: grows ? 0 : workers, time, subscribersMax, proofs, crowd };
 }
 
 /** Memory of the table of addresses, which all threads share. */

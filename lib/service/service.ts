@@ -13,6 +13,7 @@ import { Repeats } from '../repeats.ts';
 import { checkSocketInternals } from '../session/subscriber-socket.ts';
 import { parseRelays } from '../upstream/relay-url.ts';
 import { dictionaryPathsOf } from '../worker/codec.ts';
+import type { CrowdMark } from '../worker/crowd-mark.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { type CommitChecks, openChecks } from './commit-checks.ts';
 import { type Intake, openIntake } from './intake.ts';
@@ -108,7 +109,8 @@ export class Service {
 
   async #stop(): Promise<boolean> {
     const { intake, verifier, delivery, retention, monitor, log, proofs, shared } = this.#parts;
-    const { codec, logger } = this.#parts;
+    const { codec, crowd, logger } = this.#parts;
+    crowd.stop();
     const failures: unknown[] = [];
     let isWhole = true;
     const end = async (what: keyof typeof stopMs, work: Promise<unknown>): Promise<void> => {
@@ -160,6 +162,7 @@ interface Parts extends Started {
   readonly retention: Retention;
   readonly monitor: Monitor;
   readonly codec: WriterCodec;
+  readonly crowd: CrowdMark;
   readonly failed: Promise<unknown>;
 }
 
@@ -179,7 +182,7 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const shared = cluster === undefined ? undefined : await openShared(config, cluster, logger, opened);
 
   const watch = new ClockWatch(logger);
-  const { log, delivery, workers, time, subscribersMax, proofs } = await openServed(
+  const { log, delivery, workers, time, subscribersMax, proofs, crowd } = await openServed(
     config,
     codec,
     logger,
@@ -228,6 +231,6 @@ async function assemble(config: Config, logger: Repeats, opened: Opened, timing:
   const hasOfficialDictionary = codec.dictionaries.hasOfficial;
   const started = { dataDir: config.dataDir, relays, workers, compressor, hasOfficialDictionary, log };
   const { positionOf } = intake;
-  const stopped = { logger, intake, verifier, delivery, shared, proofs, retention, monitor, codec };
+  const stopped = { logger, intake, verifier, delivery, crowd, shared, proofs, retention, monitor, codec };
   return { ...started, positionOf, subscribersMax, ...stopped, failed: failure.promise };
 }

@@ -4,7 +4,14 @@
 import type { Worker } from 'node:worker_threads';
 import { type Reason, reasonNames, reasonOfNumber } from '../event/verdict.ts';
 import { endedError, startThread } from './thread-start.ts';
-import type { Answers, FromVerifier, HeldIncident, ToVerifier, VerifierStart } from './verifier-messages.ts';
+import type {
+  Answers,
+  FromVerifier,
+  HeldIncident,
+  StreamReport,
+  ToVerifier,
+  VerifierStart,
+} from './verifier-messages.ts';
 
 /** Looks in a row, a second apart, at which the thread owed an answer and had said nothing since the first: what waits, waits 10 s. */
 const silentLooksMax = 30;
@@ -30,6 +37,8 @@ export class Enforcer {
   /** Commits and syncs whose events got that reason, or were dropped for it. */
   readonly counts = new Map<Reason, number>(reasonNames.map((reason) => [reason, 0]));
   readonly engine: 'wasm' | 'node';
+  /** How the directory's stream of operations goes, if it is followed. */
+  stream: StreamReport | undefined;
   /** Whether what is refuted is dropped. */
   isArmed = false;
   /** Frames that wait for keys, or for a second look. */
@@ -64,8 +73,9 @@ export class Enforcer {
 
   /** Starts the thread. @throws CodedError of a database that it cannot open, `IDENTITY_BAD_URL`. */
   static async start(options: EnforcerOptions): Promise<Enforcer> {
-    const { dataDir, plcUrl, webUrl } = options;
-    const { worker, engine } = await startThread({ dataDir, plcUrl, webUrl, isHolding: true });
+    const { dataDir, plcUrl, webUrl, webHosts, streamsAs } = options;
+    const start = { dataDir, plcUrl, webUrl, webHosts, streamsAs, isHolding: true };
+    const { worker, engine } = await startThread(start);
     return new Enforcer(worker, engine, options);
   }
 
@@ -121,6 +131,11 @@ export class Enforcer {
   }
 
   #hear(message: FromVerifier): void {
+    // It is no answer: what hangs may go on to say that.
+    if (message.kind === 'stream') {
+      this.stream = message.report;
+      return;
+    }
     this.#silentLooks = 0;
     if (message.kind === 'answers') {
       this.isArmed = message.answers.isArmed;

@@ -3,6 +3,7 @@
 
 import type { CodedError } from '../errors.ts';
 import type { CoverageFinding } from '../event/coverage.ts';
+import type { PlcStreamState } from '../identity/plc-stream.ts';
 
 /** What the thread is started with. */
 export interface VerifierStart {
@@ -10,6 +11,10 @@ export interface VerifierStart {
   readonly plcUrl: string;
   /** As of `ResolverOptions`. */
   readonly webUrl: string | undefined;
+  /** As of `ResolverOptions`. */
+  readonly webHosts?: readonly string[] | undefined;
+  /** Whether the directory's stream of operations is followed, and as whom. */
+  readonly streamsAs?: string | undefined;
   /** Whether frames are held back until they are answered, by held-check.ts; else batch-check.ts has a time for each batch. */
   readonly isHolding: boolean;
 }
@@ -68,6 +73,16 @@ export type ToVerifier =
   /** Writes what is stored, and ends. @param storedBatch a batch's number, or that of answers. */
   | { readonly kind: 'stop'; readonly storedBatch: number };
 
+/** How the directory's stream of operations goes; counts are since start. */
+export interface StreamReport {
+  readonly state: PlcStreamState;
+  /** When the newest operation happened that was heard, in milliseconds since 1970. */
+  readonly newestMs: number | undefined;
+  readonly operations: number;
+  readonly connections: number;
+  readonly badCursors: number;
+}
+
 /** What a commit, or an account's chain of them, was found to be, for the coverage ledger; the relay is for the other side to add. */
 export type Incident = Omit<CoverageFinding, 'relay'>;
 
@@ -82,7 +97,9 @@ export type FromVerifier =
   | { readonly kind: 'done'; readonly number: number }
   | { readonly kind: 'incident'; readonly incident: Incident }
   | { readonly kind: 'answers'; readonly answers: Answers }
-  | ({ readonly kind: 'held_incident' } & HeldIncident);
+  | ({ readonly kind: 'held_incident' } & HeldIncident)
+  /** How the stream of operations goes; when it changes, and every few seconds. */
+  | { readonly kind: 'stream'; readonly report: StreamReport };
 
 /** Milliseconds on a clock that does not step, the same in all threads. */
 export function monotonicMs(): number {

@@ -5,6 +5,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from '
 import { CodedError } from '../errors.ts';
 import { KeyResolver } from '../identity/key-resolver.ts';
 import { KeyStore } from '../identity/key-store.ts';
+import { PlcStream } from '../identity/plc-stream.ts';
 import { SignatureChecker } from '../verify/signature.ts';
 import { AccountStates } from './account-states.ts';
 import { AccountStore } from './account-store.ts';
@@ -14,12 +15,16 @@ import type { FrameBatch, FromVerifier, HeldBatch, ToVerifier, VerifierStart } f
 
 /** How often states are written: a process that is killed has lost those of that time, and their accounts are anchored again. */
 const writeMs = 2_000;
+/** How often it is told how the stream of operations goes. */
+const reportMs = 1_000;
 
 /** See the file comment. */
 class VerifierThread {
   readonly #port: MessagePort;
   readonly #keys: KeyResolver;
   readonly #keyStore: KeyStore;
+  readonly #stream: PlcStream | undefined;
+  #reports: NodeJS.Timeout | undefined;
   readonly #accounts: AccountStore;
   readonly #states: AccountStates;
   readonly #batches: BatchCheck;
@@ -33,12 +38,13 @@ class VerifierThread {
     signatures: SignatureChecker,
     keyStore: KeyStore,
     accounts: AccountStore,
-    { plcUrl, webUrl }: VerifierStart,
+    { plcUrl, webUrl, webHosts, streamsAs }: VerifierStart,
   ) {
     this.#port = port;
     this.#keyStore = keyStore;
     this.#accounts = accounts;
-    this.#keys = new KeyResolver({ plcUrl, webUrl, store: keyStore });
+    this.#keys = new KeyResolver({ plcUrl, webUrl, webHosts, store: keyStore });
+    this.#stream = streamsAs === undefined ? undefined : this.#follow(plcUrl, streamsAs);
     this.#states = new AccountStates(accounts, Date.now() * 1000);
     const common = { keys: this.#keys, states: this.#states, signatures, nowMs: Date.now };
     this.#batches = new BatchCheck({
@@ -59,6 +65,22 @@ class VerifierThread {
   #hear(message: ToVerifier | { readonly kind: 'go_on' }): void {
     this.#waiting.push(message);
     if (!this.#isWorking) void this.#work();
+  }
+
+  #follow(plcUrl: string, userAgent: string): PlcStream {
+    const stream = new PlcStream({
+      ...{ plcUrl, store: this.#keyStore, userAgent },
+      heard: (operation) => this.#keys.hear(operation),
+      askExport: (query) => this.#keys.askExport(query),
+    });
+    this.#keys.trust((readMs) => stream.isCovered(readMs));
+    stream.start();
+    const report = (): void => {
+      const { state, newestMs, totals } = stream;
+      this.#send({ kind: 'stream', report: { state, newestMs, ...totals } });
+    };
+    this.#reports = setInterval(report, reportMs);
+    return stream;
   }
 
   /** Looks at the port, too: while a batch is checked nobody else does. */
@@ -102,7 +124,9 @@ class VerifierThread {
   }
 
   async #stop(storedBatch: number): Promise<void> {
+    clearInterval(this.#reports);
     this.#keys.close();
+    await this.#stream?.close();
     await this.#states.write(storedBatch);
     await this.#accounts.close();
     await this.#keyStore.close();

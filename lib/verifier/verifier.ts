@@ -12,6 +12,7 @@ import {
   type FromVerifier,
   type Incident,
   monotonicMs,
+  type StreamReport,
   type ToVerifier,
   type VerifierStart,
 } from './verifier-messages.ts';
@@ -58,6 +59,8 @@ export class Verifier {
   /** Incidents since start, by their reasons. */
   readonly incidents = { refuted_commit: 0, broken_chain: 0 };
   readonly engine: 'wasm' | 'node';
+  /** How the directory's stream of operations goes, if it is followed. */
+  stream: StreamReport | undefined;
   readonly #worker: Worker;
   readonly #exited = Promise.withResolvers<void>();
   readonly #ended: (error: Error) => void;
@@ -89,8 +92,9 @@ export class Verifier {
 
   /** Starts the thread. @throws CodedError of a database that it cannot open, `IDENTITY_BAD_URL`. */
   static async start(options: VerifierOptions): Promise<Verifier> {
-    const { dataDir, plcUrl, webUrl } = options;
-    const { worker, engine } = await startThread({ dataDir, plcUrl, webUrl, isHolding: false });
+    const { dataDir, plcUrl, webUrl, webHosts, streamsAs } = options;
+    const start = { dataDir, plcUrl, webUrl, webHosts, streamsAs, isHolding: false };
+    const { worker, engine } = await startThread(start);
     return new Verifier(worker, engine, options);
   }
 
@@ -188,6 +192,7 @@ export class Verifier {
   #hear(message: FromVerifier): void {
     if (message.kind === 'verdicts') this.#give(message.number, message.reasons);
     else if (message.kind === 'done') this.#done(message.number);
+    else if (message.kind === 'stream') this.stream = message.report;
     else if (message.kind === 'incident') {
       this.incidents[message.incident.reason as keyof Verifier['incidents']]++;
       this.#tell(message.incident);

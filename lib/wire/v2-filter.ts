@@ -9,6 +9,8 @@ import { isSubject } from '../event/subject.ts';
 import { v2BytesMore } from '../event/v2-event.ts';
 import {
   bitsOf,
+  collectionsMax,
+  collectionsOf,
   didsMax,
   type FilterFaultReason,
   operationBits,
@@ -26,7 +28,7 @@ export type V2ValuesMax = Readonly<Record<V2ListName, number>>;
 export const v2QueryValuesMax: V2ValuesMax = {
   kinds: 4,
   dids: queryDidsMax,
-  collections: 100,
+  collections: collectionsMax,
   operations: 3,
   subjects: queryDidsMax,
 };
@@ -80,22 +82,12 @@ export function v2FilterOf(
     if (!isDid(value)) return fault('bad_did', `invalid dids: ${value} is no DID`);
     dids.add(value);
   }
-  const collections = new Set<string>();
-  const prefixes = new Set<string>();
-  for (const value of lists.collections) {
-    const isWildcard = value.endsWith('.*');
-    // The longest wildcard is one with room for a name of one letter.
-    const isGood = isWildcard
-      ? value.length <= nsidBytesMax && isNsid(`${value.slice(0, -1)}x`)
-      : isNsid(value);
-    if (!isGood) {
-      const what = `${value} is no NSID, and no NSID with .* at its end`;
-      return fault('bad_collection', `invalid collections: ${what}`);
-    }
-    if (isWildcard) prefixes.add(value.slice(0, -1));
-    else collections.add(value);
+  const named = collectionsOf(lists.collections, v2PrefixOf);
+  if (typeof named === 'string') {
+    const what = `${named} is no NSID, and no NSID with .* at its end`;
+    return fault('bad_collection', `invalid collections: ${what}`);
   }
-  if (collections.size + prefixes.size > 0 && kinds !== 0 && (kinds & commitBit) === 0) {
+  if (named.count > 0 && kinds !== 0 && (kinds & commitBit) === 0) {
     return fault('bad_collection', 'collections can never apply: kinds has no commit');
   }
   const wantedOperations = bitsOf(lists.operations, operationBits);
@@ -110,8 +102,15 @@ export function v2FilterOf(
     subjects.add(value);
   }
   const wire = { isV2: true, bytesMore: v2BytesMore, kinds: kinds || v2Kinds } as const;
-  const conditions = { collections, prefixes: [...prefixes], dids, subjects, operations: wantedOperations };
+  const { collections, prefixes } = named;
+  const conditions = { collections, prefixes, dids, subjects, operations: wantedOperations };
   return { ...conditions, ...wire, maxMessageSizeBytes, ...(isVerified && { isVerified }) };
+}
+
+/** The prefix of a wildcard, which has to be the beginning of an NSID. The longest is one with room for a name of one letter. */
+function v2PrefixOf(wildcard: string): string | undefined {
+  const prefix = wildcard.slice(0, -1);
+  return wildcard.length <= nsidBytesMax && isNsid(`${prefix}x`) ? prefix : undefined;
 }
 
 /** Whether `v2FilterOf` found a fault. */

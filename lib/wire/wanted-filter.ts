@@ -10,7 +10,7 @@ import { isNsid, nsidBytesMax } from '../event/nsid.ts';
 import { isSubject } from '../event/subject.ts';
 
 /** Most collections in a filter: exact ones, each once, plus prefixes, repeated ones included. */
-const collectionsMax = 100;
+export const collectionsMax = 100;
 /** Most distinct DIDs in a filter, and most distinct subjects: reading so many takes a thread about 0.1 s. */
 export const didsMax = 100_000;
 /** The same of a filter in a query string, which is the wire's. */
@@ -98,18 +98,9 @@ export interface Wanted extends EachWanted<Iterable<string>> {
  * @param most distinct DIDs, and subjects, that there may be.
  */
 export function filterOf(wanted: Wanted, most: number, kindWords: KindWords): Filter | FilterFault {
-  const collections = new Set<string>();
-  const prefixes = new Set<string>();
-  let prefixCount = 0;
-  for (const value of wanted.wantedCollections) {
-    if (value.endsWith('.*')) {
-      // Repeated prefixes count, so that the limit is the wire's, but are kept once.
-      if (++prefixCount <= collectionsMax) prefixes.add(prefixOf(value));
-    } else if (!isNsid(value)) {
-      return { reason: 'bad_collection', text: `${invalidOptions}: invalid collection: ${value}` };
-    } else if (collections.size <= collectionsMax) {
-      collections.add(value);
-    }
+  const named = collectionsOf(wanted.wantedCollections, prefixOf);
+  if (typeof named === 'string') {
+    return { reason: 'bad_collection', text: `${invalidOptions}: invalid collection: ${named}` };
   }
   const dids = new Set<string>();
   for (const value of wanted.wantedDids) {
@@ -117,7 +108,7 @@ export function filterOf(wanted: Wanted, most: number, kindWords: KindWords): Fi
     if (dids.size <= most) dids.add(value);
   }
   if (dids.size > most) return { reason: 'too_many_dids', text: `${invalidOptions}: too many wanted DIDs` };
-  if (collections.size + prefixCount > collectionsMax) {
+  if (named.count > collectionsMax) {
     return { reason: 'too_many_collections', text: `${invalidOptions}: too many wanted collections` };
   }
   const kinds = bitsOf(wanted.wantedKinds, kindWords);
@@ -135,8 +126,38 @@ export function filterOf(wanted: Wanted, most: number, kindWords: KindWords): Fi
   if (subjects.size > most)
     return { reason: 'too_many_subjects', text: `${invalidOptions}: too many wanted subjects` };
   const { maxMessageSizeBytes, isVerified } = wanted;
-  const conditions = { collections, prefixes: [...prefixes], dids, subjects, kinds, operations };
+  const { collections, prefixes } = named;
+  const conditions = { collections, prefixes, dids, subjects, kinds, operations };
   return { ...conditions, maxMessageSizeBytes, ...(isVerified && { isVerified }) };
+}
+
+/** Collections of a filter, and how many there were: exact ones each once, prefixes as often as they came. */
+export type NamedCollections = Pick<Filter, 'collections' | 'prefixes'> & { readonly count: number };
+
+/**
+ * The collections that are wanted, or the first value that names none. Keeps no more than there may be, however many come.
+ * @param prefixOf what a value that ends with `.*` asks for; undefined: nothing that could be.
+ */
+export function collectionsOf(
+  values: Iterable<string>,
+  prefixOf: (wildcard: string) => string | undefined,
+): NamedCollections | string {
+  const collections = new Set<string>();
+  const prefixes = new Set<string>();
+  let prefixCount = 0;
+  for (const value of values) {
+    if (value.endsWith('.*')) {
+      const prefix = prefixOf(value);
+      if (prefix === undefined) return value;
+      // Repeated prefixes count, so that the limit is the wire's, but are kept once.
+      if (++prefixCount <= collectionsMax) prefixes.add(prefix);
+    } else if (!isNsid(value)) {
+      return value;
+    } else if (collections.size <= collectionsMax) {
+      collections.add(value);
+    }
+  }
+  return { collections, prefixes: [...prefixes], count: collections.size + prefixCount };
 }
 
 /** The bits of all words together, or the first word that has none. */

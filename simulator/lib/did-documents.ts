@@ -27,6 +27,18 @@ export interface PlcEntry {
   readonly createdAt: string;
 }
 
+/** The same in the newer form of the export, which numbers operations. */
+export interface SequencedOperation extends Omit<PlcEntry, 'nullified'> {
+  readonly type: 'sequenced_op';
+  readonly seq: number;
+}
+
+/** The account's operation number `at`, from 0 on, under that number of the directory's. */
+export function sequencedOperation(record: AccountRecord, at: number, seq: number): SequencedOperation {
+  const { did, operation, cid, createdAt } = plcEntries(record)[at];
+  return { type: 'sequenced_op', operation, did, cid, createdAt, seq };
+}
+
 /** The account's operations, one for each key that it has had, oldest first. */
 export function plcEntries({ did, handle, keys }: AccountRecord): PlcEntry[] {
   let prev: string | null = null;

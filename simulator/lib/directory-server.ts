@@ -2,11 +2,12 @@
 // the listener and its faults; what it tells is did-documents.ts.
 
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AccountRecord } from './account-register.ts';
 import { didDocument, plcEntries } from './did-documents.ts';
+import { ExportStream, type OperationSource } from './export-stream.ts';
 
 /** What a directory does wrong; it holds until it is changed. */
 export interface DirectoryFaults {
@@ -18,15 +19,22 @@ export interface DirectoryFaults {
   readonly refusals: number;
   /** Milliseconds before it answers. */
   readonly answerDelayMs: number;
+  /** Has no export stream, as a replica may: 404. */
+  readonly hasNoStream: boolean;
+  /** Operations that a cursor of the stream may be behind; further back it is closed with `OutdatedCursor`. */
+  readonly streamCatchUpMax: number;
 }
 
-const noFaults: DirectoryFaults = { refuseStatus: 0, retryAfter: 0, refusals: 0, answerDelayMs: 0 };
+const noFaults: DirectoryFaults = {
+  ...{ refuseStatus: 0, retryAfter: 0, refusals: 0, answerDelayMs: 0 },
+  hasNoStream: false,
+  streamCatchUpMax: Number.POSITIVE_INFINITY,
+};
 /** Lines of a page of the export, unless fewer are asked for. */
 const exportMax = 1000;
 
 /** Whose accounts it knows. */
-export interface DirectorySource {
-  recordOf(did: string): Promise<AccountRecord | undefined>;
+export interface DirectorySource extends OperationSource {
   /** Those that have been seen. */
   records(): Iterable<AccountRecord>;
 }
@@ -44,11 +52,17 @@ export class DirectoryServer {
   requests = 0;
   readonly #source: DirectorySource;
   readonly #http: Server;
+  readonly #stream: ExportStream;
   #faults = noFaults;
 
   private constructor(source: DirectorySource) {
     this.#source = source;
+    this.#stream = new ExportStream(source);
     this.#http = createServer((request, response) => void this.#answer(request, response));
+    this.#http.on(
+      'upgrade',
+      (request, socket: Socket, head: Buffer) => void this.#upgrade(request, socket, head),
+    );
   }
 
   /** Rejects with the listener's error, `EADDRINUSE` for example. */
@@ -67,13 +81,41 @@ export class DirectoryServer {
 
   setFaults(faults: Partial<DirectoryFaults>): void {
     this.#faults = { ...this.#faults, ...faults };
+    this.#stream.catchUpMax = this.#faults.streamCatchUpMax;
+  }
+
+  /** Connections to the export stream. */
+  get streams(): number {
+    return this.#stream.connections;
+  }
+
+  /** Cuts them, as a network does. */
+  cutStreams(): void {
+    this.#stream.cut();
   }
 
   async close(): Promise<void> {
+    this.#stream.cut();
     const closed = once(this.#http, 'close');
     this.#http.close();
     this.#http.closeAllConnections();
     await closed;
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://directory');
+    socket.on('error', () => socket.destroy());
+    if (this.#faults.refuseStatus === 0 && !this.#faults.hasNoStream && url.pathname === '/export/stream') {
+      this.requests++;
+      const cursor = url.searchParams.get('cursor');
+      this.#stream.upgrade(request, socket, head, cursor === null ? undefined : Number(cursor));
+      return;
+    }
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    response.once('finish', () => socket.end());
+    await this.#answer(request, response);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -96,7 +138,7 @@ export class DirectoryServer {
       const host = (request.headers.host ?? '').replace(/:\d+$/, '');
       await this.#tell(response, `did:web:${host}`, didDocument);
     } else if (url.pathname === '/export') {
-      this.#export(response, url.searchParams);
+      await this.#export(response, url.searchParams);
     } else {
       const [, did = '', rest] = /^\/(did:plc:[a-z2-7]+)(\/log\/audit)?$/.exec(url.pathname) ?? [];
       await this.#tell(response, did, rest === undefined ? didDocument : plcEntries);
@@ -113,20 +155,27 @@ export class DirectoryServer {
     else send(response, 200, tell(record));
   }
 
-  /** Operations after a moment, oldest first, one a line. */
-  #export(response: ServerResponse, query: URLSearchParams): void {
+  /** Operations after a number, or in the older form after a moment, oldest first, one a line. */
+  async #export(response: ServerResponse, query: URLSearchParams): Promise<void> {
     const after = query.get('after') ?? '';
     const count = Math.min(Number(query.get('count') ?? exportMax) || exportMax, exportMax);
-    const lines = [...this.#source.records()]
+    if (/^\d+$/.test(after)) {
+      sendLines(response, await this.#stream.page(Number(after), count));
+      return;
+    }
+    const entries = [...this.#source.records()]
       .filter(({ did }) => did.startsWith('did:plc:'))
       .flatMap(plcEntries)
       .filter(({ createdAt }) => createdAt > after)
       .sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1))
-      .slice(0, count)
-      .map((entry) => JSON.stringify(entry));
-    response.writeHead(200, { 'content-type': 'application/jsonlines' });
-    response.end(lines.join('\n'));
+      .slice(0, count);
+    sendLines(response, entries);
   }
+}
+
+function sendLines(response: ServerResponse, entries: readonly unknown[]): void {
+  response.writeHead(200, { 'content-type': 'application/jsonlines' });
+  response.end(entries.map((entry) => JSON.stringify(entry)).join('\n'));
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

@@ -6,7 +6,7 @@
 import { tidOf } from '../../lib/event/tid.ts';
 import { SeededRandom } from '../../lib/seeded-random.ts';
 import { firstSigningKey, identify, SyntheticAccount } from './account.ts';
-import { type AccountRecord, AccountRegister } from './account-register.ts';
+import { type AccountRecord, AccountRegister, type KeyOperations } from './account-register.ts';
 import { type AccountStatus, type ChosenAct, checkWrites, unknownAccount } from './chosen-act.ts';
 import { CollectionMix, defaultWeights } from './collection-mix.ts';
 import { encodeMessage } from './frame-encoder.ts';
@@ -167,8 +167,10 @@ export class SyntheticNetwork {
   }
 
   /** Accounts that something was seen of, those that are gone included. */
-  records(): Iterable<AccountRecord> {
-    return this.#register.all();
+  readonly records = (): Iterable<AccountRecord> => this.#register.all();
+
+  get operations(): KeyOperations {
+    return this.#register;
   }
 
   #findSlot(did: string): number {

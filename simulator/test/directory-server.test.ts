@@ -3,6 +3,7 @@
 import { request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { WebSocket } from '../../lib/websocket.ts';
 import { type DirectoryServer, type LocalNetwork, startNetwork } from '../lib/simulator.ts';
 
 let network: LocalNetwork;
@@ -103,4 +104,41 @@ test('trouble', async () => {
   directory.setFaults({ refuseStatus: 0, answerDelayMs: 20 });
   expect((await get(`/${plc}`)).status).toBe(200);
   expect(directory.requests).toBeGreaterThan(4);
+});
+
+test('the stream tells of each operation, from a number on, and says what is wrong with one', async () => {
+  await network.post('hello', plc);
+  await network.rotateKey(plc);
+  const page = await (await fetch(`${directory.url}/export?after=0&count=2`)).text();
+  const [first, second] = page.split('\n').map((line) => JSON.parse(line));
+  expect([first.type, first.seq, second.seq]).toEqual(['sequenced_op', 1, 2]);
+  const url = `${directory.url.replace('http', 'ws')}/export/stream`;
+  const told: { did: string; seq: number; operation: object }[] = [];
+  const socket = new WebSocket(`${url}?cursor=1`);
+  socket.on('message', (data: Buffer) => told.push(JSON.parse(data.toString())));
+  await expect.poll(() => told.length).toBeGreaterThan(0);
+  expect(told[0]).toEqual(second);
+  const before = told.length;
+  await network.rotateKey(plc);
+  await expect.poll(() => told.length).toBe(before + 1);
+  const newest = told[told.length - 1];
+  expect(newest.did).toBe(plc);
+  const log = (await get(`/${plc}/log/audit`)).body as Entry[];
+  expect(newest.operation).toEqual(log[2].operation);
+  socket.close();
+  directory.setFaults({ streamCatchUpMax: 0 });
+  for (const [cursor, reason] of [
+    ['?cursor=1', 'OutdatedCursor'],
+    ['?cursor=99', 'FutureCursor'],
+  ]) {
+    const closed = Promise.withResolvers<string>();
+    new WebSocket(`${url}${cursor}`).on('close', (_code, why: Buffer) => closed.resolve(why.toString()));
+    expect(await closed.promise).toBe(reason);
+  }
+  directory.setFaults({ hasNoStream: true });
+  const refused = Promise.withResolvers<number | undefined>();
+  const socketOfNone = new WebSocket(url);
+  socketOfNone.on('error', () => {});
+  socketOfNone.on('unexpected-response', (_request, response) => refused.resolve(response.statusCode));
+  expect(await refused.promise).toBe(404);
 });

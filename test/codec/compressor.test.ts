@@ -226,6 +226,14 @@ describe.each(cases)('%s compressor, %s dictionary', (implementation, _name, ope
     expect(() => first.withDictionary(dictionary)).toThrow(expect.objectContaining({ code: 'CODEC_CLOSED' }));
   });
 
+  test('makes one of another level', async () => {
+    const first = await open(dictionary, 4);
+    const quick = first.withDictionary(dictionary, 1);
+    expect(quick).toMatchObject({ name: implementation, dictionaryId: dictionary.id, level: 1 });
+    first.close();
+    quick.close();
+  });
+
   test('is closed for good, and closing twice is once', async () => {
     const other = await open(dictionary, 1);
     other.close();

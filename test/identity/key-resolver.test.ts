@@ -267,3 +267,25 @@ test('a directory may be in a folder of a server', async () => {
   expect(await inside.keyOf(plc)).toBe('key_unknown');
   expect(directory.requests).toBe(1);
 });
+
+test.each([
+  [undefined, true],
+  [[], false],
+  [['other.test'], false],
+  [['NAME'], true],
+  [['*.DOMAIN'], true],
+  [['DOMAIN'], false],
+] as [string[] | undefined, boolean][])(
+  'of hosts of accounts %j may be asked: %s',
+  async (names, isAsked) => {
+    const host = web.slice('did:web:'.length);
+    const domain = host.slice(host.indexOf('.') + 1);
+    const webHosts = names?.map((name) => name.replace('NAME', host).replace('DOMAIN', domain));
+    const { url } = directory;
+    const careful = new KeyResolver({ plcUrl: url, webUrl: url, webHosts });
+    const found = await careful.keyOf(web);
+    expect(typeof found === 'string' ? found : 'a key').toBe(isAsked ? 'a key' : 'key_unknown');
+    expect(directory.requests).toBe(isAsked ? 1 : 0);
+    careful.close();
+  },
+);

@@ -88,9 +88,10 @@ test(`commits that wait are neither lost nor doubled over ${kills} kills`, async
   const dataDir = await mkdtemp(join(tmpdir(), 'slipstream-enforced-'));
   const flags = ['--verify', 'enforce', '--plc-url', directory.url, '--workers', '0'];
   let isOver = false;
+  const over = Promise.withResolvers<void>();
   const network$ = (async () => {
     // A daemon without a log begins with what is new.
-    await network.connected();
+    await Promise.race([network.connected(), over.promise]);
     while (!isOver) {
       await network.publish(random.between(1, 3));
       // They come and go.
@@ -141,6 +142,7 @@ test(`commits that wait are neither lost nor doubled over ${kills} kills`, async
     expect(await daemon?.stop()).toEqual({ code: 0, signal: null });
   } finally {
     isOver = true;
+    over.resolve();
     await daemon?.kill();
     await network$.catch(() => {});
     await rm(dataDir, { recursive: true });

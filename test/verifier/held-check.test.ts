@@ -175,6 +175,19 @@ test('a forged commit waits for the second look, and so does what comes behind i
   ]);
 });
 
+test('an account that signs two histories is told, and what it repeats is no event of the verified', async () => {
+  const [one, two] = [await repoOf('fork'), await repoOf('fork')];
+  keys.known.set(one.did, one.key);
+  const first = frameOfCommit(one.did, await one.commit(1));
+  const last = await one.commit(1);
+  await run([first, frameOfCommit(one.did, last)]);
+  let other = await two.commit(3);
+  while (other.rev <= last.rev) other = await two.commit(3);
+  await run([first, frameOfCommit(two.did, other)]);
+  expect(answers.map(([, reason]) => reason)).toEqual(['first_sight', 'continuous', 'repeat', 'fork']);
+  expect(incidents.map(({ incident }) => incident.reason)).toEqual(['broken_chain']);
+});
+
 test('a sync that another account has signed is refuted by both, too', async () => {
   const [repo, forger] = [await repoOf('synced'), await repoOf('forger')];
   for (const known of [keys.known, keys.elsewhere]) known.set(repo.did, forger.key);

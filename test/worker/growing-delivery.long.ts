@@ -80,3 +80,21 @@ test('workers start when there are many subscribers, and everybody gets everythi
   }
   await relay.close();
 });
+
+test('a daemon that had a crowd when it ended starts with its workers', async () => {
+  const pool = await FramePool.generate(new SyntheticNetwork({ seed: 'crowd', accounts: 12 }), 60);
+  const relay = await RelayServer.listen({ source: pool });
+  const flags = ['--ws-url', relay.url];
+  await using daemon = await Daemon.start(flags);
+  const workers = (): number[] =>
+    daemon.lines.filter((line) => line.includes('"msg":"started"')).map((line) => JSON.parse(line).workers);
+  const isGrown = (): boolean => daemon.lines.some((line) => line.includes('by worker threads from now on'));
+  for (let at = 0; at <= mainSubscribersMax; at++) await Client.open(daemon.url);
+  await expect.poll(() => relay.publish(1).then(isGrown), { timeout: 30_000 }).toBe(true);
+  await daemon.service.stop();
+  await daemon.restart(flags);
+  const [before, after] = workers();
+  expect(before).toBe(0);
+  expect(after).toBeGreaterThan(0);
+  await relay.close();
+});
