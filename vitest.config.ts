@@ -64,6 +64,7 @@ export default defineConfig({
           15 * 60_000,
           50,
         ),
+        env: { NODE_COMPILE_CACHE: compileCache },
         fileParallelism: true,
         maxWorkers: 2,
       },

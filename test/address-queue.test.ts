@@ -35,3 +35,28 @@ test('a long line is taken in order, also while it grows', () => {
   taken.push(...all(queue));
   expect(taken).toEqual(Array.from({ length: 1000 }, (_, item) => String(item)));
 });
+
+test.each([
+  ['a /24', (at: number) => `192.0.2.${at}`, '198.51.100.1'],
+  ['a /48', (at: number) => `2001:db8:1:${at.toString(16)}::/64`, '2001:db8:2:1::/64'],
+])(
+  'who has all of %s has the turns of one network: an honest address keeps half',
+  (_what, hostile, honest) => {
+    const queue = new AddressQueue<string>();
+    for (let at = 0; at < 200; at++) for (let of = 0; of < 3; of++) queue.push(hostile(at), 'hostile');
+    const taken: (string | undefined)[] = [];
+    for (let turn = 0; turn < 100; turn++) {
+      // It comes again when it has had its turn.
+      if (taken.at(-1) !== 'hostile') queue.push(honest, 'honest');
+      taken.push(queue.shift());
+    }
+    expect(taken.filter((item) => item === 'honest')).toHaveLength(50);
+  },
+);
+
+test('within a network a hostile address leaves half to an honest one', () => {
+  const queue = new AddressQueue<string>();
+  for (let of = 0; of < 50; of++) queue.push('192.0.2.66', 'hostile');
+  for (let of = 0; of < 3; of++) queue.push('192.0.2.1', 'honest');
+  expect(Array.from({ length: 6 }, () => queue.shift()).filter((item) => item === 'honest')).toHaveLength(3);
+});

@@ -1,14 +1,8 @@
 // A client of the daemon: one WebSocket, its events as JSON, plain or compressed. What the events have to be is for
 // others to judge.
 
-import { readFileSync } from 'node:fs';
-import { zstdDecompressSync } from 'node:zlib';
 import { WebSocket } from 'ws';
-import { defaultDictionaryPath, readDictionary } from '../../lib/codec/dictionary.ts';
-
-// By Node's own zstd, which had no part in compressing them.
-const dictionary = readFileSync(defaultDictionaryPath());
-const { id: dictionaryId } = readDictionary(defaultDictionaryPath());
+import { decompress, ownDictionaryId } from './dictionaries.ts';
 
 /** What to ask for. */
 export interface ReadRequest {
@@ -28,9 +22,7 @@ export class EventReader {
 
   constructor(address: string, request: ReadRequest, take: (json: Buffer) => void) {
     this.#socket = new WebSocket(`${address}${targetOf(request)}`, { perMessageDeflate: false });
-    this.#socket.on('message', (data: Buffer, isBinary) =>
-      take(isBinary ? zstdDecompressSync(data, { dictionary }) : data),
-    );
+    this.#socket.on('message', (data: Buffer, isBinary) => take(isBinary ? decompress(data) : data));
     // A daemon that is killed resets its connections, and refuses new ones: the end is all that matters.
     this.#socket.on('error', () => {});
     this.closed = new Promise((done) => this.#socket.once('close', () => done()));
@@ -48,7 +40,7 @@ function targetOf({ cursor, compressed = false, collection, did, wire }: ReadReq
   if (collection !== undefined) query.set(isSecond ? 'collections' : 'wantedCollections', collection);
   if (did !== undefined) query.set(isSecond ? 'dids' : 'wantedDids', did);
   if (compressed)
-    query.set(isSecond ? 'zstdDictionary' : 'compress', isSecond ? String(dictionaryId) : 'true');
+    query.set(isSecond ? 'zstdDictionary' : 'compress', isSecond ? String(ownDictionaryId) : 'true');
   if (!isSecond) return `/subscribe?${query}`;
   for (const kind of ['commit', 'identity', 'account']) query.append('kinds', kind);
   return `/xrpc/network.bsky.jetstream.subscribeEvents?${query}`;

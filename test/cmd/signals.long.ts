@@ -33,7 +33,7 @@ test.each([0, 5, 20, 60, 120])('a signal %d ms into the start is a stop', async 
   // The log is opened first: from before it on signals are heard.
   await until(
     () => existsSync(join(dataDir, 'blocks')),
-    10_000,
+    60_000,
     () => 'the log is not opened',
   );
   await delay(ms);
