@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { natsServer } from '../test/cluster/nats-binary.ts';
 import { NatsCluster } from '../test/cluster/nats-cluster.ts';
+import { engineFigures } from './figure-engine.ts';
 import { LoadClient } from './load.ts';
 import { TemporaryDirectory } from './processes.ts';
 import { type Figure, figureOf, pick, type Sample } from './report.ts';
@@ -36,7 +37,7 @@ export async function clusterFigures(session: Session): Promise<Figure[]> {
     'cluster: baseline is a daemon alone; NATS servers with sync_interval always, all on this machine',
   );
   const seconds = session.quick ? 2 : 10;
-  const figures: Figure[] = [];
+  const figures = await engineFigures(session, natsServer() as string);
   for (const servers of [1, 3]) {
     const name = `cluster, through ${servers} NATS server${servers === 1 ? '' : 's'}`;
     const rates = await session.alternate(

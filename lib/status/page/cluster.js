@@ -23,7 +23,7 @@ export function drawCluster(cluster) {
   });
   nodes.forEach((node, at) => {
     const cells = body.children[at].children;
-    setText(cells[0], node.node === own ? `${node.node} (this one)` : node.node);
+    setText(cells[0], node.node === own ? `${nameOf(own)} (this one)` : nameOf(node.node));
     setText(
       cells[1],
       node.isWriting ? `writes${pausesOf(node)}` : `${roleWords[node.role]}${pausesOf(node)}`,
@@ -32,13 +32,21 @@ export function drawCluster(cluster) {
   });
 }
 
+/**
+ * The beginning of a machine's name is enough among a few.
+ * @param {string} node
+ */
+export function nameOf(node) {
+  return node.slice(0, 6);
+}
+
 /** @param {NonNullable<StatusReport['cluster']>} cluster */
 function leadOf({ isConnected, heardMs, writer }) {
   const heard = heardMs === null ? '' : `, heard of ${duration(heardMs)} ago`;
   if (!isConnected) return `The NATS servers cannot be reached${heard}: this machine serves what it has.`;
   return writer === null
     ? 'Nobody writes at the moment: one of them will.'
-    : `${writer} reads the relay and writes; all others follow.`;
+    : `${nameOf(writer)} reads the relay and writes; all others follow.`;
 }
 
 /** @param {NonNullable<StatusReport['cluster']>['nodes'][number]} node */

@@ -2,6 +2,7 @@
 
 /** @import { StatusReport } from '../status-report.ts' */
 
+import { nameOf } from './cluster.js';
 import { byId, fillList, setText } from './elements.js';
 import { bytes, clock, count, duration, moment, rate, words } from './format.js';
 
@@ -51,7 +52,7 @@ function failureText({ failure, relays }, timeUs) {
 export function sourceText({ upstream, cluster, timeUs }) {
   if (upstream.relay !== null) return upstream.relay;
   const writer = cluster === null || cluster.writer === cluster.node ? null : cluster.writer;
-  return writer === null ? failureText(upstream, timeUs) : `by way of ${writer}`;
+  return writer === null ? failureText(upstream, timeUs) : `by way of ${nameOf(writer)}`;
 }
 
 /** @param {StatusReport} report */
