@@ -13,11 +13,11 @@ export interface KeySource {
   /** The account's key, or why there is none. */
   keyOf(did: string): Promise<VerifyingKey | KeyLack>;
   /** The same, read again if it may be out of date. Absent where there is nothing newer. */
-  recheck?(did: string): Promise<VerifyingKey | KeyLack>;
+  recheck?(did: string, seenMs: number): Promise<VerifyingKey | KeyLack>;
   /** Is told that the account said, at that time, that something about it changed. Absent where nothing is read again. */
   doubt?(did: string, timeMs: number): Promise<void>;
   /** The keys that the account may have signed with at that time. Absent where only the present is known. */
-  keysAt?(did: string, timeMs: number): Promise<readonly VerifyingKey[] | KeyLack>;
+  keysAt?(did: string, timeMs: number, seenMs: number): Promise<readonly VerifyingKey[] | KeyLack>;
 }
 
 /** Bytes of a file that are read; documents have a few hundred each. */

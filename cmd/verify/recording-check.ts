@@ -130,8 +130,9 @@ export class RecordingCheck {
   /** A key that does not fit may be out of date, or too new: the commit may be from before it was changed. */
   async #tryOtherKeys(did: string): Promise<CommitFinding> {
     const check = this.#check;
-    const newer = await this.#keys.recheck?.(did);
-    const earlier = (await this.#keys.keysAt?.(did, check.revTimeUs / 1000)) ?? [];
+    const timeMs = check.revTimeUs / 1000;
+    const newer = await this.#keys.recheck?.(did, timeMs);
+    const earlier = (await this.#keys.keysAt?.(did, timeMs, timeMs)) ?? [];
     const others = typeof earlier === 'string' ? [] : earlier;
     for (const key of typeof newer === 'object' ? [newer, ...others] : others) {
       const finding = check.check(this.#frame, key);

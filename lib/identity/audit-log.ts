@@ -3,7 +3,7 @@
 import { VerifyingKey } from '../verify/verifying-key.ts';
 
 /** How far the clocks of directory and account may be apart: within it of a change both keys are good. */
-const leewayMs = 5 * 60_000;
+export const leewayMs = 5 * 60_000;
 /** Operations of an account that are looked at, the newest: whoever has more has made them to be a burden. */
 const operationsMax = 1_000;
 

@@ -1,10 +1,11 @@
 // The key that an account signs with: from memory, from disk, or from where the account's DID says: the PLC directory, or a host of its
 // own. It owns how long an answer is good, that what is not there is not asked for again and again, and what happens while nobody answers.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { CodedError } from '../errors.ts';
 import type { KeyLack } from '../verify/commit-check.ts';
 import type { VerifyingKey } from '../verify/verifying-key.ts';
-import { type KeyChange, keyChangesOf, keysAt } from './audit-log.ts';
+import { type KeyChange, keyChangesOf, keysAt, leewayMs } from './audit-log.ts';
 import { signingKeyOf } from './did-document.ts';
 import { Directory, type DirectoryOptions, isPlc } from './directory.ts';
 import type { Answer } from './document-request.ts';
@@ -13,8 +14,8 @@ import type { PlcOperation } from './plc-operation.ts';
 
 /** How long a key is good without being looked at again; shorter where there was a reason to doubt it. */
 const keyAgeMsMax = 24 * 3_600_000;
-/** How soon a key that did not fit may be asked for again. */
-const recheckMs = 60_000;
+/** How soon an account whose signatures do not fit is asked about again; who wants to know waits. */
+const recheckMs = 5_000;
 /** A commit of that time was made with the key that a document now has. */
 const presentMs = 10 * 60_000;
 /** Of what is not there, and of who does not answer: doubling from the first to the last. */
@@ -22,7 +23,7 @@ const absentMs = [5 * 60_000, 3_600_000] as const;
 const failedMs = [30_000, 5 * 60_000] as const;
 /** Accounts that are kept in memory, 3.5 KB each once their key is used. */
 const knownMax = 8_192;
-/** Histories that are kept for a minute, of usually one key. */
+/** Histories that are kept, of usually one key. */
 const historiesMax = 256;
 /** Accounts whose operations were heard last. */
 const heardMax = 8_192;
@@ -32,6 +33,14 @@ export interface ResolverOptions extends Omit<DirectoryOptions, 'nowMs'> {
   /** Where keys survive a restart. The caller's to close. */
   readonly store?: KeyStore | undefined;
   readonly nowMs?: () => number;
+  /** For tests: see {@link KeyResolver.recheck}. */
+  readonly recheckMs?: number;
+}
+
+/** The keys of an account over time, as the directory had them then. */
+interface History {
+  readonly changes: readonly KeyChange[];
+  readonly readMs: number;
 }
 
 /** What is known of an account. */
@@ -54,20 +63,20 @@ export class KeyResolver {
   readonly #directory: Directory;
   readonly #store: KeyStore | undefined;
   readonly #nowMs: () => number;
+  readonly #recheckMs: number;
   /** The one that was asked for longest ago comes first. */
   readonly #known = new Map<string, Known>();
-  readonly #histories = new Map<
-    string,
-    { readonly changes: readonly KeyChange[]; readonly readMs: number }
-  >();
+  readonly #histories = new Map<string, History>();
+  readonly #asking = new Map<string, Promise<History | KeyLack>>();
   readonly #looking = new Map<string, Promise<Known>>();
   /** The one that was heard last comes last. */
   readonly #heard = new Map<string, Known>();
   #isCovered: (readMs: number) => boolean = () => false;
 
   /** @throws UsageError `IDENTITY_BAD_URL` */
-  constructor({ store, nowMs, ...directory }: ResolverOptions) {
+  constructor({ store, nowMs, recheckMs: restMs, ...directory }: ResolverOptions) {
     this.#store = store;
+    this.#recheckMs = restMs ?? recheckMs;
     this.#nowMs = nowMs ?? Date.now;
     this.#directory = new Directory({ ...directory, nowMs: this.#nowMs });
   }
@@ -97,12 +106,25 @@ export class KeyResolver {
     return this.peek(did) ?? this.keyOf(did);
   }
 
-  /** The key read again, because a signature did not fit; at most once a minute. */
-  async recheck(did: string): Promise<VerifyingKey | KeyLack> {
-    const known = await this.#recall(did);
-    if (known !== undefined && Math.abs(this.#nowMs() - known.readMs) < recheckMs) return resultOf(known);
-    await this.doubt(did);
-    return this.keyOf(did);
+  /**
+   * The key as it was read after a frame came whose signature did not fit: an earlier answer says nothing of it, for the account may have
+   * changed its key in between. Read at most once in five seconds; waits for that.
+   * @param seenMs when the frame came, in milliseconds since 1970.
+   */
+  async recheck(did: string, seenMs: number): Promise<VerifyingKey | KeyLack> {
+    const sinceMs = Math.min(seenMs, this.#nowMs());
+    // A look that was under way when the frame came is of before; the one after it is not.
+    for (let looks = 0; looks < 2; looks++) {
+      const known = await this.#recall(did);
+      if (known !== undefined && this.#isSince(known, sinceMs)) return resultOf(known);
+      await this.#rest(known);
+      const now = this.#known.get(did);
+      if (now !== undefined && this.#isSince(now, sinceMs)) return resultOf(now);
+      await this.doubt(did);
+      await this.keyOf(did);
+    }
+    const known = this.#known.get(did);
+    return known === undefined || !this.#isSince(known, sinceMs) ? 'limited' : resultOf(known);
   }
 
   /**
@@ -124,23 +146,60 @@ export class KeyResolver {
 
   /**
    * The keys that the account may have signed with at that time, the likeliest first; only the directory knows what was.
+   * @param seenMs as of {@link recheck}.
    * @returns why they are not known, else.
    */
-  async keysAt(did: string, timeMs: number): Promise<readonly VerifyingKey[] | KeyLack> {
+  async keysAt(did: string, timeMs: number, seenMs: number): Promise<readonly VerifyingKey[] | KeyLack> {
     // Of other methods only the present is known: what does not fit an older commit need not be wrong.
     if (!isPlc(did)) return timeMs > this.#nowMs() - presentMs ? [] : 'key_unknown';
-    const history = this.#histories.get(did);
-    if (history !== undefined && this.#nowMs() - history.readMs < recheckMs)
-      return keysAt(history.changes, timeMs);
+    const sinceMs = Math.min(seenMs, timeMs + leewayMs, this.#nowMs());
+    for (let looks = 0; looks < 2; looks++) {
+      const known = this.#histories.get(did);
+      if (known !== undefined && this.#isSince(known, sinceMs)) return keysAt(known.changes, timeMs);
+      await this.#rest(known);
+      const now = this.#histories.get(did);
+      if (now !== undefined && this.#isSince(now, sinceMs)) return keysAt(now.changes, timeMs);
+      const history = await this.#askForHistory(did);
+      if (typeof history === 'string') return history;
+    }
+    const known = this.#histories.get(did);
+    return known === undefined || !this.#isSince(known, sinceMs) ? 'limited' : keysAt(known.changes, timeMs);
+  }
+
+  /** What was read in the future was read by another clock. */
+  #isSince({ readMs }: { readonly readMs: number }, sinceMs: number): boolean {
+    return readMs >= sinceMs && readMs <= this.#nowMs();
+  }
+
+  /** Until it may be read again. */
+  async #rest(known: { readonly readMs: number } | undefined): Promise<void> {
+    const ms = known === undefined ? 0 : known.readMs + this.#recheckMs - this.#nowMs();
+    // Nobody's end waits for it.
+    if (ms > 0 && ms <= this.#recheckMs) await delay(ms, undefined, { ref: false });
+  }
+
+  /** Asks, once however many want to know. */
+  #askForHistory(did: string): Promise<History | KeyLack> {
+    let asking = this.#asking.get(did);
+    if (asking === undefined) {
+      asking = this.#readHistory(did).finally(() => this.#asking.delete(did));
+      this.#asking.set(did, asking);
+    }
+    return asking;
+  }
+
+  async #readHistory(did: string): Promise<History | KeyLack> {
+    const readMs = this.#nowMs();
     try {
       const { status, body } = await this.#directory.askForLog(did);
       const changes = status === 200 ? keyChangesOf(parsed(body)) : undefined;
       if (changes === undefined) return 'lookup_failed';
+      const history = { changes, readMs };
       this.#histories.delete(did);
-      this.#histories.set(did, { changes, readMs: this.#nowMs() });
+      this.#histories.set(did, history);
       if (this.#histories.size > historiesMax)
         this.#histories.delete(this.#histories.keys().next().value as string);
-      return keysAt(changes, timeMs);
+      return history;
     } catch (error) {
       return lackOf(error);
     }
@@ -214,10 +273,11 @@ export class KeyResolver {
   async #read(did: string, before: Known | undefined): Promise<Known> {
     const failures = (before?.failures ?? 0) + 1;
     const heardBefore = this.#heard.get(did);
+    // What changes while it is asked for may not be in the answer.
+    const readMs = this.#nowMs();
     let known: Known;
     try {
       const { status, body } = await this.#directory.askFor(did);
-      const readMs = this.#nowMs();
       const found = status === 200 ? signingKeyOf(parsed(body), did) : 'wrong_did';
       if (status !== 200 && status !== 404 && status !== 410) throw new Error(`status ${status}`);
       if (typeof found === 'string') {
@@ -232,9 +292,9 @@ export class KeyResolver {
       }
     } catch (error) {
       // A key that nobody has doubted stays good while nobody answers.
-      const { key, readMs = 0, isDoubtful = false } = before ?? {};
+      const { key, readMs: readBeforeMs = 0, isDoubtful = false } = before ?? {};
       const untilMs = this.#nowMs() + doubled(failedMs, failures);
-      known = { key, lack: lackOf(error), untilMs, readMs, failures, isDoubtful };
+      known = { key, lack: lackOf(error), untilMs, readMs: readBeforeMs, failures, isDoubtful };
     }
     // Another server of the directory may be behind what it has told meanwhile.
     const heard = this.#heard.get(did);

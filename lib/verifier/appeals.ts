@@ -4,7 +4,7 @@
 import { Frame } from '../decode/frame.ts';
 import type { KeyResolver } from '../identity/key-resolver.ts';
 import type { ChainLink } from '../verify/chain.ts';
-import { CommitCheck, type CommitFinding } from '../verify/commit-check.ts';
+import { CommitCheck, type CommitFinding, type KeyLack } from '../verify/commit-check.ts';
 import { linkOf } from '../verify/commit-link.ts';
 import type { SignatureChecker } from '../verify/signature.ts';
 import type { VerifyingKey } from '../verify/verifying-key.ts';
@@ -43,18 +43,19 @@ export class Appeals {
 
   /**
    * Looks again at a frame that was found so; undefined when too many are being looked at. Never rejects.
-   * @param bytes copied. @param key that it was found with.
+   * @param bytes copied. @param key that it was found with. @param seenMs when it came, in milliseconds since 1970.
    */
   open(
     bytes: Uint8Array,
     did: string,
     finding: CommitFinding,
     key: VerifyingKey | undefined,
+    seenMs: number,
   ): Promise<Appealed> | undefined {
     if (this.#open >= openMax || this.#openBytes + bytes.length > openBytesMax) return undefined;
     this.#open++;
     this.#openBytes += bytes.length;
-    return this.#judge(Uint8Array.from(bytes), did, finding, key).finally(() => {
+    return this.#judge(Uint8Array.from(bytes), did, finding, key, seenMs).finally(() => {
       this.#open--;
       this.#openBytes -= bytes.length;
     });
@@ -65,22 +66,42 @@ export class Appeals {
     did: string,
     finding: CommitFinding,
     key: VerifyingKey | undefined,
+    seenMs: number,
   ): Promise<Appealed> {
     let newest = key;
     if (finding === 'bad_signature') {
-      const newer = await this.#keys.recheck(did);
-      if (typeof newer !== 'string') newest = newer;
       const timeMs = this.#look(bytes, key).revTimeUs / 1000;
-      const earlier = await this.#keys.keysAt(did, timeMs);
-      for (const other of [newest, ...(typeof earlier === 'string' ? [] : earlier)]) {
+      const { keys, lack } = await this.#keysOf(did, timeMs, seenMs);
+      for (const other of keys) {
         const found = this.#look(bytes, other).finding;
-        if (found !== 'bad_signature') return this.#appealed(found);
+        if (found === 'bad_signature') continue;
+        // The next commit should not have to go this way.
+        void this.#keys.recheck(did, seenMs);
+        return this.#appealed(found);
       }
-      if (typeof earlier === 'string') return this.#appealed(earlier);
+      if (lack !== undefined) return this.#appealed(lack);
+      newest = keys[0] ?? key;
     }
     const opinion = await this.#secondOpinion(bytes, newest);
     this.#look(bytes, newest);
     return this.#appealed(opinion === 'refuted' ? finding : opinion);
+  }
+
+  /**
+   * What it may have been signed with, as that was known when it had come, the likeliest first; nobody is refuted who has something else
+   * while there is a `lack`.
+   */
+  async #keysOf(
+    did: string,
+    timeMs: number,
+    seenMs: number,
+  ): Promise<{ readonly keys: readonly VerifyingKey[]; readonly lack: KeyLack | undefined }> {
+    const keys = await this.#keys.keysAt(did, timeMs, seenMs);
+    if (typeof keys !== 'string' && keys.length > 0) return { keys, lack: undefined };
+    // Of accounts that are not did:plc only the present can be asked for.
+    const newest = await this.#keys.recheck(did, seenMs);
+    if (typeof newest === 'string') return { keys: [], lack: typeof keys === 'string' ? keys : newest };
+    return { keys: [newest], lack: typeof keys === 'string' ? keys : undefined };
   }
 
   /** Reads and checks it, for the next line alone: others come in between. */

@@ -83,6 +83,7 @@ export class BatchCheck {
     const { keys } = this.#options;
     const frame = this.#frame;
     const tooLate = numberOf('too_late');
+    const seenMs = this.#options.nowMs();
     let start = 0;
     return Array.from(ends, (end, at) => {
       frame.read(bytes.subarray(start, end));
@@ -97,7 +98,7 @@ export class BatchCheck {
       }
       if (frame.type !== frameTypes.commit && frame.type !== frameTypes.sync) return undefined;
       reasons[at] = tooLate;
-      return { did, seq: frame.seq, batch: number };
+      return { did, seq: frame.seq, seenMs, batch: number };
     });
   }
 

@@ -30,6 +30,8 @@ export interface Case {
   readonly did: string;
   /** The relay's number of it. */
   readonly seq: number;
+  /** When it came, in milliseconds since 1970. */
+  readonly seenMs: number;
   /** States after it are of this batch. */
   readonly batch: number;
 }
@@ -72,7 +74,8 @@ export class CommitJudge {
     const finding = this.#check.check(frame, key);
     if (verdictOf(finding === 'whole' ? 'continuous' : finding) !== 'refuted')
       return this.#step(of, finding, linkOf(frame, this.#check, finding));
-    const appeal = this.#appeals.open(bytes, of.did, finding, typeof key === 'string' ? undefined : key);
+    const wrongKey = typeof key === 'string' ? undefined : key;
+    const appeal = this.#appeals.open(bytes, of.did, finding, wrongKey, of.seenMs);
     if (appeal === undefined) return { meanwhile: 'limited', appeal };
     return { meanwhile: finding === 'bad_signature' ? 'key_awaited' : 'too_late', appeal };
   }

@@ -36,6 +36,8 @@ interface Waiting {
   readonly isSigned: boolean;
   readonly bytes: Uint8Array;
   readonly untilMs: number;
+  /** When it came, in milliseconds since 1970. */
+  readonly seenMs: number;
   doubt?: Doubt;
   appealed?: Appealed;
 }
@@ -60,7 +62,11 @@ export class HeldCheck {
   /** Accounts whose line may go on. */
   #ready = new Set<string>();
   /** Appeals that were not waited for. */
-  #late: { readonly did: string; readonly seq: number; readonly appealed: Appealed }[] = [];
+  #late: {
+    readonly did: string;
+    readonly frame: Pick<Waiting, 'seq' | 'seenMs'>;
+    readonly appealed: Appealed;
+  }[] = [];
   #isAwake = false;
   /** Counts up with {@link begin}. */
   #life = 0;
@@ -114,9 +120,9 @@ export class HeldCheck {
     this.#late = [];
     await this.#options.states.load(new Set([...ready, ...late.map(({ did }) => did)]));
     for (const did of ready) this.#proceed(did);
-    for (const { did, seq, appealed } of late) {
+    for (const { did, frame, appealed } of late) {
       this.#id = 0;
-      this.#judge.decide(this.#caseOf(did, seq), appealed, true);
+      this.#judge.decide(this.#caseOf(did, frame), appealed, true);
     }
     this.#flush();
   }
@@ -129,6 +135,7 @@ export class HeldCheck {
     const { keys } = this.#options;
     const frame = this.#frame;
     const changes: Promise<void>[] = [];
+    const seenMs = this.#options.nowMs();
     const untilMs = monotonicMs() + (this.#isArmed ? armedWaitMs : warmingWaitMs);
     let start = 0;
     const frames = Array.from(ends, (end, at) => {
@@ -144,7 +151,7 @@ export class HeldCheck {
         changes.push(keys.doubt(did, Number.isNaN(timeMs) ? undefined : timeMs).then(ask));
       }
       const isSigned = type === frameTypes.commit || type === frameTypes.sync;
-      return { did, id: firstId + at, seq, isSigned, bytes: own, untilMs };
+      return { did, id: firstId + at, seq, isSigned, bytes: own, untilMs, seenMs };
     });
     await Promise.all(changes);
     return frames;
@@ -251,7 +258,7 @@ export class HeldCheck {
   /** The answer to a frame that is its account's next; undefined when it has to wait. @param isLate it waits for nothing. */
   #reasonOf(did: string, frame: Waiting, isLate: boolean): Reason | undefined {
     if (!frame.isSigned) return 'not_asked';
-    const of = this.#caseOf(did, frame.seq);
+    const of = this.#caseOf(did, frame);
     this.#id = frame.id;
     if (frame.doubt === undefined) {
       if (!isLate && this.#options.keys.peek(did) === undefined) return undefined;
@@ -272,13 +279,13 @@ export class HeldCheck {
     frame.appealed = appealed;
     if (this.#lines.get(did)?.frames[0] === frame) this.#wakeFor(did);
     else {
-      this.#late.push({ did, seq: frame.seq, appealed });
+      this.#late.push({ did, frame: { seq: frame.seq, seenMs: frame.seenMs }, appealed });
       this.#wake();
     }
   }
 
-  #caseOf(did: string, seq: number): Case {
-    return { did, seq, batch: this.#number };
+  #caseOf(did: string, { seq, seenMs }: Pick<Waiting, 'seq' | 'seenMs'>): Case {
+    return { did, seq, seenMs, batch: this.#number };
   }
 
   #answer({ id, isSigned }: Waiting, reason: Reason): void {

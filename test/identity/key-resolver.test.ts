@@ -133,10 +133,44 @@ test('a change of key is seen when the account says so, and when a signature doe
   const second = textOf(await resolver.keyOf(plc));
   expect(second).not.toBe(before);
   await network.rotateKey(plc);
-  // It has just been read.
-  expect(textOf(await resolver.recheck(plc))).toBe(second);
+  // It has been read since that came.
+  expect(textOf(await resolver.recheck(plc, nowMs))).toBe(second);
   nowMs += minuteMs;
-  expect(textOf(await resolver.recheck(plc))).not.toBe(second);
+  expect(textOf(await resolver.recheck(plc, nowMs))).not.toBe(second);
+});
+
+test('whose key may have changed since it was read is read again, however often that is, and once for all who wait', async () => {
+  const quick = new KeyResolver({ plcUrl: directory.url, nowMs: () => nowMs, recheckMs: 50 });
+  const keys = async () => {
+    const seenMs = nowMs;
+    const [one, same, now] = await Promise.all([
+      quick.keysAt(plc, seenMs, seenMs),
+      quick.keysAt(plc, seenMs, seenMs),
+      quick.recheck(plc, seenMs),
+    ]);
+    expect((same as VerifyingKey[]).map(textOf)).toEqual((one as VerifyingKey[]).map(textOf));
+    expect((one as VerifyingKey[]).map(textOf)).toContain(textOf(now));
+    return textOf(now);
+  };
+  const seen = new Set([await keys()]);
+  for (let rotation = 1; rotation <= 3; rotation++) {
+    await network.rotateKey(plc);
+    // A frame of the same millisecond is no news.
+    nowMs++;
+    seen.add(await keys());
+    expect(seen.size).toBe(rotation + 1);
+  }
+  expect(directory.requests).toBe(8);
+  quick.close();
+});
+
+test('what was read too long ago is no answer where nobody answers now', async () => {
+  await resolver.keyOf(plc);
+  await resolver.keysAt(plc, nowMs, nowMs);
+  directory.setFaults({ refuseStatus: 500 });
+  nowMs += minuteMs;
+  expect(await resolver.keysAt(plc, nowMs, nowMs)).toBe('lookup_failed');
+  expect(await resolver.recheck(plc, nowMs)).toMatch(/limited|lookup_failed/);
 });
 
 test('a key that was read after the account said something stands', async () => {
@@ -241,18 +275,19 @@ test('the keys of a time', async () => {
   await resolver.doubt(plc);
   const second = textOf(await resolver.keyOf(plc));
   const startMs = Date.UTC(2026, 0, 1);
-  const at = async (timeMs: number) => ((await resolver.keysAt(plc, timeMs)) as VerifyingKey[]).map(textOf);
+  const at = async (timeMs: number) =>
+    ((await resolver.keysAt(plc, timeMs, nowMs)) as VerifyingKey[]).map(textOf);
   expect(await at(startMs - 60 * minuteMs)).toEqual([first]);
   expect(await at(startMs + 60 * minuteMs)).toEqual([second]);
   expect(await at(startMs)).toEqual([first, second]);
   // Of a host nobody knows what it said before.
-  expect(await resolver.keysAt(web, startMs)).toBe('key_unknown');
-  expect(await resolver.keysAt(web, nowMs - 5 * minuteMs)).toEqual([]);
-  // Asked for once a minute.
+  expect(await resolver.keysAt(web, startMs, nowMs)).toBe('key_unknown');
+  expect(await resolver.keysAt(web, nowMs - 5 * minuteMs, nowMs)).toEqual([]);
+  // Asked for once: nothing can have changed.
   expect(directory.requests).toBe(3);
   directory.setFaults({ refuseStatus: 500 });
   nowMs += minuteMs;
-  expect(await resolver.keysAt(plc, startMs)).toBe('lookup_failed');
+  expect(await resolver.keysAt(plc, nowMs, nowMs)).toBe('lookup_failed');
 });
 
 test.each(['directory.test', 'ftp://directory.test', 'http://directory.test/?x', 'http://directory.test/#x'])(

@@ -172,7 +172,7 @@ test('a place that the directory does not know any more vouches for nothing from
   expect(stream.isCovered(readMs)).toBe(false);
   expect(stream.isCovered(nowMs)).toBe(true);
   // Read again when it is a day old, or a signature does not fit.
-  expect(textOf(await resolver.recheck(plc[0]))).not.toBe(first);
+  expect(textOf(await resolver.recheck(plc[0], nowMs))).not.toBe(first);
 });
 
 test('a directory without a stream is asked for what is new', async () => {

@@ -194,10 +194,15 @@ const mutants: Readonly<Record<string, Mutant>> = {
     from: 'if (key === newer) this.#remember(this.#known, did, key, keysMax);',
     to: 'this.#remember(this.#known, did, key, keysMax); if (key === newer) this.#known.get(did);',
   },
+  'believes a key that was read before the frame came': {
+    file: resolver,
+    from: 'return readMs >= sinceMs && readMs <= this.#nowMs();',
+    to: 'return readMs <= this.#nowMs();',
+  },
   'reads a key again and again': {
     file: resolver,
-    from: ' && Math.abs(this.#nowMs() - known.readMs) < recheckMs',
-    to: ' && false',
+    from: 'return readMs >= sinceMs && readMs <= this.#nowMs();',
+    to: 'return false;',
   },
 };
 
