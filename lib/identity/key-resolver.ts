@@ -112,19 +112,17 @@ export class KeyResolver {
    * @param seenMs when the frame came, in milliseconds since 1970.
    */
   async recheck(did: string, seenMs: number): Promise<VerifyingKey | KeyLack> {
-    const sinceMs = Math.min(seenMs, this.#nowMs());
-    // A look that was under way when the frame came is of before; the one after it is not.
-    for (let looks = 0; looks < 2; looks++) {
-      const known = await this.#recall(did);
-      if (known !== undefined && this.#isSince(known, sinceMs)) return resultOf(known);
-      await this.#rest(known);
-      const now = this.#known.get(did);
-      if (now !== undefined && this.#isSince(now, sinceMs)) return resultOf(now);
-      await this.doubt(did);
-      await this.keyOf(did);
-    }
-    const known = this.#known.get(did);
-    return known === undefined || !this.#isSince(known, sinceMs) ? 'limited' : resultOf(known);
+    await this.#recall(did);
+    const known = await this.#readSince(
+      Math.min(seenMs, this.#nowMs()),
+      () => this.#known.get(did),
+      async () => {
+        await this.doubt(did);
+        await this.keyOf(did);
+        return undefined;
+      },
+    );
+    return typeof known === 'string' ? known : resultOf(known);
   }
 
   /**
@@ -152,18 +150,32 @@ export class KeyResolver {
   async keysAt(did: string, timeMs: number, seenMs: number): Promise<readonly VerifyingKey[] | KeyLack> {
     // Of other methods only the present is known: what does not fit an older commit need not be wrong.
     if (!isPlc(did)) return timeMs > this.#nowMs() - presentMs ? [] : 'key_unknown';
-    const sinceMs = Math.min(seenMs, timeMs + leewayMs, this.#nowMs());
-    for (let looks = 0; looks < 2; looks++) {
-      const known = this.#histories.get(did);
-      if (known !== undefined && this.#isSince(known, sinceMs)) return keysAt(known.changes, timeMs);
-      await this.#rest(known);
-      const now = this.#histories.get(did);
-      if (now !== undefined && this.#isSince(now, sinceMs)) return keysAt(now.changes, timeMs);
-      const history = await this.#askForHistory(did);
-      if (typeof history === 'string') return history;
+    const history = await this.#readSince(
+      Math.min(seenMs, timeMs + leewayMs, this.#nowMs()),
+      () => this.#histories.get(did),
+      () => this.#askForHistory(did),
+    );
+    return typeof history === 'string' ? history : keysAt(history.changes, timeMs);
+  }
+
+  /** What was read since then; else it is read, once it may be. @param read says why it came to nothing. */
+  async #readSince<T extends { readonly readMs: number }>(
+    sinceMs: number,
+    peek: () => T | undefined,
+    read: () => Promise<T | KeyLack | undefined>,
+  ): Promise<T | KeyLack> {
+    const known = (): T | undefined => {
+      const found = peek();
+      return found !== undefined && this.#isSince(found, sinceMs) ? found : undefined;
+    };
+    // A look that was under way when the frame came is of before; the one after it is not.
+    for (let looks = 0; looks < 2 && known() === undefined; looks++) {
+      await this.#rest(peek());
+      // Somebody else may have had it read meanwhile.
+      const answer = known() ?? (await read());
+      if (typeof answer === 'string') return answer;
     }
-    const known = this.#histories.get(did);
-    return known === undefined || !this.#isSince(known, sinceMs) ? 'limited' : keysAt(known.changes, timeMs);
+    return known() ?? 'limited';
   }
 
   /** What was read in the future was read by another clock. */
