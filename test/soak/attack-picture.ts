@@ -1,34 +1,15 @@
 // What the picture of an hour under attack shows.
 
 import type { Sample, Soak } from './attacks.ts';
+import { cpuPanel, delayPanel, memoryPanel } from './daemon-panels.ts';
 import { blue, drawPicture, orange, type Panel, red } from './picture.ts';
 
 const refusedIn = ({ refused }: Sample): number =>
   Object.values(refused).reduce((sum, count) => sum + count, 0);
 const panels: readonly Panel<Sample>[] = [
-  {
-    title: 'Memory of the daemon',
-    unit: 'MiB',
-    lines: [
-      { name: 'resident', colour: blue, read: ({ rssBytes }) => rssBytes / 2 ** 20 },
-      { name: 'anonymous', colour: orange, read: ({ anonymousBytes }) => anonymousBytes / 2 ** 20 },
-    ],
-  },
-  {
-    title: 'Delay of two honest live subscribers',
-    unit: 'ms',
-    isLogarithmic: true,
-    lines: [
-      { name: 'p50', colour: blue, read: ({ p50Ms }) => p50Ms },
-      { name: 'p99', colour: orange, read: ({ p99Ms }) => p99Ms },
-      { name: 'longest', colour: red, read: ({ maxMs }) => maxMs },
-    ],
-  },
-  {
-    title: 'CPU of the daemon, all threads',
-    unit: 'ms/s',
-    lines: [{ name: 'CPU', colour: blue, read: ({ cpuMsPerSecond }) => cpuMsPerSecond }],
-  },
+  memoryPanel,
+  delayPanel('two honest live subscribers'),
+  cpuPanel,
   {
     title: 'Connections',
     unit: '',

@@ -16,16 +16,13 @@ import { Daemon } from '../crash/daemon.ts';
 import { attacks } from './attack-list.ts';
 import { drawSoak } from './attack-picture.ts';
 import type { AttackRequest } from './attack-process.ts';
+import type { DaemonSample } from './daemon-panels.ts';
 import { EndCounts } from './end-counts.ts';
 import type { HonestReport, HonestRequest, ReplayReport } from './honest-process.ts';
 
 /** What is noted every few seconds. Refusals and ends are those since the note before. */
-export interface Sample extends HonestReport {
-  readonly seconds: number;
+export interface Sample extends DaemonSample {
   readonly attacks: readonly string[];
-  readonly rssBytes: number;
-  readonly anonymousBytes: number;
-  readonly cpuMsPerSecond: number;
   readonly subscribers: number;
   readonly connections: number;
   readonly refused: Readonly<Record<string, number>>;

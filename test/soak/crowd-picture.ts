@@ -1,15 +1,11 @@
 // What the picture of an hour of clients that come and go shows.
 
 import type { CrowdReport } from './crowd-process.ts';
-import type { HonestReport } from './honest-process.ts';
-import { blue, drawPicture, orange, type Panel, red } from './picture.ts';
+import { cpuPanel, type DaemonSample, delayPanel, memoryPanel } from './daemon-panels.ts';
+import { blue, drawPicture, type Panel, red } from './picture.ts';
 
 /** What is noted every few seconds. Refusals and ends are those since the note before. */
-export interface CrowdSample extends HonestReport {
-  readonly seconds: number;
-  readonly rssBytes: number;
-  readonly anonymousBytes: number;
-  readonly cpuMsPerSecond: number;
+export interface CrowdSample extends DaemonSample {
   readonly crowd: CrowdReport;
   readonly subscribers: number;
   readonly refused: Readonly<Record<string, number>>;
@@ -20,7 +16,6 @@ export function failedOf({ failed }: CrowdReport): number {
   return Object.values(failed).reduce((sum, count) => sum + count, 0);
 }
 
-const MiB = 2 ** 20;
 const panels: readonly Panel<CrowdSample>[] = [
   {
     title: 'Clients that are there',
@@ -35,29 +30,9 @@ const panels: readonly Panel<CrowdSample>[] = [
       { name: 'cut off', colour: red, read: ({ crowd }) => crowd.ended + failedOf(crowd) },
     ],
   },
-  {
-    title: 'Memory of the daemon',
-    unit: 'MiB',
-    lines: [
-      { name: 'resident', colour: blue, read: ({ rssBytes }) => rssBytes / MiB },
-      { name: 'anonymous', colour: orange, read: ({ anonymousBytes }) => anonymousBytes / MiB },
-    ],
-  },
-  {
-    title: 'Delay of two live subscribers',
-    unit: 'ms',
-    isLogarithmic: true,
-    lines: [
-      { name: 'p50', colour: blue, read: ({ p50Ms }) => p50Ms },
-      { name: 'p99', colour: orange, read: ({ p99Ms }) => p99Ms },
-      { name: 'longest', colour: red, read: ({ maxMs }) => maxMs },
-    ],
-  },
-  {
-    title: 'CPU of the daemon, all threads',
-    unit: 'ms/s',
-    lines: [{ name: 'CPU', colour: blue, read: ({ cpuMsPerSecond }) => cpuMsPerSecond }],
-  },
+  memoryPanel,
+  delayPanel('two live subscribers'),
+  cpuPanel,
 ];
 
 /** The picture, as the text of a file. */
