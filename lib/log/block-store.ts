@@ -62,7 +62,7 @@ export class BlockStore {
   readonly #limits: StoreLimits;
   #lastHead: BlockHead | undefined;
   /** Of the oldest block: where the stored range begins, and what was stored before it. */
-  #firstTimeUs: number;
+  #firstTimeUs = 0;
   /** End of the last block that had been deleted at opening: its rows may still be there, those after are kept. */
   readonly #deletedToUs: number;
   #trimmed: LogOffset;
@@ -80,11 +80,10 @@ export class BlockStore {
     this.stored = opened.stored;
     this.lostBlocks = opened.lostBlocks;
     this.#lastHead = opened.last;
-    this.#firstTimeUs = opened.first?.index.firstTimeUs ?? 0;
+    this.#beginAt(opened.first?.index.firstTimeUs ?? 0);
     this.#deletedToUs = opened.first?.previousUs ?? 0;
     this.#trimmed = opened.first?.before ?? nothingStored;
     this.#isCompacted = opened.last === undefined;
-    this.stored.trimmedToUs = Math.max(0, this.#firstTimeUs - 1);
   }
 
   /**
@@ -170,9 +169,15 @@ export class BlockStore {
       throw writeFailure(`cannot write to the log in ${this.#location}`, cause);
     }
     if (segment.isFull) segments.closeOpen();
-    if (this.#lastHead === undefined) this.#firstTimeUs = firstTimeUs;
+    if (this.#lastHead === undefined) this.#beginAt(firstTimeUs);
     this.#lastHead = readHead(head);
     this.stored.lastTimeUs = lastTimeUs;
+  }
+
+  /** The oldest event of the store, 0 in an empty one: readers that begin later have to know that there is nothing before it. */
+  #beginAt(firstTimeUs: number): void {
+    this.#firstTimeUs = firstTimeUs;
+    this.stored.trimmedToUs = Math.max(0, firstTimeUs - 1);
   }
 
   /** What is stored behind the last block of the open segment. */

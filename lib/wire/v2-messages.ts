@@ -39,11 +39,11 @@ export function startOfV2(cursor: number | undefined, nowUs: number, oldestUs: n
       notice: infoText('FutureCursor', 'the cursor is in the future: the stream starts with the next event'),
     };
   }
-  const isTooOld = cursor < timeCursorMin || cursor < (oldestUs === 0 ? nowUs : oldestUs);
-  if (!isTooOld) return { afterTimeUs: cursor - 1 };
   const from = oldestUs === 0 ? nowUs : oldestUs;
+  if (cursor >= from) return { afterTimeUs: cursor - 1 };
   return {
-    afterTimeUs: 0,
+    // A node of a cluster that is still empty gets, in a moment, what the client has had from another one.
+    afterTimeUs: cursor < timeCursorMin ? 0 : cursor - 1,
     notice: infoText(
       'OutdatedCursor',
       `the cursor is older than what this server keeps: the stream starts at ${from}`,

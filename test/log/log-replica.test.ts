@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { SampleLog, seededRandom } from '../support/events.ts';
+import { LogReplica } from '../../lib/log/log-replica.ts';
+import { fakeCompressor, SampleLog, seededRandom } from '../support/events.ts';
 import { openReplica, type ReplicatedLog, textsAfter } from './log-readers.ts';
 
 let dataDir: string;
@@ -56,4 +57,15 @@ test('a writer and a replica that disagree are found out', async () => {
   await append(sample.block(20));
   catchUp();
   expect(() => reader.compacted(sample.block(3), 1)).toThrow('a bug, please report it');
+});
+
+test('a replica that begins after the log did knows where the log begins', async () => {
+  const { log, append } = await open(0);
+  const sample = new SampleLog(seededRandom(46), { didHashKey: log.didHashKey });
+  for (const size of [256, 3]) await append(sample.block(size));
+  const options = { dataDir, tailBytesMax: 0, compressor: fakeCompressor, catchUp() {}, damaged() {} };
+  const later = await LogReplica.open(options, structuredClone(log.replicaStart));
+  expect(later.oldestUs).toBe(sample.events[0].time_us);
+  expect(later.oldestUs).toBe(log.oldestUs);
+  await later.close();
 });

@@ -22,7 +22,7 @@ describe('a cursor', () => {
 
   it.each([0, 1, 24_000_000_000, 1e15, oldestUs - 1])('%d is older than all there is, and told', (cursor) => {
     const { afterTimeUs, payload } = start(cursor);
-    expect(afterTimeUs).toBe(0);
+    expect(afterTimeUs).toBeLessThan(oldestUs);
     expect(payload).toEqual({
       $type: 'network.bsky.jetstream.subscribeEvents#info',
       name: 'OutdatedCursor',
@@ -33,6 +33,15 @@ describe('a cursor', () => {
   it('of another server, when the log is empty, starts with the next event, and is told', () => {
     expect(start(5, 0)).toMatchObject({ afterTimeUs: 0, payload: { name: 'OutdatedCursor' } });
     expect(start(nowUs, 0)).toEqual({ afterTimeUs: nowUs - 1, payload: undefined });
+  });
+
+  it('is never passed by what the log gets later: a copy that is still empty has all of another server to come', () => {
+    const cursor = nowUs - 1_000_000;
+    expect(start(cursor, 0)).toMatchObject({
+      afterTimeUs: cursor - 1,
+      payload: { name: 'OutdatedCursor' },
+    });
+    expect(start(cursor, cursor + 1)).toMatchObject({ afterTimeUs: cursor - 1 });
   });
 
   it('in the future is told, and means now', () => {
