@@ -3,7 +3,7 @@
 import { VerifyingKey } from '../verify/verifying-key.ts';
 
 /** How far the clocks of directory and account may be apart: within it of a change both keys are good. */
-export const leewayMs = 5 * 60_000;
+const leewayMs = 5 * 60_000;
 /** Operations of an account that are looked at, the newest: whoever has more has made them to be a burden. */
 const operationsMax = 1_000;
 
@@ -38,14 +38,19 @@ export function keyChangesOf(log: unknown): readonly KeyChange[] | undefined {
   return changes.toSorted((a, b) => a.fromMs - b.fromMs);
 }
 
-/** The keys that a commit of that time may have been signed with, the likeliest first. */
+/**
+ * The keys that a commit of that time may have been signed with, the likeliest first. The newest is among them, whatever the time: who
+ * has it may sign anything, and an account whose clock is behind signs with it what seems to be of before.
+ */
 export function keysAt(changes: readonly KeyChange[], timeMs: number): VerifyingKey[] {
   const found: VerifyingKey[] = [];
+  const newest = changes.at(-1)?.key;
   for (const [index, { fromMs, key }] of changes.entries()) {
     const untilMs = changes[index + 1]?.fromMs ?? Number.POSITIVE_INFINITY;
     if (key === undefined || fromMs - leewayMs > timeMs || untilMs + leewayMs <= timeMs) continue;
     if (fromMs <= timeMs && timeMs < untilMs) found.unshift(key);
     else found.push(key);
   }
+  if (newest !== undefined && !found.includes(newest)) found.push(newest);
   return found;
 }

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CodedError } from '../errors.ts';
 import type { KeyLack } from '../verify/commit-check.ts';
 import type { VerifyingKey } from '../verify/verifying-key.ts';
-import { type KeyChange, keyChangesOf, keysAt, leewayMs } from './audit-log.ts';
+import { type KeyChange, keyChangesOf, keysAt } from './audit-log.ts';
 import { signingKeyOf } from './did-document.ts';
 import { Directory, type DirectoryOptions, isPlc } from './directory.ts';
 import type { Answer } from './document-request.ts';
@@ -143,7 +143,8 @@ export class KeyResolver {
   }
 
   /**
-   * The keys that the account may have signed with at that time, the likeliest first; only the directory knows what was.
+   * The keys that the account may have signed with at that time, the likeliest first; only the directory knows what was. Its clock and
+   * the account's may be far apart: what was read before the commit came says nothing, however old the commit claims to be.
    * @param seenMs as of {@link recheck}.
    * @returns why they are not known, else.
    */
@@ -151,7 +152,7 @@ export class KeyResolver {
     // Of other methods only the present is known: what does not fit an older commit need not be wrong.
     if (!isPlc(did)) return timeMs > this.#nowMs() - presentMs ? [] : 'key_unknown';
     const history = await this.#readSince(
-      Math.min(seenMs, timeMs + leewayMs, this.#nowMs()),
+      Math.min(seenMs, this.#nowMs()),
       () => this.#histories.get(did),
       () => this.#askForHistory(did),
     );

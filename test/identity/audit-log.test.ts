@@ -29,12 +29,13 @@ function goodAt(log: unknown, minutes: number): string[] {
 
 test('the key of a time, and around a change both', () => {
   const log = [entry(0, names.one), entry(100, names.two), entry(200, names.three)];
-  expect(goodAt(log, -10)).toEqual([]);
-  expect(goodAt(log, -4)).toEqual(['one']);
-  expect(goodAt(log, 50)).toEqual(['one']);
-  expect(goodAt(log, 96)).toEqual(['one', 'two']);
-  expect(goodAt(log, 104)).toEqual(['two', 'one']);
-  expect(goodAt(log, 106)).toEqual(['two']);
+  // The last one is the key of now.
+  expect(goodAt(log, -10)).toEqual(['three']);
+  expect(goodAt(log, -4)).toEqual(['one', 'three']);
+  expect(goodAt(log, 50)).toEqual(['one', 'three']);
+  expect(goodAt(log, 96)).toEqual(['one', 'two', 'three']);
+  expect(goodAt(log, 104)).toEqual(['two', 'one', 'three']);
+  expect(goodAt(log, 106)).toEqual(['two', 'three']);
   expect(goodAt(log, 1e6)).toEqual(['three']);
 });
 
