@@ -2,13 +2,13 @@
 // own. It owns how long an answer is good, that what is not there is not asked for again and again, and what happens while nobody answers.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { CodedError } from '../errors.ts';
 import type { KeyLack } from '../verify/commit-check.ts';
 import { isSameKey, type VerifyingKey } from '../verify/verifying-key.ts';
-import { type KeyChange, keyChangesOf, keysAt, leewayMs } from './audit-log.ts';
+import { keysAt, leewayMs } from './audit-log.ts';
 import { signingKeyOf } from './did-document.ts';
 import { Directory, type DirectoryOptions, isPlc } from './directory.ts';
 import type { Answer } from './document-request.ts';
+import { KeyHistories, lackOf, parsed } from './key-histories.ts';
 import type { KeyStore } from './key-store.ts';
 import type { PlcOperation } from './plc-operation.ts';
 
@@ -21,8 +21,6 @@ const absentMs = [5 * 60_000, 3_600_000] as const;
 const failedMs = [30_000, 5 * 60_000] as const;
 /** Accounts that are kept in memory, 3.5 KB each once their key is used. */
 const knownMax = 8_192;
-/** Histories that are kept, of usually one key. */
-const historiesMax = 256;
 /** Accounts whose operations were heard last. */
 const heardMax = 8_192;
 /** How long before an account says that something changed the directory may have told of it. */
@@ -33,12 +31,6 @@ export interface ResolverOptions extends Omit<DirectoryOptions, 'nowMs'> {
   readonly nowMs?: () => number;
   /** For tests: see {@link KeyResolver.recheck}. */
   readonly recheckMs?: number;
-}
-
-/** The keys of an account over time, as the directory had them then. */
-interface History {
-  readonly changes: readonly KeyChange[];
-  readonly readMs: number;
 }
 
 /** What is known of an account. */
@@ -66,8 +58,7 @@ export class KeyResolver {
   readonly #recheckMs: number;
   /** The one that was asked for longest ago comes first. */
   readonly #known = new Map<string, Known>();
-  readonly #histories = new Map<string, History>();
-  readonly #asking = new Map<string, Promise<History | KeyLack>>();
+  readonly #histories: KeyHistories;
   readonly #looking = new Map<string, Promise<Known>>();
   /** The one that was heard last comes last. */
   readonly #heard = new Map<string, Known>();
@@ -79,6 +70,7 @@ export class KeyResolver {
     this.#recheckMs = restMs ?? recheckMs;
     this.#nowMs = nowMs ?? Date.now;
     this.#directory = new Directory({ ...directory, nowMs: this.#nowMs });
+    this.#histories = new KeyHistories(this.#directory, this.#nowMs);
   }
 
   /** The account's key as far as it is known, or why there is none. Never rejects for what is not ours. */
@@ -152,8 +144,8 @@ export class KeyResolver {
     if (!isPlc(did)) return this.#keyOfThen(did, timeMs, seenMs);
     const history = await this.#readSince(
       Math.min(seenMs, this.#nowMs()),
-      () => this.#histories.get(did),
-      () => this.#askForHistory(did),
+      () => this.#histories.peek(did),
+      () => this.#histories.read(did),
     );
     return typeof history === 'string' ? history : keysAt(history.changes, timeMs);
   }
@@ -196,33 +188,6 @@ export class KeyResolver {
     const ms = known === undefined ? 0 : known.readMs + this.#recheckMs - this.#nowMs();
     // Nobody's end waits for it.
     if (ms > 0 && ms <= this.#recheckMs) await delay(ms, undefined, { ref: false });
-  }
-
-  /** Asks, once however many want to know. */
-  #askForHistory(did: string): Promise<History | KeyLack> {
-    let asking = this.#asking.get(did);
-    if (asking === undefined) {
-      asking = this.#readHistory(did).finally(() => this.#asking.delete(did));
-      this.#asking.set(did, asking);
-    }
-    return asking;
-  }
-
-  async #readHistory(did: string): Promise<History | KeyLack> {
-    const readMs = this.#nowMs();
-    try {
-      const { status, body } = await this.#directory.askForLog(did);
-      const changes = status === 200 ? keyChangesOf(parsed(body)) : undefined;
-      if (changes === undefined) return 'lookup_failed';
-      const history = { changes, readMs };
-      this.#histories.delete(did);
-      this.#histories.set(did, history);
-      if (this.#histories.size > historiesMax)
-        this.#histories.delete(this.#histories.keys().next().value as string);
-      return history;
-    } catch (error) {
-      return lackOf(error);
-    }
   }
 
   /** The directory tells of an operation: the account has that key now. What is being read meanwhile may be older. */
@@ -329,20 +294,7 @@ function resultOf({ key, lack, isDoubtful }: Known): VerifyingKey | KeyLack {
   return key === undefined || isDoubtful ? lack : key;
 }
 
-function lackOf(error: unknown): KeyLack {
-  return error instanceof CodedError && error.code === 'IDENTITY_LIMITED' ? 'limited' : 'lookup_failed';
-}
-
 /** Doubles from the first with every failure, up to the last. */
 function doubled([firstMs, lastMs]: readonly [number, number], failures: number): number {
   return Math.min(lastMs, firstMs * 2 ** (failures - 1));
-}
-
-/** JSON; undefined when it is none. */
-function parsed(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString());
-  } catch {
-    return undefined;
-  }
 }
