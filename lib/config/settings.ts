@@ -181,6 +181,7 @@ export const settings = {
     group: 'Cluster',
     env: ['SLIPSTREAM_CLUSTER_NAME'],
     default: 'main',
+    placeholder: '<NAME>',
     help: 'Which log of those servers: the same on all machines that share one.',
   },
   'nats-creds': {

@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
@@ -10,6 +11,8 @@ import { LevelLog } from '../../lib/log/level-log.ts';
 import type { LevelLogOptions } from '../../lib/log/opened-log.ts';
 import { fakeCompressor, SampleLog, seededRandom } from '../support/events.ts';
 import { textsAfter } from './log-readers.ts';
+
+const levelLogUrl = new URL('../../lib/log/level-log.ts', import.meta.url).href;
 
 let dataDir: string;
 let log: LevelLog;
@@ -37,6 +40,25 @@ async function open(options: Partial<LevelLogOptions> = {}): Promise<LevelLog> {
 function sampleOf(seed: number): SampleLog {
   return new SampleLog(seededRandom(seed), { didHashKey: log.didHashKey, lastTimeUs: log.lastTimeUs });
 }
+
+test('a data directory that is a file, or that this user may not use, says so', async () => {
+  const file = join(dataDir, 'file');
+  await writeFile(file, '');
+  await expect(open({ dataDir: file })).rejects.toThrow(
+    /^the data directory .*file is a file: name a folder/,
+  );
+  const closed = join(dataDir, 'closed');
+  await mkdir(closed, { mode: 0 });
+  // Root may use everything, so that another user has to try.
+  if (process.geteuid?.() === 0) await chmod(dataDir, 0o755);
+  const source = `await (await import(${JSON.stringify(levelLogUrl)})).LevelLog.open(${JSON.stringify({ dataDir: closed })})`;
+  const user = process.geteuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  const child = spawnSync(process.execPath, ['--input-type=module', '-e', source], { cwd: '/', ...user });
+  await chmod(closed, 0o700);
+  const said =
+    /CodedError: this user may not read and write the data directory .* \(EACCES\): make it this user's/;
+  expect(child.stderr.toString()).toMatch(said);
+});
 
 test('upstream positions and statistics are those of the last block, and again after reopening', async () => {
   await open();
