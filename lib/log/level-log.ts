@@ -225,7 +225,7 @@ export class LevelLog implements EventLog {
     try {
       const { follower } = this.#options;
       const trimmed = await this.#store.trim(olderThanUs, this.#limits.keptBytesMax, (throughUs) => {
-        this.#view.coverage.trimTo(throughUs);
+        this.#view.trimming(throughUs);
         follower?.trimming(throughUs);
       });
       this.#isReopenDue = await this.#manifests.isOpeningDue();

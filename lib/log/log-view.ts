@@ -91,6 +91,12 @@ export class LogView implements LogReader {
     if (count > 1) this.#tail.replace(count, block);
   }
 
+  /** Retention deletes what is older, from memory too: on a quiet log that has days of it. */
+  trimming(throughUs: number): void {
+    this.coverage.trimTo(throughUs);
+    this.#tail.trimTo(throughUs);
+  }
+
   /** As `StoredBlocks.indexAfter`. */
   storedIndexAfter(timeUs: number): Promise<BlockIndex | undefined> {
     return this.#stored.indexAfter(timeUs);
