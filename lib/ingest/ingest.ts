@@ -95,6 +95,8 @@ export class Ingest {
   /** Frames taken. */
   #frames = 0;
   #windowOver = false;
+  /** What is being taken is followed by {@link turnOver}: a timer for each sip of the relay would wake this process once more, for nothing. */
+  #isTold = false;
   #stopped = false;
 
   constructor(options: IngestOptions) {
@@ -182,9 +184,10 @@ export class Ingest {
     this.#sealOrArm();
   }
 
-  /** Takes one message from the relay. Never throws on what the message holds. */
-  take(bytes: Uint8Array, relay: Relay): void {
+  /** Takes one message from the relay. Never throws on what the message holds. @param isTold as of `FrameSink.frame`. */
+  take(bytes: Uint8Array, relay: Relay, isTold = false): void {
     if (this.#stopped || this.#queue.isOver) return;
+    this.#isTold = isTold;
     const { totals } = this.#options;
     const frame = this.#spare;
     totals.frameBytes += bytes.length;
@@ -192,14 +195,17 @@ export class Ingest {
     if (frame.read(bytes) === 'bad_frame') this.drop('bad_frame', relay, frame.seq);
     else if (frame.seq < 0) this.#takeFrame(frame, relay, frame.seq);
     else this.#takeNumbered(frame, relay);
+    this.#isTold = false;
   }
 
-  /** What has come was taken, and the relay is not read for a while: there is nothing to wait for. */
-  caughtUp(): void {
-    this.#gate?.send();
-    if (this.#stopped || this.#builder.count === 0) return;
-    // Unless the block before was not the last sip's: then the timer ends the window.
-    if (performance.now() >= this.#sealedAtMs + this.#options.windowMs - timerMs) this.#onWindow();
+  /** What was read together has been taken. @param isCaughtUp the relay is not read for a while: there is nothing to wait for. */
+  turnOver(isCaughtUp: boolean): void {
+    if (isCaughtUp) this.#gate?.send();
+    if (this.#stopped) return;
+    const isWindowOver = performance.now() >= this.#sealedAtMs + this.#options.windowMs - timerMs;
+    // Unless the block before was not the last sip's: then a timer ends the window.
+    if (isCaughtUp && isWindowOver && this.#builder.count > 0) this.#onWindow();
+    else this.#sealOrArm();
   }
 
   /** A message of the relay cannot be used, as a whole. @param seq below 0 when it has none. */
@@ -312,7 +318,12 @@ export class Ingest {
 
   #arm(): void {
     const hasEvents = this.#builder.count > 0;
-    if (this.#windowOver || (this.#timer !== undefined && (this.#timerIsWindow || !hasEvents))) return;
+    if (
+      this.#isTold ||
+      this.#windowOver ||
+      (this.#timer !== undefined && (this.#timerIsWindow || !hasEvents))
+    )
+      return;
     if (this.#builder.isEmpty) return;
     clearTimeout(this.#timer);
     this.#timerIsWindow = hasEvents;
