@@ -167,7 +167,7 @@ export class LogView implements LogReader {
     for (const block of this.#uncompacted) {
       if (bytes >= bytesMax) break;
       if (block.index.lastTimeUs <= timeUs) continue;
-      const messages = encoding === 'json' ? block.json : block.zstd;
+      const messages = encoding === 'zstd' ? block.zstd : block.json;
       slices.push({ index: block.index, messages });
       bytes += messages.length;
       throughUs = block.index.lastTimeUs;

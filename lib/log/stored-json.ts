@@ -58,11 +58,12 @@ export function compressJson(json: Uint8Array): Uint8Array | Promise<Uint8Array>
 }
 
 /**
- * The JSON of a frame that holds so many bytes, in memory of its own.
+ * The JSON of a frame that holds so many bytes. @param given memory to use, if it is large enough; without, it has its own.
  * @throws an error of zlib's, or a RangeError, for anything else.
  */
-export function decompressJson(stored: Uint8Array, bytes: number): Uint8Array {
-  const target = new Uint8Array(bytes + spareBytes);
+export function decompressJson(stored: Uint8Array, bytes: number, given?: Uint8Array): Uint8Array {
+  const isRoom = given !== undefined && given.length >= bytes + spareBytes;
+  const target = isRoom ? given : new Uint8Array(bytes + spareBytes);
   decompressing ??= keep(createZstdDecompress({ chunkSize: 64 }));
   const made = drive(decompressing, stored, target);
   if (made === bytes) return target.subarray(0, bytes);
