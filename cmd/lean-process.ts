@@ -20,6 +20,14 @@ const semiSpaceMiB = 8;
 /** Where memory is short: collections take 6 ms a second more, and the three of them 18 MiB less. */
 const littleSemiSpaceMiB = 2;
 
+/**
+ * Of the growth that V8 allows from one full collection to the next, 16 MiB, what is used when the next begins, in percent: soft and
+ * hard. By itself it begins when less is left than the youngest objects may take, which is half of it; and at the network's rate it comes
+ * to that every 3.6 s by what was read and sent, most of which the next collection of young objects would have found. 81 ms of processor
+ * time a second in place of 90, for 4 MB more.
+ */
+const [markingSoftPercent, markingHardPercent] = [90, 95];
+
 /** Returns where the process stays as it is. */
 export function leanProcess(): void {
   const { env, execPath, execArgv, argv } = process;
@@ -29,6 +37,8 @@ export function leanProcess(): void {
   const flags = [
     `--max-semi-space-size=${hasLittleMemory() ? littleSemiSpaceMiB : semiSpaceMiB}`,
     `--v8-pool-size=${threads}`,
+    `--incremental-marking-soft-trigger=${markingSoftPercent}`,
+    `--incremental-marking-hard-trigger=${markingHardPercent}`,
   ].filter(isUnset);
   try {
     // Some versions of Node abort the process when the program file cannot be started.

@@ -110,8 +110,8 @@ export class RelayLink implements UpstreamHandler, IngestLink {
     this.#watch.unref();
   }
 
-  frame(bytes: Uint8Array, relay: Relay): void {
-    if (this.#searching === undefined) this.ingest.take(bytes, relay);
+  frame(bytes: Uint8Array, relay: Relay, isTold: boolean): void {
+    if (this.#searching === undefined) this.ingest.take(bytes, relay, isTold);
     else this.#searching.take(bytes);
   }
 
@@ -119,8 +119,8 @@ export class RelayLink implements UpstreamHandler, IngestLink {
     this.ingest.drop('not_a_frame', relay);
   }
 
-  caughtUp(): void {
-    this.ingest.caughtUp();
+  turnOver(isCaughtUp: boolean): void {
+    this.ingest.turnOver(isCaughtUp);
   }
 
   disconnected(relay: Relay, reason: DisconnectReason, detail: string, retryInMs: number): void {

@@ -32,12 +32,16 @@ export interface FrameSink {
    * One binary message, whole; synchronous. `bytes` (a Buffer) are never written to again, so they may be kept, but
    * they are often a view of a chunk of up to 64 KiB shared with their neighbours: copy what is kept for long, mind
    * `byteOffset`, and never transfer or write to the underlying buffer.
+   * @param isTold whether {@link turnOver} follows, once all that was read together has been handed on.
    */
-  frame(bytes: Uint8Array, relay: Relay): void;
+  frame(bytes: Uint8Array, relay: Relay, isTold: boolean): void;
   /** A text message. Its content is dropped. */
   notAFrame(relay: Relay): void;
-  /** What the relay had sent so far has been handed on. The next frames come a rest later, together, or when there are some. */
-  caughtUp(): void;
+  /**
+   * What was read together has been handed on. @param isCaughtUp the relay has sent no more so far: the next frames come a rest later,
+   * together, or when there are some.
+   */
+  turnOver(isCaughtUp: boolean): void;
 }
 
 /** What its owner learns of a connection. */
@@ -167,7 +171,7 @@ export class Connection {
       this.#frames++;
       this.#sips?.took();
       // Always one Buffer: that is ws' default binaryType.
-      sink.frame(data as Buffer, relay);
+      sink.frame(data as Buffer, relay, this.#sips !== undefined);
     });
     ws.on('unexpected-response', (_request, answer: IncomingMessage) => {
       this.#end('refused', detailOfAnswer(answer.statusCode, answer.statusMessage, answer.headers.location));
@@ -194,7 +198,8 @@ export class Connection {
     this.#opened = true;
     clearTimeout(this.#handshakeTimer);
     const { timing, sink } = this.#options;
-    if (this.#socket !== undefined) this.#sips = new Sips(this.#socket, timing.restMs, () => sink.caughtUp());
+    const turnOver = (isCaughtUp: boolean): void => sink.turnOver(isCaughtUp);
+    if (this.#socket !== undefined) this.#sips = new Sips(this.#socket, timing.restMs, turnOver);
     if (this.#paused) this.#ws.pause();
     this.#pingTimer = setInterval(() => {
       // An event loop that was held up finds the timer due before it has read its sockets: judge after that.

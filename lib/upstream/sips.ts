@@ -24,7 +24,7 @@ interface Handle {
 export class Sips {
   readonly #socket: Socket;
   readonly #restMs: number;
-  readonly #caughtUp: () => void;
+  readonly #turnOver: (isCaughtUp: boolean) => void;
   /** Bytes and time at the end of the sip before, or at the beginning of the look. */
   #bytesRead: number;
   #sinceMs = performance.now();
@@ -32,17 +32,19 @@ export class Sips {
   #looksUntilMs: number | undefined;
   #lookedMs = -Infinity;
   #isTaking = false;
+  /** One for all rests: begun again, it makes no object and no list of timers. */
   #rest: NodeJS.Timeout | undefined;
   #isOver = false;
 
   /**
    * @param restMs how long the socket is not read after a sip; 0: it is read as things come.
-   * @param caughtUp called when all that had come has been read, and the socket rests.
+   * @param turnOver called once after each {@link took}, when what was read in that turn has been handed on; `isCaughtUp`: all that had
+   * come has been read, and the socket rests.
    */
-  constructor(socket: Socket, restMs: number, caughtUp: () => void) {
+  constructor(socket: Socket, restMs: number, turnOver: (isCaughtUp: boolean) => void) {
     this.#socket = socket;
     this.#restMs = restMs;
-    this.#caughtUp = caughtUp;
+    this.#turnOver = turnOver;
     this.#bytesRead = socket.bytesRead;
   }
 
@@ -63,10 +65,9 @@ export class Sips {
 
   readonly #afterReads = (): void => {
     this.#isTaking = false;
-    if (this.#isOver) return;
-    if (this.#restMs > 0 && this.#isFast(performance.now())) return;
-    this.#stopReading();
-    this.#caughtUp();
+    const rests = !this.#isOver && !(this.#restMs > 0 && this.#isFast(performance.now()));
+    if (rests) this.#stopReading();
+    this.#turnOver(rests);
   };
 
   /** Whether so much comes that it is read without rests. */
@@ -89,11 +90,11 @@ export class Sips {
     if (this.#restMs === 0 || handle === undefined || !handle.reading) return;
     handle.reading = false;
     handle.readStop();
-    this.#rest ??= setTimeout(this.#readOn, this.#restMs);
+    if (this.#rest === undefined) this.#rest = setTimeout(this.#readOn, this.#restMs);
+    else this.#rest.refresh();
   }
 
   readonly #readOn = (): void => {
-    this.#rest = undefined;
     const handle = handleOf(this.#socket);
     // Also of a socket that somebody has paused: the stream believes that it reads, and stops by itself when it has enough.
     if (handle === undefined || handle.reading) return;

@@ -36,7 +36,7 @@ export class Recorder implements UpstreamHandler {
   frameCount = 0;
   frameBytes = 0;
   texts = 0;
-  /** Calls of `caughtUp`. */
+  /** Calls of `turnOver` that say so. */
   catches = 0;
   keepFrames = true;
   onFrame: ((bytes: Uint8Array, relay: Relay) => void) | undefined;
@@ -67,8 +67,8 @@ export class Recorder implements UpstreamHandler {
     this.#check();
   }
 
-  caughtUp(): void {
-    this.catches++;
+  turnOver(isCaughtUp: boolean): void {
+    if (isCaughtUp) this.catches++;
     this.#check();
   }
 

@@ -153,3 +153,24 @@ test('what the kernel has room for does not bound a relay that catches up', asyn
   sips.end();
   expect(rests).toBeLessThan(5);
 });
+
+test('a turn is over once, also when the socket is read on, and when it has ended meanwhile', async () => {
+  const handle = { reading: true, readStart: () => {}, readStop: () => {} };
+  const socket = { bytesRead: 0, _handle: handle };
+  const told: boolean[] = [];
+  const sips = new Sips(socket as unknown as Socket, 10_000, (isCaughtUp) => told.push(isCaughtUp));
+  const read = async (bytes: number): Promise<void> => {
+    socket.bytesRead += bytes;
+    sips.took();
+    sips.took();
+    await turn();
+  };
+  await read(10);
+  handle.reading = true;
+  await read(1e9);
+  expect(told).toEqual([true, false]);
+  sips.took();
+  sips.end();
+  await turn();
+  expect(told).toEqual([true, false, false]);
+});

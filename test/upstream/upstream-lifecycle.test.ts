@@ -180,7 +180,7 @@ describe('in a process of its own', () => {
     import { WebSocketServer } from 'ws';
     import { Upstream } from './lib/upstream/upstream.ts';
     import { parseRelayUrl } from './lib/upstream/relay-url.ts';
-    const handler = { cursorFor() {}, connected() {}, frame() {}, notAFrame() {}, caughtUp() {}, disconnected() {} };
+    const handler = { cursorFor() {}, connected() {}, frame() {}, notAFrame() {}, turnOver() {}, disconnected() {} };
     const make = (port) => new Upstream({ relays: [parseRelayUrl('ws://127.0.0.1:' + port)], handler, userAgent: 'x' });
   `;
 
