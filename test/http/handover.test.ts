@@ -51,6 +51,7 @@ function accepted(one: PublicListener): () => number {
 test.runIf(isLinux).for([
   { name: 'an address', host: '127.0.0.1' },
   { name: 'a name', host: 'localhost' },
+  { name: 'all of IPv4', host: '0.0.0.0' },
   { name: 'everything', host: undefined },
 ])('who comes later gets all new clients of IPv4: $name', async ({ host }) => {
   const first = await listener(host, 0, 'first');
