@@ -44,7 +44,7 @@ export class GrowingDelivery implements Delivery {
 
   async listen(address: ListenAddress): Promise<ListenAddress> {
     await probe(address);
-    this.#address = await this.#options.own.listen(address, true);
+    this.#address = await this.#options.own.listen(address, 'first');
     return this.#address;
   }
 

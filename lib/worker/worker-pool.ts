@@ -120,10 +120,10 @@ export class WorkerPool implements Delivery, LogFollower {
 
   async listen(address: ListenAddress): Promise<ListenAddress> {
     const [first, ...others] = this.#members;
-    const isShared = others.length > 0 || this.#options.sharesPort;
-    if (isShared && !this.#options.sharesPort) await probe(address);
-    const bound = await first.ask('listen', { address, isShared });
-    for (const member of others) await member.ask('listen', { address: bound, isShared });
+    const sharing = this.#options.sharesPort ? 'later' : others.length > 0 ? 'shared' : 'alone';
+    if (sharing === 'shared') await probe(address);
+    const bound = await first.ask('listen', { address, sharing });
+    for (const member of others) await member.ask('listen', { address: bound, sharing });
     return bound;
   }
 
