@@ -26,7 +26,7 @@ const {
  */
 const levels: readonly Readonly<Record<number, number>>[] = [
   { [strategy]: constants.ZSTD_fast, [minMatch]: 6, [hashLog]: 16 },
-  { [strategy]: constants.ZSTD_dfast, [minMatch]: 5, [hashLog]: 16, [chainLog]: 16 },
+  { [strategy]: constants.ZSTD_dfast, [minMatch]: 5, [hashLog]: 14, [chainLog]: 14 },
   { [strategy]: constants.ZSTD_greedy, [minMatch]: 6, [hashLog]: 17, [searchLog]: 2 },
   { [strategy]: constants.ZSTD_lazy, [minMatch]: 5, [hashLog]: 17, [searchLog]: 2 },
   { [strategy]: constants.ZSTD_lazy2, [minMatch]: 5, [hashLog]: 18, [searchLog]: 3 },
