@@ -224,6 +224,22 @@ describe('files', () => {
     expect(absent).toEqual([]);
   });
 
+  test('files that the documents name exist', () => {
+    const names = new Set([...sources.keys(), ...otherSources.keys()].map((path) => basename(path)));
+    const documents = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
+    const absent: string[] = [];
+    for (const document of ['README.md', 'CONTRIBUTING.md', ...documents.map((name) => `docs/${name}`)]) {
+      const text = readFileSync(join(root, document), 'utf8');
+      for (const [, name] of text.matchAll(/`((?:[\w-]+\/)*[\w-]+(?:\.[\w-]+)*\.ts)`/g)) {
+        const isThere = name.includes('/')
+          ? ['', 'lib', 'test'].some((from) => existsSync(join(root, from, name)))
+          : names.has(name);
+        if (!isThere) absent.push(`${document}: ${name}`);
+      }
+    }
+    expect(absent).toEqual([]);
+  });
+
   test('folders that comments name exist', () => {
     const absent: string[] = [];
     for (const [path, { comments }] of [...sources, ...otherSources]) {

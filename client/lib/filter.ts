@@ -75,7 +75,7 @@ const valueFaults: Readonly<Record<(typeof listNames)[number], (value: string) =
     value.startsWith('at://did:')
       ? undefined
       : didFault(value.replace('at://', '')) &&
-        'give a DID, as did:plc:…, or an at-uri, as at://did:plc:…/collection/key',
+        'is neither a DID nor the at-uri of a record: write did:plc:… or at://did:plc:…/collection/key',
 };
 const listExamples: Readonly<Record<(typeof listNames)[number], string>> = {
   wantedCollections: 'app.bsky.feed.post',

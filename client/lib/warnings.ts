@@ -27,7 +27,7 @@ export function warnings(
       // Told before the wait that makes it so long.
       if (outageTold || platform.nowMs() + notice.retryMs - sinceMs < quietMs) return;
       outageTold = true;
-      platform.warn(`slipstream-client: ${outageText(url, notice)}; trying again until it works`);
+      platform.warn(`slipstream-client: still trying to connect: ${outageText(url, notice)}`);
     } else if (notice.kind === 'save_failed' && !saveTold) {
       saveTold = true;
       platform.warn(`slipstream-client: the cursor is not saved: ${notice.error}; trying again every second`);

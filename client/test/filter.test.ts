@@ -45,7 +45,7 @@ test.each<[object, string]>([
   [{ wantedOperations: ['write'] }, 'wantedOperations: "write" is none of create, update, delete'],
   [
     { wantedSubjects: ['at://alice.example/a.b.c/1'] },
-    'wantedSubjects: "at://alice.example/a.b.c/1" give a DID',
+    'wantedSubjects: "at://alice.example/a.b.c/1" is neither a DID nor the at-uri of a record: write did:plc:… or at://did:plc:…/collection/key',
   ],
   [
     { maxMessageSizeBytes: '5' },

@@ -243,7 +243,7 @@ describe('attempts', () => {
     expect(platform.warned).toEqual([]);
     await failFor(300);
     const warning =
-      'slipstream-client: nothing listens at server.example:9999: is the server running?; trying again until it works';
+      'slipstream-client: still trying to connect: nothing listens at server.example:9999: is the server running?';
     expect(platform.warned).toEqual([warning]);
     while (platform.socket.readyState !== 0) await platform.pass(1_000);
     platform.socket.open();
@@ -251,10 +251,7 @@ describe('attempts', () => {
     expect(platform.warned).toHaveLength(1);
     await failFor(60);
     // Its wait is longer than that after so many failures.
-    expect(platform.warned).toEqual([
-      warning,
-      'slipstream-client: closed (1006); trying again until it works',
-    ]);
+    expect(platform.warned).toEqual([warning, 'slipstream-client: still trying to connect: closed (1006)']);
     await stream.close();
   });
 

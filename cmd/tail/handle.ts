@@ -42,7 +42,7 @@ export async function didOfHandle(text: string, sources: HandleSources): Promise
   } catch (cause) {
     throw new UsageError(
       'TAIL_HANDLE_UNKNOWN',
-      `${handle} is a handle, but neither DNS nor https://${handle}/.well-known/atproto-did says whose: give the DID of the account, as did:plc:…`,
+      `${handle} is a handle, but neither DNS nor https://${handle}/.well-known/atproto-did says whose it is: give the DID of the account, as did:plc:…`,
       { cause },
     );
   }

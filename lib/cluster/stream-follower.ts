@@ -3,18 +3,16 @@
 
 import { ByteWriter } from '../byte-writer.ts';
 import type { Block } from '../log/block.ts';
-import { blockEventsMax, blockJsonBytesMax, type EventCompressor } from '../log/block-builder.ts';
-import { compactBlocks } from '../log/compaction.ts';
+import type { EventCompressor } from '../log/block-builder.ts';
+import { BlockGatherer } from './block-gatherer.ts';
 import { type ReadBlocks, readMessage } from './block-message.ts';
 import { type ClusterCounts, count, type FollowNote } from './cluster-counts.ts';
 import { forked, hole, tooOld } from './cluster-errors.ts';
-import type { Engine, StoredMessage, StreamState } from './engine.ts';
+import type { BatchEnd, Engine, StoredMessage, StreamState } from './engine.ts';
 import { machineClock, type WriterClock } from './stream-writer.ts';
 
 /** Of one batch: 8 MB ones made the writer beside them wait for 35 ms, and are no faster. */
 const batchBytesMax = 1024 * 1024;
-/** Between two batches of a node that is far behind: it leaves the servers time for the writer. */
-const batchRestMs = 2;
 /** Of messages that doorbells have brought and that wait; beyond, they are asked for later. */
 const queuedBytesMax = 32 * 1024 * 1024;
 /** How often the end of the stream is looked at when no doorbell rings, and the leader is asked for it. */
@@ -47,9 +45,15 @@ export interface FollowerOptions {
   readonly clock?: WriterClock;
 }
 
+/** A batch on its way, and what has come of it. */
+interface Asked {
+  readonly taken: StoredMessage[];
+  readonly end: Promise<BatchEnd>;
+}
+
 /** See the file comment. */
 export class StreamFollower {
-  /** Sequence of the last message that was pushed. */
+  /** Sequence of the last message that was pushed, or waits for the next batch to fill a block. */
   sequence: number;
   /** Whether it has had everything at least once, by the leader's word. */
   isCaughtUp = false;
@@ -63,7 +67,11 @@ export class StreamFollower {
   readonly #clock: WriterClock;
   readonly #scratch = new ByteWriter();
   readonly #stopping = new AbortController();
+  readonly #gatherer: BlockGatherer;
+  /** Of the last message that was taken. */
   #lastTimeUs: number;
+  /** The batch after the one that is stored at the moment. */
+  #asked: Asked | undefined;
   /** The highest sequence that is known of. */
   #known: number;
   #queued: StoredMessage[] = [];
@@ -83,6 +91,7 @@ export class StreamFollower {
   constructor(options: FollowerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? machineClock;
+    this.#gatherer = new BlockGatherer(options.push);
     this.sequence = options.sequence;
     this.#known = options.sequence;
     this.#lastTimeUs = options.lastTimeUs;
@@ -101,6 +110,8 @@ export class StreamFollower {
     this.#stopping.abort();
     this.#wake.resolve();
     await this.#running;
+    // One that comes after it must not ask meanwhile.
+    await this.#asked?.end;
   }
 
   /** Whoever takes the blocks has enough, or can go on. */
@@ -172,24 +183,34 @@ export class StreamFollower {
     await this.#apply(queued, 'doorbell');
   }
 
+  #ask(sequence: number): Asked {
+    const taken: StoredMessage[] = [];
+    const end = this.#options.engine.batch(sequence, batchBytesMax, (message) => taken.push(message));
+    return { taken, end };
+  }
+
   async #pull(): Promise<void> {
     const { engine, counts } = this.#options;
-    const taken: StoredMessage[] = [];
-    const end = await engine.batch(this.sequence + 1, batchBytesMax, (message) => taken.push(message));
+    const { taken, end: ending } = this.#asked ?? this.#ask(this.sequence + 1);
+    const end = await ending;
+    this.#asked = undefined;
     if (this.#isStopped) return;
     this.#askedAtMs = this.#clock.nowMs();
     if (end !== 'silent') this.heardAtMs = this.#askedAtMs;
     const [first] = taken;
     if (first !== undefined && first.sequence > this.sequence + 1) return this.#lookAtHole();
-    await this.#apply(taken, 'batch');
+    // While this one is stored, the next one comes: far behind, a node takes what its own processor allows. A server reads a batch
+    // in a tenth of that time, so the writer beside has the rest.
+    const last = taken.at(-1);
+    if (end === 'more' && last !== undefined) this.#asked = this.#ask(last.sequence + 1);
+    await this.#apply(taken, 'batch', end === 'more');
     if (end === 'silent') {
       count(counts.follows, 'silent_replica');
       if (++this.#silences % silencesMax === 0) engine.hop();
       return this.#sleep(silentMs);
     }
     this.#silences = 0;
-    if (end === 'more') return this.#sleep(batchRestMs);
-    if (taken.length > 0) return;
+    if (end === 'more' || taken.length > 0) return;
     if (this.behind > 0) await this.#missing();
     else await this.#lookAtEnd();
   }
@@ -235,6 +256,7 @@ export class StreamFollower {
   async #lookAtHole(): Promise<void> {
     const { engine, counts } = this.#options;
     const next = this.sequence + 1;
+    this.#gatherer.flush();
     count(counts.follows, 'hole');
     const message = await engine.message(next);
     if (message !== null && message !== undefined) return this.#apply([message], 'leader');
@@ -252,12 +274,12 @@ export class StreamFollower {
     if (state.lastSequence >= next && ++this.#holes >= holesMax) throw hole(next);
   }
 
-  /** Messages in order; what does not go on where this node is ends it. */
-  async #apply(messages: readonly StoredMessage[], how: FollowNote): Promise<void> {
-    const { counts, push } = this.#options;
-    let gathered: Block[] = [];
-    let events = 0;
-    let jsonBytes = 0;
+  /**
+   * Messages in order; what does not go on where this node is ends it.
+   * @param goesOn more comes at once, so that blocks may wait for others.
+   */
+  async #apply(messages: readonly StoredMessage[], how: FollowNote, goesOn = false): Promise<void> {
+    const { counts } = this.#options;
     for (const message of messages) {
       if (message.sequence <= this.sequence) {
         count(counts.follows, 'again');
@@ -265,7 +287,7 @@ export class StreamFollower {
       }
       if (message.sequence > this.sequence + 1) break;
       const read = this.#read(message) ?? (await this.#readFromLeader(message.sequence));
-      if (this.#isStopped) break;
+      if (this.#isStopped) return;
       const blocks = this.#missingOf(message.sequence, read);
       count(counts.follows, how);
       this.sequence = message.sequence;
@@ -274,18 +296,10 @@ export class StreamFollower {
       this.#empties = this.#holes = 0;
       for (const block of blocks) {
         this.#lastTimeUs = block.index.lastTimeUs;
-        gathered.push(block);
-        events += block.index.count;
-        jsonBytes += block.json.length;
-        if (events < blockEventsMax && jsonBytes < blockJsonBytesMax) continue;
-        // As the log would compact them: a node that is behind writes full blocks at once.
-        push(gathered.length === 1 ? block : compactBlocks(gathered));
-        gathered = [];
-        events = jsonBytes = 0;
+        this.#gatherer.add(block);
       }
     }
-    // Those of the journal stay as they came, so that they are the same bytes on all nodes after a kill, too.
-    for (const block of gathered) push(block);
+    if (!goesOn) this.#gatherer.flush();
   }
 
   /** Blocks of the next message that the log does not have: one that was ended in the middle of it has the first ones. */

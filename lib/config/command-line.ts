@@ -63,6 +63,10 @@ function usageError({ code, message }: CommanderError, command: Command): UsageE
     const isKnown = command.options.some(({ long }) => long !== undefined && long === synonym);
     text += isKnown ? ` (Did you mean ${synonym}?)` : ' (--help lists all)';
   }
+  if (code === 'commander.optionMissingArgument') {
+    const flags = /'(?:-\w, )?(--.*)'/.exec(text)?.[1] ?? '';
+    text = `${flags.split(' ')[0]} needs a value: write ${flags}`;
+  }
   // Of a command that has others beside or under it: a word in its place is one of those, mistyped.
   const { parent } = command;
   const names = (command.commands.length > 0 ? command : parent?.parent ? parent : undefined)?.commands;

@@ -75,7 +75,9 @@ function withSettings(command: Command, given: GivenTexts): Command {
   for (const name of settingNames) {
     const setting: Setting = settings[name];
     const value =
-      setting.choices === undefined ? placeholders[setting.kind] : `<${setting.choices.join('|')}>`;
+      setting.choices === undefined
+        ? (setting.placeholder ?? placeholders[setting.kind])
+        : `<${setting.choices.join('|')}>`;
     for (const flag of [name, ...(setting.aliases ?? [])]) {
       const source = `--${flag}`;
       const option = new Option(`${source} ${value}`, helpOf(setting))

@@ -151,7 +151,7 @@ export function parseChoice(text: string, choices: readonly string[]): string | 
 export function parseUrl(text: string): string | Problem {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol))
-    return new Problem('is not an http or https URL: write one like "https://example.com/about"');
+    return new Problem('is not an http or https URL: write one like "https://example.com"');
   if (url.username !== '' || url.password !== '')
     return new Problem('has a user name or password in it, and is shown to everybody');
   return url.href;

@@ -60,6 +60,8 @@ export interface Setting {
   readonly default?: string;
   /** What to show in place of `default`. */
   readonly defaultShown?: string;
+  /** What stands for a value in the help, where the kind's is not the word. */
+  readonly placeholder?: string;
   /** Sentences for the help. */
   readonly help: string;
   /** Further names of the flag. */

@@ -28,7 +28,7 @@ export const settings = {
     env: ['SLIPSTREAM_OVERRIDE_RELAY_CURSOR', 'JETSTREAM_OVERRIDE_RELAY_CURSOR'],
     default: '-1',
     defaultShown: 'the stored sequence, else live',
-    help: 'Upstream sequence to start after, in place of the stored one; 0: the oldest that the relay has. Events that the log has already come a second time. For one start: remove it afterwards. Below 0 it has no effect.',
+    help: 'Upstream sequence to start after, in place of the stored one; 0: the oldest that the relay has. Events that the log already has come a second time. Use it for one start, then remove it. Below 0 it has no effect.',
   },
   window: {
     kind: 'duration',
@@ -38,7 +38,7 @@ export const settings = {
     min: 1,
     max: 250,
     range: '1ms to 250ms',
-    help: 'How long events gather before they are stored and sent together: on average they wait half of it. Longer takes less processor time, shorter delivers sooner.',
+    help: 'How long events are collected before they are stored and sent together; on average an event waits half of it. Longer takes less CPU time, shorter delivers sooner.',
   },
   'listen-addr': {
     kind: 'address',
@@ -52,7 +52,7 @@ export const settings = {
     group: 'Listeners',
     env: ['SLIPSTREAM_METRICS_LISTEN_ADDR', 'JETSTREAM_METRICS_LISTEN_ADDR'],
     default: ':6009',
-    help: 'Address for operators: Prometheus metrics and health. Keep it from the public.',
+    help: 'Address for operators: Prometheus metrics and health. Do not expose it to the public.',
   },
   'about-url': {
     kind: 'url',
@@ -88,7 +88,7 @@ export const settings = {
     max: Number.MAX_SAFE_INTEGER,
     zeroOrMin: true,
     range: '0 (no limit), or at least 64MiB',
-    help: 'How much disk the data directory may take, within a seventh: the oldest events are deleted for it, whatever event-ttl says. The default fits a disk of 25 GB with room for the rest of the machine. 0: no limit.',
+    help: 'How much disk the data directory may take, give or take a seventh: the oldest events are deleted to make room, whatever event-ttl says. The default suits a disk of 25 GB that has other uses, too. 0: no limit.',
   },
   fsync: {
     kind: 'boolean',
@@ -102,7 +102,7 @@ export const settings = {
     group: 'Storage',
     env: ['SLIPSTREAM_PROOFS'],
     default: '0',
-    help: 'Keep the signed commits of events, for GET /proof: for how long (1h), how many bytes (500MB), or both (1h,500MB); without bytes 10GiB at most. They are beside the log, and not in retention-bytes: 5 KB an event, 8 GB an hour of the network. 0: none.',
+    help: 'Keep the signed commits of events, for GET /proof: for how long (1h), how many bytes (500MB), or both (1h,500MB); without bytes 10GiB at most. They are stored beside the log, and retention-bytes does not count them: 5 KB per event, 8 GB per hour of the network. 0: none.',
   },
   'proof-collections': {
     kind: 'collections',
@@ -167,7 +167,7 @@ export const settings = {
     group: 'Subscribers',
     env: ['SLIPSTREAM_TRUSTED_PROXIES'],
     defaultShown: 'none',
-    help: 'Addresses and CIDR ranges of proxies in front of this server, separated by commas: what they add to X-Forwarded-For is believed. Without it, all clients behind a proxy count as one address.',
+    help: 'Addresses and CIDR ranges of proxies in front of this server, separated by commas: what they add to X-Forwarded-For is trusted. Without it, all clients behind a proxy count as one address.',
   },
   'nats-url': {
     kind: 'urls',
@@ -181,6 +181,7 @@ export const settings = {
     group: 'Cluster',
     env: ['SLIPSTREAM_CLUSTER_NAME'],
     default: 'main',
+    placeholder: '<NAME>',
     help: 'Which log of those servers: the same on all machines that share one.',
   },
   'nats-creds': {
@@ -195,7 +196,7 @@ export const settings = {
     group: 'Cluster',
     env: ['SLIPSTREAM_NATS_CA'],
     defaultShown: 'those of the system',
-    help: 'File with the certificate authorities that the NATS servers have theirs from.',
+    help: 'File with the certificate authorities that signed the certificates of the NATS servers.',
   },
   'stream-replicas': {
     kind: 'integer',
@@ -215,7 +216,7 @@ export const settings = {
     min: 64 * 2 ** 20,
     max: Number.MAX_SAFE_INTEGER,
     range: 'at least 64MiB',
-    help: 'What the log may take on the disk of each NATS server, when it is made: about 27 GB for a day of the network. A machine that is away for longer than that copies it anew.',
+    help: 'How much disk the log may take on each NATS server, set when the stream is created: about 27 GB for a day of the network. A machine that is away for longer than that copies it anew.',
   },
   'zstd-dictionary': {
     kind: 'paths',
@@ -266,28 +267,28 @@ export const settings = {
     env: ['SLIPSTREAM_VERIFY'],
     choices: verifyModes,
     default: 'off',
-    help: 'observe: whether its account has signed a commit, with nothing left out, is checked in a thread of its own and stored with its events, for subscribers who ask for verified=true. Nothing is dropped for it, and no event waits for longer than 20 ms. enforce: events wait until they are checked, and commits that are found twice not to be what their account signed are left out, while nearly all commits can be checked.',
+    help: 'observe: a separate thread checks that each commit is what its account signed, with nothing left out; the result is stored with its events, for subscribers who ask for verified=true. Nothing is dropped, and no event waits longer than 20 ms. enforce: events wait until they are checked, and commits that two checks refute are dropped, as long as nearly all commits can be checked.',
   },
   'plc-url': {
     kind: 'url',
     group: 'Verification',
     env: ['SLIPSTREAM_PLC_URL'],
     default: 'https://plc.directory',
-    help: 'With verify: the PLC directory that is asked for the keys of accounts, or a replica of it. At most 25 times a second, unless it is at an address of your own network.',
+    help: 'With verify: the PLC directory, or a replica of it, that is asked for the keys of accounts, at most 25 times a second unless it is at an address of your own network.',
   },
   'plc-stream': {
     kind: 'boolean',
     group: 'Verification',
     env: ['SLIPSTREAM_PLC_STREAM'],
     default: 'true',
-    help: 'With verify: follow the export stream of that directory, which tells of every change of a key; or, where there is none, ask for its export once a minute. Without it keys are read again after a day, and when an account says that something changed.',
+    help: 'With verify: follow the export stream of that directory, which reports every change of a key, or, if it has none, ask for its export once a minute. Without this, keys are read again after a day, and when an account announces a change.',
   },
   'did-web': {
     kind: 'hosts',
     group: 'Verification',
     env: ['SLIPSTREAM_DID_WEB'],
     default: 'on',
-    help: 'With verify: whether hosts of did:web accounts are asked for their keys, at public addresses, 16 a second: on, off, or which, by name or *. and the end of a name. Commits of others are unchecked.',
+    help: 'With verify: whether the hosts of did:web accounts are asked for keys, only at public addresses and at most 16 times a second: on, off, or a list of hosts, by name or as *.example.com. Commits of other did:web accounts are unchecked.',
   },
   'worker-count': {
     kind: 'integer',

@@ -76,6 +76,8 @@ function counted(encoding: RecodingEncoding, totals: EncodedTotals): Encoding {
 /** An encoding that needs nothing of a block but where its JSON messages end. */
 export interface RecodingEncoding extends Encoding {
   readonly recode: (index: Pick<BlockIndex, 'jsonEnd'>, json: Uint8Array) => Messages;
+  /** The same, in memory that `take` gives. */
+  readonly compress: (jsonEnd: Uint32Array, json: Uint8Array, take?: (bytes: number) => Buffer) => Messages;
 }
 
 /** zstd by what `open` opens, which is open only while it is used. @param scratch may be shared with others. */
@@ -91,17 +93,19 @@ export function dictionaryEncoding(
     compressor = undefined;
     idle = undefined;
   };
+  const compress: RecodingEncoding['compress'] = (jsonEnd, json, take) => {
+    compressor ??= open();
+    if (idle === undefined) idle = setTimeout(close, idleMs).unref();
+    else idle.refresh();
+    const { zstd, zstdEnd } = compressEvents(json, jsonEnd, compressor, scratch, take);
+    scratch.shrink(scratchBytes);
+    return { bytes: zstd, ends: zstdEnd };
+  };
   return {
     name: `zstd ${id}`,
     stored: 'json',
     compressed: true,
-    recode({ jsonEnd }, json): Messages {
-      compressor ??= open();
-      if (idle === undefined) idle = setTimeout(close, idleMs).unref();
-      else idle.refresh();
-      const { zstd, zstdEnd } = compressEvents(json, jsonEnd, compressor, scratch);
-      scratch.shrink(scratchBytes);
-      return { bytes: zstd, ends: zstdEnd };
-    },
+    recode: ({ jsonEnd }, json) => compress(jsonEnd, json),
+    compress,
   };
 }

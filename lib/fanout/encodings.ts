@@ -2,12 +2,19 @@
 // makes of it. What is made of the newest block is kept, because all live subscribers get it. It compresses nothing:
 // dictionary-encoding.ts does. Used by publication.ts and subscriber.ts.
 
-import type { Block, BlockIndex } from '../log/block.ts';
+import type { Block, BlockIndex, BlockSlice } from '../log/block.ts';
+import type { SliceEncoding } from '../log/event-log.ts';
+import { jsonOfPacked } from '../log/packed-slice.ts';
 
 /** Messages of consecutive events, and where each of them ends. */
 export interface Messages {
   readonly bytes: Uint8Array;
   readonly ends: Uint32Array;
+  /**
+   * False: whoever asked for them may use `bytes` until others are made; then their memory may be used for those. Set to true by who
+   * has them longer.
+   */
+  isHeld?: boolean;
 }
 
 /** The form in which a subscriber receives events. */
@@ -20,9 +27,12 @@ export interface Encoding {
   readonly compressed?: true;
   /**
    * Makes other messages, one for each event, of the stored ones; absent: those are sent as they are. Called once for the
-   * newest block, however many receive it, and once for each block that a replay reads. Must not throw.
+   * newest block, however many receive it, and once for each block that a replay reads. Must not throw, nor keep `stored`.
+   * @param isBrief the caller is through with them before it asks for others or returns to the event loop, or sets `isHeld`.
    */
-  readonly recode?: (index: BlockIndex, stored: Uint8Array) => Messages;
+  readonly recode?: (index: BlockIndex, stored: Uint8Array, isBrief?: boolean) => Messages;
+  /** The same, if it is there already: then nothing has to be unpacked for it. */
+  readonly known?: (index: BlockIndex, isBrief?: boolean) => Messages | undefined;
   /** Makes a message of what the server says beside events, where that is to have the form of events; absent: text. */
   readonly message?: (text: string) => Buffer;
 }
@@ -33,10 +43,21 @@ export const encodings: Readonly<Record<'json' | 'zstd', Encoding>> = {
   zstd: { name: 'zstd', stored: 'zstd', compressed: true },
 };
 
-/** @param stored the messages of `encoding.stored`. */
-export function encode(encoding: Encoding, index: BlockIndex, stored: Uint8Array): Messages {
-  if (encoding.recode !== undefined) return encoding.recode(index, stored);
+/** @param stored the messages of `encoding.stored`. @param isBrief as of {@link Encoding.recode}. */
+function encode(encoding: Encoding, index: BlockIndex, stored: Uint8Array, isBrief: boolean): Messages {
+  if (encoding.recode !== undefined) return encoding.recode(index, stored, isBrief);
   return { bytes: stored, ends: encoding.stored === 'json' ? index.jsonEnd : index.zstdEnd };
+}
+
+/** What to ask the log for. */
+export function wantedOf({ stored, recode }: Encoding): SliceEncoding {
+  return stored === 'json' && recode !== undefined ? 'packed' : stored;
+}
+
+/** The messages of what was read, as {@link wantedOf} says; brief, as of {@link Encoding.recode}. @throws CodedError `LOG_CORRUPT`. */
+export function encodeSlice(encoding: Encoding, slice: BlockSlice): Messages {
+  const { index } = slice;
+  return encoding.known?.(index, true) ?? encode(encoding, index, jsonOfPacked(slice), true);
 }
 
 /** See the file comment. */
@@ -51,12 +72,14 @@ export class NewestBlock {
     this.#encoded.clear();
   }
 
-  /** The messages of any block. */
+  /** The messages of any block: brief, as of {@link Encoding.recode}, unless it is the newest. */
   encode(block: Block, encoding: Encoding): Messages {
-    const kept = block === this.#block ? this.#encoded.get(encoding.name) : undefined;
+    const isNewest = block === this.#block;
+    const kept = isNewest ? this.#encoded.get(encoding.name) : undefined;
     if (kept !== undefined) return kept;
-    const messages = encode(encoding, block.index, encoding.stored === 'json' ? block.json : block.zstd);
-    if (block === this.#block) this.#encoded.set(encoding.name, messages);
+    const stored = encoding.stored === 'json' ? block.json : block.zstd;
+    const messages = encode(encoding, block.index, stored, !isNewest);
+    if (isNewest) this.#encoded.set(encoding.name, messages);
     return messages;
   }
 }

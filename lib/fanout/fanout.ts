@@ -14,7 +14,8 @@ import { GroupIndex } from './group-index.ts';
 import { ProgressTimer } from './progress-timer.ts';
 import { Publication } from './publication.ts';
 import { ReadQueue } from './read-queue.ts';
-import { Subscriber, type SubscriberHost } from './subscriber.ts';
+import { Subscriber } from './subscriber.ts';
+import type { SubscriberHost } from './subscriber-host.ts';
 import type { CloseReason, Subscription, SubscriptionSource, Transport } from './transport.ts';
 
 /** Turns given per iteration of the event loop, so that sockets and ingest get their share between them: a few milliseconds. */
@@ -65,7 +66,7 @@ export interface FanoutTotals {
 }
 
 /** Delivers the log to its subscribers. */
-export class Fanout implements SubscriptionSource, SubscriberHost {
+export class Fanout implements SubscriptionSource, SubscriberHost<Subscriber> {
   readonly log: LogReader;
   readonly rates: AddressTable;
   readonly groups: GroupIndex;

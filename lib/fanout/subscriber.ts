@@ -5,38 +5,18 @@
 import { firstAfter } from '../binary-search.ts';
 import type { CoverageRow } from '../event/coverage.ts';
 import { type Filter, wantedDidsOf } from '../event/filter.ts';
-import { type Block, type BlockIndex, firstEventAfter, startOf } from '../log/block.ts';
-import type { LogReader, ReadResult } from '../log/event-log.ts';
-import type { AddressTable } from './address-table.ts';
+import { type Block, type BlockIndex, type BlockSlice, firstEventAfter, startOf } from '../log/block.ts';
+import type { ReadResult } from '../log/event-log.ts';
 import { apartFrom, type Batch } from './batch.ts';
 import { mayHaveDids } from './block-dids.ts';
 import { Burst, gapBytes, turnBytesMax } from './burst.ts';
 import type { DeliveryRate } from './delivery-rate.ts';
-import { type Encoding, encode, type Messages, type NewestBlock } from './encodings.ts';
-import type { FutureSubscriber, FutureSubscribers } from './future-subscribers.ts';
+import { encodeSlice, type Messages, wantedOf } from './encodings.ts';
+import type { FutureSubscriber } from './future-subscribers.ts';
 import type { Group, Member } from './group.ts';
-import type { GroupIndex } from './group-index.ts';
+import type { SubscriberHost } from './subscriber-host.ts';
 import { type Phase, phases } from './subscriber-phase.ts';
 import type { CloseReason, Subscription, Transport } from './transport.ts';
-
-/** What a subscriber needs from the loop that drives it. Implemented by fanout.ts. */
-export interface SubscriberHost {
-  readonly log: LogReader;
-  readonly rates: AddressTable;
-  readonly groups: GroupIndex;
-  readonly newest: NewestBlock;
-  readonly future: FutureSubscribers;
-  /** The position of all live subscribers. */
-  readonly publishedUs: number;
-  /** Gives the subscriber a {@link Subscriber.turn} soon, behind the others that wait. */
-  enqueue(subscriber: Subscriber): void;
-  /** Calls {@link Subscriber.read} once the log has time for it. */
-  enqueueRead(subscriber: Subscriber): void;
-  /** Called for every non-empty write. */
-  delivered(batch: Batch, encoding: Encoding): void;
-  ended(subscriber: Subscriber): void;
-  readFailed(error: unknown): void;
-}
 
 /** See the file comment. Created by `Fanout.subscribe`. */
 export class Subscriber implements Subscription, Member, FutureSubscriber {
@@ -44,7 +24,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
   #phase: Phase = phases.queued;
   /** Its index among the live members of its group, or among the future subscribers; theirs to set. */
   index = 0;
-  readonly #host: SubscriberHost;
+  readonly #host: SubscriberHost<Subscriber>;
   readonly #rate: DeliveryRate | undefined;
   #group: Group;
   #wantedDids: number;
@@ -56,7 +36,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
 
   /** @param group held for it. @param wantedDids counted at its address. */
   constructor(
-    host: SubscriberHost,
+    host: SubscriberHost<Subscriber>,
     transport: Transport,
     group: Group,
     wantedDids: number,
@@ -204,28 +184,22 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
       const { readFilter } = group.selection;
       result = await this.#host.log.read(
         this.#positionUs,
-        encoding.stored,
+        wantedOf(encoding),
         this.#burst.readBytes,
         readFilter,
       );
     } catch (error) {
-      if (this.#phase !== phases.reading) return;
-      this.#host.readFailed(error);
-      this.#fail('delivery_failed');
+      if (this.#phase === phases.reading) this.#readFailed(error);
       return;
     }
     if (this.#phase !== phases.reading) return;
     this.#phase = phases.queued;
     // A filter that changed meanwhile may want blocks that were skipped for the old one: read again.
     if (group === this.#group) {
-      for (const { index, messages } of result.slices) {
-        if (this.#passOver(index, false)) continue;
-        const encoded = encode(encoding, index, messages);
-        while (this.#positionUs < index.lastTimeUs) {
-          this.#deliver(index, encoded);
-          // What was read and not sent is read again: a stalled client costs a position, not memory.
-          if (this.#phase !== phases.queued) return;
-        }
+      for (const slice of result.slices) {
+        if (!this.#passOver(slice.index, false)) this.#deliverSlice(slice);
+        // What was read and not sent is read again: a stalled client costs a position, not memory.
+        if (this.#phase !== phases.queued) return;
       }
       // In blocks that were skipped there may be gaps all the same.
       const { throughUs } = result;
@@ -236,6 +210,25 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
       this.#positionUs = Math.max(this.#positionUs, throughUs);
     }
     this.#waitForTurn();
+  }
+
+  /** All of it, or as much as the socket takes. */
+  #deliverSlice(slice: BlockSlice): void {
+    let messages: Messages;
+    try {
+      messages = encodeSlice(this.transport.encoding, slice);
+    } catch (error) {
+      this.#readFailed(error);
+      return;
+    }
+    const { index } = slice;
+    while (this.#phase === phases.queued && this.#positionUs < index.lastTimeUs)
+      this.#deliver(index, messages);
+  }
+
+  #readFailed(error: unknown): void {
+    this.#host.readFailed(error);
+    this.#fail('delivery_failed');
   }
 
   /**
@@ -265,7 +258,10 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const to = Math.min(end, Math.max(from + 1, fitting));
     const batch = this.#group.selection.cut(index, messages, from, to);
     this.#positionUs = to === count && gap === undefined ? index.lastTimeUs : index.timeUs[to - 1];
-    const next = this.#write(apartFrom(messages, batch, to - from < count));
+    const sent = apartFrom(messages, batch, to - from < count);
+    const next = this.#write(sent);
+    const isShared = sent.bytes.buffer === messages.bytes.buffer;
+    if (isShared && this.transport.hasUnsent !== false) messages.isHeld = true;
     if (this.#phase === phases.queued) this.#phase = next;
     if (next === phases.queued) this.#burst.kept();
     return this.#burst.costOf(ends[to - 1] - startOf(ends, from), batch.bytes.length);

@@ -40,6 +40,8 @@ export interface Transport {
    * Returns false when the socket is full; the transport then calls `Subscription.drained` once it is not.
    */
   write(bytes: Uint8Array): boolean;
+  /** False when the system has all that was written: nobody reads the bytes of the last `write` any more. Absent: that is not known. */
+  readonly hasUnsent?: boolean;
   /**
    * Takes note of the progress: at the newest event, when it is reached for the first time or again, and every few seconds, but
    * not while the socket is full.

@@ -13,7 +13,7 @@ import {
   writeHeader,
 } from '../event/websocket-frame.ts';
 import { type BlockIndex, startOf } from '../log/block.ts';
-import { BlockCache } from './block-cache.ts';
+import { BlockCache, replayedEventsMin } from './block-cache.ts';
 import { type ClosableCompressor, dictionaryEncoding } from './dictionary-encoding.ts';
 import type { Encoding, Messages } from './encodings.ts';
 
@@ -23,19 +23,45 @@ import type { Encoding, Messages } from './encodings.ts';
  */
 const replayedBytesMax = { json: 32 * 1024 * 1024, zstd: 12 * 1024 * 1024 };
 
-type RecodingJson = Encoding & Required<Pick<Encoding, 'recode'>>;
+/** What of the JSON that a block is compressed from is kept for the next one: as much as a full block takes, with room. */
+const scratchBytes = 512 * 1024;
 
 /** JSON as text messages. */
-function v2JsonEncoding(): RecodingJson {
-  const events = new V2EventWriter();
-  const cache = new BlockCache((index, json) => recode(events, index, json), replayedBytesMax.json);
-  return { name: 'v2', stored: 'json', recode: (index, json) => cache.get(index, json) };
+class V2Json {
+  readonly encoding: Encoding;
+  readonly #events = new V2EventWriter();
+  readonly #cache: BlockCache;
+  readonly #scratch = new ByteWriter(4096);
+
+  constructor(bytesMax: number) {
+    const cache = new BlockCache((index, json, take) => recode(this.#events, index, json, take), bytesMax);
+    this.#cache = cache;
+    this.encoding = {
+      name: 'v2',
+      stored: 'json',
+      recode: (index, json, isBrief) => cache.get(index, json, isBrief),
+      known: (index, isBrief) => cache.known(index, isBrief),
+    };
+  }
+
+  /** For what is made of it at once: in memory that is used for the next block, unless somebody receives it as it is. */
+  passing(index: BlockIndex, json: Uint8Array): Messages {
+    if (index.count < replayedEventsMin) return this.#cache.get(index, json, true);
+    const known = this.#cache.known(index, true);
+    if (known !== undefined) return known;
+    this.#scratch.shrink(scratchBytes);
+    return recode(this.#events, index, json, (bytes) => {
+      this.#scratch.reserve(bytes);
+      return this.#scratch.buffer;
+    });
+  }
 }
 
 function recode(
   events: V2EventWriter,
   { count, timeUs, jsonEnd, kindAndOperation }: BlockIndex,
   json: Uint8Array,
+  take: (bytes: number) => Buffer,
 ): Messages {
   const ends = new Uint32Array(count);
   let end = 0;
@@ -48,8 +74,7 @@ function recode(
     }
     ends[at] = end;
   }
-  // The size is known: nothing is written twice, and none of it is thrown away.
-  const bytes = Buffer.allocUnsafeSlow(end);
+  const bytes = take(end);
   for (let at = 0; at < count; at++) {
     const to = startOf(ends, at);
     if (ends[at] === to) continue;
@@ -57,7 +82,7 @@ function recode(
     const payloadAt = writeHeader(bytes, to, textMessage, payloadBytesOf(ends[at] - to));
     events.write(bytes, payloadAt, json, from, jsonEnd[at], kindIn(kindAndOperation[at]), timeUs[at]);
   }
-  return { bytes, ends };
+  return { bytes: bytes.subarray(0, end), ends };
 }
 
 /** What subscribers of this wire can have. */
@@ -71,35 +96,40 @@ export interface V2Encodings {
 
 /**
  * All of them. @param openers opens a compressor for each dictionary, the current one first; none may throw.
+ * @param bytesMax of messages that are kept.
  */
-export function v2Encodings(openers: ReadonlyMap<number, () => ClosableCompressor> = new Map()): V2Encodings {
-  const json = v2JsonEncoding();
+export function v2Encodings(
+  openers: ReadonlyMap<number, () => ClosableCompressor> = new Map(),
+  bytesMax: Readonly<typeof replayedBytesMax> = replayedBytesMax,
+): V2Encodings {
+  const json = new V2Json(bytesMax.json);
   const scratch = new ByteWriter(4096);
   const byId = new Map<number, Encoding>();
-  for (const [id, open] of openers) byId.set(id, v2ZstdEncoding(id, open, json, scratch));
-  return { json, byId, currentId: byId.keys().next().value };
+  for (const [id, open] of openers) byId.set(id, v2ZstdEncoding(id, open, json, scratch, bytesMax.zstd));
+  return { json: json.encoding, byId, currentId: byId.keys().next().value };
 }
 
 function v2ZstdEncoding(
   id: number,
   open: () => ClosableCompressor,
-  json: RecodingJson,
+  json: V2Json,
   scratch: ByteWriter,
+  bytesMax: number,
 ): Encoding {
-  const { recode: compress } = dictionaryEncoding(id, open, scratch);
-  const make = (index: BlockIndex, stored: Uint8Array): Messages => {
-    const { bytes, ends } = json.recode(index, stored);
-    return compress({ jsonEnd: ends }, bytes);
-  };
-  const cache = new BlockCache(make, replayedBytesMax.zstd);
+  const { compress } = dictionaryEncoding(id, open, scratch);
+  const cache = new BlockCache((index, stored, take) => {
+    const { bytes, ends } = json.passing(index, stored);
+    return compress(ends, bytes, take);
+  }, bytesMax);
   return {
     name: `v2 zstd ${id}`,
     stored: 'json',
     compressed: true,
-    recode: (index, stored) => cache.get(index, stored),
+    recode: (index, stored, isBrief) => cache.get(index, stored, isBrief),
+    known: (index, isBrief) => cache.known(index, isBrief),
     message(text) {
       const message = messageOf(text);
-      return Buffer.from(compress({ jsonEnd: Uint32Array.of(message.length) }, message).bytes);
+      return Buffer.from(compress(Uint32Array.of(message.length), message).bytes);
     },
   };
 }

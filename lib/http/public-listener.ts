@@ -136,9 +136,12 @@ export class PublicListener {
     const answer = (request: IncomingMessage, response: ServerResponse) => this.#answer(request, response);
     this.#server = serverWithin(limits, connections, answer, {
       // Behind answers that are under way it is a plain request: it has to wait, and another protocol cannot. And some
-      // clients offer another protocol at every first request: with it a body would be lost.
+      // clients offer another protocol at every first request: with it a body would be lost. Without a host node:http refuses
+      // it, if it is a plain one.
       shouldUpgradeCallback: (request) =>
-        !connections.isAnswering(request.socket) && !this.#routes.takesBody(request),
+        request.headers.host !== undefined &&
+        !connections.isAnswering(request.socket) &&
+        !this.#routes.takesBody(request),
     });
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));
   }

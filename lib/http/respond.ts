@@ -119,7 +119,8 @@ export function respondBytes(
   bytes: Uint8Array,
 ): void {
   const { range, 'if-range': ifRange, 'if-none-match': known } = request.headers;
-  const [, first = '', last = ''] = oneRange.exec(range ?? '') ?? [];
+  // Of GET alone: RFC 9110, section 14.2.
+  const [, first = '', last = ''] = (request.method === 'GET' && oneRange.exec(range ?? '')) || [];
   response.setHeader('Accept-Ranges', 'bytes');
   const isWhole = first === '' && last === '';
   if (isWhole || (ifRange !== undefined && ifRange !== etag) || matches(known, etag)) {

@@ -2,13 +2,13 @@
 // own. It owns how long an answer is good, that what is not there is not asked for again and again, and what happens while nobody answers.
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { CodedError } from '../errors.ts';
 import type { KeyLack } from '../verify/commit-check.ts';
-import type { VerifyingKey } from '../verify/verifying-key.ts';
-import { type KeyChange, keyChangesOf, keysAt, leewayMs } from './audit-log.ts';
+import { isSameKey, type VerifyingKey } from '../verify/verifying-key.ts';
+import { keysAt, leewayMs } from './audit-log.ts';
 import { signingKeyOf } from './did-document.ts';
 import { Directory, type DirectoryOptions, isPlc } from './directory.ts';
 import type { Answer } from './document-request.ts';
+import { KeyHistories, lackOf, parsed } from './key-histories.ts';
 import type { KeyStore } from './key-store.ts';
 import type { PlcOperation } from './plc-operation.ts';
 
@@ -16,15 +16,11 @@ import type { PlcOperation } from './plc-operation.ts';
 const keyAgeMsMax = 24 * 3_600_000;
 /** How soon an account whose signatures do not fit is asked about again; who wants to know waits. */
 const recheckMs = 5_000;
-/** A commit of that time was made with the key that a document now has. */
-const presentMs = 10 * 60_000;
 /** Of what is not there, and of who does not answer: doubling from the first to the last. */
 const absentMs = [5 * 60_000, 3_600_000] as const;
 const failedMs = [30_000, 5 * 60_000] as const;
 /** Accounts that are kept in memory, 3.5 KB each once their key is used. */
 const knownMax = 8_192;
-/** Histories that are kept, of usually one key. */
-const historiesMax = 256;
 /** Accounts whose operations were heard last. */
 const heardMax = 8_192;
 /** How long before an account says that something changed the directory may have told of it. */
@@ -37,12 +33,6 @@ export interface ResolverOptions extends Omit<DirectoryOptions, 'nowMs'> {
   readonly recheckMs?: number;
 }
 
-/** The keys of an account over time, as the directory had them then. */
-interface History {
-  readonly changes: readonly KeyChange[];
-  readonly readMs: number;
-}
-
 /** What is known of an account. */
 export interface Known {
   /** Undefined when there was none. */
@@ -52,6 +42,8 @@ export interface Known {
   /** Up to when this stands without a look, in milliseconds since 1970. */
   readonly untilMs: number;
   readonly readMs: number;
+  /** Since when it has had no other key, as far as is known. */
+  readonly sinceMs: number;
   /** Looks in a row that brought nothing. */
   readonly failures: number;
   /** Whether the key may have been changed: then it is not good until it has been read again. */
@@ -66,8 +58,7 @@ export class KeyResolver {
   readonly #recheckMs: number;
   /** The one that was asked for longest ago comes first. */
   readonly #known = new Map<string, Known>();
-  readonly #histories = new Map<string, History>();
-  readonly #asking = new Map<string, Promise<History | KeyLack>>();
+  readonly #histories: KeyHistories;
   readonly #looking = new Map<string, Promise<Known>>();
   /** The one that was heard last comes last. */
   readonly #heard = new Map<string, Known>();
@@ -79,6 +70,7 @@ export class KeyResolver {
     this.#recheckMs = restMs ?? recheckMs;
     this.#nowMs = nowMs ?? Date.now;
     this.#directory = new Directory({ ...directory, nowMs: this.#nowMs });
+    this.#histories = new KeyHistories(this.#directory, this.#nowMs);
   }
 
   /** The account's key as far as it is known, or why there is none. Never rejects for what is not ours. */
@@ -143,19 +135,27 @@ export class KeyResolver {
   }
 
   /**
-   * The keys that the account may have signed with at that time, the likeliest first; only the directory knows what was.
+   * The keys that the account may have signed with at that time, the likeliest first; only the directory knows what was. Its clock and
+   * the account's may be far apart: what was read before the commit came says nothing, however old the commit claims to be.
    * @param seenMs as of {@link recheck}.
    * @returns why they are not known, else.
    */
   async keysAt(did: string, timeMs: number, seenMs: number): Promise<readonly VerifyingKey[] | KeyLack> {
-    // Of other methods only the present is known: what does not fit an older commit need not be wrong.
-    if (!isPlc(did)) return timeMs > this.#nowMs() - presentMs ? [] : 'key_unknown';
+    if (!isPlc(did)) return this.#keyOfThen(did, timeMs, seenMs);
     const history = await this.#readSince(
-      Math.min(seenMs, timeMs + leewayMs, this.#nowMs()),
-      () => this.#histories.get(did),
-      () => this.#askForHistory(did),
+      Math.min(seenMs, this.#nowMs()),
+      () => this.#histories.peek(did),
+      () => this.#histories.read(did),
     );
     return typeof history === 'string' ? history : keysAt(history.changes, timeMs);
+  }
+
+  /** Of other methods only the present is known, and what was seen of them before. */
+  async #keyOfThen(did: string, timeMs: number, seenMs: number): Promise<readonly VerifyingKey[] | KeyLack> {
+    const newest = await this.recheck(did, seenMs);
+    if (typeof newest === 'string') return newest;
+    const { sinceMs = Number.POSITIVE_INFINITY } = this.#known.get(did) ?? {};
+    return sinceMs <= timeMs - leewayMs ? [newest] : 'key_unknown';
   }
 
   /** What was read since then; else it is read, once it may be. @param read says why it came to nothing. */
@@ -190,38 +190,12 @@ export class KeyResolver {
     if (ms > 0 && ms <= this.#recheckMs) await delay(ms, undefined, { ref: false });
   }
 
-  /** Asks, once however many want to know. */
-  #askForHistory(did: string): Promise<History | KeyLack> {
-    let asking = this.#asking.get(did);
-    if (asking === undefined) {
-      asking = this.#readHistory(did).finally(() => this.#asking.delete(did));
-      this.#asking.set(did, asking);
-    }
-    return asking;
-  }
-
-  async #readHistory(did: string): Promise<History | KeyLack> {
-    const readMs = this.#nowMs();
-    try {
-      const { status, body } = await this.#directory.askForLog(did);
-      const changes = status === 200 ? keyChangesOf(parsed(body)) : undefined;
-      if (changes === undefined) return 'lookup_failed';
-      const history = { changes, readMs };
-      this.#histories.delete(did);
-      this.#histories.set(did, history);
-      if (this.#histories.size > historiesMax)
-        this.#histories.delete(this.#histories.keys().next().value as string);
-      return history;
-    } catch (error) {
-      return lackOf(error);
-    }
-  }
-
   /** The directory tells of an operation: the account has that key now. What is being read meanwhile may be older. */
   hear({ did, key }: PlcOperation): Known {
     const readMs = this.#nowMs();
     const untilMs = readMs + (key === undefined ? absentMs[0] : keyAgeMsMax);
-    const known: Known = { key, lack: 'no_key', untilMs, readMs, failures: 0, isDoubtful: false };
+    const sinceMs = readMs;
+    const known: Known = { key, lack: 'no_key', untilMs, readMs, sinceMs, failures: 0, isDoubtful: false };
     this.#heard.delete(did);
     this.#heard.set(did, known);
     if (this.#heard.size > heardMax) this.#heard.delete(this.#heard.keys().next().value as string);
@@ -262,14 +236,14 @@ export class KeyResolver {
     // What was read in the future was read by another clock: who knows when.
     const untilMs = stored.readMs > this.#nowMs() ? 0 : stored.readMs + keyAgeMsMax;
     const recalled = { ...stored, untilMs, lack: 'key_unknown', failures: 0, isDoubtful: false } as const;
-    this.#remember(did, recalled);
-    return recalled;
+    return this.#remember(did, { ...recalled, sinceMs: stored.readMs });
   }
 
-  #remember(did: string, known: Known): void {
+  #remember(did: string, known: Known): Known {
     this.#known.delete(did);
     this.#known.set(did, known);
     if (this.#known.size > knownMax) this.#known.delete(this.#known.keys().next().value as string);
+    return known;
   }
 
   /** Asks, once however many want to know. */
@@ -295,24 +269,24 @@ export class KeyResolver {
       if (typeof found === 'string') {
         const lack = found === 'no_key' ? 'no_key' : 'key_unknown';
         const untilMs = readMs + doubled(absentMs, failures);
-        known = { key: undefined, lack, untilMs, readMs, failures, isDoubtful: false };
+        known = { key: undefined, lack, untilMs, readMs, sinceMs: readMs, failures, isDoubtful: false };
         await this.#store?.delete(did);
       } else {
         const untilMs = readMs + keyAgeMsMax;
-        known = { key: found, lack: 'key_unknown', untilMs, readMs, failures: 0, isDoubtful: false };
+        const sinceMs = before !== undefined && isSameKey(before.key, found) ? before.sinceMs : readMs;
+        known = { key: found, lack: 'key_unknown', untilMs, readMs, sinceMs, failures: 0, isDoubtful: false };
         await this.#store?.put(did, { key: found, readMs });
       }
     } catch (error) {
       // A key that nobody has doubted stays good while nobody answers.
-      const { key, readMs: readBeforeMs = 0, isDoubtful = false } = before ?? {};
+      const { key, readMs: readBeforeMs = 0, sinceMs = 0, isDoubtful = false } = before ?? {};
       const untilMs = this.#nowMs() + doubled(failedMs, failures);
-      known = { key, lack: lackOf(error), untilMs, readMs: readBeforeMs, failures, isDoubtful };
+      known = { key, lack: lackOf(error), untilMs, readMs: readBeforeMs, sinceMs, failures, isDoubtful };
     }
     // Another server of the directory may be behind what it has told meanwhile.
     const heard = this.#heard.get(did);
     if (heard !== undefined && heard !== heardBefore) known = heard;
-    this.#remember(did, known);
-    return known;
+    return this.#remember(did, known);
   }
 }
 
@@ -320,20 +294,7 @@ function resultOf({ key, lack, isDoubtful }: Known): VerifyingKey | KeyLack {
   return key === undefined || isDoubtful ? lack : key;
 }
 
-function lackOf(error: unknown): KeyLack {
-  return error instanceof CodedError && error.code === 'IDENTITY_LIMITED' ? 'limited' : 'lookup_failed';
-}
-
 /** Doubles from the first with every failure, up to the last. */
 function doubled([firstMs, lastMs]: readonly [number, number], failures: number): number {
   return Math.min(lastMs, firstMs * 2 ** (failures - 1));
-}
-
-/** JSON; undefined when it is none. */
-function parsed(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString());
-  } catch {
-    return undefined;
-  }
 }

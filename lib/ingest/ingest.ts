@@ -1,5 +1,5 @@
 // From the relay to the log: frames become events in the open block, which is sealed and goes to block-queue.ts. It owns the open
-// block and the window that ends it. Which frames are taken is said by relay-position.ts.
+// block, and when it ends; block-window.ts has the time for that. Which frames are taken is said by relay-position.ts.
 
 import type { DropReason } from '../decode/drop-reason.ts';
 import { Frame, type FrameType, frameTypes } from '../decode/frame.ts';
@@ -12,6 +12,7 @@ import { BlockBuilder, type CoveragePlace, type EventCompressor } from '../log/b
 import type { EventLog } from '../log/event-log.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 import { BlockQueue, type BlockQueueOptions } from './block-queue.ts';
+import { BlockWindow } from './block-window.ts';
 import type { CommitKeeper } from './commit-keeper.ts';
 import type { EarlierFrames } from './earlier-frames.ts';
 import { FrameGate } from './frame-gate.ts';
@@ -23,10 +24,6 @@ import type { RelayPosition } from './relay-position.ts';
 import { RelayPositions } from './relay-positions.ts';
 import type { FrameChecks, Verification } from './verification.ts';
 
-/** The shortest timer of Node, and what the rest of a burst takes to arrive. */
-const timerMs = 1;
-/** How long a newer upstream position without events may stay unstored; as v1's cursor interval. */
-const positionWindowMs = 5_000;
 /** Frames of which the time of one is read, beside the last of each block. */
 const datedEvery = 8;
 
@@ -86,14 +83,12 @@ export class Ingest {
   /** The frame that becomes events, and whose it is. */
   #written = this.#checked;
   #writtenOf: Relay | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  /** Whether `#timer` ends a window with events, and not just one with a position. */
-  #timerIsWindow = false;
-  #sealedAtMs = -Infinity;
+  readonly #window: BlockWindow;
   /** The time that it carries; while it carries none, that of the one before. */
   #newestFrameTimeUs: number | undefined;
   /** Frames taken. */
   #frames = 0;
+  /** It has ended, and the log still writes the block before. */
   #windowOver = false;
   /** What is being taken is followed by {@link turnOver}: a timer for each sip of the relay would wake this process once more, for nothing. */
   #isTold = false;
@@ -103,6 +98,7 @@ export class Ingest {
     this.#options = options;
     const { clock, log, totals, earlier, checks } = options;
     this.#builder = new BlockBuilder(clock, new DidHasher(log.didHashKey), log.positions);
+    this.#window = new BlockWindow(options.windowMs, () => this.#onWindow());
     this.#queue = new BlockQueue(options, {
       setPaused: (paused) => this.#pause('queue', paused),
       drained: () => {
@@ -202,9 +198,8 @@ export class Ingest {
   turnOver(isCaughtUp: boolean): void {
     if (isCaughtUp) this.#gate?.send();
     if (this.#stopped) return;
-    const isWindowOver = performance.now() >= this.#sealedAtMs + this.#options.windowMs - timerMs;
     // Unless the block before was not the last sip's: then a timer ends the window.
-    if (isCaughtUp && isWindowOver && this.#builder.count > 0) this.#onWindow();
+    if (isCaughtUp && this.#window.isOver && this.#builder.count > 0) this.#onWindow();
     else this.#sealOrArm();
   }
 
@@ -220,7 +215,7 @@ export class Ingest {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#gate?.stop();
-    clearTimeout(this.#timer);
+    this.#window.clear();
     if (!this.#builder.isEmpty && this.#queue.stalledBy === undefined && !this.#queue.isOver) this.#seal();
     await this.#queue.stop();
   }
@@ -313,37 +308,19 @@ export class Ingest {
 
   #sealOrArm(): void {
     if (this.#builder.isFull) this.#seal();
-    else this.#arm();
+    else if (!this.#isTold && !this.#windowOver && !this.#builder.isEmpty)
+      this.#window.begin(this.#builder.count > 0);
   }
 
-  #arm(): void {
-    const hasEvents = this.#builder.count > 0;
-    if (
-      this.#isTold ||
-      this.#windowOver ||
-      (this.#timer !== undefined && (this.#timerIsWindow || !hasEvents))
-    )
-      return;
-    if (this.#builder.isEmpty) return;
-    clearTimeout(this.#timer);
-    this.#timerIsWindow = hasEvents;
-    const windowMs = Math.max(timerMs, this.#sealedAtMs + this.#options.windowMs - performance.now());
-    const ms = hasEvents ? windowMs : positionWindowMs;
-    this.#timer = setTimeout(this.#onWindow, ms);
-  }
-
-  readonly #onWindow = (): void => {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+  #onWindow(): void {
+    this.#window.clear();
     if (!this.#queue.isStoring) this.#seal();
     else this.#windowOver = true;
-  };
+  }
 
   #seal(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
     this.#windowOver = false;
-    this.#sealedAtMs = performance.now();
+    this.#window.sealed();
     this.#date();
     const frameTimeUs = this.#newestFrameTimeUs;
     const block = this.#builder.seal(this.#options.compressor, frameTimeUs, this.#stream());

@@ -279,6 +279,7 @@ export function compressEvents(
   jsonEnd: Uint32Array,
   compressor: EventCompressor,
   scratch: ByteWriter,
+  take?: (bytes: number) => Buffer,
 ): { zstd: Uint8Array; zstdEnd: Uint32Array } {
   const zstdEnd = new Uint32Array(jsonEnd.length);
   const isFast = jsonEnd.length >= fastEventsMin;
@@ -296,7 +297,13 @@ export function compressEvents(
     zstdEnd[at] = scratch.length;
     start = end;
   }
-  return { zstd: scratch.copy(), zstdEnd };
+  return { zstd: take === undefined ? scratch.copy() : copyInto(take, scratch), zstdEnd };
+}
+
+function copyInto(take: (bytes: number) => Buffer, { buffer, length }: ByteWriter): Uint8Array {
+  const target = take(length);
+  target.set(buffer.subarray(0, length));
+  return target.subarray(0, length);
 }
 
 /** Whether a block is large enough to be stored as it is. */

@@ -15,7 +15,7 @@ export function cutSlice(
     const start = startOf(ends, from);
     return ends.subarray(from, to).map((end) => end - start);
   };
-  const ends = encoding === 'json' ? index.jsonEnd : index.zstdEnd;
+  const ends = encoding === 'zstd' ? index.zstdEnd : index.jsonEnd;
   return {
     index: {
       count: to - from,

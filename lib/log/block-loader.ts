@@ -16,7 +16,7 @@ import {
   unpackBlock,
 } from './block-format.ts';
 import type { SliceEncoding } from './event-log.ts';
-import { decompressJson } from './stored-json.ts';
+import { unpackJson } from './packed-slice.ts';
 
 /** See the file comment. Every method throws CodedError `LOG_CORRUPT` for what is missing or damaged. */
 export class BlockLoader {
@@ -38,7 +38,8 @@ export class BlockLoader {
     encoding: SliceEncoding,
     withSubjects: boolean,
   ): Promise<(BlockSlice | undefined)[]> {
-    const wanted = [parts.head, parts[encoding], ...(withSubjects ? [parts.subjects] : [])];
+    const payloadPart = encoding === 'zstd' ? parts.zstd : parts.json;
+    const wanted = [parts.head, payloadPart, ...(withSubjects ? [parts.subjects] : [])];
     const keys = times.flatMap((lastTimeUs) => wanted.map((part) => blockKey(lastTimeUs, part)));
     const values = await this.#getMany(keys);
     const slices: (BlockSlice | undefined)[] = [];
@@ -95,7 +96,7 @@ export class BlockLoader {
 
   #whole(head: BlockHead, json: Uint8Array, zstd: Uint8Array): Block {
     const { index, dictionaryId, positions } = head;
-    const block = { index, json: jsonOf(json, index), zstd, dictionaryId, positions };
+    const block = { index, json: unpackJson(json, index), zstd, dictionaryId, positions };
     return withDictionaryOf(block, this.#compressor, this.#scratch);
   }
 
@@ -109,8 +110,10 @@ export class BlockLoader {
       return { index, messages: checkPayload(head, parts.zstd, payload) };
     }
     const stored =
-      encoding === 'json' ? payload : (await this.#getMany([blockKey(index.lastTimeUs, parts.json)]))[0];
-    const json = jsonOf(checkPayload(head, parts.json, stored), index);
+      encoding === 'zstd' ? (await this.#getMany([blockKey(index.lastTimeUs, parts.json)]))[0] : payload;
+    const packed = checkPayload(head, parts.json, stored);
+    if (encoding === 'packed') return { index, messages: packed, isPacked: true };
+    const json = unpackJson(packed, index);
     if (encoding === 'json') return { index, messages: json };
     const { zstd, zstdEnd } = compressEvents(json, index.jsonEnd, this.#compressor, this.#scratch);
     return { index: { ...index, zstdEnd }, messages: zstd };
@@ -127,12 +130,4 @@ function headOf(value: Uint8Array | undefined, lastTimeUs: number): BlockHead {
 
 function withSubjectsOf(head: BlockHead, index: BlockIndex, value: Uint8Array | undefined): BlockIndex {
   return { ...index, subjects: readSubjectsOf(head, value) };
-}
-
-function jsonOf(stored: Uint8Array, { count, jsonEnd, lastTimeUs }: BlockIndex): Uint8Array {
-  try {
-    return decompressJson(stored, count === 0 ? 0 : jsonEnd[count - 1]);
-  } catch (cause) {
-    throw damaged(`block ${lastTimeUs} does not decompress`, cause);
-  }
 }

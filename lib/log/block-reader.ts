@@ -101,7 +101,7 @@ export class BlockReader {
     const from = firstEventAfter(block.index, step.fromUs);
     const to = firstEventAfter(block.index, step.throughUs);
     if (from >= to) return undefined;
-    const messages = encoding === 'json' ? block.json : block.zstd;
+    const messages = encoding === 'zstd' ? block.zstd : block.json;
     return cutSlice({ index: block.index, messages }, encoding, from, to);
   }
 }

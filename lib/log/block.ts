@@ -105,6 +105,8 @@ export function blockBytesOf({ json, zstd }: Block): number {
 export interface BlockSlice {
   readonly index: BlockIndex;
   readonly messages: Uint8Array;
+  /** `messages` are JSON as the block store keeps it; only in what was read as `packed` (packed-slice.ts). */
+  readonly isPacked?: true;
 }
 
 /** Where an event's part begins in a column of ends: its message, or its subjects. */

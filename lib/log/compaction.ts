@@ -10,6 +10,9 @@ import { joinSubjects } from './subject-columns.ts';
 /** Journalled blocks that are compacted at the latest, however few events they have. */
 const compactionBlocksMax = 256;
 
+/** How often it makes the store durable without `fsync`, so that the journal can be emptied. */
+export const storeSyncMs = 1000;
+
 /** What waits to be compacted. */
 interface Uncompacted {
   readonly uncompacted: readonly Block[];

@@ -7,8 +7,8 @@ import type { Block, BlockSlice, UpstreamPositions } from './block.ts';
 import type { Coverage } from './coverage-ledger.ts';
 import type { ReadFilter } from './segment-index.ts';
 
-/** Which payload a reader wants. */
-export type SliceEncoding = 'json' | 'zstd';
+/** Which payload a reader wants; `packed` is JSON that may be packed still, for packed-slice.ts. */
+export type SliceEncoding = 'json' | 'zstd' | 'packed';
 
 /** What subscribers need of a log. */
 export interface LogReader {

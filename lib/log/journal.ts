@@ -30,27 +30,44 @@ export class Journal {
   readonly #db: Database;
   readonly #location: string;
   readonly #limits: JournalLimits;
-  readonly #values: JournalValues;
+  /** Undefined: blocks are kept elsewhere, and are not stored here. */
+  readonly #values: JournalValues | undefined;
   /** Bytes of blocks stored since LevelDB has compacted its tables, most of them deleted by now. */
   #tableBytes = 0;
+  /** End of the newest block that is here; 0 when there is none. */
+  #lastTimeUs = Number.POSITIVE_INFINITY;
 
-  private constructor(db: Database, location: string, limits: JournalLimits, values: JournalValues) {
+  private constructor(
+    db: Database,
+    location: string,
+    limits: JournalLimits,
+    values: JournalValues | undefined,
+  ) {
     this.#db = db;
     this.#values = values;
     this.#location = location;
     this.#limits = limits;
   }
 
-  /** @param compressor see journal-value.ts. @throws CodedError `LOG_LOCKED`, `LOG_CORRUPT`, `LOG_OPEN_FAILED`. */
+  /**
+   * @param compressor see journal-value.ts. @param isIdle blocks are kept elsewhere: it only has what an earlier opening has left.
+   * @throws CodedError `LOG_LOCKED`, `LOG_CORRUPT`, `LOG_OPEN_FAILED`.
+   */
   static async open(
     location: string,
     limits: JournalLimits = limitsOf(0),
     guard?: TableGuard,
     compressor?: EventCompressor,
+    isIdle = false,
   ): Promise<Journal> {
     const { journalBufferBytes: writeBufferBytes, tableBytes, tablesMax } = limits;
     const db = await openDatabase(location, { writeBufferBytes, tableBytes, tablesMax, guard });
-    return new Journal(db, location, limits, new JournalValues(compressor));
+    return new Journal(db, location, limits, isIdle ? undefined : new JournalValues(compressor));
+  }
+
+  /** Whether blocks are kept elsewhere, and not here. */
+  get isIdle(): boolean {
+    return this.#values === undefined;
   }
 
   /** Whether it takes as much space as it may, so that blocks should be removed. */
@@ -92,6 +109,7 @@ export class Journal {
       await cutting(endUs, lostUs);
       await this.#clear({ gt: blockKey(endUs, parts.head) });
     }
+    this.#lastTimeUs = blocks.at(-1)?.index.lastTimeUs ?? 0;
     return { blocks, lostBlocks };
   }
 
@@ -100,7 +118,9 @@ export class Journal {
    * @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`; the block is then not stored.
    */
   async append(block: Block, previousUs: number, sync: boolean): Promise<void> {
+    if (this.#values === undefined) return;
     const value = this.#values.write(block, { ...noLink, previousUs });
+    this.#lastTimeUs = block.index.lastTimeUs;
     try {
       await this.#db.put(blockKey(block.index.lastTimeUs, parts.head), value, { sync });
     } catch (cause) {
@@ -111,8 +131,10 @@ export class Journal {
 
   /** Deletes every block up to the one that ends at `lastTimeUs`. @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`. */
   async removeTo(lastTimeUs: number): Promise<void> {
+    if (this.#lastTimeUs === 0) return;
     await this.#db.guard?.admitRange(blockKey(0, parts.head), blockKey(lastTimeUs, parts.head));
     await this.#clear({ lte: blockKey(lastTimeUs, parts.head) });
+    if (this.#lastTimeUs <= lastTimeUs) this.#lastTimeUs = 0;
     if (!this.isLarge) return;
     // LevelDB moves tables of keys that only rise down its levels as they are, and would keep what is deleted for good.
     this.#tableBytes = 0;

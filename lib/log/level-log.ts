@@ -1,5 +1,6 @@
 // The embedded event log. Full blocks go to the block store. Small ones, the usual case at the network's rate, go to the
-// journal; when enough have gathered they are compacted into one, which moves to the store in the background. Callers do not see which.
+// journal, or of a copy in memory alone; when enough have gathered they are compacted into one, which moves to the store in the
+// background. Callers do not see which.
 
 import { CodedError } from '../errors.ts';
 import type { CoverageReason } from '../event/coverage.ts';
@@ -8,7 +9,7 @@ import { passDamage } from '../level/database-errors.ts';
 import { type Block, type UpstreamPositions, withoutStoredJson } from './block.ts';
 import { isFull } from './block-builder.ts';
 import type { BlockStore } from './block-store.ts';
-import { compactBlocks, isCompactionDue, oldestForOne } from './compaction.ts';
+import { compactBlocks, isCompactionDue, oldestForOne, storeSyncMs } from './compaction.ts';
 import { type Coverage, CoverageIntake } from './coverage-ledger.ts';
 import type {
   DeletionTotals,
@@ -27,9 +28,6 @@ import { type LevelLogOptions, type Opened, openParts, positionsOf } from './ope
 import { RecordFinder } from './record-finder.ts';
 import type { ReadFilter } from './segment-index.ts';
 import { TableWatch } from './table-watch.ts';
-
-/** How often compaction makes the store durable without `fsync`, so that the journal can be emptied. */
-const storeSyncMs = 1000;
 
 /** An {@link EventLog} in LevelDB. Create it with {@link LevelLog.open}. */
 export class LevelLog implements EventLog {
@@ -225,7 +223,7 @@ export class LevelLog implements EventLog {
     try {
       const { follower } = this.#options;
       const trimmed = await this.#store.trim(olderThanUs, this.#limits.keptBytesMax, (throughUs) => {
-        this.#view.coverage.trimTo(throughUs);
+        this.#view.trimming(throughUs);
         follower?.trimming(throughUs);
       });
       this.#isReopenDue = await this.#manifests.isOpeningDue();
@@ -258,6 +256,8 @@ export class LevelLog implements EventLog {
     this.#isClosed = true;
     await this.#recovering;
     await this.#compaction;
+    // What cannot be stored then is had again by whoever appends it.
+    if (this.#journal.isIdle) await this.#compactAll().catch(() => {});
     await this.#journal.close();
     await this.#store.close();
     await this.tables.end();

@@ -2,7 +2,7 @@
 // log, too: the files of the old one are deleted, or kept aside, when nothing has them open.
 
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError } from '../errors.ts';
 import { isDatabase } from '../level/database.ts';
@@ -14,12 +14,35 @@ import { writeAheadDamages } from '../level/write-ahead-log.ts';
 export const storeFolder = 'blocks';
 export const journalFolder = 'journal';
 
+/** What the system says of a folder that is closed to this user. */
+const closedCodes = ['EACCES', 'EPERM', 'EROFS'];
+
 /** Where a repair has a whole log, while it puts it in the place of the damaged one. */
 export const repairedFolder = 'repair-finished';
 
 /** The name of a folder, in the data directory, for what is damaged and set aside now. */
 export function asideName(): string {
   return `damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`;
+}
+
+/**
+ * What is not there yet is made later. Without this, the first file that cannot be read is named, which says less.
+ * @throws CodedError `LOG_OPEN_FAILED`: it is no folder, or closed to this user.
+ */
+export async function checkDataDir(dataDir: string): Promise<void> {
+  let isFolder = true;
+  try {
+    isFolder = (await stat(dataDir)).isDirectory();
+    if (isFolder) await access(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    if (!closedCodes.includes(code)) return;
+    const what = `this user may not read and write the data directory ${dataDir} (${code})`;
+    const help = "make it this user's, or choose another with --data-dir";
+    throw new CodedError('LOG_OPEN_FAILED', `${what}: ${help}`, { cause });
+  }
+  if (!isFolder)
+    throw new CodedError('LOG_OPEN_FAILED', `the data directory ${dataDir} is a file: name a folder`);
 }
 
 /** Whether there is a log in `dataDir`. @throws CodedError `LOG_READ_FAILED`. */

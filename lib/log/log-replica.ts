@@ -134,7 +134,7 @@ export class LogReplica implements LogReader {
     const { stored } = this.#store;
     stored.trimmedToUs = throughUs;
     stored.segments.trimTo(throughUs);
-    this.#view.coverage.trimTo(throughUs);
+    this.#view.trimming(throughUs);
   }
 
   /** Closes the store; reads wait. */

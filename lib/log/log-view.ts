@@ -91,6 +91,12 @@ export class LogView implements LogReader {
     if (count > 1) this.#tail.replace(count, block);
   }
 
+  /** Retention deletes what is older, from memory too: on a quiet log that has days of it. */
+  trimming(throughUs: number): void {
+    this.coverage.trimTo(throughUs);
+    this.#tail.trimTo(throughUs);
+  }
+
   /** As `StoredBlocks.indexAfter`. */
   storedIndexAfter(timeUs: number): Promise<BlockIndex | undefined> {
     return this.#stored.indexAfter(timeUs);
@@ -161,7 +167,7 @@ export class LogView implements LogReader {
     for (const block of this.#uncompacted) {
       if (bytes >= bytesMax) break;
       if (block.index.lastTimeUs <= timeUs) continue;
-      const messages = encoding === 'json' ? block.json : block.zstd;
+      const messages = encoding === 'zstd' ? block.zstd : block.json;
       slices.push({ index: block.index, messages });
       bytes += messages.length;
       throughUs = block.index.lastTimeUs;

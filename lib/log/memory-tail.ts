@@ -1,4 +1,4 @@
-// The newest blocks, in memory, for subscribers near the newest event. It holds what the log has stored and nothing else, and
+// The newest blocks, in memory, for subscribers near the newest event. It holds what the log has and nothing else, and
 // never more than its bytes; a subscriber that falls out of it reads LevelDB.
 
 import { firstPast } from '../binary-search.ts';
@@ -56,6 +56,12 @@ export class MemoryTail {
     if (timeUs < this.#reachUs) return undefined;
     const blocks = this.#blocks;
     return blocks[firstPast(blocks, this.#first, blocks.length, endsAfter, timeUs)];
+  }
+
+  /** Forgets blocks that retention deletes: those that end at `throughUs` or before. */
+  trimTo(throughUs: number): void {
+    while (this.#first < this.#blocks.length && !endsAfter(this.#blocks, this.#first, throughUs))
+      this.#dropFirst();
   }
 
   /** Forgets all blocks; the tail begins after `reachUs`. */

@@ -30,6 +30,11 @@ export interface LevelLogOptions {
   readonly tailBytesMax: number;
   /** Whether every append waits for the disk: survives power loss, not just the death of the process. */
   readonly fsync: boolean;
+  /**
+   * Small blocks are only in memory until they are compacted: whoever appends them can have them again at the same times, after a death of
+   * the process, too. Without `fsync`.
+   */
+  readonly isCopy?: boolean | undefined;
   /** Of the dictionary that compressed subscribers have; blocks from before a change of it are compressed again. */
   readonly compressor: EventCompressor;
   /** One without a dictionary, for what the journal has; without it that is stored as it is. */
@@ -96,7 +101,8 @@ export async function openParts(
       await storeFromMemory(store, before.memory);
     if (isJournalDamaged) await watch.setJournalAside();
     const place = join(dataDir, journalFolder);
-    journal = await Journal.open(place, limits, watch.journal, options.journalCompressor);
+    const isIdle = options.isCopy === true && !options.fsync;
+    journal = await Journal.open(place, limits, watch.journal, options.journalCompressor, isIdle);
     const { blocks, lostBlocks } = await journal.recover(store.lastTimeUs, (endUs, lostUs) =>
       store.noteCut(endUs, lostUs),
     );
@@ -104,7 +110,10 @@ export async function openParts(
     const untilUs = lostEndUs(before.lost, endUs === 0, blocks.length > 0);
     if (untilUs > 0) await store.noteLostEnd(endUs, Math.max(endUs, untilUs));
     const scratch = new ByteWriter();
-    const uncompacted = blocks.map((block) => withDictionaryOf(block, compressor, scratch));
+    const uncompacted =
+      isIdle && before.memory !== undefined
+        ? before.memory.uncompacted.filter(({ index }) => index.lastTimeUs > store.lastTimeUs)
+        : blocks.map((block) => withDictionaryOf(block, compressor, scratch));
     const coverage = await store.loadCoverage();
     const opened = { journal, store, uncompacted, coverage, lostBlocks: store.lostBlocks + lostBlocks };
     refuseEarlierEnd(dataDir, endOf(opened), before.memory?.lastTimeUs);

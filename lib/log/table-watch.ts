@@ -22,7 +22,7 @@ import {
 } from '../level/table-stamps.ts';
 import type { WriteAhead } from '../level/write-ahead-log.ts';
 import { blockKey, descriptionKey, parts } from './block-format.ts';
-import { asideName, journalFolder, refuseUnfinishedRepair, storeFolder } from './log-files.ts';
+import { asideName, checkDataDir, journalFolder, refuseUnfinishedRepair, storeFolder } from './log-files.ts';
 import { lossOf } from './write-ahead-loss.ts';
 
 /** Every so often files are looked at, 4 µs each, and a table is checked: of so many bytes a second, a millisecond for each MiB. */
@@ -80,7 +80,7 @@ export class TableWatch {
   /**
    * Checks what is not known of the tables in `dataDir`, before they are opened, and mends what is damaged.
    * @param checking told of bytes to check when they are `muchBytesMin` or more.
-   * @throws CodedError `LOG_CORRUPT`, `LOG_LOCKED`: what another process is writing looks damaged.
+   * @throws CodedError `LOG_CORRUPT`, `LOG_LOCKED`: what another process is writing looks damaged; `LOG_OPEN_FAILED`.
    */
   static async begin(
     dataDir: string,
@@ -88,6 +88,7 @@ export class TableWatch {
     checking: (bytes: number) => void = () => {},
     muchBytesMin = muchBytes,
   ): Promise<TableWatch> {
+    await checkDataDir(dataDir);
     refuseUnfinishedRepair(dataDir);
     const guards: TableGuard[] = [];
     for (const folder of [storeFolder, journalFolder]) {

@@ -10,7 +10,7 @@ import type { LevelLog } from '../log/level-log.ts';
 import type { Logger } from '../logger.ts';
 import { heapUse, memoryLimit } from '../memory.ts';
 import { packageVersion } from '../package.ts';
-import { grouped } from '../text.ts';
+import { formatBytes, grouped } from '../text.ts';
 import type { Relay } from '../upstream/relay-url.ts';
 
 /** Addresses that a running service is bound to. */
@@ -98,6 +98,21 @@ export function logFewFiles(logger: Logger, subscribers: number, wanted: number)
   logger.warn(
     { subscribers },
     `there is room for ${grouped(subscribers)} subscribers, not ${grouped(wanted)}: raise ulimit -n, or lower --max-subscribers`,
+  );
+}
+
+/** @param retentionBytes what the log may take; 0: no limit. @param freeBytes undefined where the system does not tell. */
+export function logSmallDisk(
+  logger: Logger,
+  retentionBytes: number,
+  freeBytes: number | undefined,
+  storedBytes: number,
+): void {
+  if (freeBytes === undefined || freeBytes + storedBytes >= retentionBytes) return;
+  const room = formatBytes(freeBytes + storedBytes);
+  logger.warn(
+    { freeBytes, storedBytes, retentionBytes },
+    `--retention-bytes lets the log take ${formatBytes(retentionBytes)}, and the disk has room for ${room}: lower it, or make room`,
   );
 }
 

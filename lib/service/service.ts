@@ -7,6 +7,7 @@ import { IngestTotals } from '../ingest/ingest-totals.ts';
 import type { LinkTiming } from '../ingest/relay-link.ts';
 import type { LevelLog } from '../log/level-log.ts';
 import type { ProcessLogger } from '../logger.ts';
+import { DiskSpace } from '../monitor/disk-space.ts';
 import { Monitor } from '../monitor/monitor.ts';
 import { packageVersion } from '../package.ts';
 import { Repeats } from '../repeats.ts';
@@ -24,6 +25,7 @@ import { type Opened, openServed, type Serving } from './served-log.ts';
 import {
   logFewFiles,
   logIncomplete,
+  logSmallDisk,
   logStall,
   logStart,
   type ServiceAddresses,
@@ -82,6 +84,9 @@ export class Service {
       for (const notice of config.notices) logger.warn({}, notice);
       if (parts.subscribersMax < config.subscribersMax)
         logFewFiles(logger, parts.subscribersMax, config.subscribersMax);
+      const disk = new DiskSpace(config.dataDir);
+      await disk.refresh();
+      logSmallDisk(logger, config.retentionBytes, disk.freeBytes, parts.log.stats().storedBytes);
       return service;
     } catch (error) {
       for (const close of opened.reverse()) await close();

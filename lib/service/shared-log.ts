@@ -56,7 +56,8 @@ export async function openSharedLog(
   shared: SharedLog,
   logger: Logger,
 ): Promise<LevelLog> {
-  const log = await openFitting(options, shared, logger);
+  // What this log loses, the stream has: nothing is sent before it is there.
+  const log = await openFitting({ ...options, isCopy: true }, shared, logger);
   return orClosed(log, async () => {
     shared.emptySequence = (await stateOf(shared.engine)).firstSequence - 1;
     return log;

@@ -114,6 +114,10 @@ export class WebSocketSession implements Transport, MessageReader, SocketListene
     return !this.#full;
   }
 
+  get hasUnsent(): boolean {
+    return this.socket.writableLength > 0;
+  }
+
   get isEnding(): boolean {
     return this.#ending !== undefined;
   }

@@ -77,6 +77,9 @@ export function reasonOfStreamError(error: Error): DisconnectReason {
 /** What an error says, for a log: its code, when it has one, and its message, cut to `detailMaxChars`. */
 export function detailOfError(error: Error): string {
   const code = (error as NodeJS.ErrnoException).code;
+  // OpenSSL names a line of its own source here, and the usual cause is a wss:// address of a relay without TLS.
+  if (code === 'EPROTO' && error.message.includes('wrong version number'))
+    return 'EPROTO: this port does not speak TLS: write ws:// if the relay has none';
   // When every address of a host failed, the message is empty and the parts say what happened.
   const message = error.message || (error instanceof AggregateError ? messages(error) : '');
   return cut(code === undefined || message.includes(code) ? message : `${code}: ${message}`);

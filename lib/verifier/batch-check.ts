@@ -36,9 +36,10 @@ export class BatchCheck {
 
   /**
    * Checks a batch; the one before has to be done. Resolves when the next may begin.
-   * @param answer called once, with the number of a reason for each frame: after a batch's `answerByMs` with `too_late` for the rest.
+   * @param answer called once, with the number of a reason for each frame: after a batch's `answerByMs` with `too_late` for the rest. Not
+   * `isDone` while there is more to do for the batch.
    */
-  async run(batch: FrameBatch, answer: (reasons: Uint8Array) => void): Promise<void> {
+  async run(batch: FrameBatch, answer: (reasons: Uint8Array, isDone: boolean) => void): Promise<void> {
     const { states, nowMs, isBehind } = this.#options;
     const { bytes, ends, answerByMs } = batch;
     if (batch.hasSkipped) states.skipped(nowMs() * 1000);
@@ -47,10 +48,10 @@ export class BatchCheck {
     const cases = this.#open(batch, reasons, changes);
     await Promise.all(changes);
     let isAnswered = false;
-    const answerOnce = (): void => {
+    const answerOnce = (isDone: boolean): void => {
       if (isAnswered) return;
       isAnswered = true;
-      answer(reasons);
+      answer(reasons, isDone);
     };
     await this.#prepare(cases, answerByMs - checkMs);
     const appeals: Promise<void>[] = [];
@@ -62,7 +63,7 @@ export class BatchCheck {
       const of = cases[at];
       if (of === undefined) continue;
       if (checked++ % timedEvery === 0 && monotonicMs() > answerByMs) {
-        answerOnce();
+        answerOnce(false);
         if (isBehind()) {
           states.skipped(nowMs() * 1000);
           break;
@@ -74,7 +75,7 @@ export class BatchCheck {
       if (appeal !== undefined) appeals.push(appeal);
     }
     if (appeals.length > 0 && !isAnswered) await within(Promise.all(appeals), answerByMs);
-    answerOnce();
+    answerOnce(true);
   }
 
   /** The case of each commit and sync, whose reason is to be found. @param changes of accounts, which have to be heard first. */

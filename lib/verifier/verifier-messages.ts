@@ -91,8 +91,16 @@ export type FromVerifier =
   | { readonly kind: 'ready'; readonly engine: 'wasm' | 'node' }
   /** It cannot start, and ends. */
   | ({ readonly kind: 'refusal' } & Pick<CodedError, 'code' | 'message' | 'retryable' | 'exitCode'>)
-  /** The reason of each frame of a batch, by its number; what is not a commit or a sync was not asked. At once, or when time is up. */
-  | { readonly kind: 'verdicts'; readonly number: number; readonly reasons: Uint8Array }
+  /**
+   * The reason of each frame of a batch, by its number; what is not a commit or a sync was not asked. At once, or when time is up: then it
+   * is done later. A message costs both threads a turn, so that one does for both where it can.
+   */
+  | {
+      readonly kind: 'verdicts';
+      readonly number: number;
+      readonly reasons: Uint8Array;
+      readonly isDone: boolean;
+    }
   /** Nothing of the batch is in the way of the next. */
   | { readonly kind: 'done'; readonly number: number }
   | { readonly kind: 'incident'; readonly incident: Incident }

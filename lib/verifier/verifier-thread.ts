@@ -105,8 +105,12 @@ class VerifierThread {
 
   async #take(batch: FrameBatch): Promise<void> {
     const { number, storedBatch } = batch;
-    await this.#batches.run(batch, (reasons) => this.#send({ kind: 'verdicts', number, reasons }));
-    this.#send({ kind: 'done', number });
+    let isTold = false;
+    await this.#batches.run(batch, (reasons, isDone) => {
+      isTold = isDone;
+      this.#send({ kind: 'verdicts', number, reasons, isDone });
+    });
+    if (!isTold) this.#send({ kind: 'done', number });
     await this.#write(storedBatch);
   }
 

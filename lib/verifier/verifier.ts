@@ -190,8 +190,10 @@ export class Verifier {
   }
 
   #hear(message: FromVerifier): void {
-    if (message.kind === 'verdicts') this.#give(message.number, message.reasons);
-    else if (message.kind === 'done') this.#done(message.number);
+    if (message.kind === 'verdicts') {
+      this.#give(message.number, message.reasons);
+      if (message.isDone) this.#done(message.number);
+    } else if (message.kind === 'done') this.#done(message.number);
     else if (message.kind === 'stream') this.stream = message.report;
     else if (message.kind === 'incident') {
       this.incidents[message.incident.reason as keyof Verifier['incidents']]++;

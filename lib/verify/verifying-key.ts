@@ -108,6 +108,12 @@ export class VerifyingKey {
   }
 }
 
+/** Whether both are the same key, or none. */
+export function isSameKey(one: VerifyingKey | undefined, other: VerifyingKey | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return one.curve === other.curve && Buffer.compare(one.point, other.point) === 0;
+}
+
 function multibase(text: string): Uint8Array | undefined {
   return text.startsWith('z') && text.length <= textCharsMax ? fromBase58(text.slice(1)) : undefined;
 }

@@ -30,20 +30,6 @@ export interface ClusterNode {
   address: string | undefined;
 }
 
-/**
- * CLUSTER_WIRES=both adds subscribers of the second wire. By hand, for now: in two of ten runs all of them got the log from its start
- * once more in the first seconds, and the cause is not known.
- */
-const hasSecondWire = process.env.CLUSTER_WIRES === 'both';
-
-function secondWire(): HoppingSubscriber[] {
-  return [
-    new HoppingSubscriber('second wire', { wire: 'v2' }),
-    new HoppingSubscriber('second wire, zstd', { wire: 'v2', compressed: true }),
-    new HoppingSubscriber('both wires', { wire: 'both' }),
-  ];
-}
-
 /** See the file comment. */
 export class ClusterRun {
   readonly relay: ObservedRelay;
@@ -71,7 +57,9 @@ export class ClusterRun {
       new HoppingSubscriber('JSON', {}, check()),
       new HoppingSubscriber('zstd', { compressed: true }, check()),
       new HoppingSubscriber('filtered', { collection: 'app.bsky.feed.post' }),
-      ...(hasSecondWire ? secondWire() : []),
+      new HoppingSubscriber('second wire', { wire: 'v2' }),
+      new HoppingSubscriber('second wire, zstd', { wire: 'v2', compressed: true }),
+      new HoppingSubscriber('both wires', { wire: 'both' }),
     ];
   }
 

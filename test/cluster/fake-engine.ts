@@ -70,6 +70,8 @@ export class FakeEngine implements Engine {
   /** The most that were under way together. */
   appendsAtOnce = 0;
   #appends = 0;
+  batchesAtOnce = 0;
+  #batches = 0;
   readonly #listening = new Set<(text: string) => void>();
   #heard = new Set<(message: StoredMessage) => void>();
   #late: StoredMessage[] = [];
@@ -130,7 +132,9 @@ export class FakeEngine implements Engine {
     _bytesMax: number,
     take: (message: StoredMessage) => void,
   ): Promise<BatchEnd> {
+    this.batchesAtOnce = Math.max(this.batchesAtOnce, ++this.#batches);
     await turn();
+    this.#batches--;
     const fault = this.batchFaults.shift() ?? 'ok';
     if (fault === 'silent') return 'silent';
     const from = fault === 'jump' ? sequence + 1 : sequence;

@@ -67,7 +67,7 @@ export class HoppingSubscriber {
   /** A message of the second wire. */
   #takeSecond(json: Buffer): void {
     const { $type, payload } = JSON.parse(json.toString());
-    // It also tells of cursors.
+    // It also tells of cursors: a node that is still empty takes them for too old, and all that comes later is right all the same.
     if ($type !== 'message' || payload.seq === undefined) return;
     this.#came();
     const { did, seq, rev = '', operation = '', collection = '', rkey = '' } = payload;

@@ -58,6 +58,36 @@ test('what is there is copied in large blocks, what comes is taken as it comes',
   expect(doorbell + batch).toBe(201);
 });
 
+test('blocks are full across the ends of batches, and the next one is on its way while one is stored', async () => {
+  await using it = rig();
+  for (let made = 0; made < 200; made++) it.stream.write(3);
+  const { batch } = it.engine;
+  // What had been pushed when a batch was asked for.
+  const pushedAt: number[] = [];
+  it.engine.batch = (...asked) => {
+    pushedAt.push(it.blocks.length);
+    return batch.apply(it.engine, asked);
+  };
+  const follower = it.start();
+  await expect.poll(() => follower.isCaughtUp).toBe(true);
+  expect(it.texts()).toEqual(it.stream.texts);
+  expect(it.blocks.map(({ index }) => index.count).filter((events) => events > 3)).toEqual([258, 258]);
+  expect(it.blocks).toHaveLength(2 + 28);
+  // Batches have 50 messages: 86 make a block, which the second one ends.
+  expect(pushedAt.slice(0, 4)).toEqual([0, 0, 0, 1]);
+  expect(it.engine.batchesAtOnce).toBe(1);
+});
+
+test('who has stopped has no batch on its way', async () => {
+  await using it = rig();
+  for (let made = 0; made < 200; made++) it.stream.write(3);
+  const follower = it.start();
+  await expect.poll(() => follower.sequence).toBeGreaterThan(0);
+  await follower.stop();
+  await it.engine.batch(1, 1, () => {});
+  expect(it.engine.batchesAtOnce).toBe(1);
+});
+
 test('it goes on where the log ends', async () => {
   await using it = rig();
   const old = Array.from({ length: 9 }, () => it.stream.write(4)).at(-1) as Block;

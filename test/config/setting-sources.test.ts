@@ -52,6 +52,11 @@ describe('--help', () => {
     }
   });
 
+  test('calls a value what it is', () => {
+    expect(text).toContain('--cluster-name <NAME>');
+    expect(text).toContain('--nats-creds <PATH>');
+  });
+
   test('has examples that can be pasted', () => {
     expect(text).toMatch(/websocat 'ws:\/\/localhost:6008\/subscribe\?/);
   });

@@ -3,6 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
+import { subscribeEventsNsid } from '../../lib/event/v2-event.ts';
 import { publicHttpLimits } from '../../lib/http/http-limits.ts';
 import { PublicListener } from '../../lib/http/public-listener.ts';
 import { respondText } from '../../lib/http/respond.ts';
@@ -160,6 +161,16 @@ describe('a request with a handshake', () => {
     expect([answer.status, answer.body]).toEqual([status, body]);
     expect(listener.sessions.members.size).toBe(0);
   });
+
+  it.each(['/subscribe', `/xrpc/${subscribeEventsNsid}`])(
+    'is refused without a host on %s',
+    async (target) => {
+      const { port } = await listening();
+      const answer = await exchange(port, handshake(target, { Host: undefined }));
+      expect(answer.status).toBe(400);
+      expect(answer.headers).toContainEqual(['connection', 'close']);
+    },
+  );
 
   it('may come with other methods', async () => {
     const { port } = await listening();

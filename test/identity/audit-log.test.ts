@@ -27,15 +27,28 @@ function goodAt(log: unknown, minutes: number): string[] {
   );
 }
 
-test('the key of a time, and around a change both', () => {
+test('the key of a time, and those that came later', () => {
   const log = [entry(0, names.one), entry(100, names.two), entry(200, names.three)];
-  expect(goodAt(log, -10)).toEqual([]);
-  expect(goodAt(log, -4)).toEqual(['one']);
-  expect(goodAt(log, 50)).toEqual(['one']);
-  expect(goodAt(log, 96)).toEqual(['one', 'two']);
-  expect(goodAt(log, 104)).toEqual(['two', 'one']);
-  expect(goodAt(log, 106)).toEqual(['two']);
+  // With a later one it was signed by a clock that is behind.
+  expect(goodAt(log, -10)).toEqual(['one', 'two', 'three']);
+  expect(goodAt(log, 50)).toEqual(['one', 'two', 'three']);
+  expect(goodAt(log, 104)).toEqual(['two', 'one', 'three']);
+  expect(goodAt(log, 106)).toEqual(['two', 'three']);
   expect(goodAt(log, 1e6)).toEqual(['three']);
+});
+
+test('of many keys those nearest in time are tried, and the newest', () => {
+  const log = Array.from({ length: 40 }, (_, at) => entry(at, at % 2 === 0 ? names.one : names.two));
+  const changes = keyChangesOf([...log, entry(1e6, names.three)]) as readonly KeyChange[];
+  const keys = keysAt(changes, startMs + 20.5 * minuteMs);
+  expect(keys).toHaveLength(16);
+  expect(keys[0]).toBe(changes[20].key);
+  expect(new Set(keys.slice(1, 3))).toEqual(new Set([changes[19].key, changes[21].key]));
+  expect(keys.at(-1)).toBe(changes.at(-1)?.key);
+});
+
+test('operations that leave the key as it is are none', () => {
+  expect(keyChangesOf([entry(0, names.one), entry(5, names.one), entry(9, names.two)])).toHaveLength(2);
 });
 
 test('what was undone never was, and a tombstone ends it', () => {

@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
@@ -10,6 +11,8 @@ import { LevelLog } from '../../lib/log/level-log.ts';
 import type { LevelLogOptions } from '../../lib/log/opened-log.ts';
 import { fakeCompressor, SampleLog, seededRandom } from '../support/events.ts';
 import { textsAfter } from './log-readers.ts';
+
+const levelLogUrl = new URL('../../lib/log/level-log.ts', import.meta.url).href;
 
 let dataDir: string;
 let log: LevelLog;
@@ -37,6 +40,25 @@ async function open(options: Partial<LevelLogOptions> = {}): Promise<LevelLog> {
 function sampleOf(seed: number): SampleLog {
   return new SampleLog(seededRandom(seed), { didHashKey: log.didHashKey, lastTimeUs: log.lastTimeUs });
 }
+
+test('a data directory that is a file, or that this user may not use, says so', async () => {
+  const file = join(dataDir, 'file');
+  await writeFile(file, '');
+  await expect(open({ dataDir: file })).rejects.toThrow(
+    /^the data directory .*file is a file: name a folder/,
+  );
+  const closed = join(dataDir, 'closed');
+  await mkdir(closed, { mode: 0 });
+  // Root may use everything, so that another user has to try.
+  if (process.geteuid?.() === 0) await chmod(dataDir, 0o755);
+  const source = `await (await import(${JSON.stringify(levelLogUrl)})).LevelLog.open(${JSON.stringify({ dataDir: closed })})`;
+  const user = process.geteuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  const child = spawnSync(process.execPath, ['--input-type=module', '-e', source], { cwd: '/', ...user });
+  await chmod(closed, 0o700);
+  const said =
+    /CodedError: this user may not read and write the data directory .* \(EACCES\): make it this user's/;
+  expect(child.stderr.toString()).toMatch(said);
+});
 
 test('upstream positions and statistics are those of the last block, and again after reopening', async () => {
   await open();
@@ -77,6 +99,62 @@ test('blocks that are in the journal and in the store, as after a crash between 
   await journal.close();
   await open();
   expect(await textsAfter(log, 0, 'json')).toEqual(sample.events.map((event) => JSON.stringify(event)));
+});
+
+test('a copy has small blocks in memory alone: after a death of the process it ends where its store does', async () => {
+  await open({ isCopy: true });
+  const sample = sampleOf(19);
+  for (let made = 0; made < 100; made++) await log.append(sample.block(3));
+  const texts = sample.events.map((event) => JSON.stringify(event));
+  expect(await textsAfter(log, 0, 'zstd')).toEqual(texts);
+  const { firstTimeUs } = log.stats();
+  await log.whileStill(async () => {});
+  const stored = 100 - log.replicaStart.uncompacted.length;
+  expect(stored).toBeGreaterThan(50);
+  expect(stored).toBeLessThan(100);
+  const dead = join(dataDir, 'dead');
+  for (const name of ['blocks', 'journal'])
+    await cp(join(dataDir, name), join(dead, name), { recursive: true });
+
+  // As after a full disk: what only memory has is still there.
+  await log.recover();
+  expect(await textsAfter(log, 0, 'json')).toEqual(texts);
+  const next = sample.block(2);
+  await log.append(next);
+  await log.close();
+  await open({ isCopy: true });
+  expect(await textsAfter(log, 0, 'json')).toEqual(sample.events.map((event) => JSON.stringify(event)));
+  expect(log.positions).toEqual(next.positions);
+  await log.close();
+
+  await open({ dataDir: dead, isCopy: true });
+  expect(log).toMatchObject({ lastTimeUs: sample.events[stored * 3 - 1].time_us, lostBlocks: 0 });
+  expect(log.stats()).toMatchObject({ firstTimeUs, storedEvents: stored * 3 });
+  expect(log.coverage.newest(Number.POSITIVE_INFINITY)).toEqual([]);
+  expect([...log.positions.values()]).toEqual([stored]);
+});
+
+test('a copy goes on after what a journal has, and with one where each write waits for the disk', async () => {
+  await open();
+  const sample = sampleOf(20);
+  const texts = (): string[] => sample.events.map((event) => JSON.stringify(event));
+  await log.append(sample.block(3));
+  await log.close();
+  await open({ isCopy: true });
+  expect(await textsAfter(log, 0, 'json')).toEqual(texts());
+  await log.append(sample.block(3));
+  await log.recover();
+  expect(await textsAfter(log, 0, 'json')).toEqual(texts());
+  await log.close();
+  await open({ isCopy: true, fsync: true });
+  await log.append(sample.block(3));
+  await log.close();
+  const journal = await Journal.open(join(dataDir, 'journal'));
+  const { blocks } = await journal.recover(sample.events[5].time_us, async () => {});
+  expect(blocks.map(({ index }) => index.count)).toEqual([3]);
+  await journal.close();
+  await open();
+  expect(await textsAfter(log, 0, 'json')).toEqual(texts());
 });
 
 test('a directory in use and a newer format are refused by name', async () => {

@@ -178,6 +178,20 @@ describe.each([
     expect(first.slices[0].index.firstTimeUs).toBe(cutUs);
   });
 
+  test('what a trim has deleted is not read from memory either', async () => {
+    const { reader, log } = await open({ tailBytesMax: 1e9 });
+    const sample = sampleOf(19);
+    await append(sample, ...Array.from({ length: 6 }, () => 256), 3, 3);
+    const cutUs = sample.events[4 * 256].time_us;
+    await log.trim(cutUs);
+    opened.catchUp();
+    expect(reader.recentAfter(0)).toBeUndefined();
+    expect(reader.recentAfter(cutUs - 1)?.index.firstTimeUs).toBe(cutUs);
+    // From when on there is everything, as clients are told: nothing older comes.
+    expect(reader.oldestUs).toBeGreaterThan(sample.events[4 * 256 - 1].time_us);
+    expect(await textsAfter(reader, 0)).toEqual(linesOf(sample.events.slice(4 * 256)));
+  });
+
   test('a damaged part is refused by name, and only to those who ask for it', async () => {
     await open();
     const sample = sampleOf(16);

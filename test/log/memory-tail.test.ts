@@ -33,3 +33,20 @@ test('holds no more than its bytes, and always the newest block', () => {
   }
   expect(tail.after(sample.events[0].time_us)).toBeUndefined();
 });
+
+test('forgets what is trimmed, as a whole block at a time', () => {
+  const sample = new SampleLog(seededRandom(3));
+  const blocks = Array.from({ length: 100 }, () => sample.block(3));
+  const tail = new MemoryTail(1e9, 0);
+  for (const block of blocks) tail.push(block);
+  const { bytes } = tail;
+  tail.trimTo(blocks[39].index.lastTimeUs - 1);
+  expect(tail.after(0)).toBeUndefined();
+  expect(tail.after(blocks[38].index.lastTimeUs)).toBe(blocks[39]);
+  tail.trimTo(blocks[39].index.lastTimeUs);
+  expect(tail.after(blocks[38].index.lastTimeUs)).toBeUndefined();
+  for (let at = 40; at < 100; at++) expect(tail.after(blocks[at - 1].index.lastTimeUs)).toBe(blocks[at]);
+  expect(tail.bytes).toBeLessThan(bytes * 0.7);
+  tail.trimTo(blocks[0].index.lastTimeUs);
+  expect(tail.after(blocks[39].index.lastTimeUs)).toBe(blocks[40]);
+});

@@ -230,6 +230,19 @@ test('an override starts after the given sequence, also one that the log is past
   await relay.close();
 });
 
+test('a log that may outgrow its disk is told of at the start', async () => {
+  const { relay } = await poolRelay('disk', 1);
+  await using daemon = await Daemon.start(['--ws-url', relay.url, '--retention-bytes', '4000TiB']);
+  const warning =
+    /--retention-bytes lets the log take 4.*TiB, and the disk has room for .*: lower it, or make room/;
+  expect(daemon.lines.join('\n')).toMatch(warning);
+  daemon.lines.length = 0;
+  await daemon.service.stop();
+  await daemon.restart(['--ws-url', relay.url, '--retention-bytes', '64MiB']);
+  expect(daemon.lines.join('\n')).not.toContain('--retention-bytes');
+  await relay.close();
+});
+
 test('a port that is taken ends the start with its name, and leaves nothing running', async () => {
   const { relay } = await poolRelay('port', 1);
   await using daemon = await Daemon.start(['--ws-url', relay.url]);

@@ -56,7 +56,7 @@ function fill(transport: Transport, batch: Buffer): void {
   while (transport.write(batch));
 }
 
-describe.each(forms)('%s', (_name, form) => {
+describe.each(forms)('%s', (name, form) => {
   it('says when it is full, and once when it no longer is', async () => {
     const { socket, subscription, transport } = await opened(form);
     socket.pause();
@@ -66,6 +66,34 @@ describe.each(forms)('%s', (_name, form) => {
     await vi.waitFor(() => expect(subscription.drains).toBe(1), 10_000);
     expect(transport.write(form.batch)).toBe(true);
     expect(subscription.drains).toBe(1);
+  });
+
+  // The other does not say.
+  it.runIf(name === 'WebSocketSession')('reads nothing of what it has sent', async () => {
+    const { socket, received, subscription, transport } = await opened(form);
+    socket.pause();
+    const wanted: string[] = [];
+    let reused = 0;
+    for (let at = 0; at < 600; at++) {
+      const letter = String.fromCharCode(97 + (at % 26));
+      const batch = textFrame(letter.repeat(20_000));
+      wanted.push(batch.toString('latin1'));
+      const { drains } = subscription;
+      const isFull = !transport.write(batch);
+      if (transport.hasUnsent === false) {
+        batch.fill('!');
+        reused++;
+      }
+      if (!isFull) continue;
+      socket.resume();
+      await vi.waitFor(() => expect(subscription.drains).toBeGreaterThan(drains), 10_000);
+      if (at % 3 > 0) socket.pause();
+    }
+    socket.resume();
+    const sent = wanted.join('');
+    await vi.waitFor(() => expect(received().length).toBeGreaterThan(sent.length), 10_000);
+    expect(received().endsWith(sent)).toBe(true);
+    expect(reused).toBeGreaterThan(0);
   });
 
   it('sends what it is given, in order, and progress between', async () => {

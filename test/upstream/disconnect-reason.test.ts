@@ -62,6 +62,11 @@ test('details carry the code once and are cut', () => {
     'ECONNREFUSED: connect A; connect B',
   );
   expect(detailOfError(new Error('x'.repeat(5000)))).toHaveLength(detailMaxChars);
+  const openSsl =
+    'write EPROTO 40:error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:../a.c:78:\n';
+  expect(detailOfError(Object.assign(new Error(openSsl), { code: 'EPROTO' }))).toBe(
+    'EPROTO: this port does not speak TLS: write ws:// if the relay has none',
+  );
 });
 
 test('HTTP answers', () => {

@@ -28,7 +28,7 @@ const failureWords = new Map([
   ['oversize', 'sent too large a message'],
   ['silent', 'stopped answering'],
   ['nothing_new', 'sent nothing new'],
-  ['requested', 'connecting anew'],
+  ['requested', 'reconnecting'],
 ]);
 
 /**
@@ -67,7 +67,7 @@ function drawRelay(report) {
       : ['Connected to', relay],
     ...row('Since', connectedSinceUs === null ? [] : [since(connectedSinceUs, timeUs)]),
     ['Sequence', sequence === null ? '–' : String(sequence)],
-    ...row('In turn with', relays.length === 1 ? [] : left),
+    ...row('Alternatives', relays.length === 1 ? [] : left),
   ]);
 }
 

@@ -124,7 +124,7 @@ const pythonReader = {
 function javascript(page, choice) {
   return `// For browsers, and Node.js 22 or later.
 const url = new URL('${withoutCursor(page, choice)}');
-let cursor = '${cursorOf(choice)}'; // where to go on; '' is now
+let cursor = '${cursorOf(choice)}'; // where to resume; '' is now
 
 function connect() {
   if (cursor !== '') url.searchParams.set('cursor', cursor);
@@ -196,7 +196,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 url = "${url}"
-cursor = "${cursorOf(choice)}"  # where to go on; "" is now
+cursor = "${cursorOf(choice)}"  # where to resume; "" is now
 
 while True:
     try:

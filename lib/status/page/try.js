@@ -21,10 +21,10 @@ const toolHints = {
   websocat: '',
   events: 'Server-sent events, which browsers read with EventSource.',
   'events.ndjson': 'Ends at the newest event, or after 10,000. From “now”, it begins at the oldest.',
-  tail: 'In a clone of Slipstream. Where it is installed: slipstream tail, with the same flags.',
-  javascript: 'A new connection goes on where the last one broke.',
+  tail: 'In a clone of Slipstream. If it is installed, write slipstream tail and the same flags.',
+  javascript: 'A new connection continues where the last one broke.',
   typescript: 'With our client: reconnects without a gap, and reads zstd. In Node.js, a browser or a worker.',
-  python: 'With websockets, version 13 or later. A new connection goes on where the last one broke.',
+  python: 'With websockets, version 13 or later. A new connection continues where the last one broke.',
 };
 const uncompressedHint = ' Plain JSON: it does not read zstd.';
 /** From the last of several changes to the stream that follows them. */

@@ -108,7 +108,9 @@ test('handles become DIDs, by DNS or by what their servers say', async () => {
   expect(asked).not.toContain('_atproto.c.example');
   const unknown = withDids(read(['-d', 'carol.example']), sources);
   await expect(unknown).rejects.toMatchObject({ code: 'TAIL_HANDLE_UNKNOWN', exitCode: 2 });
-  await expect(unknown).rejects.toThrow(/^carol\.example is a handle, but neither DNS .* give the DID/);
+  await expect(unknown).rejects.toThrow(
+    /^carol\.example is a handle, but neither DNS .* says whose it is: give the DID/,
+  );
 });
 
 test('an endless answer for a handle, and several in DNS, are none', async () => {

@@ -1,0 +1,35 @@
+// JSON of stored blocks that is unpacked only once somebody looks at it: a reader that makes another encoding of it, and has it already
+// for most blocks, asks the log for slices that are packed still. What is unpacked here lives until the next one is: fresh memory for
+// each block costs more than unpacking it, because the system hands out pages one by one (1.6 µs each where it was measured).
+
+import { damaged } from '../level/database-errors.ts';
+import type { BlockIndex, BlockSlice } from './block.ts';
+import { decompressJson } from './stored-json.ts';
+
+/** Room for a usual block; what a larger one took is given back with the next. */
+const scratchBytes = 512 * 1024;
+
+let scratch: Uint8Array<ArrayBuffer> | undefined;
+
+/**
+ * The JSON of a block of the store. @param target memory for it, where somebody has some that is large enough.
+ * @throws CodedError `LOG_CORRUPT`.
+ */
+export function unpackJson(
+  stored: Uint8Array,
+  { count, jsonEnd, lastTimeUs }: BlockIndex,
+  target?: Uint8Array<ArrayBuffer>,
+): Uint8Array {
+  try {
+    return decompressJson(stored, count === 0 ? 0 : jsonEnd[count - 1], target);
+  } catch (cause) {
+    throw damaged(`block ${lastTimeUs} does not decompress`, cause);
+  }
+}
+
+/** The JSON of a slice that was read as `packed`: valid until the next call in this thread. @throws CodedError `LOG_CORRUPT`. */
+export function jsonOfPacked({ index, messages, isPacked }: BlockSlice): Uint8Array {
+  if (!isPacked) return messages;
+  scratch ??= new Uint8Array(scratchBytes);
+  return unpackJson(messages, index, scratch);
+}
