@@ -15,7 +15,8 @@ import type { Session, SideKind } from './session.ts';
 
 /** Events a second. */
 const rate = 500;
-const [warmupSeconds, seconds] = [8, 20];
+/** After a minute V8 has compiled what there is to compile, and collections come as they do from then on. */
+const [warmupSeconds, seconds] = [60, 30];
 const [quickWarmupSeconds, quickSeconds] = [0.5, 2];
 /** How long system calls are counted, after everything else: it slows the process down. */
 const traceSeconds = 4;

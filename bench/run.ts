@@ -24,6 +24,7 @@ import { workerFigures } from './figure-workers.ts';
 import type { PeerOptions } from './peer.ts';
 import { isLinux } from './processes.ts';
 import { type Figure, readOrigin, tableHead, tableRow, writeReport } from './report.ts';
+import { buildDaemon } from './servers.ts';
 import { Session } from './session.ts';
 
 interface Group {
@@ -66,6 +67,8 @@ usage: npm run bench -- [flags]
   --rounds N           times that the sides take turns (default 5; 1 with --quick)
   --events N           events of each figure's log, in place of its own number
   --workers N          fan-out workers of our daemon (default: the daemon's)
+  --sources            our daemon as a clone runs it, and not as the package has it, built into dist: Node's compiler takes 6 MB
+  --dictionary FILE    the dictionary of Jetstream v1, as its clients have it: put where our daemon looks for it
   --quick              a small run, to see that the benchmark works; the numbers mean little
   --out DIR            where the file goes (default bench/results)
   --no-write           print the table only
@@ -93,6 +96,8 @@ const flags = {
   rounds: { type: 'string' },
   events: { type: 'string' },
   workers: { type: 'string' },
+  sources: { type: 'boolean', default: false },
+  dictionary: { type: 'string' },
   peer: { type: 'string' },
   'peer-pid': { type: 'string' },
   'relay-port': { type: 'string' },
@@ -163,11 +168,14 @@ function progress(text: string): void {
 async function measure(values: Flags): Promise<void> {
   const chosen = chosenGroups(values);
   const origin = readOrigin();
+  if (!values.sources && isLinux) buildDaemon();
   const session = new Session(
     {
       rounds: wholeNumber('rounds', values.rounds ?? (values.quick ? '1' : '5'), 1),
       events: wholeNumber('events', values.events, 1_000),
       workers: wholeNumber('workers', values.workers, 0),
+      isBuilt: !values.sources && isLinux,
+      dictionary: values.dictionary,
       quick: values.quick,
     },
     progress,

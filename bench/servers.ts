@@ -2,8 +2,11 @@
 // behind one interface. It starts them and reads their counters; what a figure makes of it is the figure's.
 
 import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { officialDictionaryPath } from '../lib/codec/official-dictionary.ts';
 import type { LocalProcess } from './local-process.ts';
 import { Process } from './processes.ts';
 import type { RelayFrames } from './relay-frames.ts';
@@ -11,6 +14,7 @@ import type { RelayFrames } from './relay-frames.ts';
 const pollMs = 100;
 const ingestMsMax = 30 * 60_000;
 const daemon = 'cmd/slipstream.ts';
+const builtDaemon = 'dist/cmd/slipstream.js';
 /** A benchmark comes from one address and wants everything; only the flags that the daemon has are given. */
 const noLimits: Readonly<Record<string, string>> = {
   '--max-subscribers-per-address': '0',
@@ -103,11 +107,25 @@ export interface ServerOptions {
   readonly flags?: readonly string[];
   /** What ours does in a cluster, when that is not everything. */
   readonly command?: 'serve' | undefined;
+  /** Ours as {@link buildDaemon} made it, and not its sources. */
+  readonly isBuilt?: boolean;
+  /** A file that ours finds as the dictionary of Jetstream v1. */
+  readonly dictionary?: string | undefined;
+}
+
+/** Makes our daemon as the package has it. @throws when that fails. */
+export function buildDaemon(): void {
+  const cwd = fileURLToPath(new URL('..', import.meta.url));
+  const { status } = spawnSync('npm', ['run', '-s', 'build'], {
+    cwd,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (status !== 0) throw new Error('the daemon cannot be built');
 }
 
 /** The names of our daemon's flags, with their dashes. */
-export function daemonFlagNames(): ReadonlySet<string> {
-  const path = fileURLToPath(new URL(`../${daemon}`, import.meta.url));
+export function daemonFlagNames(isBuilt: boolean): ReadonlySet<string> {
+  const path = fileURLToPath(new URL(`../${isBuilt ? builtDaemon : daemon}`, import.meta.url));
   const { stdout } = spawnSync(process.execPath, [path, '--help'], { encoding: 'utf8' });
   return new Set(Array.from(stdout.matchAll(/^ +(--[a-z-]+)/gm), ([, name]) => name));
 }
@@ -136,9 +154,14 @@ export class Server implements Target {
 
   static async #startOurs(
     compressor: ServerKind,
-    { relay, dataDir, cursor, command, flags = [] }: ServerOptions,
+    { relay, dataDir, cursor, command, isBuilt = false, dictionary, flags = [] }: ServerOptions,
   ): Promise<Server> {
-    const process = Process.start(daemon, [
+    if (dictionary !== undefined) {
+      const path = officialDictionaryPath(dataDir);
+      mkdirSync(dirname(path), { recursive: true });
+      copyFileSync(dictionary, path);
+    }
+    const process = Process.start(isBuilt ? builtDaemon : daemon, [
       ...(command === undefined ? [] : [command]),
       ...['--ws-url', relay.url, '--data-dir', dataDir, '--compressor', compressor, '--log-format', 'json'],
       ...['--listen-addr', '127.0.0.1:0', '--metrics-listen-addr', '127.0.0.1:0'],

@@ -16,6 +16,10 @@ export interface SessionOptions {
   readonly events: number | undefined;
   /** Fan-out workers of our daemon; its default without. */
   readonly workers: number | undefined;
+  /** Our daemon as the package has it, and not as a clone runs it. */
+  readonly isBuilt: boolean;
+  /** A file that our daemon has as the dictionary of Jetstream v1. */
+  readonly dictionary: string | undefined;
 }
 
 /** A kind of server, or the peer. */
@@ -33,7 +37,7 @@ export class Session {
   readonly notes: string[] = [];
   readonly #options: SessionOptions;
   readonly progress: (text: string) => void;
-  readonly #daemonFlags: ReadonlySet<string> = daemonFlagNames();
+  readonly #daemonFlags: ReadonlySet<string>;
   #frames: Promise<RelayFrames> | undefined;
 
   /** @param progress told what is being measured. */
@@ -43,6 +47,9 @@ export class Session {
       this.note(`ours: ${options.workers} workers, unless a row says otherwise`);
     this.quick = options.quick;
     this.progress = progress;
+    this.#daemonFlags = daemonFlagNames(options.isBuilt);
+    this.note(options.isBuilt ? 'ours: built, as the package is' : 'ours: the sources, as in a clone');
+    if (options.dictionary !== undefined) this.note('ours: with the dictionary of Jetstream v1');
   }
 
   /** Waits for a peer, which takes part from then on. */
@@ -69,7 +76,8 @@ export class Session {
     const workers = options.workers ?? this.#options.workers;
     const flags = [...unlimitedFlags(this.#daemonFlags), ...(options.more ?? [])];
     if (workers !== undefined) flags.push('--workers', String(workers));
-    return Server.start(kind, { ...options, flags });
+    const { isBuilt, dictionary } = this.#options;
+    return Server.start(kind, { ...options, flags, isBuilt, dictionary });
   }
 
   /** How many events a figure works on. */

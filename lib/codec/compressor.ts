@@ -10,7 +10,7 @@ import type { Dictionary } from './dictionary.ts';
  * 52 real events with the official dictionary (bench/figure-ratio.ts), for Node's own zstd and for WebAssembly:
  *
  *     level       1        2        3        4        5        6
- *     node        0.462    0.452    0.448    0.443    0.438    0.435
+ *     node        0.462    0.453    0.448    0.443    0.438    0.435
  *     µs          1.7      2.3      3.9      7.5      8.3      32
  *     wasm        0.459    0.454    0.456    0.454    0.445    0.443
  *     µs          10       11       14       18       24       33

@@ -21,6 +21,7 @@
 // with collections and positions, in the journal also the block's rows of the coverage ledger, then nothing. Its own CRC-32 covers all bytes after the CRC field.
 
 import { crc32 } from 'node:zlib';
+import type { ByteWriter } from '../byte-writer.ts';
 import type { CoverageRow } from '../event/coverage.ts';
 import { damaged } from '../level/database-errors.ts';
 import { vitalKeyByte } from '../level/table-file.ts';
@@ -270,6 +271,18 @@ export function packBlock(block: Block, storedJson: Uint8Array, link: BlockLink)
   headLength.writeUInt32LE(head.length);
   const packed = [headLength, head, storedJson, block.zstd];
   return Buffer.concat(subjects === undefined ? packed : [...packed, subjects]);
+}
+
+/** The same, into a buffer that is used again: nothing is left for collections. */
+export function packBlockInto(out: ByteWriter, block: Block, storedJson: Uint8Array, link: BlockLink): void {
+  const subjects = storedSubjectsOf(block);
+  const head = writeHead(block, storedJson, link, subjects);
+  out.reserve(4);
+  out.length = out.buffer.writeUInt32LE(head.length, out.length);
+  out.bytes(head);
+  out.bytes(storedJson);
+  out.bytes(block.zstd);
+  if (subjects !== undefined) out.bytes(subjects);
 }
 
 /** What is stored of a block's subjects. */

@@ -7,7 +7,7 @@ import { ByteWriter } from '../byte-writer.ts';
 import { damaged } from '../level/database-errors.ts';
 import type { Block } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
-import { type BlockLink, packBlock } from './block-format.ts';
+import { type BlockLink, packBlock, packBlockInto } from './block-format.ts';
 
 /** Every zstd frame begins so; a packed block with the length of its head, which is never that much. */
 const zstdMagic = 0xfd2fb528;
@@ -22,6 +22,7 @@ export const noDictionaryId = 0;
 /** See the file comment. */
 export class JournalValues {
   readonly #compressor: EventCompressor | undefined;
+  readonly #packed = new ByteWriter(scratchBytes);
   readonly #scratch = new ByteWriter(scratchBytes);
 
   /** @param compressor one without a dictionary; not owned. */
@@ -29,14 +30,17 @@ export class JournalValues {
     this.#compressor = compressor;
   }
 
+  /** Valid until the next call: LevelDB's binding copies it when the write begins. */
   write(block: Block, link: BlockLink): Uint8Array {
     if (this.#compressor === undefined) return packBlock(block, block.json, link);
     const index = { ...block.index, zstdEnd: new Uint32Array(block.index.count) };
     const bare = { ...block, index, zstd: noBytes, dictionaryId: noDictionaryId };
-    const packed = packBlock(bare, block.json, link);
+    const packed = this.#packed;
+    packed.shrink(scratchBytes);
+    packBlockInto(packed, bare, block.json, link);
     this.#scratch.shrink(scratchBytes);
-    this.#compressor.compress(packed, 0, packed.length, this.#scratch, true);
-    return this.#scratch.copy();
+    this.#compressor.compress(packed.buffer, 0, packed.length, this.#scratch, true);
+    return this.#scratch.buffer.subarray(0, this.#scratch.length);
   }
 }
 

@@ -46,8 +46,11 @@ const livePart = 1 / 16;
 /** The same from `calmMax` on. */
 const livePartInNeed = 1 / 8;
 const goesMin = 8;
-/** Live subscribers that are left in any case: so few do not fill a memory, and without them the daemon would be of no use. */
-export const liveKept = 16;
+/**
+ * Subscribers that are left in any case, and let in up to `calmMax`, behind or not: so few do not fill a memory, and without them the
+ * daemon would be of no use. A machine of 128 MB that catches up comes close to its limit by that alone.
+ */
+export const subscribersKept = 16;
 
 /** What is looked at. */
 export interface MemorySources {
@@ -117,6 +120,7 @@ export class MemoryWatch {
     this.look();
     // Also between looks: a crowd that waited while the thread was busy comes at once. 20 to 40 us, of some 400 that a session takes.
     this.#seen = this.#fullest().share;
+    if (this.#sheddable.sessions < subscribersKept && this.#seen < calmMax) return true;
     const state = this.#isInDoubt(this.#seen) ? this.#stateAt(this.#seen) : this.#state;
     return state === 'enough' || (state === 'short' && !replays);
   }
@@ -226,11 +230,11 @@ export class MemoryWatch {
 
   #shed(): number {
     const { behind, sessions } = this.#sheddable;
-    let ended = this.#sheddable.shedBehind(partOf(behind, replaysPart));
+    const may = Math.max(0, sessions - subscribersKept);
+    let ended = this.#sheddable.shedBehind(Math.min(may, partOf(behind, replaysPart)));
     if (this.#state === 'critical') {
       const part = this.#seen >= calmMax ? livePartInNeed : livePart;
-      const may = Math.max(0, sessions - liveKept);
-      ended += this.#sheddable.shedNewest(Math.min(may, partOf(sessions, part)));
+      ended += this.#sheddable.shedNewest(Math.min(may - ended, partOf(sessions, part)));
     }
     this.#ended += ended;
     return ended;

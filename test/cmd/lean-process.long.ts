@@ -44,7 +44,7 @@ test.runIf(process.platform === 'linux')('the same process begins anew, with its
   const { MALLOC_ARENA_MAX: _, ...env } = process.env;
   const [flags, variables] = await startedWith(['--stack-trace-limit=7'], env);
   expect(flags.slice(1, 7)).toEqual([
-    '--max-semi-space-size=8',
+    '--max-semi-space-size=4',
     expect.stringMatching(/^--v8-pool-size=[1-4]$/),
     '--incremental-marking-soft-trigger=90',
     '--incremental-marking-hard-trigger=95',

@@ -1,7 +1,7 @@
 // When subscribers have to go for want of memory, with figures and a clock that are the test's.
 
 import { expect, test } from 'vitest';
-import { liveKept, MemoryWatch } from '../../lib/worker/memory-watch.ts';
+import { MemoryWatch, subscribersKept } from '../../lib/worker/memory-watch.ts';
 
 /** A heap of 2,000 bytes, of which 900 are to be used, as is half of a container: a live subscriber keeps 1 of them and a replay 2. */
 function started({ live = 0, replays = 0, containerBytes = 0, givesBack = true, goodbyeMs = 0 } = {}) {
@@ -103,7 +103,18 @@ test('some are left in any case', () => {
   const { world, looks } = started({ live: 60 });
   world.base = 840;
   looks(20);
-  expect(world.live).toBeGreaterThanOrEqual(liveKept);
+  expect(world.live).toBeGreaterThanOrEqual(subscribersKept);
+});
+
+test('a few are let in, and stay, also behind: it is not they who fill a small machine that catches up', () => {
+  const { world, watch, looks } = started({ live: 4, replays: 4 });
+  world.base = 0.9 * 900;
+  looks(20);
+  expect([watch.state, world.live, world.replays]).toEqual(['critical', 4, 4]);
+  expect([watch.takes(true), watch.takes(false)]).toEqual([true, true]);
+  world.base = 0.95 * 900;
+  looks(1);
+  expect([watch.takes(true), watch.takes(false)]).toEqual([false, false]);
 });
 
 test('those that are still on their way have gone: no more than are needed, and all that are', () => {
