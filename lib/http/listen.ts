@@ -2,7 +2,7 @@
 
 import { lookup } from 'node:dns/promises';
 import type { Server } from 'node:http';
-import { type AddressInfo, createServer, isIPv4, type Server as NetServer } from 'node:net';
+import { type AddressInfo, connect, createServer, isIPv4, type Server as NetServer } from 'node:net';
 import { CodedError } from '../errors.ts';
 import { formatListenAddress, type ListenAddress } from '../listen-address.ts';
 
@@ -91,11 +91,7 @@ async function bindSecond(server: Server, port: number): Promise<NetServer> {
  */
 export function bind(server: NetServer, address: ListenAddress, isShared = false): Promise<ListenAddress> {
   return new Promise((resolve, reject) => {
-    const failed = (cause: NodeJS.ErrnoException): void => {
-      const what = `cannot listen on ${formatListenAddress(address)} (${cause.code ?? cause.message}).`;
-      const todo = advice[cause.code ?? ''] ?? 'Choose another address.';
-      reject(new CodedError('HTTP_LISTEN_FAILED', `${what} ${todo}`, { cause }));
-    };
+    const failed = (cause: NodeJS.ErrnoException): void => reject(listenFailed(address, cause));
     server.once('error', failed);
     server.listen(
       {
@@ -108,6 +104,49 @@ export function bind(server: NetServer, address: ListenAddress, isShared = false
         server.off('error', failed);
         resolve({ host: address.host, port: (server.address() as AddressInfo).port });
       },
+    );
+  });
+}
+
+function listenFailed(address: ListenAddress, cause: NodeJS.ErrnoException): CodedError {
+  const what = `cannot listen on ${formatListenAddress(address)} (${cause.code ?? cause.message}).`;
+  const todo = advice[cause.code ?? ''] ?? 'Choose another address.';
+  return new CodedError('HTTP_LISTEN_FAILED', `${what} ${todo}`, { cause });
+}
+
+/** A port at which nobody answers, as a rule; whoever does is left at once. */
+const nobodysPort = 1;
+const everyIPv6 = '::';
+
+/**
+ * Whether an address is free, to be asked before it is shared: threads share a port with all that allow it, also with another daemon, and
+ * only a socket that shares nothing finds out. It does not listen: what came to it, when a crowd comes back, would be reset. So it
+ * is bound as one that is to connect, which Node tells apart. @throws CodedError HTTP_LISTEN_FAILED.
+ */
+export async function probe(address: ListenAddress): Promise<void> {
+  const { host, port } = address;
+  if (port === 0) return;
+  let cause: NodeJS.ErrnoException | undefined;
+  try {
+    const bound = host === undefined ? everyIPv6 : (await lookup(host)).address;
+    cause = await bindError(bound, port);
+    // A system without IPv6.
+    if (host === undefined && cause !== undefined && cause.code !== 'EADDRINUSE')
+      cause = await bindError(everyIPv4, port);
+  } catch (error) {
+    cause = error as NodeJS.ErrnoException;
+  }
+  if (cause !== undefined) throw listenFailed(address, cause);
+}
+
+function bindError(localAddress: string, localPort: number): Promise<NodeJS.ErrnoException | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: localAddress, port: nobodysPort, localAddress, localPort }, () => {
+      socket.destroy();
+      resolve(undefined);
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.syscall === 'bind' ? error : undefined),
     );
   });
 }

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, Server as NetServer } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import type { Sharing } from '../../lib/http/listen.ts';
+import { probe, type Sharing } from '../../lib/http/listen.ts';
 import { PublicListener } from '../../lib/http/public-listener.ts';
 import { addressTable } from '../support/addresses.ts';
 import { FakeSource } from './fake-source.ts';
@@ -62,6 +62,45 @@ test.runIf(isLinux).for([
   expect(await asks(60, first.port, '127.0.0.1')).toEqual(['200']);
   expect([byFirst(), byOthers[0]() + byOthers[1]()]).toEqual([0, 60]);
   for (const by of byOthers) expect(by()).toBeGreaterThan(0);
+});
+
+/** Connects over and over until it is told to stop; what came of it. */
+const comeBack = `
+const { parentPort, workerData: { port } } = require('node:worker_threads');
+const { connect } = require('node:net');
+let isOver = false;
+const came = new Set();
+const next = () => {
+  if (isOver) return parentPort.postMessage([...came]);
+  const socket = connect(port, '127.0.0.1', () => came.add('connected'));
+  socket.on('error', (error) => came.add(error.code));
+  socket.on('close', next);
+};
+parentPort.once('message', () => { isOver = true; });
+next();
+`;
+
+test.each(['127.0.0.1', undefined])(
+  'whether an address is free is found out without a client: %s',
+  async (host) => {
+    const { one, port } = await listener(host, 0, 'alone');
+    await expect(probe({ host, port })).rejects.toThrow('EADDRINUSE');
+    await one.stop(0);
+    const client = new Worker(comeBack, { eval: true, workerData: { port } });
+    onTestFinished(async () => void (await client.terminate()));
+    await once(client, 'online');
+    for (let times = 0; times < 300; times++) await probe({ host, port });
+    client.postMessage('');
+    const [came] = await once(client, 'message');
+    expect(came).toEqual(['ECONNREFUSED']);
+  },
+);
+
+test.runIf(isLinux)('another that shares its address makes it one that is not free', async () => {
+  const { port } = await listener('127.0.0.1', 0, 'shared');
+  await expect(probe({ host: '127.0.0.1', port })).rejects.toThrow('EADDRINUSE');
+  await expect(probe({ host: undefined, port })).rejects.toThrow('EADDRINUSE');
+  await expect(probe({ host: '192.0.2.1', port })).rejects.toThrow('EADDRNOTAVAIL');
 });
 
 /** Connects so many times when it is told to, says at `flag` that it has, or that it had no answer for a while, and what came of each. */
