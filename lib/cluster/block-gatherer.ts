@@ -3,9 +3,9 @@
 
 import type { Block } from '../log/block.ts';
 import { blockEventsMax, blockJsonBytesMax } from '../log/block-builder.ts';
-import { compactBlocks } from '../log/compaction.ts';
+import { compactBlocks, compactionBlocksMax } from '../log/compaction.ts';
 
-/** See the file comment. What waits is less than a full block. */
+/** See the file comment. What waits is less than a full block, and no more blocks than a log has uncompacted. */
 export class BlockGatherer {
   readonly #push: (block: Block) => void;
   #blocks: Block[] = [];
@@ -22,7 +22,11 @@ export class BlockGatherer {
     this.#blocks.push(block);
     this.#events += block.index.count;
     this.#jsonBytes += block.json.length;
-    if (this.#events < blockEventsMax && this.#jsonBytes < blockJsonBytesMax) return;
+    if (this.#events < blockEventsMax && this.#jsonBytes < blockJsonBytesMax) {
+      // Hours without events are blocks of positions alone.
+      if (this.#blocks.length === compactionBlocksMax) this.flush();
+      return;
+    }
     const full = this.#blocks.length === 1 ? block : compactBlocks(this.#blocks);
     this.#clear();
     this.#push(full);

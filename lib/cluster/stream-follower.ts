@@ -104,12 +104,14 @@ export class StreamFollower {
     });
   }
 
-  /** Resolves when nothing is pushed any more. */
+  /** Hands on what waits; resolves when nothing is pushed any more. */
   async stop(): Promise<void> {
     this.#unfollow();
     this.#stopping.abort();
     this.#wake.resolve();
     await this.#running;
+    // Whoever goes on from here, as the writer perhaps, goes by `sequence`.
+    this.#gatherer.flush();
     // One that comes after it must not ask meanwhile.
     await this.#asked?.end;
   }

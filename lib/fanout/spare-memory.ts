@@ -17,7 +17,8 @@ export class SpareMemory {
   take(bytes: number): Buffer {
     const at = this.#pieces.findIndex(({ length }) => length >= bytes);
     if (at >= 0) return this.#pieces.splice(at, 1)[0];
-    return Buffer.allocUnsafeSlow(Math.ceil(bytes / pieceBytesStep) * pieceBytesStep);
+    // Of nothing too, or its user would keep any number of pieces.
+    return Buffer.allocUnsafeSlow(Math.max(1, Math.ceil(bytes / pieceBytesStep)) * pieceBytesStep);
   }
 
   /** Takes a piece back; the oldest goes for it when there are enough. */

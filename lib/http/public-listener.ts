@@ -61,6 +61,8 @@ export interface PublicListenerOptions {
   readonly onMisspelt?: OnMisspelt;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
+  /** How far ahead of it a cursor may be that is none from the future; not at all without. */
+  readonly cursorAheadUsMax?: number;
   /** Further routes; a path that is taken already replaces the route here. */
   readonly routes?: Iterable<Route>;
   /** What differs from the usual. */
@@ -105,7 +107,12 @@ export class PublicListener {
 
   constructor(options: PublicListenerOptions) {
     const { source, nowUs, addresses, trustedProxies = [], onAddressFull = () => {} } = options;
-    const { limits = publicHttpLimits, zstdEncodings = storedOnly, listeners = 1 } = options;
+    const {
+      limits = publicHttpLimits,
+      zstdEncodings = storedOnly,
+      listeners = 1,
+      cursorAheadUsMax = 0,
+    } = options;
     const timing = { ...defaultSessionTiming, ...options.timing };
     const clientAddresses = new ClientAddresses(trustedProxies);
     const admission = new Admission(addresses, clientAddresses, onAddressFull);
@@ -118,7 +125,8 @@ export class PublicListener {
     const sessions = new SessionSet(admission, connections, timing);
     const { turns } = this;
     const requestTurns = this.#requestTurns;
-    const shared = { source, sessions, turns, requestTurns, addresses: clientAddresses, nowUs, timing };
+    const times = { nowUs, cursorAheadUsMax, timing };
+    const shared = { source, sessions, turns, requestTurns, addresses: clientAddresses, ...times };
     const postedFilters = new PostedFilters(connections, clientAddresses, turns);
     this.connections = connections;
     this.sessions = sessions;

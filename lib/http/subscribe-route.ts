@@ -35,6 +35,8 @@ export interface SubscribeRouteOptions {
   readonly zstdEncodings: OfferedEncodings;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
+  /** As of `PublicListenerOptions`. */
+  readonly cursorAheadUsMax: number;
   readonly timing: SessionTiming;
   readonly onMisspelt?: OnMisspelt;
 }
@@ -96,7 +98,9 @@ export class SubscribeRoute implements Route {
       const requests = this.#host.counts.misspell(misspelt.meant);
       if (Number.isInteger(Math.log2(requests))) this.#options.onMisspelt?.(misspelt, requests);
     }
-    const afterTimeUs = cursor === undefined ? undefined : positionOfCursor(cursor, this.#options.nowUs());
+    const { nowUs, cursorAheadUsMax } = this.#options;
+    const afterTimeUs =
+      cursor === undefined ? undefined : positionOfCursor(cursor, nowUs() + cursorAheadUsMax);
     let session: WebSocketSession | undefined;
     acceptHandshake(request, socket, head, (ws) => {
       const from = { ws, socket, holding, host: this.#host };

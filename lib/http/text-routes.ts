@@ -32,6 +32,8 @@ export interface TextRoutesOptions {
   readonly addresses: ClientAddresses;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
+  /** As of `PublicListenerOptions`. */
+  readonly cursorAheadUsMax: number;
   readonly timing: SessionTiming;
 }
 
@@ -40,13 +42,16 @@ type Read = (request: IncomingMessage) => TextRequest | TextFault;
 
 /** The two routes. */
 export function textRoutes(options: TextRoutesOptions): Route[] {
-  const { timing, nowUs } = options;
+  const { timing, nowUs, cursorAheadUsMax } = options;
   return [
     new TextRoute('/events', options, ({ url, headers }) => {
       const lastEventId = (headers['last-event-id'] as string | undefined) ?? '';
-      return readEventStream(queryOf(url ?? ''), lastEventId, nowUs(), timing.pingIntervalMs);
+      const query = queryOf(url ?? '');
+      return readEventStream(query, lastEventId, nowUs(), timing.pingIntervalMs, cursorAheadUsMax);
     }),
-    new TextRoute('/events.ndjson', options, ({ url }) => readPull(queryOf(url ?? ''), nowUs)),
+    new TextRoute('/events.ndjson', options, ({ url }) =>
+      readPull(queryOf(url ?? ''), nowUs, cursorAheadUsMax),
+    ),
   ];
 }
 

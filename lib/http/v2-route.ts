@@ -35,6 +35,8 @@ export interface V2RouteOptions {
   readonly log: CoveredLog;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
+  /** As of `PublicListenerOptions`. */
+  readonly cursorAheadUsMax: number;
   readonly timing: SessionTiming;
 }
 
@@ -72,9 +74,9 @@ export class V2Route implements Route {
     const asked = this.#read(request);
     if (isV2Fault(asked)) return asked;
     if (!isHandshake(request)) return asksForWebSocket(request) ? badKey : needsUpgrade;
-    const { sessions, nowUs, log } = this.#options;
+    const { sessions, nowUs, cursorAheadUsMax, log } = this.#options;
     return sessions.open(request, asked.cursor !== undefined, (remoteAddress, holding) => {
-      const { afterTimeUs, notice } = startOfV2(asked.cursor, nowUs(), log.oldestUs);
+      const { afterTimeUs, notice } = startOfV2(asked.cursor, nowUs(), log.oldestUs, cursorAheadUsMax);
       const wire = asked.takesUpdates ? v2UpdatedWire : v2Wire;
       const isOffered = offers(request, subprotocol);
       let session: WebSocketSession | undefined;

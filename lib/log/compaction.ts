@@ -8,7 +8,7 @@ import { joinCoverage } from './coverage-ledger.ts';
 import { joinSubjects } from './subject-columns.ts';
 
 /** Journalled blocks that are compacted at the latest, however few events they have. */
-const compactionBlocksMax = 256;
+export const compactionBlocksMax = 256;
 
 /** How often it makes the store durable without `fsync`, so that the journal can be emptied. */
 export const storeSyncMs = 1000;

@@ -14,18 +14,21 @@ export interface KeptProofs {
 
 /**
  * Undefined when none are to be kept: then what was kept goes from the disk.
+ * @param isCopy the log is one of a cluster: after a kill it ends before what was kept, and goes on with the same events.
  * @throws CodedError `PROOFS_OPEN_FAILED`.
  */
 export async function openProofs(
   { proofs, dataDir }: Config,
   log: LevelLog,
   time: TrustedTime,
+  isCopy: boolean,
 ): Promise<KeptProofs | undefined> {
   if (proofs === undefined) {
     await ProofStore.discard(dataDir);
     return undefined;
   }
-  const store = await ProofStore.open(dataDir, proofs, log.lastTimeUs, () => time.nowMs());
+  const lastTimeUs = isCopy ? Math.max(log.lastTimeUs, time.nowMs() * 1000) : log.lastTimeUs;
+  const store = await ProofStore.open(dataDir, proofs, lastTimeUs, () => time.nowMs());
   return { store, queue: new ProofQueue(store, collectionTest(proofs.collections)) };
 }
 

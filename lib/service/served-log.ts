@@ -97,7 +97,7 @@ export async function openServed(
   opened.push(() => log.close());
   logLostBlocks(log, logger);
   const time = new TrustedTime(log.lastTimeUs, watch.report);
-  const proofs = await openProofs(config, log, time);
+  const proofs = await openProofs(config, log, time, shared !== undefined);
   opened.push(() => closeProofs(proofs));
   if (!serves) return { log, delivery: noDelivery, workers, time, subscribersMax, proofs, crowd };
   const server = {

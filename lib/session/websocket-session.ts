@@ -308,7 +308,9 @@ export class WebSocketSession implements Transport, MessageReader, SocketListene
     if (this.#ending !== undefined) return;
     this.#ending = why;
     this.#dueMs = performance.now() + endMsOf(why, this.#host.timing);
-    this.#subscription?.end();
+    // Not at once: while the delivery loop goes through a group, a client that is full can be what leaves no room for this one.
+    const subscription = this.#subscription;
+    if (subscription !== undefined) queueMicrotask(() => subscription.end());
   }
 
   gone(): void {

@@ -50,12 +50,14 @@ export interface TextFault extends Omit<SubscribeFault, 'reason'> {
 /**
  * Reads a request for server-sent events; `rawQuery` as in `parseSubscribeQuery`.
  * @param lastEventId the value of the header, which says more than a cursor: the position of an event that has been seen.
+ * @param cursorAheadUsMax how far ahead of `nowUs` either may be and is none from the future.
  */
 export function readEventStream(
   rawQuery: string,
   lastEventId: string,
   nowUs: number,
   pingIntervalMs: number,
+  cursorAheadUsMax = 0,
 ): TextRequest | TextFault {
   const asked = readShared(rawQuery, () => nowUs);
   if (isTextFault(asked)) return asked;
@@ -65,17 +67,22 @@ export function readEventStream(
   if (until !== '') return fault('bad_until', `until needs an end: ${withEnd}`);
   const { filter, cursor, progress } = asked;
   const body = new SseBody(progress, pingIntervalMs);
+  const latestUs = nowUs + cursorAheadUsMax;
   if (lastEventId === '') {
-    const afterTimeUs = cursor === undefined ? undefined : positionOfCursor(cursor, nowUs);
+    const afterTimeUs = cursor === undefined ? undefined : positionOfCursor(cursor, latestUs);
     return { filter, afterTimeUs, body };
   }
   const id = parseCursor(lastEventId);
   if (id === undefined) return fault('bad_last_event_id', `invalid Last-Event-ID: ${lastEventId}`);
-  return { filter, afterTimeUs: id > nowUs ? undefined : Math.max(0, id), body };
+  return { filter, afterTimeUs: id > latestUs ? undefined : Math.max(0, id), body };
 }
 
-/** Reads a request for lines; `rawQuery` as in `parseSubscribeQuery`. */
-export function readPull(rawQuery: string, nowUs: () => number): TextRequest | TextFault {
+/** Reads a request for lines; `rawQuery` as in `parseSubscribeQuery`. @param cursorAheadUsMax as of {@link readEventStream}. */
+export function readPull(
+  rawQuery: string,
+  nowUs: () => number,
+  cursorAheadUsMax = 0,
+): TextRequest | TextFault {
   const asked = readShared(rawQuery, nowUs);
   if (isTextFault(asked)) return asked;
   const { filter, cursor, progress } = asked;
@@ -88,7 +95,7 @@ export function readPull(rawQuery: string, nowUs: () => number): TextRequest | T
   }
   const startUs = nowUs();
   // Without a cursor it is from the oldest event on: from now on there would be nothing.
-  const afterTimeUs = positionOfCursor(cursor ?? 0, startUs);
+  const afterTimeUs = positionOfCursor(cursor ?? 0, startUs + cursorAheadUsMax);
   const throughUs = Math.max(afterTimeUs ?? 0, positionOfCursor(untilCursor, startUs) ?? startUs);
   const body = new NdjsonBody({ limit: limitEvents, throughUs, wantsProgress: progress, nowUs });
   return { filter, afterTimeUs, body };

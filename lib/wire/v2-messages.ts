@@ -28,12 +28,18 @@ export interface V2Start {
 /**
  * What a cursor means now. It is inclusive. One that is older than all that there is, a number of another server's among them, starts
  * with the oldest, one from the future with the next event; both are told.
- * @param nowUs no event is newer. @param oldestUs the log has everything since; 0 when it is empty.
+ * @param nowUs no event is newer. @param oldestUs the log has everything since; 0 when it is empty. @param cursorAheadUsMax how far
+ * ahead of `nowUs` a cursor may be and is none from the future.
  */
-export function startOfV2(cursor: number | undefined, nowUs: number, oldestUs: number): V2Start {
+export function startOfV2(
+  cursor: number | undefined,
+  nowUs: number,
+  oldestUs: number,
+  cursorAheadUsMax = 0,
+): V2Start {
   if (cursor === undefined) return { afterTimeUs: undefined };
   // The next one after the newest event is what a client that has it comes back with.
-  if (cursor > nowUs + 1) {
+  if (cursor > nowUs + 1 + cursorAheadUsMax) {
     return {
       afterTimeUs: undefined,
       notice: infoText('FutureCursor', 'the cursor is in the future: the stream starts with the next event'),

@@ -24,6 +24,13 @@ import type { Codec } from './codec.ts';
 import { type DeliveryCounts, readCounts } from './delivery-counts.ts';
 import { MemoryWatch } from './memory-watch.ts';
 
+/**
+ * How far ahead of this machine's time a cursor may be, in a cluster, and is a position all the same: events have the time of the machine
+ * that wrote them. One from the future begins with the next event, so who comes from another machine would get again what this one has
+ * not had yet.
+ */
+const clusterAheadUsMax = 60_000_000;
+
 /** Reads of the log at a time, in all threads together. Node has four threads for them, and ingest writes on them too. */
 export const readsMax = 4;
 
@@ -111,6 +118,7 @@ export class SubscriberServer implements Delivery {
       },
       // No event, and no row of the ledger, is ahead of the time, unless that went back.
       nowUs: () => Math.max(nowMs() * 1000, log.lastTimeUs, log.coverage.lastUs),
+      cursorAheadUsMax: config.cluster === undefined ? 0 : clusterAheadUsMax,
       routes: statusRoutes(() => this.#report, wasmFiles()),
     });
     this.#withoutDictionary = codec.zstdEncodings.withoutDictionary;

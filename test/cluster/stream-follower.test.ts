@@ -88,6 +88,42 @@ test('who has stopped has no batch on its way', async () => {
   expect(it.engine.batchesAtOnce).toBe(1);
 });
 
+test('who has stopped has handed on all that it says it has', async () => {
+  await using it = rig();
+  for (let made = 0; made < 200; made++) it.stream.write(3);
+  const { batch } = it.engine;
+  const second = Promise.withResolvers<void>();
+  it.engine.batch = async (...asked) => {
+    if (asked[0] > 1) await second.promise;
+    return batch.apply(it.engine, asked);
+  };
+  const follower = it.start();
+  await expect.poll(() => follower.sequence).toBe(50);
+  const stopped = follower.stop();
+  second.resolve();
+  await stopped;
+  expect(it.texts()).toEqual(it.stream.texts.slice(0, 150));
+  expect(it.blocks.at(-1)?.positions.get(`stream:${streamId}`)).toBe(follower.sequence);
+});
+
+test('of blocks without events few wait', async () => {
+  await using it = rig();
+  for (let made = 0; made < 800; made++) it.stream.write(0);
+  const { batch } = it.engine;
+  let mostWaiting = 0;
+  it.engine.batch = (...asked) => {
+    mostWaiting = Math.max(mostWaiting, asked[0] - 1 - it.blocks.length);
+    return batch.apply(it.engine, asked);
+  };
+  const follower = it.start();
+  await expect.poll(() => follower.isCaughtUp).toBe(true);
+  // With those of the batch that is asked for meanwhile.
+  expect(mostWaiting).toBeLessThan(256 + 100);
+  expect(it.blocks.map(({ positions }) => positions.get(`stream:${streamId}`))).toEqual(
+    Array.from({ length: 800 }, (_, at) => at + 1),
+  );
+});
+
 test('it goes on where the log ends', async () => {
   await using it = rig();
   const old = Array.from({ length: 9 }, () => it.stream.write(4)).at(-1) as Block;

@@ -225,6 +225,13 @@ describe('a cache', () => {
     expect(memory.lastIndexOf(memory[0])).toBe(0);
   });
 
+  it('keeps few blocks that have nothing for this encoding', () => {
+    const cache = new BlockCache((_index, _json, take) => ({ bytes: take(0), ends: Uint32Array.of(0) }), mib);
+    for (let at = 0; at < 1_000; at++) cache.get(indexOf(at * 1000), new Uint8Array(0), true);
+    const kept = Array.from({ length: 1_000 }, (_, at) => cache.known(indexOf(at * 1000)));
+    expect(kept.filter((messages) => messages !== undefined).length).toBeLessThanOrEqual(64);
+  });
+
   it('keeps little while nothing is read twice, all that it may from then on, and little again after a while', () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());

@@ -146,6 +146,7 @@ it('lets a place go again when the client is gone before it is answered', () => 
     addresses: clientAddresses,
     zstdEncodings: storedOnly,
     nowUs: () => nowUs,
+    cursorAheadUsMax: 0,
     timing,
   });
   const socket = new Socket();
