@@ -128,10 +128,10 @@ export class FilledLog implements AsyncDisposable {
     return dropped;
   }
 
-  /** Replays the whole log `repeat` times. */
-  async replay(query: string, repeat: number, isSecondWire = false): Promise<Sample> {
+  /** Replays the whole log `repeat` times, to `readers` at once. */
+  async replay(query: string, repeat: number, isSecondWire = false, readers = 1): Promise<Sample> {
     const target = isSecondWire ? onSecondWire(this.#server) : this.#server;
-    const load = await replay(target, `cursor=0${query}`, this.#events, repeat);
+    const load = await replay(target, `cursor=0${query}`, this.#events, repeat, readers);
     return sampleOf(load, rateOf(load));
   }
 

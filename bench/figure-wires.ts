@@ -13,6 +13,8 @@ import type { Session } from './session.ts';
 /** Events that fit into 48 MiB of memory with room to spare. */
 const memoryEventsMax = 40_000;
 const memoryRepeats = 10;
+/** Of a log that is not in memory, at the same time: they share what is made of a block. */
+const readersTogether = 8;
 const live = { subscribers: 100, rate: 2_000 };
 const quickLive = { subscribers: 20, rate: 500 };
 
@@ -36,17 +38,20 @@ async function replayFigures(session: Session): Promise<Figure[]> {
   const figures: Figure[] = [];
   const inMemory = Math.min(session.events(memoryEventsMax, 5_000), memoryEventsMax);
   const stored = session.events(500_000, 20_000);
-  for (const [place, events, repeats] of [
-    ['memory', inMemory, session.quick ? 2 : memoryRepeats],
-    ['LevelDB', stored, 1],
+  for (const [place, events, repeats, readersOf] of [
+    ['memory', inMemory, session.quick ? 2 : memoryRepeats, [1]],
+    ['LevelDB', stored, 1, [1, readersTogether]],
   ] as const) {
     await using log = await FilledLog.make(session, 'node', events);
-    for (const { name: encoding, first, second } of encodings) {
-      const name = `second wire, replay from ${place}, ${encoding}`;
+    for (const [{ name: encoding, first, second }, readers] of encodings.flatMap((one) =>
+      readersOf.map((readers) => [one, readers] as const),
+    )) {
+      const together = readers === 1 ? '' : ` to ${readers} at once`;
+      const name = `second wire, replay from ${place}${together}, ${encoding}`;
       const measured = await session.alternate(
         name,
-        () => log.replay(`&${second}`, repeats, true),
-        () => log.replay(`&${first}`, repeats),
+        () => log.replay(`&${second}`, repeats, true, readers),
+        () => log.replay(`&${first}`, repeats, false, readers),
       );
       figures.push(figureOf(name, 'events/s', 'higher', measured));
     }

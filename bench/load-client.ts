@@ -117,21 +117,23 @@ function coreShareFromNow(): () => number {
   };
 }
 
-/** Reads `messages` events, `repeat` times one after the other. */
-async function runReplay(url: URL, messages: number, repeat: number): Promise<LoadResult> {
+/** Has `readers` at once read `messages` events each, `repeat` times one after the other. */
+async function runReplay(url: URL, messages: number, repeat: number, readers: number): Promise<LoadResult> {
   const coreShare = coreShareFromNow();
   let bytes = 0;
   let received = 0;
   let milliseconds = 0;
   for (let run = 0; run < repeat; run++) {
     const startMs = performance.now();
-    const subscription = new Subscription(url, { messagesMax: messages });
-    await subscription.open;
-    await subscription.closed;
+    const all = Array.from({ length: readers }, () => new Subscription(url, { messagesMax: messages }));
+    await Promise.all(all.map(({ open }) => open));
+    await Promise.all(all.map(({ closed }) => closed));
     milliseconds += performance.now() - startMs;
-    received += subscription.counter.messages;
-    bytes += subscription.bytes;
-    if (subscription.counter.messages < messages) throw new Error(`only ${received} of ${messages} events`);
+    for (const { counter, bytes: read } of all) {
+      received += counter.messages;
+      bytes += read;
+      if (counter.messages < messages) throw new Error(`only ${counter.messages} of ${messages} events`);
+    }
   }
   return { messages: received, bytes, seconds: milliseconds / 1000, coreShare: coreShare(), ended: 0 };
 }
@@ -201,7 +203,9 @@ async function main(): Promise<void> {
   });
   const url = new URL(values.url as string);
   if (values.messages !== undefined) {
-    console.log(JSON.stringify(await runReplay(url, Number(values.messages), Number(values.repeat))));
+    const { messages, repeat, connections } = values;
+    const result = await runReplay(url, Number(messages), Number(repeat), Number(connections));
+    console.log(JSON.stringify(result));
     return;
   }
   const probe = values.latency ? await LatencyProbe.open(url) : undefined;

@@ -131,11 +131,18 @@ export function rateOf({ messages, seconds }: LoadResult): number {
   return messages / seconds;
 }
 
-/** Reads `messages` events from a server, `repeat` times one after the other, and ends with the last one. */
-export function replay(target: Target, query: string, messages: number, repeat: number): Promise<Load> {
+/** Has `readers` read `messages` events from a server, `repeat` times one after the other, and ends with the last one. */
+export function replay(
+  target: Target,
+  query: string,
+  messages: number,
+  repeat: number,
+  readers = 1,
+): Promise<Load> {
   return loadOf(target, async () => {
     await using client = Process.start('bench/load-client.ts', [
       ...['--url', `${target.url}?${query}`, '--messages', String(messages), '--repeat', String(repeat)],
+      ...['--connections', String(readers)],
     ]);
     return await client.json<LoadResult>(replayMsMax);
   });

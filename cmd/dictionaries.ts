@@ -61,6 +61,6 @@ async function fetchInto({
     );
   } catch (error) {
     if (ifPossible !== true || !(error instanceof CodedError) || error.exitCode === 2) throw error;
-    console.error(`dictionaries fetch: ${error.message} (${error.code}); it goes on without`);
+    console.error(`dictionaries fetch: ${error.message} (${error.code}); continuing without it`);
   }
 }

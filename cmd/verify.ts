@@ -6,11 +6,11 @@ import { UsageError } from '../lib/errors.ts';
 import { wholeNumber } from './command/flag-values.ts';
 import { writeTo } from './command/output.ts';
 
-const description = `Checks the commits of a recording of a relay: that each account signed them, that their lists of ops are complete, and that each goes on where the one before it ended.
+const description = `Checks the commits of a recording of a relay: that each account signed them, that their lists of ops are complete, and that each continues where the one before it ended.
 
-verified: all of it. anchored: it goes on from nothing that is in the recording. partial: signed, and whether ops were left out is not known. unchecked: it could not be checked. refuted: it is not what the account signed.
+verified: all of it. anchored: nothing that it could follow is in the recording. partial: signed, but whether ops were left out is not known. unchecked: it could not be checked. refuted: it is not what the account signed.
 
-FRAMES is a file of frames as they came, [u32 little-endian length][frame], repeated. Exit code: 0 nothing is refuted, 1 something is, 2 it could not be looked into.`;
+FRAMES is a file of frames as they arrived, [u32 little-endian length][frame], repeated. Exit code: 0 nothing is refuted, 1 something is, 2 it could not be checked.`;
 
 interface Flags {
   readonly didDocuments?: string;
@@ -29,16 +29,16 @@ export function verifyCommand(): Command {
     .argument('<FRAMES>', 'the recording')
     .option(
       '--plc-url <URL>',
-      'the PLC directory, https://plc.directory or a replica, which is asked for keys, those of the time of a commit too; did:web accounts are asked for at their own hosts',
+      'the PLC directory, https://plc.directory or a replica, which is asked for keys, and for those at the time of a commit; keys of did:web accounts come from their own hosts',
     )
-    .option('--key-cache <DIR>', 'with it: a folder that keeps keys for the next time, for a day')
+    .option('--key-cache <DIR>', 'with --plc-url: a folder that keeps keys for later runs, for a day')
     .option(
       '--did-web-url <URL>',
-      'with it: a server to ask for did:web accounts in place of their hosts, such as the directory of relay-sim',
+      'with --plc-url: a server to ask for did:web accounts instead of their hosts, such as the directory of relay-sim',
     )
     .option(
       '--did-documents <PATH>',
-      'no network: where the keys of accounts come from: a folder with a DID document a file, <did>.json, or a file with all of them, an object with a document for each DID',
+      'no network: where the keys of accounts come from: a folder with one DID document per file, <did>.json, or one file with an object that has a document for each DID',
     )
     .option('--list <N>', 'refuted commits to list', wholeNumber(0, 1_000_000), 100)
     .option('--json', 'for programs')

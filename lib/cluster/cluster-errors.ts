@@ -14,7 +14,7 @@ export function fenced(sequence: number): CodedError {
 export function unavailable(what: string): CodedError {
   return new CodedError(
     'CLUSTER_ENGINE_UNAVAILABLE',
-    `${what}: see that a majority of the NATS servers runs and that they reach each other, then it goes on by itself`,
+    `${what}: make sure that a majority of the NATS servers is running and that they can reach each other: a running daemon then continues by itself`,
     { retryable: true },
   );
 }
@@ -39,7 +39,7 @@ export function tooOld(next: number, first: number): CodedError {
 export function hole(next: number): CodedError {
   return new CodedError(
     'CLUSTER_STREAM_HOLE',
-    `message ${next} is missing in the stream, and is not stepped over: look after the NATS servers' disks; see docs/cluster.md`,
+    `message ${next} is missing in the stream, and is not skipped: check the disks of the NATS servers; see docs/cluster.md`,
   );
 }
 

@@ -9,6 +9,9 @@ import { parseCursor } from './cursor.ts';
 export const momentForms =
   '1h, 30m or 2d ago; "yesterday 14:00" (UTC); 2026-01-31T12:00:00Z; or µs, ms or s since 1970';
 
+/** The same in short and in ASCII, behind what a server has to say. */
+export const momentHint = 'give 1h (ago), 2026-01-31T12:00:00Z, or microseconds since 1970';
+
 /** Longest text that is looked at, but for numbers, which may have leading zeros. */
 const momentCharsMax = 64;
 const secondsPerUnit: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400 };

@@ -4,6 +4,7 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AddressTable } from '../fanout/address-table.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import { type V2Encodings, v2Encodings as v2JsonOnly } from '../fanout/v2-encodings.ts';
@@ -21,7 +22,7 @@ import { ConnectionSet } from './connection-set.ts';
 import { coverageRoute } from './coverage-route.ts';
 import { type DictionarySource, dictionaryRoutes } from './dictionary-routes.ts';
 import { type HttpLimits, publicHttpLimits } from './http-limits.ts';
-import { bind } from './listen.ts';
+import { bindShared, isOutranked, type Sharing } from './listen.ts';
 import { PostedFilters } from './posted-filters.ts';
 import { noProofAnswers, type ProofSource, proofRoute } from './proof-route.ts';
 import { type Route, Routes, welcome } from './routes.ts';
@@ -72,6 +73,8 @@ export interface PublicListenerOptions {
 
 /** How long a listener goes on to take what is on its way while it leaves: handshakes across the world take a third of a second. */
 const leaveMs = 500;
+/** And before that, while others get all that is new: a handshake of which something is lost takes one to three seconds. */
+const finishMs = 5_000;
 
 function destroy(this: Socket): void {
   this.destroy();
@@ -94,6 +97,8 @@ export class PublicListener {
   acceptsFailed = 0;
   readonly #routes: Routes;
   readonly #server: Server;
+  /** Another socket that it listens with. */
+  #second: NetServer | undefined;
   /** Resolves when the connections of a listener that has left its port are gone. */
   #left: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
@@ -146,28 +151,32 @@ export class PublicListener {
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));
   }
 
-  /** Starts to listen, as `bind` does; resolves with the address bound. Throws HTTP_LISTEN_FAILED. */
-  async listen(address: ListenAddress, isShared = false): Promise<ListenAddress> {
-    const bound = await bind(this.#server, address, isShared);
+  /** Starts to listen, as `bindShared` does; resolves with the address bound. Throws HTTP_LISTEN_FAILED. */
+  async listen(address: ListenAddress, sharing: Sharing = 'alone'): Promise<ListenAddress> {
+    const bound = await bindShared(this.#server, address, sharing);
+    this.#second = bound.second;
     this.#server.on('error', () => this.acceptsFailed++);
     this.connections.start();
-    return bound;
+    return bound.address;
   }
 
   /**
-   * Leaves the port to others that listen there too. The system resets what waits at a socket that is closed: so its queue is made as
-   * short as can be before, and who finds it full is not answered and tries again within a second, at one of the others.
+   * Leaves the port to others that listen there too. The system resets what waits at a socket that is closed, and handshakes that it has
+   * begun: so those are waited for. Where it still gets new ones by then (see `Sharing`), its queue is made as short as can be, and who
+   * finds it full is not answered and tries again within a second, at one of the others. Resolves when it is about to be closed.
    */
-  leave(): void {
+  async leave(): Promise<void> {
+    await delay(finishMs, undefined, { ref: false });
     const { _handle: handle } = this.#server as unknown as { _handle?: { listen?(backlog: number): number } };
-    handle?.listen?.(0);
+    if (this.#server.listening && !isOutranked(this.#server)) handle?.listen?.(0);
+    await delay(leaveMs, undefined, { ref: false });
     // Right after connections have been accepted.
-    setTimeout(() => setImmediate(this.#leaveNow), leaveMs).unref();
+    setImmediate(this.#leaveNow);
   }
 
   /** Those that have been accepted go on: http's own way would end who has not asked for anything yet. */
   readonly #leaveNow = (): void => {
-    if (this.#stopped !== undefined) return;
+    if (this.#stopped !== undefined || !this.#server.listening) return;
     this.#left = new Promise((resolve) => {
       NetServer.prototype.close.call(this.#server, () => resolve());
     });
@@ -184,9 +193,14 @@ export class PublicListener {
 
   async #stop(deadlineMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const secondClosed = new Promise<void>((resolve) => {
+      if (this.#second === undefined) resolve();
+      else this.#second.close(() => resolve());
+    });
     const sessionsGone = this.sessions.stop();
     const deadline = setTimeout(() => this.connections.destroy(), deadlineMs);
     await closed;
+    await secondClosed;
     await this.#left;
     await sessionsGone;
     clearTimeout(deadline);

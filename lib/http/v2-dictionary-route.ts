@@ -55,6 +55,11 @@ function send(
   response.setHeader('Cache-Control', isNamed ? cacheControls.byId : cacheControls.current);
   response.setHeader('X-Zstd-Dictionary-Id', String(id));
   response.setHeader('Last-Modified', lastModified);
+  if (isOutdated(request, etagOf(id), lastModified)) {
+    const message = `what the request names is not here: this is dictionary ${id}, since ${lastModified}`;
+    respondXrpcError(response, 412, 'PreconditionFailed', message);
+    return;
+  }
   const { 'if-none-match': known, 'if-modified-since': since } = request.headers;
   if (known === undefined && since !== undefined && Date.parse(since) >= Date.parse(lastModified)) {
     response.setHeader('ETag', etagOf(id));
@@ -62,6 +67,13 @@ function send(
     return;
   }
   respondBytes(request, response, etagOf(id), 'application/octet-stream', bytes);
+}
+
+/** Whether a client has a part of something else: RFC 9110, section 13.2.2. What is no time is ignored. */
+function isOutdated({ headers }: IncomingMessage, etag: string, lastModified: string): boolean {
+  const { 'if-match': wanted, 'if-unmodified-since': since } = headers;
+  if (wanted !== undefined) return !wanted.split(',').some((tag) => ['*', etag].includes(tag.trim()));
+  return since !== undefined && Date.parse(since) < Date.parse(lastModified);
 }
 
 function etagOf(id: number): string {

@@ -130,7 +130,9 @@ export class Directory {
       if (answer.status !== 429) return answer;
       if (desk === this.#plcDesk) desk.pause(Math.min(answer.retryAfterMs ?? pauseMs[0], pauseMs[1]));
       if (attempt === attemptsMax)
-        throw new CodedError('IDENTITY_LIMITED', `${url.origin} has had enough of us`, { retryable: true });
+        throw new CodedError('IDENTITY_LIMITED', `${url.origin} asks for fewer requests`, {
+          retryable: true,
+        });
     }
   }
 }
@@ -140,6 +142,6 @@ function httpUrl(text: string): URL {
   if (url !== undefined && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '') return url;
   throw new UsageError(
     'IDENTITY_BAD_URL',
-    `"${text}" is no address of a directory: give https://host, or http://host:port`,
+    `"${text}" is not the address of a directory: give https://host, or http://host:port`,
   );
 }

@@ -18,14 +18,14 @@ import { RelaySearch } from './relay-search.ts';
 const nothingNewMsMax = 60_000;
 
 const outcomeWords: Readonly<Record<RelayOutcome['name'], string>> = {
-  relay_gap: 'the relay went on far above the last frame: what it numbered in between has not come',
-  odd_sequence: 'the relay sent a number out of its order, and went on as before: the frame was taken',
-  new_numbering: 'the relay goes on at lower numbers than before, and is followed there',
-  started_over: 'the relay does not know our sequence any more, and is followed at its new numbers',
-  frame_skipped: 'a message of the relay ended every connection, and is stepped over',
-  relay_changed: 'another relay than before is followed',
+  relay_gap: 'the relay continued far above the last frame: what it numbered in between did not arrive',
+  odd_sequence: 'the relay sent a number out of order, and continued as before: the frame was taken',
+  new_numbering: 'the relay continues at lower numbers than before, and is followed there',
+  started_over: 'the relay no longer knows our sequence, and is followed at its new numbers',
+  frame_skipped: 'a message of the relay ended every connection, and is skipped',
+  relay_changed: 'a different relay is followed',
   set_back:
-    'the relay begins below what the log has, as --override-relay-cursor says: events come again, with new times',
+    'the relay starts below what the log has, because of --override-relay-cursor: events come again, with new times',
 };
 
 /** Intervals of the way in, in milliseconds. */

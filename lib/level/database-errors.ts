@@ -41,7 +41,7 @@ const outOfFiles = /too many open files|EMFILE|ENFILE/i;
 export function writeFailure(what: string, cause: unknown): CodedError {
   const error = failureOf('LOG_WRITE_FAILED', what, cause);
   if (!outOfSpace.test(error.message)) return error;
-  const message = `${error.message}: free some space, or lower --retention-bytes; the daemon goes on by itself`;
+  const message = `${error.message}: free some space, or lower --retention-bytes; the daemon then continues by itself`;
   return new CodedError('LOG_DISK_FULL', message, { cause, retryable: true });
 }
 
@@ -54,7 +54,7 @@ export function readFailure(what: string, cause: unknown): CodedError {
 function failureOf(code: string, what: string, cause: unknown): CodedError {
   const error = databaseFailure(code, what, cause);
   if (!outOfFiles.test(error.message)) return error;
-  const message = `${error.message}: raise ulimit -n, or lower --max-subscribers; the daemon goes on by itself`;
+  const message = `${error.message}: raise ulimit -n, or lower --max-subscribers; the daemon then continues by itself`;
   return new CodedError('LOG_FILES_EXHAUSTED', message, { cause, retryable: true });
 }
 

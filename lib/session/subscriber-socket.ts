@@ -99,9 +99,10 @@ export class SubscriberSocket extends WebSocket {
     _socket.resume();
   }
 
-  /** Whether an error that ws emits is about a message, and not about frames. */
-  static isAboutMessage({ code }: NodeJS.ErrnoException): boolean {
-    return messageErrors.has(code);
+  /** Whether an error that ws emits is about a message, and not about frames: a close with a bad reason is none. */
+  isAboutMessage({ code }: NodeJS.ErrnoException): boolean {
+    const { _opcode } = (this as unknown as Internals)._receiver;
+    return messageErrors.has(code) && _opcode < firstControlOpcode;
   }
 
   /** To be called with every error that ws emits: sends the close frame of a violation. */

@@ -19,7 +19,7 @@ import { endMsOf, endOf, type SessionEnd } from './session-counts.ts';
 import type { SessionHost } from './session-host.ts';
 import { listen, type SocketListener } from './socket-listener.ts';
 import { bytesTaken, SubscriberLiveness } from './subscriber-liveness.ts';
-import { type ClosedBy, SubscriberSocket } from './subscriber-socket.ts';
+import type { ClosedBy, SubscriberSocket } from './subscriber-socket.ts';
 import type { Turns } from './turns.ts';
 
 /** What the WebSocket sessions of a listener share. */
@@ -216,7 +216,7 @@ export class WebSocketSession implements Transport, MessageReader, SocketListene
   }
 
   violated(error: Error): void {
-    if (this.#wire.readMessage === undefined && SubscriberSocket.isAboutMessage(error)) this.#refuseMessage();
+    if (this.#wire.readMessage === undefined && this.#ws.isAboutMessage(error)) this.#refuseMessage();
     else this.#ws.answerViolation(error);
   }
 

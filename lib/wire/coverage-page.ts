@@ -2,7 +2,7 @@
 // of a pull (text-query.ts), as far as they make sense. Pure.
 
 import { positionOfCursor } from '../event/cursor.ts';
-import { parseMomentCursor } from '../event/moment.ts';
+import { momentHint, parseMomentCursor } from '../event/moment.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { type CoverageFields, coverageFields } from './coverage-row.ts';
 import { eachQueryPair } from './query-pairs.ts';
@@ -51,9 +51,9 @@ export function readCoverageQuery(rawQuery: string, nowUs: number): CoverageRequ
     (name) => first.get(name) || '',
   );
   const cursor = parseMomentCursor(cursorText || '0', () => nowUs);
-  if (cursor === undefined) return fault('bad_cursor', `invalid cursor: ${cursorText}`);
+  if (cursor === undefined) return fault('bad_cursor', `invalid cursor: ${cursorText}: ${momentHint}`);
   const until = parseMomentCursor(untilText || String(Number.MAX_SAFE_INTEGER), () => nowUs);
-  if (until === undefined) return fault('bad_until', `invalid until: ${untilText}`);
+  if (until === undefined) return fault('bad_until', `invalid until: ${untilText}: ${momentHint}`);
   const limit = limitText === '' ? limitUsual : /^[0-9]{1,4}$/.test(limitText) ? Number(limitText) : 0;
   if (limit < 1 || limit > limitMax)
     return fault('bad_limit', `invalid limit: ${limitText}: give a number from 1 to ${limitMax}`);

@@ -3,7 +3,7 @@
 
 import { parseCursor, positionOfCursor } from '../event/cursor.ts';
 import type { Filter } from '../event/filter.ts';
-import { parseMomentCursor } from '../event/moment.ts';
+import { momentHint, parseMomentCursor } from '../event/moment.ts';
 import { encodings } from '../fanout/encodings.ts';
 import { NdjsonBody } from './ndjson-body.ts';
 import { eachQueryPair } from './query-pairs.ts';
@@ -81,7 +81,7 @@ export function readPull(rawQuery: string, nowUs: () => number): TextRequest | T
   const { filter, cursor, progress } = asked;
   const { until, limit } = readBounds(rawQuery);
   const untilCursor = parseMomentCursor(until || String(Number.MAX_SAFE_INTEGER), nowUs);
-  if (untilCursor === undefined) return fault('bad_until', `invalid until: ${until}`);
+  if (untilCursor === undefined) return fault('bad_until', `invalid until: ${until}: ${momentHint}`);
   const limitEvents = limit === '' ? limitUsual : /^[0-9]{1,7}$/.test(limit) ? Number(limit) : 0;
   if (limitEvents < 1 || limitEvents > limitMax) {
     return fault('bad_limit', `invalid limit: ${limit}: give a number from 1 to ${limitMax}`);
@@ -105,6 +105,9 @@ function fault(reason: TextFaultReason, body: string): TextFault {
 
 function readShared(rawQuery: string, nowUs: () => number): SubscribeRequest | TextFault {
   const asked = parseSubscribeQuery(rawQuery, undefined, storedOnly, nowUs, textKindWords);
+  // Of `/subscribe` the text is v1's, which says no more.
+  if (isSubscribeFault(asked) && asked.reason === 'bad_cursor')
+    return fault(asked.reason, `${asked.body}: ${momentHint}`);
   if (isSubscribeFault(asked)) return fault(asked.reason, namedFault({ text: asked.body, did: asked.did }));
   if (asked.misspelt !== undefined) {
     const { name, meant } = asked.misspelt;

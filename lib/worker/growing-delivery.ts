@@ -2,6 +2,7 @@
 // 40 MB, and a copy and a wake-up for every block, which a dozen subscribers do not repay. It owns when that is; the threads are
 // worker-pool.ts's. Those whom the main thread serves then stay where they are, all others come to the workers, which stay too.
 
+import { probe } from '../http/listen.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import type { Block } from '../log/block.ts';
 import type { LevelLog } from '../log/level-log.ts';
@@ -9,7 +10,7 @@ import type { ProofReader } from '../proofs/proof-store.ts';
 import type { StatusReport } from '../status/status-report.ts';
 import { type DeliveryCounts, sumOf } from './delivery-counts.ts';
 import type { Delivery, SubscriberServer } from './subscriber-server.ts';
-import { probe, type WorkerPool } from './worker-pool.ts';
+import type { WorkerPool } from './worker-pool.ts';
 
 /** Subscribers whom the main thread serves beside ingest, with ease: at 8,000 events a second they are a tenth of its time. */
 export const mainSubscribersMax = 16;
@@ -44,7 +45,7 @@ export class GrowingDelivery implements Delivery {
 
   async listen(address: ListenAddress): Promise<ListenAddress> {
     await probe(address);
-    this.#address = await this.#options.own.listen(address, true);
+    this.#address = await this.#options.own.listen(address, 'first');
     return this.#address;
   }
 

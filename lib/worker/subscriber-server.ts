@@ -9,6 +9,7 @@ import { AddressTable } from '../fanout/address-table.ts';
 import type { EncodedTotals } from '../fanout/dictionary-encoding.ts';
 import { Fanout } from '../fanout/fanout.ts';
 import { publicHttpLimits } from '../http/http-limits.ts';
+import type { Sharing } from '../http/listen.ts';
 import { PublicListener } from '../http/public-listener.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import type { Block } from '../log/block.ts';
@@ -117,9 +118,9 @@ export class SubscriberServer implements Delivery {
     this.#listener.sessions.memory = this.#memory;
   }
 
-  /** @param isShared whether other threads listen there too. */
-  listen(address: ListenAddress, isShared = false): Promise<ListenAddress> {
-    return this.#listener.listen(address, isShared);
+  /** @param sharing with other threads that listen there, too. */
+  listen(address: ListenAddress, sharing: Sharing = 'alone'): Promise<ListenAddress> {
+    return this.#listener.listen(address, sharing);
   }
 
   /** Subscribers that receive, or will. */
@@ -129,7 +130,7 @@ export class SubscriberServer implements Delivery {
 
   /** Leaves new connections to others that listen there. */
   leave(): void {
-    this.#listener.leave();
+    void this.#listener.leave();
   }
 
   publish(block: Block): undefined {

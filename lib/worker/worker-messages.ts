@@ -5,6 +5,7 @@
 import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
 import type { CodedError } from '../errors.ts';
+import type { Sharing } from '../http/listen.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import type { Block } from '../log/block.ts';
 import type { ReplicaStart } from '../log/log-replica.ts';
@@ -52,7 +53,7 @@ export interface Asks {
   suspend: { readonly ask: object; readonly answer: undefined };
   resume: { readonly ask: { readonly log: ReplicaStart }; readonly answer: undefined };
   listen: {
-    readonly ask: { readonly address: ListenAddress; readonly isShared: boolean };
+    readonly ask: { readonly address: ListenAddress; readonly sharing: Sharing };
     readonly answer: ListenAddress;
   };
   counts: { readonly ask: object; readonly answer: DeliveryCounts };

@@ -2,14 +2,13 @@
 // stores, and asks them for counts. It owns no sockets; each worker listens on the same address, and the system spreads
 // connections over them. A worker that fails, ends or hangs takes the daemon with it: there is no other in its place.
 
-import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Compressor } from '../codec/compressor.ts';
 import type { Config } from '../config/config.ts';
 import { endsWithin } from '../deadline.ts';
 import { CodedError } from '../errors.ts';
-import { bind } from '../http/listen.ts';
+import { probe } from '../http/listen.ts';
 import type { ListenAddress } from '../listen-address.ts';
 import { type Block, blockBytesOf } from '../log/block.ts';
 import type { LevelLog } from '../log/level-log.ts';
@@ -120,10 +119,10 @@ export class WorkerPool implements Delivery, LogFollower {
 
   async listen(address: ListenAddress): Promise<ListenAddress> {
     const [first, ...others] = this.#members;
-    const isShared = others.length > 0 || this.#options.sharesPort;
-    if (isShared && !this.#options.sharesPort) await probe(address);
-    const bound = await first.ask('listen', { address, isShared });
-    for (const member of others) await member.ask('listen', { address: bound, isShared });
+    const sharing = this.#options.sharesPort ? 'later' : others.length > 0 ? 'shared' : 'alone';
+    if (sharing === 'shared') await probe(address);
+    const bound = await first.ask('listen', { address, sharing });
+    for (const member of others) await member.ask('listen', { address: bound, sharing });
     return bound;
   }
 
@@ -334,15 +333,4 @@ function hangsError(seconds: number): CodedError {
     'WORKER_HANGS',
     `a thread that serves subscribers has not answered for ${seconds} s and was ended: start the daemon again, and report it`,
   );
-}
-
-/**
- * Binds the address and closes it again. Threads share a port with all that allow it, also with another daemon: only a
- * socket that shares nothing finds out whether it is free. Throws HTTP_LISTEN_FAILED.
- */
-export async function probe(address: ListenAddress): Promise<void> {
-  if (address.port === 0) return;
-  const server = createServer();
-  await bind(server, address);
-  await new Promise((resolve) => server.close(resolve));
 }

@@ -98,7 +98,7 @@ class WorkerThread {
         await this.#replica.resume(ask.log);
         return;
       case 'listen':
-        return this.#server.listen(ask.address, ask.isShared);
+        return this.#server.listen(ask.address, ask.sharing);
       case 'counts':
         return this.#server.counts();
       case 'stop':

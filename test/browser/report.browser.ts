@@ -247,7 +247,7 @@ test.skipIf(skip)(`names and reasons are text, whatever is in them${chromiumNote
   expect(await page.value("[...document.querySelectorAll('img, script')].length")).toBe(2);
   expect(await page.value('window.hit ?? 0')).toBe(0);
   await page.click('#suggestions button');
-  expect(await page.text('#collections-problem')).toContain('is no collection');
+  expect(await page.text('#collections-problem')).toContain('is not a collection');
 });
 
 test.skipIf(skip)(`scripts that are not the server’s are refused by the policy${chromiumNote}`, async () => {

@@ -68,7 +68,7 @@ test.skipIf(skip)(`subjects are asked for, and judged${chromiumNote}`, async () 
   const uri = 'at://did:plc:a/app.bsky.feed.post/3k';
   await page.click('#wanted-subjects');
   await page.type('alice.example');
-  expect(await page.text('#subjects-problem')).toContain('“alice.example” is no DID');
+  expect(await page.text('#subjects-problem')).toContain('“alice.example” is neither a DID');
   await page.click('#start');
   expect(await page.value('document.activeElement.id')).toBe('wanted-subjects');
   expect(source.subscriptions).toHaveLength(0);

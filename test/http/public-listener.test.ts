@@ -46,7 +46,12 @@ describe('plain requests', () => {
     ['GET /Subscribe', 404, [json, vary], notFound],
     ['GET /%73ubscribe', 404, [json, vary], notFound],
     ['GET /subscribe?cursor=x', 400, [text, vary], 'invalid cursor: x'],
-    ['GET /coverage?cursor=x', 400, [text, 'cache-control: no-store', vary], 'invalid cursor: x'],
+    [
+      'GET /coverage?cursor=x',
+      400,
+      [text, 'cache-control: no-store', vary],
+      'invalid cursor: x: give 1h (ago), 2026-01-31T12:00:00Z, or microseconds since 1970',
+    ],
     ['POST /coverage', 405, ['allow: OPTIONS, GET, HEAD', json, vary], notAllowed],
     ['GET http://elsewhere/subscribe?cursor=x', 400, [text, vary], 'invalid cursor: x'],
     ['GET /subscribe?cursor=%E2%82%AC', 400, [text, vary], 'invalid cursor: \u20ac'],

@@ -56,7 +56,11 @@ describe('what is asked for', () => {
   });
 
   it.each([
-    ['/events?cursor=x', 400, 'invalid cursor: x'],
+    [
+      '/events?cursor=x',
+      400,
+      'invalid cursor: x: give 1h (ago), 2026-01-31T12:00:00Z, or microseconds since 1970',
+    ],
     ['/events?compress=true', 400, 'compress needs a WebSocket: leave it out, or connect to /subscribe'],
     [
       '/events.ndjson?requireHello=true',
@@ -64,7 +68,11 @@ describe('what is asked for', () => {
       'requireHello needs a WebSocket: leave it out, or connect to /subscribe',
     ],
     ['/events.ndjson?limit=x', 400, 'invalid limit: x: give a number from 1 to 1000000'],
-    ['/events.ndjson?until=x', 400, 'invalid until: x'],
+    [
+      '/events.ndjson?until=x',
+      400,
+      'invalid until: x: give 1h (ago), 2026-01-31T12:00:00Z, or microseconds since 1970',
+    ],
     ['/events/', 404, '{"message":"Not Found"}\n'],
   ])('is refused: %s', async (target, status, body) => {
     const { port, source } = await listening();

@@ -91,6 +91,23 @@ it('is not sent to who has it since the start of the server', async () => {
   expect((await get('?id=20', other)).status).toBe(200);
 });
 
+it.each([
+  ['If-Match: "zstd-dict-20"', 206],
+  ['If-Match: "zstd-dict-19", "zstd-dict-20"', 206],
+  ['If-Match: *', 206],
+  ['If-Match: "zstd-dict-19"', 412],
+  // A part has to be of the very same bytes.
+  ['If-Match: W/"zstd-dict-20"', 412],
+  ['If-Unmodified-Since: Thu, 01 Jan 2026 00:00:00 GMT', 412],
+  ['If-Unmodified-Since: Fri, 01 Jan 2100 00:00:00 GMT', 206],
+  ['If-Unmodified-Since: some day', 206],
+])('goes on with a download %s: %d', async (condition, status) => {
+  const answer = await get('', [condition, 'Range: bytes=2-11']);
+  expect(answer.status).toBe(status);
+  if (status === 206) expect(answer.body).toBe('dictionary');
+  else expect(JSON.parse(answer.body)).toMatchObject({ error: 'PreconditionFailed' });
+});
+
 it('has headers alone for HEAD', async () => {
   const { port } = await listening({ v2Dictionaries });
   // A range is for GET alone.

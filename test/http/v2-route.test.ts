@@ -167,6 +167,13 @@ describe('a session', () => {
     expect(client.frames[1].payload.readUInt16BE()).toBe(1008);
   });
 
+  it('ends with 1007 at a close whose reason is no UTF-8: it is no message', async () => {
+    const { raw } = await listening();
+    const client = await raw(path);
+    client.send(0x88, Buffer.from([0x03, 0xe8, 0xff]));
+    await vi.waitFor(() => expect(client.closeFrame).toEqual({ code: 1007, reason: 'invalid UTF-8' }));
+  });
+
   it('may send filters when it has asked for that, and starts with the first if it says so', async () => {
     const { client, source } = await listening();
     const socket = await client(`${path}?filterUpdates=first&cursor=${nowUs - 5}`);

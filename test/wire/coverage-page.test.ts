@@ -28,8 +28,22 @@ describe('a request', () => {
       'cursor=9000000000000000',
       { afterUs: 8_999_999_999_999_999, throughUs: Number.MAX_SAFE_INTEGER, limit: 100 },
     ],
-    ['cursor=x', { reason: 'bad_cursor', status: 400, body: 'invalid cursor: x' }],
-    ['until=1e9', { reason: 'bad_until', status: 400, body: 'invalid until: 1e9' }],
+    [
+      'cursor=x',
+      {
+        reason: 'bad_cursor',
+        status: 400,
+        body: 'invalid cursor: x: give 1h (ago), 2026-01-31T12:00:00Z, or microseconds since 1970',
+      },
+    ],
+    [
+      'until=1e9',
+      {
+        reason: 'bad_until',
+        status: 400,
+        body: 'invalid until: 1e9: give 1h (ago), 2026-01-31T12:00:00Z, or microseconds since 1970',
+      },
+    ],
     ['limit=0', { reason: 'bad_limit', status: 400, body: 'invalid limit: 0: give a number from 1 to 1000' }],
     [
       'limit=1001',

@@ -41,7 +41,7 @@ export function collectionsProblem(collections, wire) {
     if (!text.endsWith('.*')) return !nsid.test(text);
     return wire === 'v2' && !nsid.test(`${text.slice(0, -1)}x`);
   });
-  return bad === undefined ? '' : `“${bad}” is no collection, such as app.bsky.feed.post.`;
+  return bad === undefined ? '' : `“${bad}” is not a collection, such as app.bsky.feed.post.`;
 }
 
 /**
@@ -50,7 +50,12 @@ export function collectionsProblem(collections, wire) {
  */
 export function didsProblem(dids) {
   const bad = dids.find((text) => !did.test(text));
-  return bad === undefined ? '' : `“${bad}” is no DID: they begin with did:plc: or did:web:.`;
+  if (bad === undefined) return '';
+  // Handles have a dot, and their DID is at an address of their own.
+  const where = /^[\w-]+(\.[\w-]+)+$/.test(bad)
+    ? ` The DID of a handle is at https://${bad}/.well-known/atproto-did.`
+    : '';
+  return `“${bad}” is not a DID: they begin with did:plc: or did:web:.${where}`;
 }
 
 /**
@@ -59,7 +64,9 @@ export function didsProblem(dids) {
  */
 export function subjectsProblem(subjects) {
   const bad = subjects.find((text) => !isSubject(text));
-  return bad === undefined ? '' : `“${bad}” is no DID, and no record such as at://did:plc:…/collection/key.`;
+  return bad === undefined
+    ? ''
+    : `“${bad}” is neither a DID nor a record such as at://did:plc:…/collection/key.`;
 }
 
 /** @param {string} text */

@@ -186,7 +186,11 @@ describe('fields', () => {
 
   it('say what is wrong with an account or a cursor', () => {
     expect(didsProblem(['did:plc:abc', 'did:web:example.com'])).toBe('');
-    expect(didsProblem(['alice.example.com'])).toContain('alice.example.com');
+    expect(didsProblem(['alice.example.com'])).toContain(
+      'at https://alice.example.com/.well-known/atproto-did',
+    );
+    expect(didsProblem(['alice'])).not.toContain('https:');
+    expect(didsProblem(['a.b/c'])).not.toContain('https:');
     expect(cursorProblem('1780000000')).toBe('');
     for (const text of ['', '-1', '1e9', '1 000', '9'.repeat(19)]) expect(cursorProblem(text)).not.toBe('');
     expect(collectionsProblem(Array.from({ length: 101 }, (_, at) => `a.b.c${at}`))).toBe('At most 100.');
