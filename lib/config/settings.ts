@@ -34,7 +34,7 @@ export const settings = {
     kind: 'duration',
     group: 'Upstream',
     env: ['SLIPSTREAM_WINDOW'],
-    default: '18ms',
+    default: '16ms',
     min: 1,
     max: 250,
     range: '1ms to 250ms',

@@ -27,7 +27,7 @@ export interface EventCompressor {
 /** Events after which a block is full: reads of 256 are where LevelDB's cost per event levels off. */
 export const blockEventsMax = 256;
 /**
- * Events compressed in one go from which on less effort goes into each. In the 18 ms that ingest gathers these are 3,600
+ * Events compressed in one go from which on less effort goes into each. In the 16 ms that ingest gathers these are 4,000
  * a second: far above the network's rate, far below what full effort keeps up with. A replay compresses full blocks.
  */
 export const fastEventsMin = 64;

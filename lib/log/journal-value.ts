@@ -30,7 +30,6 @@ export class JournalValues {
     this.#compressor = compressor;
   }
 
-  /** Valid until the next call: LevelDB's binding copies it when the write begins. */
   write(block: Block, link: BlockLink): Uint8Array {
     if (this.#compressor === undefined) return packBlock(block, block.json, link);
     const index = { ...block.index, zstdEnd: new Uint32Array(block.index.count) };
@@ -40,7 +39,8 @@ export class JournalValues {
     packBlockInto(packed, bare, block.json, link);
     this.#scratch.shrink(scratchBytes);
     this.#compressor.compress(packed.buffer, 0, packed.length, this.#scratch, true);
-    return this.#scratch.buffer.subarray(0, this.#scratch.length);
+    // Of its own: a write waits for the one before.
+    return this.#scratch.copy();
   }
 }
 

@@ -31,7 +31,7 @@ function failureOf(argv: string[], env: Environment = {}): string {
 const defaults: Config = {
   relayUrls: ['wss://bsky.network'],
   overrideRelayCursor: undefined,
-  windowMs: 18,
+  windowMs: 16,
   listen: { host: undefined, port: 6008 },
   metricsListen: { host: undefined, port: 6009 },
   aboutUrl: undefined,
