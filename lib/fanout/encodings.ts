@@ -4,7 +4,8 @@
 
 import type { Block, BlockIndex, BlockSlice } from '../log/block.ts';
 import type { SliceEncoding } from '../log/event-log.ts';
-import { jsonOfPacked } from '../log/packed-slice.ts';
+import { jsonOfPacked, unpackJson } from '../log/packed-slice.ts';
+import { SpareMemory } from './spare-memory.ts';
 
 /** Messages of consecutive events, and where each of them ends. */
 export interface Messages {
@@ -50,14 +51,45 @@ function encode(encoding: Encoding, index: BlockIndex, stored: Uint8Array, isBri
 }
 
 /** What to ask the log for. */
-export function wantedOf({ stored, recode }: Encoding): SliceEncoding {
-  return stored === 'json' && recode !== undefined ? 'packed' : stored;
+export function wantedOf({ stored }: Encoding): SliceEncoding {
+  return stored === 'json' ? 'packed' : stored;
 }
 
-/** The messages of what was read, as {@link wantedOf} says; brief, as of {@link Encoding.recode}. @throws CodedError `LOG_CORRUPT`. */
+/** Memory of stored JSON that was unpacked to be sent as it is. */
+const unpacked = new SpareMemory();
+const nothing: Buffer = Buffer.alloc(0);
+
+/** Stored JSON, unpacked. */
+class UnpackedMessages implements Messages {
+  readonly bytes: Uint8Array;
+  readonly ends: Uint32Array;
+  readonly memory: Buffer;
+  isHeld = false;
+
+  constructor(stored: Uint8Array, index: BlockIndex) {
+    let memory: Buffer = nothing;
+    this.bytes = unpackJson(stored, index, (bytes) => {
+      memory = unpacked.take(bytes);
+      return memory;
+    });
+    this.ends = index.jsonEnd;
+    this.memory = memory;
+  }
+}
+
+/**
+ * The messages of what was read, as {@link wantedOf} says; brief, as of {@link Encoding.recode}, and to be handed to {@link release}.
+ * @throws CodedError `LOG_CORRUPT`.
+ */
 export function encodeSlice(encoding: Encoding, slice: BlockSlice): Messages {
-  const { index } = slice;
+  const { index, messages, isPacked } = slice;
+  if (encoding.recode === undefined && isPacked) return new UnpackedMessages(messages, index);
   return encoding.known?.(index, true) ?? encode(encoding, index, jsonOfPacked(slice), true);
+}
+
+/** Nothing is asked of these messages any more, but by who holds them. */
+export function release(messages: Messages): void {
+  if (messages instanceof UnpackedMessages && !messages.isHeld) unpacked.give(messages.memory);
 }
 
 /** See the file comment. */

@@ -11,7 +11,7 @@ import { apartFrom, type Batch } from './batch.ts';
 import { mayHaveDids } from './block-dids.ts';
 import { Burst, gapBytes, turnBytesMax } from './burst.ts';
 import type { DeliveryRate } from './delivery-rate.ts';
-import { encodeSlice, type Messages, wantedOf } from './encodings.ts';
+import { encodeSlice, type Messages, release, wantedOf } from './encodings.ts';
 import type { FutureSubscriber } from './future-subscribers.ts';
 import type { Group, Member } from './group.ts';
 import type { SubscriberHost } from './subscriber-host.ts';
@@ -224,6 +224,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const { index } = slice;
     while (this.#phase === phases.queued && this.#positionUs < index.lastTimeUs)
       this.#deliver(index, messages);
+    release(messages);
   }
 
   #readFailed(error: unknown): void {

@@ -4,24 +4,25 @@
 
 import { damaged } from '../level/database-errors.ts';
 import type { BlockIndex, BlockSlice } from './block.ts';
-import { decompressJson } from './stored-json.ts';
+import { decompressJson, unpackSpareBytes } from './stored-json.ts';
 
 /** Room for a usual block; what a larger one took is given back with the next. */
 const scratchBytes = 512 * 1024;
 
-let scratch: Uint8Array<ArrayBuffer> | undefined;
+let scratch: Uint8Array | undefined;
 
 /**
- * The JSON of a block of the store. @param target memory for it, where somebody has some that is large enough.
+ * The JSON of a block of the store. @param take gives memory for so many bytes, and a little more than that is needed.
  * @throws CodedError `LOG_CORRUPT`.
  */
 export function unpackJson(
   stored: Uint8Array,
   { count, jsonEnd, lastTimeUs }: BlockIndex,
-  target?: Uint8Array<ArrayBuffer>,
+  take?: (bytes: number) => Uint8Array,
 ): Uint8Array {
+  const bytes = count === 0 ? 0 : jsonEnd[count - 1];
   try {
-    return decompressJson(stored, count === 0 ? 0 : jsonEnd[count - 1], target);
+    return decompressJson(stored, bytes, take?.(bytes + unpackSpareBytes));
   } catch (cause) {
     throw damaged(`block ${lastTimeUs} does not decompress`, cause);
   }
@@ -30,6 +31,10 @@ export function unpackJson(
 /** The JSON of a slice that was read as `packed`: valid until the next call in this thread. @throws CodedError `LOG_CORRUPT`. */
 export function jsonOfPacked({ index, messages, isPacked }: BlockSlice): Uint8Array {
   if (!isPacked) return messages;
+  return unpackJson(messages, index, takeScratch);
+}
+
+function takeScratch(): Uint8Array {
   scratch ??= new Uint8Array(scratchBytes);
-  return unpackJson(messages, index, scratch);
+  return scratch;
 }

@@ -24,7 +24,7 @@ const windowLog = 18;
 /** For small blocks; it grows. */
 const scratchBytesMin = 32 * 1024;
 /** Room behind the content, so that a frame has come to its end when there is some left. */
-const spareBytes = 64;
+export const unpackSpareBytes = 64;
 const onPool = promisify(zstdCompress);
 
 /** What is driven of a stream of node:zlib. */
@@ -68,15 +68,15 @@ export function compressJson(json: Uint8Array): Uint8Array | Promise<Uint8Array>
  * @throws an error of zlib's, or a RangeError, for anything else.
  */
 export function decompressJson(stored: Uint8Array, bytes: number, given?: Uint8Array): Uint8Array {
-  const isRoom = given !== undefined && given.length >= bytes + spareBytes;
-  const target = isRoom ? given : new Uint8Array(bytes + spareBytes);
+  const isRoom = given !== undefined && given.length >= bytes + unpackSpareBytes;
+  const target = isRoom ? given : new Uint8Array(bytes + unpackSpareBytes);
   decompressing ??= keep(createZstdDecompress({ chunkSize: 64 }));
   const made = drive(decompressing, stored, target);
   if (made === bytes) return target.subarray(0, bytes);
   // It may stand in the middle of a frame.
   close(decompressing);
   decompressing = undefined;
-  const chunkSize = bytes + spareBytes;
+  const chunkSize = bytes + unpackSpareBytes;
   const json = zstdDecompressSync(stored, { chunkSize, maxOutputLength: chunkSize });
   if (json.length !== bytes) throw new RangeError(`${json.length} bytes of JSON, not ${bytes}`);
   return json;
