@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { natsServer } from '../test/cluster/nats-binary.ts';
 import { NatsCluster } from '../test/cluster/nats-cluster.ts';
 import { engineFigures } from './figure-engine.ts';
+import { followFigures } from './figure-follow.ts';
 import { LoadClient } from './load.ts';
 import { TemporaryDirectory } from './processes.ts';
 import { type Figure, figureOf, pick, type Sample } from './report.ts';
@@ -68,11 +69,14 @@ export async function clusterFigures(session: Session): Promise<Figure[]> {
       ),
     );
   }
-  const events = session.events(1_000_000, 5_000);
-  const copies = await session.alternate('cluster, copying', () => copy(session, events));
-  figures.push(figureOf('cluster, an empty node copies', 'events/s', 'higher', copies));
-  const follows = await session.alternate('cluster, following', () => follow(session, seconds));
-  figures.push(figureOf(`cluster, following ${usualRate}/s, CPU`, 'us/event', 'lower', follows));
+  const turns = await session.alternate('cluster, following', () => follow(session, seconds));
+  figures.push(
+    figureOf(`cluster, a machine at ${usualRate}/s, CPU`, 'us/event', 'lower', {
+      ...pick(turns, ({ serving }) => serving),
+      baseline: turns.ours.map(({ alone }) => alone),
+    }),
+  );
+  figures.push(...(await followFigures(session, natsServer() as string)));
   for (const how of ['stop', 'kill'] as const) {
     const name = `cluster, nobody writes after a ${how}`;
     figures.push(figureOf(name, 'ms', 'lower', await session.alternate(name, () => handOver(session, how))));
@@ -141,42 +145,28 @@ async function latency(
   return { p50: sample(p50Ms), p99: sample(p99Ms) };
 }
 
-/** A node with an empty disk, while nobody writes. */
-async function copy(session: Session, aboutEvents: number): Promise<Sample> {
-  await using fed = await feed(session, 1, Number.POSITIVE_INFINITY);
-  await fed.server.stored(aboutEvents);
-  await fed.relay.setRate(0);
-  await delay(1_000);
-  const events = await fed.server.metric('log_stored_events');
-  await using directory = await TemporaryDirectory.make();
-  const startMs = performance.now();
-  await using node = await startNode(session, fed, directory.path);
-  await until(async () => (await node.metric('log_stored_events')) >= events);
-  const seconds = (performance.now() - startMs) / 1000;
-  const cpuUsPerEvent = (node.process.cpuSeconds() * 1e6) / events;
-  return { value: events / seconds, events, cpuUsPerEvent, peakRssBytes: node.process.peakRssBytes() };
-}
-
-/** What following takes of a serving node's processor, beside what it takes when nothing comes. */
-async function follow(session: Session, seconds: number): Promise<Sample> {
+/** What a machine that serves takes of its processor, and a daemon alone that reads the relay meanwhile; nobody is connected. */
+async function follow(session: Session, seconds: number): Promise<{ serving: Sample; alone: Sample }> {
   await using fed = await feed(session, 1, usualRate);
   await using directory = await TemporaryDirectory.make();
-  await using node = await startNode(session, fed, directory.path);
+  await using node = await startNode(session, fed, `${directory.path}/node`);
+  await using alone = await session.start('node', {
+    ...{ relay: fed.relay, dataDir: `${directory.path}/alone`, more: ['--workers', '0'] },
+  });
   await delay(settleMs);
-  const during = async (): Promise<{ cpuSeconds: number; events: number }> => {
-    const [cpu, events] = [node.process.cpuSeconds(), await node.metric('log_stored_events')];
-    await delay(seconds * 3000);
-    return {
-      cpuSeconds: node.process.cpuSeconds() - cpu,
-      events: (await node.metric('log_stored_events')) - events,
-    };
-  };
-  const busy = await during();
-  await fed.relay.setRate(0);
-  await delay(1_000);
-  const idle = await during();
-  const cpuUsPerEvent = ((busy.cpuSeconds - idle.cpuSeconds) * 1e6) / busy.events;
-  return { value: cpuUsPerEvent, events: busy.events, cpuUsPerEvent };
+  const look = async (server: Server) => ({
+    cpu: server.process.cpuSeconds(),
+    events: await server.metric('log_stored_events'),
+  });
+  const before = [await look(node), await look(alone)];
+  await delay(seconds * 3000);
+  const after = [await look(node), await look(alone)];
+  const [serving, single] = before.map(({ cpu, events }, at): Sample => {
+    const stored = after[at].events - events;
+    const cpuUsPerEvent = ((after[at].cpu - cpu) * 1e6) / stored;
+    return { value: cpuUsPerEvent, events: stored, cpuUsPerEvent };
+  });
+  return { serving, alone: single };
 }
 
 /** From the end of the writer until a subscriber of another node gets the next event. */

@@ -38,10 +38,14 @@ interface Turn {
   readonly alone: Sample;
 }
 
+/** The daemon's own; its caller closes it. */
+export function compressorOfBench(): Promise<Compressor> {
+  return chooseCompressor('node', readDictionary(defaultDictionaryPath()), compressionLevels.default);
+}
+
 /** Full blocks, and small ones as they come at the usual rate. */
 export async function engineFigures(session: Session, binary: string): Promise<Figure[]> {
-  const dictionary = readDictionary(defaultDictionaryPath());
-  const compressor = await chooseCompressor('node', dictionary, compressionLevels.default);
+  const compressor = await compressorOfBench();
   const figures: Figure[] = [];
   for (const [events, servers] of [
     [256, 1],
@@ -100,7 +104,7 @@ async function turn(
     const open = (name: string): Promise<LevelLog> =>
       LevelLog.open({
         ...{ dataDir: `${directory.path}/${name}`, didHashKey, retentionBytes: 0, fsync: false },
-        ...{ tailBytesMax: 8 * 1024 * 1024, compressor },
+        ...{ tailBytesMax: 8 * 1024 * 1024, compressor, isCopy: name !== 'alone' },
       });
     const [one, writers, other] = [await open('alone'), await open('writer'), await open('copy')];
     const alone = await timed(blocks, () => feed(one, blocks));
@@ -119,7 +123,8 @@ async function turn(
   }
 }
 
-async function makeBlocks(
+/** Blocks of the benchmark's frames, as ingest makes them. */
+export async function makeBlocks(
   session: Session,
   compressor: Compressor,
   didHashKey: Uint8Array,

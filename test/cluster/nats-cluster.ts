@@ -79,13 +79,14 @@ export class NatsCluster {
     this.servers = servers;
   }
 
-  /** Starts them. @param binary of the server. @param dir for their stores and logs. @param more of the configuration. @param fileStore what streams may take. */
+  /** Starts them. @param binary of the server. @param dir for their stores and logs. @param more of the configuration. @param fileStore what streams may take. @param sync how often they are on the disk for certain. */
   static async begin(
     binary: string,
     dir: string,
     count = 3,
     more = '',
     fileStore = '8GB',
+    sync = 'always',
   ): Promise<NatsCluster> {
     const ports = await freePorts(count * 2);
     const routes = ports.slice(count).map((port) => `nats://127.0.0.1:${port}`);
@@ -94,7 +95,7 @@ export class NatsCluster {
       const config = join(dir, `${name}.conf`);
       writeFileSync(
         config,
-        `${configOf(name, ports[at], ports[count + at], routes, join(dir, name), fileStore)}${more}\n`,
+        `${configOf(name, ports[at], ports[count + at], routes, join(dir, name), { fileStore, sync })}${more}\n`,
       );
       const log = openSync(join(dir, `${name}.log`), 'a');
       const env = { ...process.env, GOMAXPROCS: '1', GOMEMLIMIT: '128MiB' };
@@ -135,7 +136,7 @@ function configOf(
   clusterPort: number,
   routes: readonly string[],
   store: string,
-  fileStore: string,
+  { fileStore, sync }: { readonly fileStore: string; readonly sync: string },
 ): string {
   const cluster =
     routes.length === 1
@@ -144,7 +145,7 @@ function configOf(
   return `server_name: ${name}
 listen: "127.0.0.1:${port}"
 max_payload: 8MB
-jetstream { store_dir: "${store}", sync_interval: always, max_file_store: ${fileStore}, max_memory_store: 64MB }
+jetstream { store_dir: "${store}", sync_interval: ${sync}, max_file_store: ${fileStore}, max_memory_store: 64MB }
 ${cluster}
 `;
 }
