@@ -1,6 +1,6 @@
 // Nodes of a cluster on a stream in memory, with real logs and a real relay: who writes, and what the others have.
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -17,6 +17,7 @@ import { SyntheticNetwork } from '../../simulator/lib/network.ts';
 import { RelayServer } from '../../simulator/lib/relay-server.ts';
 import { FakeEngine } from '../cluster/fake-engine.ts';
 import { streamId, textsOf } from '../cluster/sample-stream.ts';
+import { textsAfter } from '../log/log-readers.ts';
 import { fakeCompressor } from '../support/events.ts';
 
 const didHashKey = Buffer.from('0011223344556677', 'hex');
@@ -43,7 +44,14 @@ afterEach(async () => {
 /** A node that runs. */
 async function start(name: string, role: 'both' | 'serve' = 'both', wrap = (log: LevelLog) => log) {
   const log = await LevelLog.open({
-    ...{ dataDir: join(dir, name), retentionBytes: 0, tailBytesMax: 0, fsync: false, didHashKey },
+    ...{
+      dataDir: join(dir, name),
+      retentionBytes: 0,
+      tailBytesMax: 0,
+      fsync: false,
+      didHashKey,
+      isCopy: true,
+    },
     compressor: fakeCompressor,
   });
   const blocks: Block[] = [];
@@ -106,6 +114,33 @@ test('one of them writes, the others have the same; when it stops, the next goes
   expect(new Set(events.map((text) => text.replace(/"time_us":\d+/, ''))).size).toBe(events.length);
   expect(serving.node.turns).toBe(0);
   for (const { failures } of [one, two, serving]) expect(failures).toEqual([]);
+});
+
+test('a writer that was killed has lost what was in memory alone, and writes on after all that was sent', async () => {
+  const one = await start('one');
+  const serving = await start('serving', 'serve');
+  await expect.poll(() => relay.connections).toBe(1);
+  await relay.publish(60);
+  await expect.poll(() => one.texts().length).toBeGreaterThanOrEqual(60);
+  await expect.poll(() => serving.texts()).toEqual(one.texts());
+  // What its disk has at that moment is what is left.
+  await one.log.whileStill(() => cp(join(dir, 'one'), join(dir, 'killed'), { recursive: true }));
+  const { lastTimeUs } = one.log;
+  await one.end();
+  const killed = await start('killed');
+  expect(killed.log.lastTimeUs).toBeLessThan(lastTimeUs);
+  await expect.poll(() => killed.node.isWriting).toBe(true);
+  await expect.poll(() => relay.connections).toBe(1);
+  await relay.publish(60);
+  await expect.poll(() => serving.texts().length).toBeGreaterThanOrEqual(120);
+  await expect.poll(() => killed.texts()).toEqual(serving.texts());
+  const events = serving.texts();
+  expect(await textsAfter(killed.log, 0)).toEqual(events);
+  expect(new Set(events.map((text) => text.replace(/"time_us":\d+/, ''))).size).toBe(events.length);
+  const times = events.map((text) => JSON.parse(text).time_us);
+  expect(times).toEqual(times.toSorted((one, other) => one - other));
+  expect(new Set(times).size).toBe(times.length);
+  for (const { failures } of [one, killed, serving]) expect(failures).toEqual([]);
 });
 
 test('one that is refused follows; when what is in its place is gone already, it has to start anew', async () => {
