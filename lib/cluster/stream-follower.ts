@@ -201,8 +201,8 @@ export class StreamFollower {
     if (end !== 'silent') this.heardAtMs = this.#askedAtMs;
     const [first] = taken;
     if (first !== undefined && first.sequence > this.sequence + 1) return this.#lookAtHole();
-    // While this one is stored, the next one comes: far behind, a node takes what its own processor allows. A server reads a batch
-    // in a tenth of that time, so the writer beside has the rest.
+    // While this one is stored, the next one comes: far behind, a node takes what its own processor allows. A batch costs a server a sixth
+    // to a tenth of what it costs the node, so the writer beside has the rest.
     const last = taken.at(-1);
     if (end === 'more' && last !== undefined) this.#asked = this.#ask(last.sequence + 1);
     await this.#apply(taken, 'batch', end === 'more');
