@@ -201,7 +201,7 @@ test('what cannot be looked into', async () => {
     'go with --plc-url',
   );
   expect(verify(nothing, '--plc-url', 'plc').stderr).toMatch(
-    /^verify: "plc" is no address.*IDENTITY_BAD_URL/,
+    /^verify: "plc" is not the address of a directory.*IDENTITY_BAD_URL/,
   );
 });
 
