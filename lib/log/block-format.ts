@@ -265,24 +265,21 @@ export function readSubjectsOf(head: BlockHead, value: Uint8Array | undefined): 
 
 /** A whole block as one value: head length, head, JSON part, zstd part, subjects. */
 export function packBlock(block: Block, storedJson: Uint8Array, link: BlockLink): Buffer {
+  return Buffer.concat(packedParts(block, storedJson, link));
+}
+
+/** The same, into a buffer that is used again: nothing of a block's size is left for collections. */
+export function packBlockInto(out: ByteWriter, block: Block, storedJson: Uint8Array, link: BlockLink): void {
+  for (const part of packedParts(block, storedJson, link)) out.bytes(part);
+}
+
+function packedParts(block: Block, storedJson: Uint8Array, link: BlockLink): Uint8Array[] {
   const subjects = storedSubjectsOf(block);
   const head = writeHead(block, storedJson, link, subjects);
   const headLength = Buffer.allocUnsafe(4);
   headLength.writeUInt32LE(head.length);
   const packed = [headLength, head, storedJson, block.zstd];
-  return Buffer.concat(subjects === undefined ? packed : [...packed, subjects]);
-}
-
-/** The same, into a buffer that is used again: nothing is left for collections. */
-export function packBlockInto(out: ByteWriter, block: Block, storedJson: Uint8Array, link: BlockLink): void {
-  const subjects = storedSubjectsOf(block);
-  const head = writeHead(block, storedJson, link, subjects);
-  out.reserve(4);
-  out.length = out.buffer.writeUInt32LE(head.length, out.length);
-  out.bytes(head);
-  out.bytes(storedJson);
-  out.bytes(block.zstd);
-  if (subjects !== undefined) out.bytes(subjects);
+  return subjects === undefined ? packed : [...packed, subjects];
 }
 
 /** What is stored of a block's subjects. */
