@@ -1,10 +1,11 @@
-// The suites, a project each. `npm test` runs `unit`; the others have an npm script each, because they want programs, both
+// The suites, a project each. `npm test` runs `unit` and `unit-shared`; the others have an npm script each, because they want programs, both
 // cores or minutes of their own. One file by hand: `npx vitest run test/log/block-cut.test.ts`.
 
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { mutantPlugins } from './test/mutants/mutant-plugin.ts';
+import { sharing } from './test/processes.ts';
 
 type ProjectTest = NonNullable<TestProjectInlineConfiguration['test']>;
 
@@ -32,23 +33,37 @@ function serial(
   };
 }
 
-const unit: ProjectTest = {
-  name: 'unit',
+const unitCommon: ProjectTest = {
   env: { NODE_COMPILE_CACHE: compileCache },
-  include: ['{test,client/test,simulator/test}/**/*.test.ts'],
   // Not what a test may take, which is seconds at most: a machine with other work is slow, and no test of ours hangs.
   testTimeout: 60_000,
   hookTimeout: 60_000,
   pool: 'forks',
-  // Most of a test is waiting for sockets, so every core has a file to run.
-  maxWorkers: '100%',
+  // Much of a test is waiting for sockets: there are more files under way than cores. (Of '150%' vitest makes 100.)
+  maxWorkers: Math.ceil(1.5 * availableParallelism()),
   expect: { poll: { interval: 5, timeout: 30_000 } },
+};
+
+const unit: ProjectTest = {
+  ...unitCommon,
+  name: 'unit',
+  include: ['{test,client/test,simulator/test}/**/*.test.ts'],
+  exclude: ['**/node_modules/**', ...sharing],
+};
+
+/** Processes that take one file after the other. */
+const unitShared: ProjectTest = {
+  ...unitCommon,
+  name: 'unit-shared',
+  include: [...sharing],
+  isolate: false,
 };
 
 export default defineConfig({
   test: {
     projects: [
       unit,
+      unitShared,
       // The status page in headless Chromium. `STATUS_PICTURE=docs/status-page.png` also takes the picture of the README.
       serial('browser', ['test/browser/**/*.browser.ts'], 60_000, 50),
       // Attacks on a running daemon. How long they may take is for machines with much other work.
@@ -60,13 +75,19 @@ export default defineConfig({
       {
         ...serial(
           'long',
-          ['test/crash/**/*.crash.ts', 'test/**/*.long.ts', 'test/mutants/relay-position.mutants.ts'],
+          [
+            'test/crash/**/*.crash.ts',
+            '{test,client/test,simulator/test}/**/*.long.ts',
+            'test/mutants/relay-position.mutants.ts',
+          ],
           15 * 60_000,
           50,
         ),
         env: { NODE_COMPILE_CACHE: compileCache },
         fileParallelism: true,
         maxWorkers: 2,
+        // Projects of one group have to have the same number of workers.
+        sequence: { groupOrder: 1 },
       },
       // A soak of hundreds of subscribers. SOAK_SEED, SOAK_SECONDS and SOAK_SUBSCRIBERS choose the run.
       serial('soak', ['test/soak/**/*.soak.ts'], 15 * 60_000, 50),
@@ -80,6 +101,7 @@ export default defineConfig({
         // Most of it is waiting: for leases, elections of servers, and kills.
         fileParallelism: true,
         maxWorkers: 2,
+        sequence: { groupOrder: 2 },
       },
       // Clients in other languages, on the packages of their worlds, built by their own tools.
       serial('clients', ['test/clients/**/*.clients.ts'], 60_000, 50),

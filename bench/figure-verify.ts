@@ -17,6 +17,7 @@ import { decodeMessage, readBlocks } from './baseline-codec.ts';
 import { type Figure, figureOf, type Sample } from './report.ts';
 import type { Session } from './session.ts';
 import { recordedDocumentsPath, recordedFramesPath } from './stage-input.ts';
+import { VerifyBatches } from './verify-batches.ts';
 
 const simulatedFrames = 400;
 
@@ -41,27 +42,45 @@ export async function verifyFigures(session: Session): Promise<Figure[]> {
   const p256 = ofCurve('p256');
   const kind = hasRecorded ? 'recorded' : 'simulated';
   session.note(`verify: ${commits.length} ${kind} commits, ${p256.length} simulated of P-256, over and over`);
-  const wasm = await SignatureChecker.load();
-  const node = SignatureChecker.withoutWasm();
+  const fastest = await SignatureChecker.load();
+  const wasm = await SignatureChecker.load(['wasm']);
+  const node = SignatureChecker.ofNode();
   const plain: Work = ({ bytes, key }) => secondOpinion(bytes, key);
   const plainSignature: Work = ({ didKey, signed, signature }) => verifySignature(didKey, signed, signature);
+  // Where there is no native code, its rows are left out.
+  const engines = fastest.engine === 'native' ? [fastest, wasm, node] : [wasm, node];
+  const figures: Figure[] = [];
+  for (const checker of engines) {
+    const name = `a commit, ${checker.engine}`;
+    figures.push(await figure(session, name, commits, wholeWork(checker), plain, true));
+  }
+  figures.push(await figure(session, 'a commit, P-256', p256, wholeWork(node), plain, true));
+  figures.push(...(await batchFigures(session, engines)));
+  for (const checker of engines) {
+    const name = `signature, ${checker.engine}`;
+    figures.push(await figure(session, name, commits, signatureWork(checker), plainSignature, false));
+  }
   const rows: [name: string, list: readonly Commit[], ours: Work, baseline: Work][] = [
-    [`signature, ${wasm.engine}`, commits, signatureWork(wasm), plainSignature],
-    ['signature, node', commits, signatureWork(node), plainSignature],
-    ['signature, P-256', p256, signatureWork(wasm), plainSignature],
+    ['signature, P-256', p256, signatureWork(node), plainSignature],
     ['frame, CAR, hashes', commits, archiveWork(), plainArchive],
     ['all but the signature', commits, wholeWork(undefined), plain],
   ];
-  const figures: Figure[] = [];
-  for (const [name, list, checker] of [
-    [`a commit, ${wasm.engine}`, commits, wasm],
-    ['a commit, node', commits, node],
-    ['a commit, P-256', p256, wasm],
-  ] as const) {
-    figures.push(await figure(session, name, list, wholeWork(checker), plain, true));
-  }
   for (const [name, list, ours, baseline] of rows)
     figures.push(await figure(session, name, list, ours, baseline, false));
+  return figures;
+}
+
+/** What the thread beside the stream does with a commit, with each engine. */
+async function batchFigures(session: Session, engines: readonly SignatureChecker[]): Promise<Figure[]> {
+  const batches = await VerifyBatches.create(session.quick ? 200 : 2000);
+  const msMin = session.quick ? 100 : 1000;
+  const figures: Figure[] = [];
+  for (const checker of engines) {
+    const name = `in batches, ${checker.engine}`;
+    await batches.rate(checker, msMin / 2);
+    const measured = await session.alternate(`verify ${name}`, () => batches.rate(checker, msMin));
+    figures.push(figureOf(`verify: ${name}`, 'commits/s', 'higher', measured));
+  }
   return figures;
 }
 

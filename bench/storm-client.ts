@@ -59,9 +59,10 @@ class Subscriber {
 
   /** Resolves when the server has agreed. */
   open(isAgain: boolean): Promise<void> {
-    const url = new URL(this.#url);
-    if (isAgain) url.searchParams.set('cursor', String((this.times.at(-1) ?? this.#sinceUs) + 1));
-    else this.#sinceUs = newestUs;
+    const url = this.#url;
+    // Not by its parameters: to write them anew would cost this process as much as the server takes to read them.
+    const cursor = isAgain ? `&cursor=${(this.times.at(-1) ?? this.#sinceUs) + 1}` : '';
+    if (!isAgain) this.#sinceUs = newestUs;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const socket = connect({ host: url.hostname, port: Number(url.port) });
     this.#socket = socket;
@@ -69,7 +70,7 @@ class Subscriber {
     let isOpen = false;
     socket.on('connect', () => {
       socket.write(
-        `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        `GET ${url.pathname}${url.search}${cursor} HTTP/1.1\r\nHost: ${url.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
           `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
       );
     });

@@ -1,10 +1,11 @@
 // The rules of docs/architecture.md that a machine can check: which room may know which, no circles, sizes, one importer of
 // each package, file names in comments. Read from the syntax tree of every source that is ours.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { basename, dirname, join, normalize, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { ofProcess, sharing } from './processes.ts';
 import { readSource, type Source } from './support/source.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -90,6 +91,7 @@ const borrowed: Readonly<Record<string, readonly string[]>> = {
   client: [
     ...['lib/backoff.ts', 'lib/errors.ts', 'lib/near-name.ts', 'lib/codec/wasm-module.ts'],
     ...['lib/codec/zstd-header.ts', 'lib/decode/rfc3339.ts', 'lib/event/cursor.ts', 'lib/event/moment.ts'],
+    'lib/text.ts',
   ],
   simulator: ['lib/errors.ts', 'lib/event/tid.ts', 'lib/seeded-random.ts', 'lib/websocket.ts'],
 };
@@ -156,6 +158,7 @@ describe('packages', () => {
     folder,
     ...(JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as {
       dependencies: Record<string, string>;
+      peerDependencies?: Record<string, string>;
     }),
   }));
   const importers = new Map<string, string[]>();
@@ -178,10 +181,11 @@ describe('packages', () => {
   });
 
   test('what is imported is declared, and what is declared is imported', () => {
-    for (const { folder, dependencies } of manifests) {
+    for (const { folder, dependencies, peerDependencies } of manifests) {
       const reached = reachedFrom(folder);
       const needed = [...importers].filter(([, paths]) => paths.some((path) => reached.has(path)));
-      expect(Object.keys(dependencies).sort(), folder).toEqual(needed.map(([name]) => name).sort());
+      const declared = Object.keys({ ...dependencies, ...peerDependencies });
+      expect(declared.sort(), folder).toEqual(needed.map(([name]) => name).sort());
     }
   });
 
@@ -310,6 +314,12 @@ function reachedFrom(folder: string): ReadonlySet<string> {
   for (const path of sources.keys()) if (isOwn(path)) visit(path);
   return reached;
 }
+
+test('tests that share a process leave it as it is', () => {
+  const shared = globSync([...sharing], { cwd: root });
+  expect(shared.length).toBeGreaterThan(100);
+  for (const path of shared) expect(readFileSync(join(root, path), 'utf8'), path).not.toMatch(ofProcess);
+});
 
 test('the reader of sources sees what it is to see', () => {
   const source: Source = readSource(join(root, 'test/architecture.test.ts'));

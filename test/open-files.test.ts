@@ -9,7 +9,7 @@ const total = (limit: number, listeners: number, wanted: number): number => {
 test('with many files everybody has what is wanted', () => {
   for (const limit of [65_536, 1_048_576, Number.POSITIVE_INFINITY]) {
     expect(shareOpenFiles(limit, 4, 50_000)).toEqual({
-      tablesMax: 1000,
+      tablesMax: 74,
       plainSocketsMax: 1024,
       subscribersMax: 50_000,
     });
@@ -17,7 +17,7 @@ test('with many files everybody has what is wanted', () => {
 });
 
 test('with few of them subscribers have what is left, and some are left over', () => {
-  expect(shareOpenFiles(1024, 1, 50_000).subscribersMax).toBe(628);
+  expect(shareOpenFiles(1024, 1, 50_000).subscribersMax).toBe(684);
   for (const limit of [320, 512, 1024, 4096, 16_384, 60_000]) {
     for (const listeners of [1, 2, 4])
       expect(total(limit, listeners, 50_000)).toBeLessThanOrEqual(limit - 100);

@@ -42,18 +42,21 @@ export interface ConnectionHandler {
   message(data: unknown): void;
 }
 
-/** No server of the wire compresses so, and some refuse handshakes that offer it. */
-const socketOptions: WebSocketOptions = { perMessageDeflate: false };
+/** No server of the wire compresses so, and some refuse handshakes that offer it. None has messages of more than 8 Mi characters. */
+const socketOptions: WebSocketOptions = { perMessageDeflate: false, maxPayload: 32 * 1024 * 1024 };
 /** `WebSocket.OPEN`. */
 const open = 1;
 
 /** See the file comment. The attempt starts in the constructor. */
 export class Connection {
   readonly ended: Promise<ConnectionEnd>;
+  /** The socket is closed too: a server that does not answer keeps one for some time, Node's own for as long as it likes. */
+  readonly gone: Promise<void>;
   readonly #platform: Platform;
   readonly #timing: ClientTiming;
   readonly #socket: WebSocketLike;
   #resolve!: (end: ConnectionEnd) => void;
+  #left!: () => void;
   #isEnded = false;
   #timer: unknown;
   #openedMs: number | undefined;
@@ -66,6 +69,9 @@ export class Connection {
     this.#timing = timing;
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
+    });
+    this.gone = new Promise((resolve) => {
+      this.#left = resolve;
     });
     // Not undefined in place of the list: Chromium would ask for a protocol of that name.
     const socket = new platform.WebSocket(url, [], socketOptions);
@@ -81,11 +87,15 @@ export class Connection {
       this.#messages++;
       handler.message(data);
     };
-    socket.onclose = ({ code, reason }: { code: number; reason: string }) =>
+    socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
+      this.#left();
       this.#finish(this.#lost, code, reason);
+    };
     // Some runtimes tell a failed attempt by an error alone.
     socket.onerror = () => {
-      if (this.#openedMs === undefined) this.#finish('not_connected', 1006, '');
+      if (this.#openedMs !== undefined) return;
+      this.#left();
+      this.#finish('not_connected', 1006, '');
     };
   }
 
@@ -127,7 +137,7 @@ export class Connection {
     const socket = this.#socket;
     socket.onopen = null;
     socket.onmessage = null;
-    socket.onclose = null;
+    socket.onclose = this.#left;
     // Not null: a socket that is an event emitter throws errors that nobody hears.
     socket.onerror = () => {};
     const openMs = this.#openedMs === undefined ? 0 : this.#platform.nowMs() - this.#openedMs;

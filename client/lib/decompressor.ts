@@ -5,11 +5,17 @@
 import type { WasmDecompressor } from '../../lib/codec/wasm-module.ts';
 import { dictionaryMagic, readZstdHeader } from '../../lib/codec/zstd-header.ts';
 import { CodedError, UsageError } from '../../lib/errors.ts';
+import { printable } from '../../lib/text.ts';
+import { textOf, wholeOf } from './answer.ts';
 import { httpUrl } from './filter.ts';
 import type { Platform } from './platform.ts';
 
 /** Largest dictionary taken from a server, in bytes. */
 const dictionaryBytesMax = 1024 * 1024;
+/** Characters of why there is none: what the server sent may be in it. */
+const shownCharsMax = 300;
+/** Largest decoder; it has 250 KB. */
+const wasmBytesMax = 16 * 1024 * 1024;
 
 /** Where the decoder's `zstd.wasm` is, or what is in it. */
 export type WasmSource = string | URL | Uint8Array<ArrayBuffer>;
@@ -79,7 +85,7 @@ async function wasmBytes(source: WasmSource, platform: Platform): Promise<Uint8A
     name = String(source);
     const response = await platform.fetch(name, { signal: new AbortController().signal });
     if (response.status !== 200) throw new Error(`${name} answers ${response.status}`);
-    bytes = new Uint8Array(await response.arrayBuffer());
+    bytes = await wholeOf(response, wasmBytesMax);
   }
   // The library would say nothing about it, and never be loaded.
   if (String.fromCharCode(...bytes.subarray(0, wasmMagic.length)) === wasmMagic) return bytes;
@@ -115,17 +121,16 @@ export async function fetchDictionary(
   try {
     let name = v2DictionaryName;
     if (wire === 'v1') {
-      const list: unknown = JSON.parse(await (await get('dictionaries')).text());
+      const list: unknown = JSON.parse(await textOf(await get('dictionaries')));
       const id = Array.isArray(list) ? list.find((entry) => entry?.default === true)?.id : undefined;
       if (!Number.isSafeInteger(id)) throw noDictionary('its list names none', false);
       name = `dictionaries/${id}`;
     }
-    const bytes = new Uint8Array(await (await get(name)).arrayBuffer());
-    if (bytes.length > dictionaryBytesMax) throw noDictionary(`${name} has ${bytes.length} bytes`, false);
-    return bytes;
+    return await wholeOf(await get(name), dictionaryBytesMax);
   } catch (cause) {
     if (cause instanceof CodedError) throw cause;
-    throw noDictionary(String(cause), !(cause instanceof SyntaxError), cause);
+    const isLasting = cause instanceof SyntaxError || cause instanceof RangeError;
+    throw noDictionary(String(cause), !isLasting, cause);
   } finally {
     platform.clearTimeout(timer);
   }
@@ -134,7 +139,7 @@ export async function fetchDictionary(
 function noDictionary(why: string, retryable: boolean, cause?: unknown): CodedError {
   return new CodedError(
     'CLIENT_NO_DICTIONARY',
-    `cannot get the server's zstd dictionary: ${why}. Give one as "dictionary", or do without "compress".`,
+    `cannot get the server's zstd dictionary: ${printable(why, shownCharsMax)}. Give one as "dictionary", or do without "compress".`,
     { cause, retryable },
   );
 }

@@ -254,6 +254,7 @@ function isNumber(value: unknown): value is number {
   return typeof value === 'number';
 }
 
+/** A time, or a number of the server's, that there is one after: to go on with. */
 export function isTime(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+  return Number.isSafeInteger(value) && (value as number) >= 0 && value !== Number.MAX_SAFE_INTEGER;
 }

@@ -45,6 +45,9 @@ const refusedUpdate = /^failed to parse subscriber options/;
 /** Failures in a row, before any connection, after which answers such as 400 and 403 are believed: a minute or so. */
 const refusalsMax = 8;
 
+/** Connections that were ended here and whose sockets are still there: a server that never answers a close would get more and more. From here on one in five minutes. */
+const lingeringMax = 16;
+
 /** See the file comment. */
 export class Link {
   readonly #host: LinkHost;
@@ -52,8 +55,11 @@ export class Link {
   readonly #timing: ClientTiming;
   #state: StreamState = 'idle';
   #connection: Connection | undefined;
+  #lingering = 0;
   /** Ends the wait before an attempt. */
   #wake: (() => void) | undefined;
+  /** Ends the wait for a socket that goes. */
+  #wakeForSocket: (() => void) | undefined;
   /** Connections that were open. */
   connections = 0;
   /** Connections that were ended as `paused`. */
@@ -76,6 +82,8 @@ export class Link {
   async run(): Promise<void> {
     let failures = 0;
     while (this.#state !== 'ended') {
+      await this.#spareSocket();
+      if (this.#isOver()) return;
       this.#enter('connecting');
       const end = await this.#attempt();
       const isNextAtOnce = this.#host.lost(end);
@@ -102,6 +110,7 @@ export class Link {
     this.#state = 'ended';
     this.#connection?.end('stopped');
     this.#wake?.();
+    this.#wakeForSocket?.();
   }
 
   /** Sends a message if the connection is open. */
@@ -123,6 +132,35 @@ export class Link {
     if (this.#state !== 'ended') this.#state = state;
   }
 
+  #lingerUntil(gone: Promise<void>): void {
+    this.#lingering++;
+    void gone.then(() => {
+      this.#lingering--;
+      this.#wakeForSocket?.();
+    });
+  }
+
+  /** Waits while too many sockets are there, for a time: the next connection may be to a server that is well again. */
+  async #spareSocket(): Promise<void> {
+    if (this.#lingering < lingeringMax) return;
+    this.#enter('waiting');
+    const { over, end } = this.#wait(this.#timing.retryAfterMaxMs);
+    this.#wakeForSocket = end;
+    await over;
+  }
+
+  #wait(ms: number): { readonly over: Promise<void>; end(): void } {
+    let end!: () => void;
+    const over = new Promise<void>((resolve) => {
+      const timer = this.#platform.setTimeout(resolve, ms);
+      end = () => {
+        this.#platform.clearTimeout(timer);
+        resolve();
+      };
+    });
+    return { over, end };
+  }
+
   async #attempt(): Promise<AttemptEnd> {
     let request: Request;
     try {
@@ -140,8 +178,12 @@ export class Link {
       },
       message: (data) => this.#host.message(data),
     });
-    const end = await this.#connection.ended;
+    const { ended, gone } = this.#connection;
+    const opened = this.connections;
+    const end = await ended;
     this.#connection = undefined;
+    // A handshake that is given up goes at once.
+    if (this.connections > opened) this.#lingerUntil(gone);
     return { ...end, url: request.url };
   }
 
@@ -178,13 +220,9 @@ export class Link {
       retryMs,
     });
     if (this.#isOver()) return;
-    await new Promise<void>((resolve) => {
-      const timer = this.#platform.setTimeout(resolve, retryMs);
-      this.#wake = () => {
-        this.#platform.clearTimeout(timer);
-        resolve();
-      };
-    });
+    const { over, end: wake } = this.#wait(retryMs);
+    this.#wake = wake;
+    await over;
   }
 }
 

@@ -18,13 +18,21 @@ export interface WebSocketLike {
 /** What a WebSocket is asked for where that can be said. */
 export interface WebSocketOptions {
   readonly perMessageDeflate: boolean;
+  /** Bytes of a message. */
+  readonly maxPayload: number;
 }
 
 /** The part of an HTTP answer that is used. */
 export interface ResponseLike {
   readonly status: number;
   readonly headers: { get(name: string): string | null };
-  text(): Promise<string>;
+  /** Where it is there, no more is read than is wanted. */
+  readonly body?: {
+    getReader(): {
+      read(): Promise<{ readonly value?: Uint8Array | undefined }>;
+      cancel(): Promise<void>;
+    };
+  } | null;
   arrayBuffer(): Promise<ArrayBuffer>;
 }
 

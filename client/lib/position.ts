@@ -14,6 +14,8 @@ const rewindUs = 2_000_000;
  * its last five seconds in anew, with new times. When the span has more, a new connection goes back less far.
  */
 const rememberedMax = 32_768;
+/** Characters of what tells them apart, some hundred each: a server may have names of megabytes. */
+const rememberedCharsMax = 16 * 1024 * 1024;
 
 /**
  * See the file comment. A server that reports progress, or numbers its events by `seq`, counts as exact: `time_us`, or the
@@ -32,6 +34,7 @@ export class Position {
   #newestUs: number | undefined;
   /** `time_us` by key. */
   readonly #remembered = new Map<string, number>();
+  #rememberedChars = 0;
   /** Every delivered event that the filter wanted from here on is remembered. */
   #floorUs: number;
 
@@ -96,7 +99,9 @@ export class Position {
       const key = keyOf(event);
       if (this.#remembered.has(key)) return false;
       this.#remembered.set(key, time_us);
-      if (this.#remembered.size > rememberedMax) this.#forgetOldest();
+      this.#rememberedChars += key.length;
+      while (this.#remembered.size > rememberedMax || this.#rememberedChars > rememberedCharsMax)
+        this.#forgetOldest();
     }
     this.#newest = Math.max(newest, at);
     this.#newestUs = Math.max(this.#newestUs ?? 0, time_us);
@@ -108,6 +113,7 @@ export class Position {
     this.#exact = true;
     this.#reported = true;
     this.#remembered.clear();
+    this.#rememberedChars = 0;
     // A server that reports progress numbers its events by their time.
     this.#newest = Math.max(this.#newest ?? 0, cursor - 1);
     this.#newestUs = Math.max(this.#newestUs ?? 0, cursor - 1);
@@ -128,6 +134,7 @@ export class Position {
   #forgetOldest(): void {
     for (const [key, timeUs] of this.#remembered) {
       this.#remembered.delete(key);
+      this.#rememberedChars -= key.length;
       this.#floorUs = Math.max(this.#floorUs, timeUs + 1);
       return;
     }

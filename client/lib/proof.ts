@@ -2,13 +2,17 @@
 // the AT Protocol, and the account's key. Runs anywhere.
 
 import { CodedError } from '../../lib/errors.ts';
+import { printable } from '../../lib/text.ts';
 import { addressOf } from './address.ts';
+import { textOf, wholeOf } from './answer.ts';
 import type { CommitEvent } from './event.ts';
 import { httpUrl } from './filter.ts';
 import { globalPlatform, type Platform } from './platform.ts';
 
 const timeoutMs = 30_000;
-/** Characters of an answer that are shown. */
+/** Largest proof: a record has at most 1 MiB, and the nodes of its path some thousands of bytes each. */
+const proofBytesMax = 4 * 1024 * 1024;
+/** Characters of another answer that are shown. */
 const shownCharsMax = 200;
 
 /** What a server says when it has no proof. */
@@ -38,11 +42,12 @@ export async function proofOf(
   const timer = platform.setTimeout(() => abort.abort(), timeoutMs);
   try {
     const response = await platform.fetch(address.href, { signal: abort.signal });
-    if (response.status === 200) return new Uint8Array(await response.arrayBuffer());
+    if (response.status === 200) return await wholeOf(response, proofBytesMax);
     const isPassing = [408, 425, 429, 503].includes(response.status);
-    throw noProof(`${response.status}: ${wordsOf(await response.text())}`, isPassing);
+    throw noProof(`${response.status}: ${wordsOf(await textOf(response))}`, isPassing);
   } catch (cause) {
     if (cause instanceof CodedError) throw cause;
+    if (cause instanceof RangeError) throw noProof(`${address.origin}: ${cause.message}`, false, cause);
     throw noProof(`${address.origin} does not answer: ${(cause as Error).message}`, true, cause);
   } finally {
     platform.clearTimeout(timer);
@@ -57,9 +62,13 @@ function noProof(why: string, retryable: boolean, cause?: unknown): CodedError {
 function wordsOf(text: string): string {
   try {
     const { reason, message } = JSON.parse(text) as Lack;
-    if (typeof reason === 'string') return `${reason} (${message})`.slice(0, shownCharsMax);
+    if (typeof reason === 'string') return shown(`${reason} (${message})`);
   } catch {
     // As it is, then.
   }
-  return text.slice(0, shownCharsMax).trim();
+  return shown(text);
+}
+
+function shown(text: string): string {
+  return printable(text.slice(0, shownCharsMax).trim(), shownCharsMax);
 }

@@ -3,6 +3,8 @@
 // answer. Never rejects.
 
 import { UsageError } from '../../lib/errors.ts';
+import { printable } from '../../lib/text.ts';
+import { textOf } from './answer.ts';
 import type { Told } from './event.ts';
 import { httpUrl } from './filter.ts';
 import type { Platform } from './platform.ts';
@@ -41,7 +43,9 @@ export async function askForRefusal(
   try {
     const response = await platform.fetch(httpUrl(new URL(url)).href, { signal: abort.signal });
     const { status } = response;
-    const text = status >= 400 && status < 500 ? wordsOf(await response.text()) : '';
+    const isRefused = status >= 400 && status < 500;
+    // The status says enough, whatever comes of the words.
+    const text = isRefused ? wordsOf(await textOf(response).catch(() => '')) : '';
     const retryAfter = response.headers.get('retry-after');
     return {
       status,
@@ -70,12 +74,12 @@ function wordsOf(text: string): string {
     }
   }
   // What follows the first line is for people who look at the address themselves.
-  return words.trim().split('\n', 1)[0].slice(0, shownCharsMax).trim();
+  return printable(words.trim().split('\n', 1)[0].slice(0, shownCharsMax).trim(), shownCharsMax);
 }
 
-/** An error of the second wire in words. */
+/** An error of the second wire in words. They go into errors, which end on terminals. */
 export function failureText({ name, message }: Told): string {
-  return (message === '' ? name : `${name}: ${message}`).slice(0, shownCharsMax);
+  return printable((message === '' ? name : `${name}: ${message}`).slice(0, shownCharsMax), shownCharsMax);
 }
 
 /** Whether a server's words say that no attempt will succeed. */

@@ -1,7 +1,9 @@
 // A platform whose time stands still until it is told, and whose sockets do what they are told: for what depends on
 // intervals.
 
+import type { StreamNotice } from '../lib/notice.ts';
 import type { Platform, WebSocketLike } from '../lib/platform.ts';
+import { type SubscribeOptions, subscribe } from '../lib/subscribe.ts';
 
 /** Lets promises that are due settle. */
 export async function settle(): Promise<void> {
@@ -126,4 +128,17 @@ export class FakePlatform implements Platform {
     this.timeMs = endMs;
     await settle();
   }
+}
+
+/** A stream on a platform in the hands of the test, and what it has noticed. */
+export function startStream(options: Partial<SubscribeOptions> = {}) {
+  const platform = new FakePlatform();
+  const notices: StreamNotice[] = [];
+  const stream = subscribe({
+    url: 'ws://server.example',
+    platform,
+    onNotice: (notice) => notices.push(notice),
+    ...options,
+  });
+  return { platform, stream, notices };
 }

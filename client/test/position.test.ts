@@ -6,6 +6,7 @@ import { postEvent } from './v1-server.ts';
 const event = (name: string, timeUs: number) => postEvent(name, timeUs) as StreamEvent;
 const progress = (timeUs: number) => ({ timeUs, cursor: timeUs + 1, lagUs: 0, live: true });
 const second = 1_000_000;
+const start = 100 * second;
 
 test('nothing has arrived: where the caller wants to start', () => {
   expect(new Position(undefined)).toMatchObject({ nextCursor: undefined, safeCursor: undefined });
@@ -94,4 +95,13 @@ test('a number of the server in place of its time: nothing comes twice, and the 
   expect(position.take({ ...event('a', 9 * second), seq: 5 })).toBe(false);
   expect(position.take({ ...event('b', 8 * second), seq: 7 })).toBe(true);
   expect(position).toMatchObject({ nextCursor: 8, newestUs: 9 * second });
+});
+
+test('names that are long are remembered within a bound, and a new connection goes back less far', () => {
+  const position = new Position(undefined);
+  const long = (rkey: string, timeUs: number) => postEvent(`${rkey}${'x'.repeat(1024 * 1024)}`, timeUs);
+  for (let at = 0; at < 40; at++) expect(position.take(long(`r${at}-`, start + at) as never)).toBe(true);
+  expect(position.take(long('r39-', start + 39) as never)).toBe(false);
+  expect(position.nextCursor).toBeGreaterThan(start);
+  expect(position.take(long('r0-', start) as never)).toBe(true);
 });

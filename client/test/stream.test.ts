@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from 'vitest';
 import type { StreamNotice } from '../lib/notice.ts';
-import { type SubscribeOptions, subscribe } from '../lib/subscribe.ts';
-import { FakePlatform, type FakeSocket, settle } from './fake-platform.ts';
+import { subscribe } from '../lib/subscribe.ts';
+import { FakePlatform, type FakeSocket, settle, startStream } from './fake-platform.ts';
 import { postEvent } from './v1-server.ts';
 
 const second = 1_000_000;
@@ -15,18 +15,6 @@ const progress = (timeUs: number, live = true) => ({
   time_us: timeUs,
   progress: { cursor: timeUs + 1, lag_us: 0, live },
 });
-
-function start(options: Partial<SubscribeOptions> = {}) {
-  const platform = new FakePlatform();
-  const notices: StreamNotice[] = [];
-  const stream = subscribe({
-    url: 'ws://server.example',
-    platform,
-    onNotice: (notice) => notices.push(notice),
-    ...options,
-  });
-  return { platform, stream, notices };
-}
 
 /** The names of the next events, as they come. */
 async function names(stream: AsyncIterator<unknown>, count: number): Promise<string[]> {
@@ -50,7 +38,7 @@ describe('attempts', () => {
   }
 
   test('nothing happens before the first event is asked for', async () => {
-    const { platform, stream } = start();
+    const { platform, stream } = startStream();
     await settle();
     expect(platform.sockets).toEqual([]);
     expect(stream.status).toMatchObject({ state: 'idle', live: false, connections: 0, queuedEvents: 0 });
@@ -62,7 +50,7 @@ describe('attempts', () => {
   });
 
   test('waits double with jitter up to a bound, and start over after a healthy connection', async () => {
-    const { platform, stream, notices } = start();
+    const { platform, stream, notices } = startStream();
     void stream.next();
     await settle();
     const waits = async (chance: number): Promise<number> => {
@@ -94,7 +82,7 @@ describe('attempts', () => {
   });
 
   test('an attempt that hangs is given up', async () => {
-    const { platform, stream, notices } = start();
+    const { platform, stream, notices } = startStream();
     void stream.next();
     await platform.pass(14_999);
     expect(notices).toEqual([]);
@@ -105,7 +93,7 @@ describe('attempts', () => {
   });
 
   test('silence is an end once the server has shown that it reports progress', async () => {
-    const { platform, stream, notices } = start();
+    const { platform, stream, notices } = startStream();
     void stream.next();
     await settle();
     platform.socket.open();
@@ -123,7 +111,7 @@ describe('attempts', () => {
   });
 
   test('a server that asks for time gets it, and the back-off on top', async () => {
-    const { platform, stream, notices } = start();
+    const { platform, stream, notices } = startStream();
     platform.response = { status: 503, headers: { 'retry-after': '20' } };
     void stream.next();
     await settle();
@@ -145,7 +133,7 @@ describe('attempts', () => {
     ['subscribe: invalid options: x'],
     ['unknown zstd dictionary: 5: give one of 7'],
   ])('a server that says "%s" is not asked again', async (body) => {
-    const { platform, stream } = start();
+    const { platform, stream } = startStream();
     platform.response = { status: 400, body };
     const next = stream.next();
     await settle();
@@ -165,7 +153,7 @@ describe('attempts', () => {
   ])(
     'a server that answers %d and never was connected is given up, with the cause',
     async (status, body, why) => {
-      const { platform, stream, notices } = start();
+      const { platform, stream, notices } = startStream();
       platform.response = { status, body };
       const next = stream.next();
       next.catch(() => {});
@@ -188,7 +176,7 @@ describe('attempts', () => {
   test.each([404, 405, 410])(
     'a path that answers %d has no subscription, which is said at once',
     async (status) => {
-      const { platform, stream, notices } = start({ url: 'ws://server.example/firehose' });
+      const { platform, stream, notices } = startStream({ url: 'ws://server.example/firehose' });
       platform.response = { status, body: 'Not Found' };
       const next = stream.next();
       await settle();
@@ -204,7 +192,7 @@ describe('attempts', () => {
   );
 
   test('but it is waited for once it was there', async () => {
-    const { platform, stream, notices } = start();
+    const { platform, stream, notices } = startStream();
     platform.response = { status: 404 };
     void stream.next();
     await settle();
@@ -218,7 +206,7 @@ describe('attempts', () => {
     ['as Bun has it', Object.assign(new Error('Unable to connect'), { code: 'ECONNREFUSED' })],
     ['as browsers hide it', new TypeError('Failed to fetch')],
   ])('why there is no answer is told, %s', async (name, error) => {
-    const { platform, stream, notices } = start();
+    const { platform, stream, notices } = startStream();
     platform.fetchError = error;
     void stream.next();
     await settle();
@@ -274,7 +262,7 @@ describe('attempts', () => {
   });
 
   test.each([408, 429, 500, 503])('a server that answers %d is asked for ever', async (status) => {
-    const { platform, stream, notices } = start();
+    const { platform, stream, notices } = startStream();
     platform.response = { status };
     void stream.next();
     for (let attempt = 1; attempt <= 20; attempt++) {
@@ -284,7 +272,7 @@ describe('attempts', () => {
   });
 
   test('so is one that was connected once', async () => {
-    const { platform, stream, notices } = start();
+    const { platform, stream, notices } = startStream();
     platform.response = { status: 400 };
     void stream.next();
     await settle();
@@ -296,7 +284,7 @@ describe('attempts', () => {
   });
 
   test('so is one that refuses an update by its close frame', async () => {
-    const { platform, stream } = start();
+    const { platform, stream } = startStream();
     const next = stream.next();
     await settle();
     platform.socket.open();
@@ -306,7 +294,7 @@ describe('attempts', () => {
   });
 
   test('a connection that was given up is not heard any more', async () => {
-    const { platform, stream } = start({ queue: { eventsMax: 1 } });
+    const { platform, stream } = startStream({ queue: { eventsMax: 1 } });
     const next = stream.next();
     await settle();
     const { socket } = platform;
@@ -330,7 +318,7 @@ describe('position', () => {
   }
 
   test('a server without progress is asked for the last seconds again, and nothing comes twice', async () => {
-    const { platform, stream } = start();
+    const { platform, stream } = startStream();
     const first = names(stream, 2);
     await settle();
     platform.socket.open();
@@ -346,7 +334,7 @@ describe('position', () => {
   });
 
   test('a server with progress is asked for exactly what is missing', async () => {
-    const { platform, stream } = start();
+    const { platform, stream } = startStream();
     const first = names(stream, 1);
     await settle();
     platform.socket.open();
@@ -362,7 +350,7 @@ describe('position', () => {
       time_us: timeUs,
       gap: { reason: 'relay_gap', from_us: startUs, to_us: timeUs, missing: true, repeated: false },
     });
-    const { platform, stream, notices } = start();
+    const { platform, stream, notices } = startStream();
     const first = names(stream, 1);
     await settle();
     platform.socket.open();
@@ -380,7 +368,7 @@ describe('position', () => {
   });
 
   test('what waits is delivered although the connection is gone', async () => {
-    const { platform, stream } = start();
+    const { platform, stream } = startStream();
     const first = names(stream, 1);
     await settle();
     platform.socket.open();
@@ -391,7 +379,7 @@ describe('position', () => {
   });
 
   test('the cursor follows what the consumer has finished, and progress only behind it', async () => {
-    const { platform, stream } = start({ cursor: 1 });
+    const { platform, stream } = startStream({ cursor: 1 });
     const first = stream.next();
     await settle();
     expect(stream.status.cursor).toBe(1);
@@ -415,7 +403,7 @@ describe('position', () => {
   });
 
   test('kinds that are not wanted move the cursor', async () => {
-    const { platform, stream } = start({ wantedOperations: ['delete'] });
+    const { platform, stream } = startStream({ wantedOperations: ['delete'] });
     void stream.next();
     await settle();
     platform.socket.open();
@@ -432,7 +420,7 @@ describe('cursor store', () => {
       load: () => void store.loads++,
       save: (cursor: number) => void saves.push(cursor),
     };
-    const { platform, stream } = start({ cursorStore: store });
+    const { platform, stream } = startStream({ cursorStore: store });
     const first = stream.next();
     await settle();
     platform.socket.open();
@@ -454,14 +442,17 @@ describe('cursor store', () => {
   });
 
   test('what it holds is used in place of the cursor given', async () => {
-    const { platform, stream } = start({ cursor: 5, cursorStore: { load: async () => 77, save: () => {} } });
+    const { platform, stream } = startStream({
+      cursor: 5,
+      cursorStore: { load: async () => 77, save: () => {} },
+    });
     void stream.next();
     await settle();
     expect(platform.socket.query.get('cursor')).toBe('77');
   });
 
   test('one that cannot load ends the stream; one that cannot save is noticed and tried again', async () => {
-    const failing = start({
+    const failing = startStream({
       cursorStore: { load: () => Promise.reject(new Error('no disk')), save: () => {} },
     });
     await expect(failing.stream.next()).rejects.toThrow('no disk');
@@ -471,7 +462,7 @@ describe('cursor store', () => {
       if (failures-- > 0) throw new Error('full');
       saves.push(cursor);
     };
-    const { platform, stream, notices } = start({ cursorStore: { load: () => undefined, save } });
+    const { platform, stream, notices } = startStream({ cursorStore: { load: () => undefined, save } });
     void stream.next();
     await settle();
     platform.socket.open();
@@ -487,7 +478,7 @@ describe('cursor store', () => {
 
   test('one that hangs does not keep a stream from its end', async () => {
     const store = { load: () => undefined, save: () => new Promise<void>(() => {}) };
-    const { platform, stream, notices } = start({ cursorStore: store });
+    const { platform, stream, notices } = startStream({ cursorStore: store });
     void stream.next();
     await settle();
     platform.socket.open();
@@ -517,7 +508,7 @@ describe('cursor store', () => {
         }),
       );
     };
-    const { platform, stream } = start({ cursorStore: { load: () => undefined, save } });
+    const { platform, stream } = startStream({ cursorStore: { load: () => undefined, save } });
     void stream.next();
     await settle();
     platform.socket.open();
@@ -541,7 +532,7 @@ describe('a slow consumer', () => {
     ['events', { eventsMax: 4 }],
     ['bytes', { bytesMax: 700 }],
   ])('fills the queue by %s; the stream disconnects, and comes back when half is gone', async (_, queue) => {
-    const { platform, stream, notices } = start({ queue });
+    const { platform, stream, notices } = startStream({ queue });
     const first = stream.next();
     await settle();
     platform.socket.open();
@@ -579,7 +570,7 @@ describe('a slow consumer', () => {
 
 describe('filters', () => {
   test('an update is sent at once, or with the connection in the making, and holds for the next', async () => {
-    const { platform, stream } = start({ wantedCollections: ['a.b.c'] });
+    const { platform, stream } = startStream({ wantedCollections: ['a.b.c'] });
     void stream.next();
     await settle();
     stream.update({ wantedCollections: ['a.b.d'] });
@@ -600,7 +591,7 @@ describe('filters', () => {
   });
 
   test('an update holds for what the client looks at itself', async () => {
-    const { platform, stream } = start({ wantedSubjects: ['did:x:y'] });
+    const { platform, stream } = startStream({ wantedSubjects: ['did:x:y'] });
     const first = stream.next();
     await settle();
     platform.socket.open();
@@ -620,7 +611,7 @@ describe('filters', () => {
   });
 
   test('what the new filter lets through from before the update is not asked for', async () => {
-    const { platform, stream } = start();
+    const { platform, stream } = startStream();
     const first = stream.next();
     await settle();
     platform.socket.open();
@@ -634,7 +625,7 @@ describe('filters', () => {
 
   test('a long one is sent as soon as the connection is open', async () => {
     const wantedDids = Array.from({ length: 1_000 }, (_, at) => `did:plc:${String(at).padStart(24, 'a')}`);
-    const { platform, stream } = start({ wantedDids });
+    const { platform, stream } = startStream({ wantedDids });
     void stream.next();
     await settle();
     platform.socket.open();
@@ -647,7 +638,7 @@ describe('the end', () => {
     'a signal ends the stream, %s',
     async (moment) => {
       const abort = new AbortController();
-      const { platform, stream } = start({ signal: abort.signal, queue: { eventsMax: 1 } });
+      const { platform, stream } = startStream({ signal: abort.signal, queue: { eventsMax: 1 } });
       if (moment === 'before') abort.abort();
       const next = stream.next();
       await settle();
@@ -667,7 +658,7 @@ describe('the end', () => {
   );
 
   test('untilUs: at the first event that is not older, after all that is', async () => {
-    const { platform, stream } = start({ untilUs: 12 });
+    const { platform, stream } = startStream({ untilUs: 12 });
     const first = names(stream, 3);
     await settle();
     platform.socket.open();
@@ -676,7 +667,7 @@ describe('the end', () => {
   });
 
   test('untilUs: when progress has come so far', async () => {
-    const { platform, stream } = start({ untilUs: 12 });
+    const { platform, stream } = startStream({ untilUs: 12 });
     const next = stream.next();
     await settle();
     platform.socket.open();
@@ -687,7 +678,7 @@ describe('the end', () => {
   });
 
   test('untilUs: when the server is live and the moment is over, although nothing happens', async () => {
-    const { platform, stream } = start({ untilUs: startUs + 80 * second });
+    const { platform, stream } = startStream({ untilUs: startUs + 80 * second });
     const next = stream.next();
     await settle();
     platform.socket.open();
@@ -704,7 +695,7 @@ describe('the end', () => {
   });
 
   test('untilUs: not while older events are still being replayed', async () => {
-    const { platform, stream } = start({ untilUs: startUs });
+    const { platform, stream } = startStream({ untilUs: startUs });
     void stream.next();
     await settle();
     platform.socket.open();
@@ -716,7 +707,7 @@ describe('the end', () => {
   });
 
   test('a loop that is left closes the connection', async () => {
-    const { platform, stream } = start();
+    const { platform, stream } = startStream();
     setTimeout(() => {
       platform.socket.open();
       platform.socket.message(postEvent('a', 1), postEvent('b', 2));
@@ -740,7 +731,7 @@ describe('the end', () => {
     platform.socket.open();
     platform.socket.message(postEvent('a', 1));
     await expect(next).rejects.toThrow('mine');
-    const other = start({ onNotice: transform });
+    const other = startStream({ onNotice: transform });
     const waiting = other.stream.next();
     await settle();
     other.platform.socket.open();
@@ -749,7 +740,7 @@ describe('the end', () => {
   });
 
   test('two calls of next at a time are refused', async () => {
-    const { stream } = start();
+    const { stream } = startStream();
     const next = stream.next();
     await expect(stream.next()).rejects.toMatchObject({ code: 'CLIENT_CONCURRENT_NEXT' });
     expect(nameOf(await next)).toBe('done');
@@ -758,7 +749,7 @@ describe('the end', () => {
 
 describe('messages', () => {
   test('what is malformed is counted and noticed, and the rest goes on', async () => {
-    const { platform, stream, notices } = start();
+    const { platform, stream, notices } = startStream();
     const next = stream.next();
     await settle();
     platform.socket.open();
@@ -779,7 +770,7 @@ describe('messages', () => {
   });
 
   test('catching up is told once, by progress or else by the clock', async () => {
-    const { platform, stream, notices } = start();
+    const { platform, stream, notices } = startStream();
     const kinds = () => notices.map(({ kind }) => kind).filter((kind) => kind !== 'progress');
     void stream.next();
     await settle();

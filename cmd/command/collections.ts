@@ -3,6 +3,8 @@
 
 /** Names kept at least, about 10 MB of them. */
 const namesMaxDefault = 100_000;
+/** Longest name, in characters, that a collection can have: a server may send any. */
+const nameCharsMax = 317;
 
 export interface CollectionCount {
   readonly collection: string;
@@ -11,7 +13,7 @@ export interface CollectionCount {
 
 /** See the file comment. */
 export class CollectionCounts {
-  /** Events of names that were dropped, before and after. */
+  /** Events of names that were dropped, before and after, and of those that are none. */
   other = 0;
   readonly #namesMax: number;
   #counts = new Map<string, number>();
@@ -32,6 +34,10 @@ export class CollectionCounts {
   }
 
   add(collection: string, events: number): void {
+    if (collection.length > nameCharsMax) {
+      this.other += events;
+      return;
+    }
     this.#counts.set(collection, (this.#counts.get(collection) ?? 0) + events);
     if (this.#counts.size < 2 * this.#namesMax) return;
     const kept = this.#ranked().slice(0, this.#namesMax);

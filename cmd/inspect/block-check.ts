@@ -5,12 +5,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { DidHasher } from '../../lib/event/did-hash.ts';
 import { eventKinds, kindIn, operationIn, operationNames } from '../../lib/event/event.ts';
-import {
-  binaryMessage,
-  headerBytesOf,
-  payloadBytesOf,
-  textMessage,
-} from '../../lib/event/websocket-frame.ts';
+import { binaryMessage, payloadStartIn, textMessage } from '../../lib/event/websocket-frame.ts';
 import { type BlockIndex, noCollection } from '../../lib/log/block.ts';
 import { type BlockHead, checkPayload, parts } from '../../lib/log/block-format.ts';
 import { noDictionaryId } from '../../lib/log/journal-value.ts';
@@ -288,18 +283,4 @@ function endsFit(ends: Uint32Array, bytes: number, code: ProblemCode, report: Re
   }
   if (last !== bytes) report(code, `it has ${bytes} bytes, its last event ends at ${last}`);
   return last === bytes;
-}
-
-/** Where the payload of the one WebSocket message in `bytes[start, end)` starts; 0 when it is not exactly one. */
-function payloadStartIn(bytes: Uint8Array, start: number, end: number, firstByte: number): number {
-  const payloadBytes = payloadBytesOf(end - start);
-  const headerBytes = headerBytesOf(payloadBytes);
-  const payloadStart = start + headerBytes;
-  if (payloadBytes < 0 || payloadStart + payloadBytes !== end || bytes[start] !== firstByte) return 0;
-  const length = bytes[start + 1];
-  if (headerBytes === 2) return length === payloadBytes ? payloadStart : 0;
-  if (length !== (headerBytes === 4 ? 126 : 127)) return 0;
-  let declared = 0;
-  for (let at = start + 2; at < payloadStart; at++) declared = declared * 256 + bytes[at];
-  return declared === payloadBytes ? payloadStart : 0;
 }

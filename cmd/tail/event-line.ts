@@ -3,6 +3,7 @@
 
 import type { StreamEvent } from '../../client/lib/subscribe.ts';
 import { printable } from '../../lib/text.ts';
+import { startOfJson } from './json-start.ts';
 
 /** Puts a colour around a text, or does not. */
 export type Paint = (style: Style, text: string) => string;
@@ -31,6 +32,8 @@ const nameColumnsMin = 16;
 const usualPrefix = 'app.bsky.';
 /** Characters of a name that are shown; longer ones are legal and rare. */
 const nameCharsMax = 80;
+/** Characters of a record that has no text, as JSON. */
+const recordCharsMax = 2_000;
 /** From here on a time has its milliseconds, unless it is now. */
 const wideColumns = 120;
 /** Where that leaves the text fewer columns, the account has fewer. */
@@ -157,7 +160,7 @@ const targetPaths = [
 function contentOf(record: unknown): Pick<Parts, 'text' | 'target'> {
   const target = textsAt(record, targetPaths).find((text) => /^(did:|at:\/\/)/.test(text)) ?? '';
   const text = textsAt(record, textPaths).find((text) => text !== target) ?? '';
-  return { text: text + target === '' ? JSON.stringify(record) : text, target };
+  return { text: text + target === '' ? startOfJson(record, recordCharsMax) : text, target };
 }
 
 /** The texts at those paths that are there and not empty. */
@@ -192,7 +195,7 @@ function cutTo(text: string, columns: number): string {
   return line;
 }
 
-/** Text on one line, without what a terminal would act on. */
+/** Text on one line, without what a terminal would act on. Of a long one only the beginning is looked at. */
 function shown(text: string, charsMax: number = nameCharsMax): string {
-  return printable(text.replace(/\s+/g, ' '), charsMax);
+  return printable(text.slice(0, 4 * charsMax).replace(/\s+/g, ' '), charsMax);
 }

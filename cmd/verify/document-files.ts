@@ -5,6 +5,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CodedError, UsageError } from '../../lib/errors.ts';
 import { signingKeyOf } from '../../lib/identity/did-document.ts';
+import type { KeysOfTime } from '../../lib/identity/key-resolver.ts';
 import type { KeyLack } from '../../lib/verify/commit-check.ts';
 import type { VerifyingKey } from '../../lib/verify/verifying-key.ts';
 
@@ -16,8 +17,8 @@ export interface KeySource {
   recheck?(did: string, seenMs: number): Promise<VerifyingKey | KeyLack>;
   /** Is told that the account said, at that time, that something about it changed. Absent where nothing is read again. */
   doubt?(did: string, timeMs: number): Promise<void>;
-  /** The keys that the account may have signed with at that time. Absent where only the present is known. */
-  keysAt?(did: string, timeMs: number, seenMs: number): Promise<readonly VerifyingKey[] | KeyLack>;
+  /** What the account may have signed with at that time. Absent where only the present is known. */
+  keysAt?(did: string, timeMs: number, seenMs: number): Promise<KeysOfTime>;
 }
 
 /** Bytes of a file that are read; documents have a few hundred each. */

@@ -7,8 +7,8 @@ import { type AccountState, nextStep } from '../../lib/verify/chain.ts';
 import { CommitCheck, type CommitFinding } from '../../lib/verify/commit-check.ts';
 import { linkOf } from '../../lib/verify/commit-link.ts';
 import type { Opinion } from '../../lib/verify/second-opinion.ts';
-import { SignatureChecker } from '../../lib/verify/signature.ts';
-import type { VerifyingKey } from '../../lib/verify/verifying-key.ts';
+import { SignatureChecker, type SignatureEngine } from '../../lib/verify/signature.ts';
+import { isSameKey, type VerifyingKey } from '../../lib/verify/verifying-key.ts';
 import type { KeySource } from './document-files.ts';
 
 /** Accounts that are remembered, about 300 bytes each; the one that was silent longest is seen for the first time again. */
@@ -48,6 +48,8 @@ export interface RecordingReport {
   /** Signed by a key that the account had at that time, and has no more. */
   readonly earlierKeys: number;
   readonly seconds: number;
+  /** What did the arithmetic of signatures. */
+  readonly engine: SignatureEngine;
 }
 
 /** See the file comment. */
@@ -61,6 +63,7 @@ export class RecordingCheck {
   readonly #counts = new Map<Reason, number>();
   readonly #refuted: ListedCommit[] = [];
   readonly #startMs = performance.now();
+  readonly #engine: SignatureEngine;
   #frames = 0;
   #checked = 0;
   #accounts = 0;
@@ -72,6 +75,7 @@ export class RecordingCheck {
     this.#keys = keys;
     this.#listedMax = listedMax;
     this.#check = new CommitCheck(signatures);
+    this.#engine = signatures.engine;
   }
 
   /** @param listedMax refuted commits that are listed; all are counted. */
@@ -131,18 +135,18 @@ export class RecordingCheck {
   async #tryOtherKeys(did: string): Promise<CommitFinding> {
     const check = this.#check;
     const timeMs = check.revTimeUs / 1000;
-    const newer = await this.#keys.recheck?.(did, timeMs);
-    const earlier = (await this.#keys.keysAt?.(did, timeMs, timeMs)) ?? [];
-    const others = typeof earlier === 'string' ? [] : earlier;
-    for (const key of typeof newer === 'object' ? [newer, ...others] : others) {
+    const { keys, lack } = (await this.#keys.keysAt?.(did, timeMs, timeMs)) ?? { keys: [], lack: undefined };
+    for (const key of keys) {
       const finding = check.check(this.#frame, key);
       if (finding === 'bad_signature') continue;
+      const newest = await this.#keys.recheck?.(did, timeMs);
       // An earlier one is good for the commits of its time alone.
-      if (key === newer) this.#remember(this.#known, did, key, keysMax);
+      if (typeof newest === 'object' && isSameKey(newest, key))
+        this.#remember(this.#known, did, newest, keysMax);
       else this.#earlierKeys++;
       return finding;
     }
-    return typeof earlier === 'string' ? earlier : 'bad_signature';
+    return lack ?? 'bad_signature';
   }
 
   /** Reads a frame; the account of one that can be checked. */
@@ -171,7 +175,8 @@ export class RecordingCheck {
     const isRefuted = verdictOf(reason) === 'refuted';
     if (!isRefuted && reason !== 'incomplete') return;
     const opinion = isSync ? undefined : await this.#secondOpinion(bytes, key);
-    if (opinion !== undefined && (isRefuted ? opinion !== 'refuted' : opinion === 'whole')) this.#disputed++;
+    const isDisputed = isRefuted ? opinion !== 'refuted' && opinion !== 'limited' : opinion === 'whole';
+    if (opinion !== undefined && isDisputed) this.#disputed++;
     if (!isRefuted || this.#refuted.length >= this.#listedMax) return;
     const listed = { seq, did, rev: link.rev, reason };
     this.#refuted.push(opinion === undefined ? listed : { ...listed, secondOpinion: opinion });
@@ -207,6 +212,7 @@ export class RecordingCheck {
       disputed: this.#disputed,
       earlierKeys: this.#earlierKeys,
       seconds: (performance.now() - this.#startMs) / 1000,
+      engine: this.#engine,
     };
   }
 }

@@ -4,12 +4,18 @@ import { grouped, printable } from '../../lib/text.ts';
 import type { RecordingReport } from './recording-check.ts';
 
 const widthMax = 160;
+const engineTexts: Readonly<Record<RecordingReport['engine'], string>> = {
+  native: 'signatures by native code',
+  wasm: 'signatures by WebAssembly',
+  node: 'signatures by Node.js',
+};
 
 /** The table, without a newline at its end. */
 export function reportTable(report: RecordingReport): string {
-  const { frames, checked, otherFrames, accounts, seconds, reasons, refuted, disputed, earlierKeys } = report;
+  const { frames, checked, otherFrames, accounts, reasons, refuted, disputed, earlierKeys } = report;
+  const time = `${report.seconds.toFixed(1)} s (${engineTexts[report.engine]})`;
   const lines = [
-    `${grouped(checked)} commits of ${grouped(accounts)} accounts in ${grouped(frames)} frames, ${seconds.toFixed(1)} s`,
+    `${grouped(checked)} commits of ${grouped(accounts)} accounts in ${grouped(frames)} frames, ${time}`,
     `${grouped(otherFrames)} of the frames are not commits`,
     '',
   ];

@@ -7,6 +7,8 @@ import type { BatchEnd, StoredMessage } from './engine.ts';
 const silentMs = 2_000;
 /** More messages than a batch can have: without a number the server sends one. */
 const messagesMax = 100_000;
+/** Bytes more than were asked for, after which whoever goes on sending them is not listened to: a server stops with the next message. */
+const spareBytesMax = 32 * 1024 * 1024;
 
 /** What is used of a message. */
 interface BatchMessage {
@@ -31,6 +33,8 @@ interface Open {
   readonly end: (how: BatchEnd) => void;
   /** Of the last message: those that come after it, at the replica that answers. */
   pending: number;
+  /** Of what it may still have. */
+  bytesLeft: number;
 }
 
 /** See the file comment. */
@@ -57,7 +61,7 @@ export class BatchReader {
   async read(sequence: number, bytesMax: number, take: (message: StoredMessage) => void): Promise<BatchEnd> {
     const { promise, resolve: end } = Promise.withResolvers<BatchEnd>();
     const token = String(++this.#batches);
-    this.#open = { token, take, end, pending: 0 };
+    this.#open = { token, take, end, pending: 0, bytesLeft: bytesMax + spareBytesMax };
     this.#watch();
     try {
       const ask = JSON.stringify({ seq: sequence, batch: messagesMax, max_bytes: bytesMax });
@@ -82,10 +86,14 @@ export class BatchReader {
     if (open === undefined || subject.slice(this.#inbox.length + 1) !== open.token) return;
     const code = headers?.code ?? 0;
     const sequence = Number(headers?.get('Nats-Sequence') ?? 0);
-    if (code === 0 && sequence > 0) {
+    if (code === 0 && Number.isSafeInteger(sequence) && sequence > 0) {
       this.#watch();
       open.pending = Number(headers?.get('Nats-Num-Pending') ?? 0);
       open.take({ sequence, id: headers?.get('Nats-Msg-Id') ?? '', bytes: data });
+      open.bytesLeft -= data.length;
+      if (open.bytesLeft > 0) return;
+      this.#open = undefined;
+      open.end('more');
       return;
     }
     // 204 ends a batch, 404: nothing from there on; 503 and others: nobody who could answer.

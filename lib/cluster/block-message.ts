@@ -12,6 +12,7 @@ import type { Block, UpstreamPositions } from '../log/block.ts';
 import { type EventCompressor, isFull, withDictionaryOf } from '../log/block-builder.ts';
 import { packBlock, unpackBlock } from '../log/block-format.ts';
 import { decompressJson } from '../log/stored-json.ts';
+import { checkHead, checkMessages } from './block-check.ts';
 import type { StoredMessage } from './engine.ts';
 
 const magic = Buffer.from('SLPM');
@@ -21,6 +22,10 @@ const lengthBytes = 4;
 const withoutZstd = 1;
 /** Headers that the engine counts as a part of a message, and more. */
 const headersBytesMax = 1024;
+/** Most blocks of a message: a writer gathers 16. Of the smallest, 27,000 would fit into one, and take half a second. */
+const blocksMax = 256;
+/** Most JSON of a message: a quarter of a MiB, and one frame more, whose events have 16 MiB and one of their own. */
+const jsonBytesMax = 32 * 1024 * 1024;
 const noLink = { before: { events: 0, bytes: 0 }, segmentUs: 0 };
 const streamPrefix = 'stream:';
 const nothing = new Uint8Array(0);
@@ -119,12 +124,16 @@ export function readMessage(
   const isWhole = (bytes[5] & withoutZstd) === 0;
   let firstUs = 0;
   let endUs = 0;
-  const blocks = values.map((value, at) => {
-    const { head, json: storedJson, zstd } = unpackBlock(value);
+  const unpacked = values.map(unpackBlock);
+  const jsonBytes = unpacked.reduce((sum, { head }) => sum + (head.index.jsonEnd.at(-1) ?? 0), 0);
+  if (jsonBytes > jsonBytesMax)
+    throw damaged(`message ${sequence} of the stream holds ${jsonBytes} bytes of JSON`);
+  const blocks = unpacked.map(({ head, json: storedJson, zstd }, at) => {
     const own = sequenceIn(head.positions, streamId);
-    const isLast = at === values.length - 1;
+    const isLast = at === unpacked.length - 1;
     if (own !== (isLast ? sequence : sequence - 1))
       throw damaged(`block ${at} of message ${sequence} of the stream says that it is of number ${own}`);
+    checkHead(head);
     const { index, positions, coverage, previousUs } = head;
     if (at === 0) firstUs = previousUs;
     else if (previousUs !== endUs || index.firstTimeUs <= endUs)
@@ -132,9 +141,11 @@ export function readMessage(
         `block ${at} of message ${sequence} of the stream does not go on where the one before ends`,
       );
     endUs = index.lastTimeUs;
+    const json = jsonOf(storedJson, index.jsonEnd.at(-1) ?? 0, sequence);
+    checkMessages(index, json, isWhole ? zstd : undefined);
     const block = {
       index,
-      json: jsonOf(storedJson, index.jsonEnd.at(-1) ?? 0, sequence),
+      json,
       // A view would keep what came with it, and be sent to each worker with all of that.
       zstd: Uint8Array.prototype.slice.call(zstd),
       // No dictionary has this one, so that the messages are made here.
@@ -163,16 +174,20 @@ function packedIn(bytes: Uint8Array, sequence: number): Uint8Array[] {
     throw damaged(`message ${sequence} of the stream is no block`);
   if (bytes[4] !== version)
     throw damaged(`message ${sequence} of the stream has version ${bytes[4]}, not ${version}`);
+  if ((bytes[5] & ~withoutZstd) !== 0)
+    throw damaged(`message ${sequence} of the stream has flags ${bytes[5]}, and some that are not known`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const count = view.getUint16(6, true);
+  if (count > blocksMax) throw damaged(`message ${sequence} of the stream has ${count} blocks`);
   const values: Uint8Array[] = [];
   let at = headerBytes;
-  for (let left = view.getUint16(6, true); left > 0 && at + lengthBytes <= bytes.length; left--) {
+  for (let left = count; left > 0 && at + lengthBytes <= bytes.length; left--) {
     const length = view.getUint32(at, true);
     at += lengthBytes;
     values.push(bytes.subarray(at, at + length));
     at += length;
   }
-  if (values.length === 0 || values.length !== view.getUint16(6, true) || at !== bytes.length)
+  if (values.length === 0 || values.length !== count || at !== bytes.length)
     throw damaged(`message ${sequence} of the stream is cut off, or too long`);
   return values;
 }

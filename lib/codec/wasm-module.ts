@@ -3,7 +3,7 @@
 // browsers as well: the client uses it, and choose-compressor.ts, to check what Node's zstd makes. The only importer of
 // @bokuweb/zstd-wasm, and only when it is asked for: loading it and the first frames take 15 ms and 2.5 MiB in a thread.
 import { CodedError } from '../errors.ts';
-import { readZstdHeader } from './zstd-header.ts';
+import { readZstdHeader, zstdFrameBytes } from './zstd-header.ts';
 
 /** The part of the library's module that is used here. `HEAPU8` is replaced whenever the heap grows. */
 export interface ZstdModule {
@@ -131,8 +131,8 @@ function libraryInNode(): { require: NodeJS.Require; entry: string } {
 export interface WasmDecompressor {
   /**
    * The content of one zstd frame, in memory that belongs to the caller; 17 µs for an event and a dictionary of 110 KiB.
-   * Throws CODEC_CORRUPT_FRAME when the frame is not one made with this dictionary, is damaged, or holds more than
-   * `maxBytes`; CODEC_CLOSED.
+   * Throws CODEC_CORRUPT_FRAME when the frame is not one made with this dictionary, is damaged, has something behind it, or holds
+   * more than `maxBytes`; CODEC_CLOSED.
    */
   decompress(frame: Uint8Array, maxBytes: number): Uint8Array;
   /** Frees the library's memory. Idempotent. */
@@ -159,6 +159,10 @@ export async function openWasmDecompressor(
         // The library allocates what the header declares, without a look at whether it got it.
         if ((header.contentBytes ?? 0) > maxBytes)
           throw new Error(`it declares ${header.contentBytes} bytes`);
+        // It keeps the memory that it once had, and takes any number of frames, 8 us each.
+        if (frame.length > longestFrameOf(maxBytes))
+          throw new Error('it is longer than any of so much content');
+        if (zstdFrameBytes(frame) !== frame.length) throw new Error('it does not end with its last block');
         return decompressUsingDict(context, frame, bytes, { defaultHeapSize: maxBytes });
       } catch (cause) {
         throw new CodedError(
@@ -173,4 +177,9 @@ export async function openWasmDecompressor(
       context = undefined;
     },
   };
+}
+
+/** As zstd's own bound, and room for headers. */
+function longestFrameOf(contentBytes: number): number {
+  return contentBytes + (contentBytes >> 8) + 1024;
 }

@@ -13,6 +13,12 @@ import { kindMask, nodeFields, nodeKinds, noNode } from './tape-nodes.ts';
 /** Longest archive, in bytes: the protocol's limit on `blocks`. It bounds the blocks too, of at least 35 bytes each. */
 export const archiveBytesMax = 2_097_152;
 
+/**
+ * Longest header, in bytes: a commit's has one root, and is 59. Its items cost more than bytes of blocks do, and records
+ * have a bound of their own.
+ */
+export const headerBytesMax = 65_536;
+
 const entryInts = 4;
 const usualBlocks = 64;
 const varintFactorMax = 2 ** 63;
@@ -31,12 +37,17 @@ export class CarIndex {
   #count = 0;
   /** Per block: start and end of its CID, start and end of its contents. */
   #entries = new Int32Array(usualBlocks * entryInts);
-  /** Open addressing by digest: index of a block plus one, or 0. Filled by the first `find`. */
+  /** Open addressing by CID: index of a block plus one, or 0. Filled by the first `find`. */
   #slots = new Int32Array(usualBlocks * 2);
   #mask = 0;
   /** Secret, so that nobody can make blocks that fall into one slot. */
   readonly #factor = randomInt(2 ** 31) | 1;
   readonly #header = new RecordTape();
+
+  /** Blocks that were read. */
+  get count(): number {
+    return this.#count;
+  }
 
   /** Reads and verifies `bytes[start, end)`. */
   read(bytes: Uint8Array, start: number, end: number): DropReason | undefined {
@@ -45,8 +56,8 @@ export class CarIndex {
     this.#count = 0;
     this.#mask = 0;
     const length = this.#varint(end);
-    if (length <= 0 || length > end - this.#at || !this.#readHeader(this.#at, this.#at + length))
-      return 'bad_car';
+    if (length <= 0 || length > Math.min(headerBytesMax, end - this.#at)) return 'bad_car';
+    if (!this.#readHeader(this.#at, this.#at + length)) return 'bad_car';
     this.#at += length;
     while (this.#at < end) {
       const sectionBytes = this.#varint(end);
@@ -68,15 +79,22 @@ export class CarIndex {
 
   /** Whether the first root is `source[start, end)`. */
   isRoot(source: Uint8Array, start: number, end: number): boolean {
-    const bytes = this.#bytes.subarray(this.#rootStart, this.#rootEnd);
-    return bytes.length === end - start && bytes.every((byte, index) => byte === source[start + index]);
+    const bytes = this.#bytes;
+    const from = this.#rootStart;
+    if (this.#rootEnd - from !== end - start) return false;
+    for (let at = start; at < end; at++) if (bytes[from + at - start] !== source[at]) return false;
+    return true;
   }
 
   /** Finds the block whose CID is `source[start, end)`; it is then `[blockStart, blockEnd)` of the archive's bytes. */
   find(source: Uint8Array, start: number, end: number): boolean {
     if (end - start < 2 + sha256Bytes || this.#count === 0) return false;
     if (this.#mask === 0) this.#fillSlots();
-    for (let slot = this.#slotOf(source, end); this.#slots[slot] !== 0; slot = (slot + 1) & this.#mask) {
+    for (
+      let slot = this.#slotOf(source, start, end);
+      this.#slots[slot] !== 0;
+      slot = (slot + 1) & this.#mask
+    ) {
       const entry = (this.#slots[slot] - 1) * entryInts;
       if (this.#hasCid(entry, source, start, end)) {
         this.blockStart = this.#entries[entry + 2];
@@ -153,18 +171,34 @@ export class CarIndex {
     else this.#slots.fill(0, 0, size);
     this.#mask = size - 1;
     for (let block = 0; block < this.#count; block++) {
-      let slot = this.#slotOf(this.#bytes, this.#entries[block * entryInts + 1]);
-      while (this.#slots[slot] !== 0) slot = (slot + 1) & this.#mask;
-      this.#slots[slot] = block + 1;
+      const start = this.#entries[block * entryInts];
+      const end = this.#entries[block * entryInts + 1];
+      let slot = this.#slotOf(this.#bytes, start, end);
+      while (
+        this.#slots[slot] !== 0 &&
+        !this.#hasCid((this.#slots[slot] - 1) * entryInts, this.#bytes, start, end)
+      )
+        slot = (slot + 1) & this.#mask;
+      // One that comes again would lengthen the way to all others: 59,000 of them took three seconds.
+      if (this.#slots[slot] === 0) this.#slots[slot] = block + 1;
     }
   }
 
-  /** The first slot of a CID that ends at `end`: of the last bytes of its digest, multiplied by a secret. */
-  #slotOf(source: Uint8Array, end: number): number {
+  /**
+   * The first slot of a CID: of what is before its digest, since the same bytes can go by many codecs, and of the digest's last bytes,
+   * multiplied by a secret.
+   */
+  #slotOf(source: Uint8Array, start: number, end: number): number {
+    let mixed = 0;
+    for (let at = start; at < end - sha256Bytes; at++) mixed = this.#mix(mixed ^ source[at]);
     const low = source[end - 1] | (source[end - 2] << 8) | (source[end - 3] << 16) | (source[end - 4] << 24);
     const high = source[end - 5] | (source[end - 6] << 8) | (source[end - 7] << 16) | (source[end - 8] << 24);
-    const mixed = Math.imul(low ^ (high >>> 7), this.#factor) + Math.imul(high, this.#factor >>> 3);
-    return (mixed ^ (mixed >>> 15)) & this.#mask;
+    return this.#mix(this.#mix(mixed ^ low) ^ high) & this.#mask;
+  }
+
+  #mix(value: number): number {
+    const mixed = Math.imul(value, this.#factor);
+    return mixed ^ (mixed >>> 15);
   }
 
   #hasCid(entry: number, source: Uint8Array, start: number, end: number): boolean {

@@ -10,14 +10,13 @@ import { base36, base36upper } from 'multiformats/bases/base36';
 import { base58btc, base58flickr } from 'multiformats/bases/base58';
 import { base64, base64pad, base64url, base64urlpad } from 'multiformats/bases/base64';
 import type { ByteWriter } from '../byte-writer.ts';
-import { cidEnd } from './cid.ts';
+import { cidEnd, version0TextBytes } from './cid.ts';
 
 /**
  * Longest base36 and base58 text that is decoded, in bytes: those encodings cost the square of their length. It
  * holds CIDs of more than 80 bytes; those of the AT Protocol have 36.
  */
 const radixTextBytesMax = 128;
-const version0TextBytes = 46;
 const identityPrefix = '\0';
 const lineBreaks = /[\r\n]/g;
 

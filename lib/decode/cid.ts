@@ -8,9 +8,15 @@ export const sha256Code = 0x12;
 export const sha256Bytes = 32;
 /** A CID version 0: a bare SHA-256 multihash. */
 const version0Bytes = 34;
+export const version0TextBytes = 46;
 const varintBytesMax = 9;
 const base32Digits = Buffer.from('abcdefghijklmnopqrstuvwxyz234567');
 const base58Digits = Buffer.from('123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz');
+
+/** Scratch of base58: digits of 58^5, the lowest first. A product of one with 65,536 is exact. */
+const limbDigits = 5;
+const limbRadix = 58 ** limbDigits;
+const limbs = new Float64Array(Math.ceil(version0TextBytes / limbDigits));
 
 /** Where the varint at `at` ends, or -1 when it is cut off, over-long or padded. */
 function varintEnd(bytes: Uint8Array, at: number, end: number): number {
@@ -65,26 +71,39 @@ function writeBase32(out: ByteWriter, bytes: Uint8Array, start: number, end: num
   out.length = at;
 }
 
-/** Base58 of a version 0 CID: it has no leading zero bytes, and so few bytes that the square does not matter. */
-function writeBase58(out: ByteWriter, bytes: Uint8Array, start: number, end: number): void {
-  const digits = new Uint8Array((end - start) * 2);
+/**
+ * Base58 of a version 0 CID, five digits and two bytes at a time. It begins with bytes that make the first digit no zero,
+ * and its length always the same.
+ */
+function writeBase58(out: ByteWriter, bytes: Uint8Array, start: number): void {
+  limbs.fill(0);
   let count = 0;
-  for (let at = start; at < end; at++) {
-    let carry = bytes[at];
+  for (let at = start; at < start + version0Bytes; at += 2) {
+    let carry = bytes[at] * 256 + bytes[at + 1];
     for (let index = 0; index < count; index++) {
-      carry += digits[index] * 256;
-      digits[index] = carry % 58;
-      carry = (carry / 58) | 0;
+      const value = limbs[index] * 65_536 + carry;
+      carry = Math.floor(value / limbRadix);
+      limbs[index] = value - carry * limbRadix;
     }
-    for (; carry > 0; carry = (carry / 58) | 0) digits[count++] = carry % 58;
+    if (carry > 0) limbs[count++] = carry;
   }
-  while (count > 0) out.byte(base58Digits[digits[--count]]);
+  out.reserve(version0TextBytes);
+  const { buffer, length } = out;
+  let to = length + version0TextBytes;
+  for (const limb of limbs) {
+    let digits = limb | 0;
+    for (let left = limbDigits; left > 0 && to > length; left--) {
+      buffer[--to] = base58Digits[digits % 58];
+      digits = (digits / 58) | 0;
+    }
+  }
+  out.length = length + version0TextBytes;
 }
 
 /** Appends the text of the CID in the span: base58 for version 0, `b` and base32 for version 1. */
 export function writeCidText(out: ByteWriter, bytes: Uint8Array, start: number, end: number): void {
   if (end - start === version0Bytes && isVersion0(bytes, start, end)) {
-    writeBase58(out, bytes, start, end);
+    writeBase58(out, bytes, start);
   } else {
     out.byte(0x62);
     writeBase32(out, bytes, start, end);

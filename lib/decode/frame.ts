@@ -26,6 +26,7 @@ export const opInts = 7;
 /** Header `op` of a message, and of an error. */
 const messageOp = 1;
 const usualOps = 16;
+const utf8 = new TextDecoder();
 const noSeq = -1;
 
 /** One reusable view of a frame. All spans are offsets into `bytes`, which it keeps until the next `read`. */
@@ -63,6 +64,11 @@ export class Frame {
   ops = new Int32Array(usualOps * opInts);
   opCount = 0;
   readonly #cursor = new CborCursor();
+  /** Those of the last name and message. */
+  #nameStart = 0;
+  #nameEnd = 0;
+  #messageStart = 0;
+  #messageEnd = 0;
 
   /**
    * Reads one frame; never throws. The view keeps `bytes` until the next call. Returns undefined, or why the whole
@@ -72,8 +78,7 @@ export class Frame {
     this.bytes = bytes;
     this.type = frameTypes.unknown;
     this.seq = noSeq;
-    this.name = '';
-    this.message = '';
+    this.#nameStart = this.#nameEnd = this.#messageStart = this.#messageEnd = 0;
     this.reason = undefined;
     this.didStart = this.didEnd = this.timeStart = this.timeEnd = this.revStart = this.revEnd = 0;
     this.blocksStart = this.blocksEnd = this.opCount = 0;
@@ -83,6 +88,8 @@ export class Frame {
     this.sinceStart = this.sinceEnd = 0;
     this.#cursor.open(bytes, 0, bytes.length);
     if (!this.#readHeader() || !this.#readBody()) this.reason = 'bad_frame';
+    this.name = this.#textOf(this.#nameStart, this.#nameEnd);
+    this.message = this.#textOf(this.#messageStart, this.#messageEnd);
     if (this.seq === noSeq && this.type <= frameTypes.sync) this.reason = 'bad_frame';
     return this.reason;
   }
@@ -172,6 +179,10 @@ export class Frame {
     }
   }
 
+  #textOf(start: number, end: number): string {
+    return start === end ? '' : utf8.decode(this.bytes.subarray(start, end));
+  }
+
   #readText(field: number): boolean {
     const cursor = this.#cursor;
     const isNamed = field === fields.name || field === fields.message;
@@ -192,9 +203,14 @@ export class Frame {
       this.handleOrStatusStart = start;
       this.handleOrStatusEnd = end;
     } else {
-      const text = new TextDecoder().decode(this.bytes.subarray(start, Math.min(end, start + nameBytesMax)));
-      if (field === fields.name) this.name = text;
-      else this.message = text;
+      const keptEnd = Math.min(end, start + nameBytesMax);
+      if (field === fields.name) {
+        this.#nameStart = start;
+        this.#nameEnd = keptEnd;
+      } else {
+        this.#messageStart = start;
+        this.#messageEnd = keptEnd;
+      }
     }
     return true;
   }

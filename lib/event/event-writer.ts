@@ -51,10 +51,15 @@ export interface EventSink {
 }
 
 /**
- * Most bytes of records that one frame is turned into, in CBOR: eight times what its blocks can hold. Ops may share a
- * block, so that without this bound a frame of 3 MB could ask for gigabytes of JSON.
+ * Most bytes of records that one frame is turned into, in CBOR: twice what its blocks can hold. Ops may share a block, so that
+ * without this bound a frame of 3 MB could ask for gigabytes of JSON: sixteen times one megabyte of integers took 1.8 s.
  */
-const frameRecordBytesMax = 8 * archiveBytesMax;
+const frameRecordBytesMax = 2 * archiveBytesMax;
+/**
+ * Bytes of JSON that the ops of one frame are turned into, from which on no further op is. Each repeats account and revision, so that 8,192
+ * deletions of 300 KB were 200 MB and a second of work. It is more than the records of one archive can come to, which is six times their bytes.
+ */
+const frameJsonBytesMax = 8 * archiveBytesMax;
 
 const { kind, first, second } = nodeFields;
 const comma = 0x2c;
@@ -99,6 +104,8 @@ export class EventWriter {
   readonly #tape = new RecordTape();
   /** Bytes of the records of this frame so far. */
   #recordBytes = 0;
+  /** Bytes of the JSON of this frame's ops so far. */
+  #jsonBytes = 0;
   /** Of this frame: why only the first wire shows what comes of it. */
   #frameFault: V1OnlyReason | undefined;
   /** `replaced.bytes` before the event at hand. */
@@ -151,7 +158,7 @@ export class EventWriter {
 
   #writeOps(frame: Frame): number {
     let events = 0;
-    this.#recordBytes = 0;
+    this.#recordBytes = this.#jsonBytes = 0;
     for (let op = 0; op < frame.opCount; op++) {
       const reason = this.#writeOp(frame, op * opInts);
       if (reason === undefined) events++;
@@ -169,12 +176,14 @@ export class EventWriter {
     const slash = slashAt(bytes, pathStart, pathEnd);
     if (slash === pathEnd || pathEnd - pathStart > fieldBytesMax) return 'bad_path';
     if (action === opActions.unknown) return 'unknown_action';
+    if (this.#jsonBytes > frameJsonBytesMax) return 'too_many_ops';
     const withRecord = action !== opActions.delete;
     this.#replacedBefore = replaced.bytes;
     if (withRecord) {
       const reason = this.#readRecord(frame, at);
       if (reason !== undefined) return reason;
     }
+    const jsonStart = this.#sink.writer.length;
     const out = this.#begin(frame);
     out.bytes(commitText);
     if (frame.revEnd > frame.revStart) {
@@ -204,6 +213,7 @@ export class EventWriter {
       out.byte(closeBrace);
     }
     const { didStart, didEnd } = frame;
+    this.#jsonBytes += out.length - jsonStart;
     const isV1Only = this.#isV1Only(
       pathFaultOf(bytes, pathStart, slash, pathEnd) ??
         (withRecord ? (this.#tape.fault ?? cidFaultOf(bytes, ops[at + 3], ops[at + 4])) : undefined),

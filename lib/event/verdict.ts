@@ -6,7 +6,7 @@
  *
  * - `verified`: the account signed it, the list of ops is complete, and it goes on where the account's last commit ended.
  * - `anchored`: the first two; there is nothing known to go on from, or it does not go on from there.
- * - `partial`: the account signed it, and what the ops say is in the signed tree; whether ops were left out is not known.
+ * - `partial`: the account signed it, and what the ops leave behind is in the signed tree; whether they are all is not known.
  * - `unchecked`: the check could not be made.
  * - `refuted`: it was made, and this is not what the account signed.
  */
@@ -34,6 +34,8 @@ const reasons = {
   over_limit: 'partial',
   /** An op is none that can be undone: an unknown action, no path, no CID. */
   odd_op: 'partial',
+  /** Several ops on one path: the last is in the signed tree, and nobody has signed what came before it. */
+  duplicate_path: 'partial',
   /** Its revision lies more than five minutes ahead of the clock. */
   future_rev: 'partial',
   /** Nobody has looked: the event was stored without checks, or is of a kind that nobody signs. */
@@ -78,8 +80,6 @@ const reasons = {
   /** What an op creates or updates is not in the signed tree; what one deletes is. */
   op_not_in_tree: 'refuted',
   deleted_in_tree: 'refuted',
-  /** Two ops on one path. */
-  duplicate_path: 'refuted',
   /** A block of the signed tree is no node, or its keys are out of order. */
   bad_tree: 'refuted',
 } as const satisfies Readonly<Record<string, Verdict>>;
@@ -128,4 +128,15 @@ const vouched = Uint8Array.from({ length: 256 }, (_, number) =>
 /** Whether a stored number is of the verdict `verified` or `anchored`. */
 export function isVouched(number: number): boolean {
   return vouched[number] === 1;
+}
+
+/** Verdicts of one block. */
+export interface BlockVerdicts {
+  /**
+   * One number an event, as of `BlockIndex.verdict`: at once, or soon, since the block waits for it. To be asked when nothing else is left
+   * to do for the block, because this thread may be held up for it. Never throws or rejects.
+   */
+  column(): Uint8Array | Promise<Uint8Array>;
+  /** The block is in the log. */
+  stored(): void;
 }

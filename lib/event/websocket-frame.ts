@@ -69,3 +69,17 @@ export function messageOf(text: string): Buffer {
   closeMessage(out, start, textMessage);
   return out.buffer.subarray(0, out.length);
 }
+
+/** Where the payload of the one WebSocket message in `bytes[start, end)` starts; 0 when it is not exactly one. */
+export function payloadStartIn(bytes: Uint8Array, start: number, end: number, firstByte: number): number {
+  const payloadBytes = payloadBytesOf(end - start);
+  const headerBytes = headerBytesOf(payloadBytes);
+  const payloadStart = start + headerBytes;
+  if (payloadBytes < 0 || payloadStart + payloadBytes !== end || bytes[start] !== firstByte) return 0;
+  const length = bytes[start + 1];
+  if (headerBytes === 2) return length === payloadBytes ? payloadStart : 0;
+  if (length !== (headerBytes === 4 ? 126 : 127)) return 0;
+  let declared = 0;
+  for (let at = start + 2; at < payloadStart; at++) declared = declared * 256 + bytes[at];
+  return declared === payloadBytes ? payloadStart : 0;
+}

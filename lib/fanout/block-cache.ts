@@ -2,8 +2,8 @@
 // blocks by the events in them: what is read from the log twice is not the same object. Owned by the encodings that cost most.
 
 import type { BlockIndex } from '../log/block.ts';
+import { SpareMemory } from '../spare-memory.ts';
 import type { Messages } from './encodings.ts';
-import { SpareMemory } from './spare-memory.ts';
 
 /**
  * Events of a block from which on it counts as one that is replayed. What is published at the network's rate is of a few events; it is

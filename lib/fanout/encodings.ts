@@ -5,7 +5,7 @@
 import type { Block, BlockIndex, BlockSlice } from '../log/block.ts';
 import type { SliceEncoding } from '../log/event-log.ts';
 import { jsonOfPacked, unpackJson } from '../log/packed-slice.ts';
-import { SpareMemory } from './spare-memory.ts';
+import { SpareMemory } from '../spare-memory.ts';
 
 /** Messages of consecutive events, and where each of them ends. */
 export interface Messages {
@@ -95,13 +95,13 @@ export function release(messages: Messages): void {
 /** See the file comment. */
 export class NewestBlock {
   #block: Block | undefined;
-  /** By the name of the encoding. */
-  readonly #encoded = new Map<string, Messages>();
+  /** By the name of the encoding. A new one for each block: V8 has a map that is cleared refer to what it held until a full collection. */
+  #encoded = new Map<string, Messages>();
 
   /** From now on what is made of this block is kept. */
   set(block: Block): void {
     this.#block = block;
-    this.#encoded.clear();
+    this.#encoded = new Map();
   }
 
   /** The messages of any block: brief, as of {@link Encoding.recode}, unless it is the newest. */

@@ -9,6 +9,9 @@ import { noPath, SubjectHasher, subjectInts } from '../event/subject.ts';
 /** Shared by all filters without subjects, which are the usual ones. */
 const noSubjects = new Uint32Array(0);
 
+/** A list that is gone through as quickly as it is searched. */
+const shortInts = 2 * 4;
+
 /** Hashes of DIDs, two entries each: low, high. Ascending, so that equal sets give equal lists. */
 export function hashDids(dids: ReadonlySet<string>, hasher: DidHasher): Uint32Array {
   const hashes = new Uint32Array(dids.size * 2);
@@ -26,6 +29,10 @@ export function hashDids(dids: ReadonlySet<string>, hasher: DidHasher): Uint32Ar
 
 /** Whether a list of {@link hashDids} has that hash. */
 export function hasDidHash(hashes: Uint32Array, low: number, high: number): boolean {
+  if (hashes.length <= shortInts) {
+    for (let at = 0; at < hashes.length; at += 2) if (isSameDid(hashes, at, low, high)) return true;
+    return false;
+  }
   const at = firstPast(hashes, 0, hashes.length / 2, isDidReached, high, low) * 2;
   return at < hashes.length && isSameDid(hashes, at, low, high);
 }

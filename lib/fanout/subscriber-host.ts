@@ -6,6 +6,7 @@ import type { Batch } from './batch.ts';
 import type { Encoding, NewestBlock } from './encodings.ts';
 import type { FutureSubscribers } from './future-subscribers.ts';
 import type { GroupIndex } from './group-index.ts';
+import type { RecentDids } from './recent-dids.ts';
 
 /** What a subscriber needs from the loop that drives it. Implemented by fanout.ts. */
 export interface SubscriberHost<Subscriber> {
@@ -13,6 +14,7 @@ export interface SubscriberHost<Subscriber> {
   readonly rates: AddressTable;
   readonly groups: GroupIndex;
   readonly newest: NewestBlock;
+  readonly recentDids: RecentDids;
   readonly future: FutureSubscribers;
   /** The position of all live subscribers. */
   readonly publishedUs: number;

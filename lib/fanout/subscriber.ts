@@ -8,7 +8,6 @@ import { type Filter, wantedDidsOf } from '../event/filter.ts';
 import { type Block, type BlockIndex, type BlockSlice, firstEventAfter, startOf } from '../log/block.ts';
 import type { ReadResult } from '../log/event-log.ts';
 import { apartFrom, type Batch } from './batch.ts';
-import { mayHaveDids } from './block-dids.ts';
 import { Burst, gapBytes, turnBytesMax } from './burst.ts';
 import type { DeliveryRate } from './delivery-rate.ts';
 import { encodeSlice, type Messages, release, wantedOf } from './encodings.ts';
@@ -63,6 +62,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
 
   /** Begins; called once. */
   start(): void {
+    this.#skip(this.#host.publishedUs);
     if (this.#positionUs < this.#host.publishedUs) this.#waitForTurn();
     else this.#settle();
   }
@@ -149,6 +149,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
         this.end();
         return;
       }
+      this.#skip(publishedUs);
       if (this.#positionUs >= publishedUs) {
         this.#settle();
         return;
@@ -159,7 +160,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
         this.#host.enqueueRead(this);
         return;
       }
-      if (this.#passOver(next.index, true)) bytes += Burst.costOfLook(next.json.length);
+      if (this.#passOver(next.index)) bytes += Burst.costOfLook(next.json.length);
       else {
         if (next !== block || messages === undefined) {
           block = next;
@@ -197,7 +198,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     // A filter that changed meanwhile may want blocks that were skipped for the old one: read again.
     if (group === this.#group) {
       for (const slice of result.slices) {
-        if (!this.#passOver(slice.index, false)) this.#deliverSlice(slice);
+        if (!this.#passOver(slice.index)) this.#deliverSlice(slice);
         // What was read and not sent is read again: a stalled client costs a position, not memory.
         if (this.#phase !== phases.queued) return;
       }
@@ -232,17 +233,21 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     this.#fail('delivery_failed');
   }
 
+  /** Goes on to the next event of its accounts, where it is known when that was: no block in between is looked at. */
+  #skip(publishedUs: number): void {
+    if (this.transport.wantsGaps || this.#positionUs >= publishedUs) return;
+    const nextUs = this.#host.recentDids.firstAfter(this.#positionUs, this.#group.selection.didHashes);
+    if (nextUs !== undefined) this.#positionUs = Math.min(nextUs - 1, publishedUs);
+  }
+
   /**
-   * Whether the rest of a block has nothing, where that is seen quickly, or the block would have to be made into another encoding.
-   * Thousands that come back once a minute for very little would have all blocks looked through, and made, again and again.
+   * Whether the rest of a block has nothing, where the block would have to be made into another encoding. Thousands that come back once
+   * a minute for very little would have all blocks made again and again.
    */
-  #passOver(index: BlockIndex, isInMemory: boolean): boolean {
-    const { selection } = this.#group;
-    if (this.transport.wantsGaps || this.#positionUs >= index.lastTimeUs) return false;
-    if (!isInMemory || mayHaveDids(index, selection.didHashes)) {
-      if (this.transport.encoding.recode === undefined) return false;
-      if (selection.wantsAny(index, firstEventAfter(index, this.#positionUs))) return false;
-    }
+  #passOver(index: BlockIndex): boolean {
+    if (this.transport.wantsGaps || this.transport.encoding.recode === undefined) return false;
+    if (this.#positionUs >= index.lastTimeUs) return false;
+    if (this.#group.selection.wantsAny(index, firstEventAfter(index, this.#positionUs))) return false;
     this.#positionUs = index.lastTimeUs;
     return true;
   }

@@ -12,6 +12,7 @@ import type { ListenAddress } from '../listen-address.ts';
 import { memoryLimit } from '../memory.ts';
 import { HeldBytes, type HeldLimits, heldLimitsOf } from '../session/held-bytes.ts';
 import { defaultSessionTiming, type SessionTiming } from '../session/session-timer.ts';
+import { Slices } from '../session/slices.ts';
 import { Turns } from '../session/turns.ts';
 import type { CoveredLog } from '../wire/coverage-page.ts';
 import { type OfferedEncodings, storedOnly } from '../wire/subscribe-query.ts';
@@ -92,7 +93,7 @@ export class PublicListener {
   /** At what keeps this thread busy: long messages, and filters in bodies. */
   readonly turns = new Turns();
   /** At what is short and comes in crowds, so that it does not wait for the former: requests to subscribe. */
-  readonly #requestTurns = new Turns();
+  readonly #requestTurns = new Slices();
   /** What became of requests for proofs. */
   readonly proofAnswers = noProofAnswers();
   /** Connections that the system could not hand over, for want of file descriptors mostly. */
@@ -157,6 +158,11 @@ export class PublicListener {
         !this.#routes.takesBody(request),
     });
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));
+  }
+
+  /** Whether requests to subscribe wait: more come than there is time for. */
+  get isCrowded(): boolean {
+    return this.#requestTurns.isCrowded;
   }
 
   /** Starts to listen, as `bindShared` does; resolves with the address bound. Throws HTTP_LISTEN_FAILED. */

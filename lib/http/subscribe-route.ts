@@ -6,7 +6,7 @@ import { positionOfCursor } from '../event/cursor.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { Holding } from '../session/held-bytes.ts';
 import type { SessionTiming } from '../session/session-timer.ts';
-import type { Turns } from '../session/turns.ts';
+import type { TurnGiver, Turns } from '../session/turns.ts';
 import { WebSocketSession, type WebSocketSessionHost } from '../session/websocket-session.ts';
 import {
   isSubscribeFault,
@@ -29,7 +29,7 @@ export interface SubscribeRouteOptions {
   readonly sessions: SessionSet;
   /** For reading what is long, and for handshakes. */
   readonly turns: Turns;
-  readonly requestTurns: Turns;
+  readonly requestTurns: TurnGiver;
   readonly addresses: ClientAddresses;
   /** What compressed subscribers can have. */
   readonly zstdEncodings: OfferedEncodings;

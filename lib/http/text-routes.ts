@@ -6,7 +6,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import { describeText, HttpSession, type HttpSessionHost } from '../session/http-session.ts';
 import type { SessionTiming } from '../session/session-timer.ts';
-import type { Turns } from '../session/turns.ts';
+import type { TurnGiver } from '../session/turns.ts';
 import { filterParameterIn } from '../wire/subscribe-query.ts';
 import {
   isTextFault,
@@ -28,7 +28,7 @@ export interface TextRoutesOptions {
   readonly sessions: SessionSet;
   readonly postedFilters: PostedFilters;
   /** For requests to subscribe. */
-  readonly requestTurns: Turns;
+  readonly requestTurns: TurnGiver;
   readonly addresses: ClientAddresses;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;

@@ -7,7 +7,7 @@ import { subscribeEventsNsid } from '../event/v2-event.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { V2Encodings } from '../fanout/v2-encodings.ts';
 import type { SessionTiming } from '../session/session-timer.ts';
-import type { Turns } from '../session/turns.ts';
+import type { TurnGiver, Turns } from '../session/turns.ts';
 import { WebSocketSession, type WebSocketSessionHost } from '../session/websocket-session.ts';
 import type { CoveredLog } from '../wire/coverage-page.ts';
 import { startOfV2, v2UpdatedWire, v2Wire } from '../wire/v2-messages.ts';
@@ -28,7 +28,7 @@ export interface V2RouteOptions {
   readonly sessions: SessionSet;
   readonly turns: Turns;
   /** For requests, and for handshakes. */
-  readonly requestTurns: Turns;
+  readonly requestTurns: TurnGiver;
   readonly addresses: ClientAddresses;
   readonly v2Encodings: V2Encodings;
   /** Whose oldest event is the first that a cursor can ask for. */

@@ -70,7 +70,7 @@ export class Directory {
     if (plcPattern.test(did)) return this.#ask(this.#plcDesk, this.#plcPath(did), plcRequest);
     const host = webPattern.exec(did)?.[1];
     if (host === undefined || host.length > webHostCharsMax || !this.#mayAsk(host))
-      return Promise.resolve({ status: 404, body: Buffer.alloc(0), retryAfterMs: undefined });
+      return Promise.resolve({ status: 404, body: Buffer.alloc(0), retryAfterMs: undefined, ageMs: 0 });
     if (this.#webUrl === undefined)
       return this.#ask(this.#webDesk, new URL(`https://${host}/.well-known/did.json`), webRequest);
     const url = new URL('/.well-known/did.json', this.#webUrl);

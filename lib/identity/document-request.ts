@@ -21,6 +21,8 @@ export interface Answer {
   readonly body: Buffer;
   /** What `Retry-After` says in seconds, in milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** How long ago it left its source, as caches on the way say by `Age`, in milliseconds. */
+  readonly ageMs: number;
 }
 
 /**
@@ -32,16 +34,22 @@ export async function requestDocument(url: URL, limits: RequestLimits, host?: st
   try {
     const response = await open(url, limits, host);
     const body = await readBody(response, limits.bytesMax);
-    const seconds = Number(response.headers['retry-after']);
     return {
       status: response.statusCode as number,
       body,
-      retryAfterMs: Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined,
+      retryAfterMs: millisecondsIn(response.headers['retry-after']),
+      ageMs: millisecondsIn(response.headers.age) ?? 0,
     };
   } catch (cause) {
     const text = `cannot get ${url.origin}: ${(cause as Error).message}`;
     throw new CodedError('IDENTITY_UNREACHABLE', text, { cause, retryable: true });
   }
+}
+
+/** Of a header in seconds. */
+function millisecondsIn(text: string | undefined): number | undefined {
+  const seconds = Number(text);
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
 }
 
 function open(url: URL, { timeoutMs, isPublicOnly }: RequestLimits, host?: string): Promise<IncomingMessage> {

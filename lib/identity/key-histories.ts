@@ -13,6 +13,8 @@ const historiesMax = 256;
 export interface KeyHistory {
   readonly changes: readonly KeyChange[];
   /** When it was asked for, in milliseconds since 1970. */
+  readonly askedMs: number;
+  /** Whatever had changed by then is in it: when it was asked for, or when a cache on the way had asked. */
   readonly readMs: number;
 }
 
@@ -46,12 +48,12 @@ export class KeyHistories {
 
   async #ask(did: string): Promise<KeyHistory | KeyLack> {
     // What changes while it is asked for may not be in the answer.
-    const readMs = this.#nowMs();
+    const askedMs = this.#nowMs();
     try {
-      const { status, body } = await this.#directory.askForLog(did);
+      const { status, body, ageMs } = await this.#directory.askForLog(did);
       const changes = status === 200 ? keyChangesOf(parsed(body)) : undefined;
       if (changes === undefined) return 'lookup_failed';
-      const history = { changes, readMs };
+      const history = { changes, askedMs, readMs: askedMs - ageMs };
       this.#known.delete(did);
       this.#known.set(did, history);
       if (this.#known.size > historiesMax) this.#known.delete(this.#known.keys().next().value as string);

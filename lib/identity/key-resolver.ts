@@ -8,7 +8,7 @@ import { keysAt, leewayMs } from './audit-log.ts';
 import { signingKeyOf } from './did-document.ts';
 import { Directory, type DirectoryOptions, isPlc } from './directory.ts';
 import type { Answer } from './document-request.ts';
-import { KeyHistories, lackOf, parsed } from './key-histories.ts';
+import { KeyHistories, type KeyHistory, lackOf, parsed } from './key-histories.ts';
 import type { KeyStore } from './key-store.ts';
 import type { PlcOperation } from './plc-operation.ts';
 
@@ -41,6 +41,9 @@ export interface Known {
   readonly lack: KeyLack;
   /** Up to when this stands without a look, in milliseconds since 1970. */
   readonly untilMs: number;
+  /** When it was asked for, in milliseconds since 1970. */
+  readonly askedMs: number;
+  /** Whatever had changed by then is known: when it was asked for, or when a cache on the way had asked. */
   readonly readMs: number;
   /** Since when it has had no other key, as far as is known. */
   readonly sinceMs: number;
@@ -48,6 +51,14 @@ export interface Known {
   readonly failures: number;
   /** Whether the key may have been changed: then it is not good until it has been read again. */
   readonly isDoubtful: boolean;
+}
+
+/** What an account may have signed with at a time. */
+export interface KeysOfTime {
+  /** The likeliest first. */
+  readonly keys: readonly VerifyingKey[];
+  /** Why there may have been others: then nobody is refuted whose signature fits none of these. */
+  readonly lack: KeyLack | undefined;
 }
 
 /** See the file comment. */
@@ -100,7 +111,7 @@ export class KeyResolver {
 
   /**
    * The key as it was read after a frame came whose signature did not fit: an earlier answer says nothing of it, for the account may have
-   * changed its key in between. Read at most once in five seconds; waits for that.
+   * changed its key in between. Read at most once in five seconds; waits for that, but not for who has just not answered.
    * @param seenMs when the frame came, in milliseconds since 1970.
    */
   async recheck(did: string, seenMs: number): Promise<VerifyingKey | KeyLack> {
@@ -108,13 +119,23 @@ export class KeyResolver {
     const known = await this.#readSince(
       Math.min(seenMs, this.#nowMs()),
       () => this.#known.get(did),
-      async () => {
-        await this.doubt(did);
-        await this.keyOf(did);
-        return undefined;
-      },
+      () => this.#readAnew(did),
     );
     return typeof known === 'string' ? known : resultOf(known);
+  }
+
+  /** Why nobody answers, if so. */
+  async #readAnew(did: string): Promise<KeyLack | undefined> {
+    const failed = (): KeyLack | undefined => {
+      const known = this.#known.get(did);
+      const isFailure = known?.lack === 'lookup_failed' || known?.lack === 'limited';
+      return isFailure && this.#nowMs() < known.untilMs ? known.lack : undefined;
+    };
+    const lack = failed();
+    if (lack !== undefined) return lack;
+    await this.doubt(did);
+    await this.keyOf(did);
+    return failed();
   }
 
   /**
@@ -135,31 +156,36 @@ export class KeyResolver {
   }
 
   /**
-   * The keys that the account may have signed with at that time, the likeliest first; only the directory knows what was. Its clock and
-   * the account's may be far apart: what was read before the commit came says nothing, however old the commit claims to be.
+   * The keys that the account may have signed with at that time. Only the directory knows what was; of other methods, and where it has no
+   * history, it is the key of now, and what was seen of it before. The account's clock and ours may be far apart: what was read before the
+   * commit came says nothing, however old the commit claims to be, and what claims to be of later is of then.
    * @param seenMs as of {@link recheck}.
-   * @returns why they are not known, else.
    */
-  async keysAt(did: string, timeMs: number, seenMs: number): Promise<readonly VerifyingKey[] | KeyLack> {
-    if (!isPlc(did)) return this.#keyOfThen(did, timeMs, seenMs);
-    const history = await this.#readSince(
+  async keysAt(did: string, claimedMs: number, seenMs: number): Promise<KeysOfTime> {
+    const timeMs = Math.min(claimedMs, seenMs);
+    const history = isPlc(did) ? await this.#historySince(did, seenMs) : undefined;
+    const { changes } = typeof history === 'object' ? history : { changes: [] };
+    // Of many only so many are looked at, and it may be our clock that is behind.
+    const keys = [...new Set([...keysAt(changes, claimedMs), ...keysAt(changes, timeMs)])];
+    if (keys.length > 0) return { keys, lack: undefined };
+    const lack = typeof history === 'string' ? history : undefined;
+    const newest = await this.recheck(did, seenMs);
+    if (typeof newest === 'string') return { keys, lack: lack ?? newest };
+    if (isPlc(did)) return { keys: [newest], lack };
+    const { sinceMs = Number.POSITIVE_INFINITY } = this.#known.get(did) ?? {};
+    return { keys: [newest], lack: sinceMs <= timeMs - leewayMs ? undefined : 'key_unknown' };
+  }
+
+  #historySince(did: string, seenMs: number): Promise<KeyHistory | KeyLack> {
+    return this.#readSince(
       Math.min(seenMs, this.#nowMs()),
       () => this.#histories.peek(did),
       () => this.#histories.read(did),
     );
-    return typeof history === 'string' ? history : keysAt(history.changes, timeMs);
-  }
-
-  /** Of other methods only the present is known, and what was seen of them before. */
-  async #keyOfThen(did: string, timeMs: number, seenMs: number): Promise<readonly VerifyingKey[] | KeyLack> {
-    const newest = await this.recheck(did, seenMs);
-    if (typeof newest === 'string') return newest;
-    const { sinceMs = Number.POSITIVE_INFINITY } = this.#known.get(did) ?? {};
-    return sinceMs <= timeMs - leewayMs ? [newest] : 'key_unknown';
   }
 
   /** What was read since then; else it is read, once it may be. @param read says why it came to nothing. */
-  async #readSince<T extends { readonly readMs: number }>(
+  async #readSince<T extends Pick<Known, 'askedMs' | 'readMs'>>(
     sinceMs: number,
     peek: () => T | undefined,
     read: () => Promise<T | KeyLack | undefined>,
@@ -175,17 +201,17 @@ export class KeyResolver {
       const answer = known() ?? (await read());
       if (typeof answer === 'string') return answer;
     }
-    return known() ?? 'limited';
+    return known() ?? 'key_unknown';
   }
 
   /** What was read in the future was read by another clock. */
-  #isSince({ readMs }: { readonly readMs: number }, sinceMs: number): boolean {
+  #isSince({ readMs }: Pick<Known, 'readMs'>, sinceMs: number): boolean {
     return readMs >= sinceMs && readMs <= this.#nowMs();
   }
 
   /** Until it may be read again. */
-  async #rest(known: { readonly readMs: number } | undefined): Promise<void> {
-    const ms = known === undefined ? 0 : known.readMs + this.#recheckMs - this.#nowMs();
+  async #rest(known: Pick<Known, 'askedMs'> | undefined): Promise<void> {
+    const ms = known === undefined ? 0 : known.askedMs + this.#recheckMs - this.#nowMs();
     // Nobody's end waits for it.
     if (ms > 0 && ms <= this.#recheckMs) await delay(ms, undefined, { ref: false });
   }
@@ -194,8 +220,8 @@ export class KeyResolver {
   hear({ did, key }: PlcOperation): Known {
     const readMs = this.#nowMs();
     const untilMs = readMs + (key === undefined ? absentMs[0] : keyAgeMsMax);
-    const sinceMs = readMs;
-    const known: Known = { key, lack: 'no_key', untilMs, readMs, sinceMs, failures: 0, isDoubtful: false };
+    const times = { untilMs, askedMs: readMs, readMs, sinceMs: readMs };
+    const known: Known = { key, lack: 'no_key', ...times, failures: 0, isDoubtful: false };
     this.#heard.delete(did);
     this.#heard.set(did, known);
     if (this.#heard.size > heardMax) this.#heard.delete(this.#heard.keys().next().value as string);
@@ -236,7 +262,7 @@ export class KeyResolver {
     // What was read in the future was read by another clock: who knows when.
     const untilMs = stored.readMs > this.#nowMs() ? 0 : stored.readMs + keyAgeMsMax;
     const recalled = { ...stored, untilMs, lack: 'key_unknown', failures: 0, isDoubtful: false } as const;
-    return this.#remember(did, { ...recalled, sinceMs: stored.readMs });
+    return this.#remember(did, { ...recalled, askedMs: stored.readMs, sinceMs: stored.readMs });
   }
 
   #remember(did: string, known: Known): Known {
@@ -260,28 +286,30 @@ export class KeyResolver {
     const failures = (before?.failures ?? 0) + 1;
     const heardBefore = this.#heard.get(did);
     // What changes while it is asked for may not be in the answer.
-    const readMs = this.#nowMs();
+    const askedMs = this.#nowMs();
     let known: Known;
     try {
-      const { status, body } = await this.#directory.askFor(did);
+      const { status, body, ageMs } = await this.#directory.askFor(did);
       const found = status === 200 ? signingKeyOf(parsed(body), did) : 'wrong_did';
       if (status !== 200 && status !== 404 && status !== 410) throw new Error(`status ${status}`);
+      const read = { askedMs, readMs: askedMs - ageMs, isDoubtful: false };
       if (typeof found === 'string') {
         const lack = found === 'no_key' ? 'no_key' : 'key_unknown';
-        const untilMs = readMs + doubled(absentMs, failures);
-        known = { key: undefined, lack, untilMs, readMs, sinceMs: readMs, failures, isDoubtful: false };
+        const untilMs = askedMs + doubled(absentMs, failures);
+        known = { key: undefined, lack, untilMs, ...read, sinceMs: askedMs, failures };
         await this.#store?.delete(did);
       } else {
-        const untilMs = readMs + keyAgeMsMax;
-        const sinceMs = before !== undefined && isSameKey(before.key, found) ? before.sinceMs : readMs;
-        known = { key: found, lack: 'key_unknown', untilMs, readMs, sinceMs, failures: 0, isDoubtful: false };
-        await this.#store?.put(did, { key: found, readMs });
+        const untilMs = askedMs + keyAgeMsMax;
+        const sinceMs = before !== undefined && isSameKey(before.key, found) ? before.sinceMs : askedMs;
+        known = { key: found, lack: 'key_unknown', untilMs, ...read, sinceMs, failures: 0 };
+        await this.#store?.put(did, { key: found, readMs: read.readMs });
       }
     } catch (error) {
       // A key that nobody has doubted stays good while nobody answers.
-      const { key, readMs: readBeforeMs = 0, sinceMs = 0, isDoubtful = false } = before ?? {};
+      const { key, askedMs: askedBeforeMs = 0, readMs = 0, sinceMs = 0, isDoubtful = false } = before ?? {};
       const untilMs = this.#nowMs() + doubled(failedMs, failures);
-      known = { key, lack: lackOf(error), untilMs, readMs: readBeforeMs, sinceMs, failures, isDoubtful };
+      const times = { untilMs, askedMs: askedBeforeMs, readMs, sinceMs };
+      known = { key, lack: lackOf(error), ...times, failures, isDoubtful };
     }
     // Another server of the directory may be behind what it has told meanwhile.
     const heard = this.#heard.get(did);

@@ -2,10 +2,10 @@
 // from which on the relay has to wait, and waits itself while the disk is full. It knows no frames and no relay.
 
 import { CodedError } from '../errors.ts';
+import type { BlockVerdicts } from '../event/verdict.ts';
 import { type Block, blockBytesOf, withoutStoredJson } from '../log/block.ts';
 import type { EventLog, WaitingBlock } from '../log/event-log.ts';
 import { hasLittleMemory } from '../memory.ts';
-import type { Verdicts } from './verification.ts';
 
 /** Sealed and unstored bytes at which reading from the relay stops, and at which it goes on. */
 const [pendingBytesMax, pendingBytesLow] = hasLittleMemory()
@@ -38,7 +38,7 @@ export interface BlockSource {
 
 interface Waiting extends WaitingBlock {
   readonly frameTimeUs: number | undefined;
-  readonly verdicts: Verdicts | undefined;
+  readonly verdicts: BlockVerdicts | undefined;
 }
 
 /** See the file comment. */
@@ -105,12 +105,11 @@ export class BlockQueue {
    * Not behind a block that the log has refused: it would be stored with a hole before it, and with it the relay's place behind the
    * hole. @param frameTimeUs the time that its newest frame carries. @param verdicts which it waits for when its turn has come.
    */
-  push(block: Block, frameTimeUs: number | undefined, verdicts?: Verdicts): void {
+  push(block: Block, frameTimeUs: number | undefined, verdicts?: BlockVerdicts): void {
     if (this.#isOver) return;
     this.#blocks.push({
       ...{ block, frameTimeUs, verdicts },
-      whole: () =>
-        verdicts === undefined ? block : verdicts.column.then((column) => withVerdicts(block, column)),
+      whole: () => withVerdicts(block, verdicts),
     });
     this.#pendingBytes += blockBytesOf(block);
     if (!this.#paused && this.#pendingBytes > pendingBytesMax) this.#setPaused(true);
@@ -127,13 +126,10 @@ export class BlockQueue {
     const { log, publish, failed } = this.#options;
     try {
       for (let next = this.#blocks.shift(); next !== undefined; next = this.#blocks.shift()) {
-        const { verdicts } = next;
-        const whole = next.whole();
-        const checked = whole instanceof Promise ? await whole : whole;
-        const resolved = log.resolve(checked);
-        const block = resolved instanceof Promise ? await resolved : resolved;
+        const made = log.lookAhead === undefined ? this.#resolvedFirst(next) : this.#wholeFirst(next);
+        const block = made instanceof Promise ? await made : made;
         await this.#append(block);
-        verdicts?.stored();
+        next.verdicts?.stored();
         this.#newestFrameTimeUs = next.frameTimeUs;
         if (block.index.count > 0) this.#storedAtMs = performance.now();
         this.#pendingBytes -= blockBytesOf(block);
@@ -148,6 +144,20 @@ export class BlockQueue {
     }
     this.#storing = undefined;
     if (!this.#isOver) this.#source.drained();
+  }
+
+  /** What deletions have deleted is looked for while the verdicts are made. */
+  #resolvedFirst({ block, verdicts }: Waiting): Block | Promise<Block> {
+    const resolved = this.#options.log.resolve(block);
+    if (!(resolved instanceof Promise)) return withVerdicts(resolved, verdicts);
+    return resolved.then((found) => withVerdicts(found, verdicts));
+  }
+
+  /** For a log that sends on what it resolves. */
+  #wholeFirst(next: Waiting): Block | Promise<Block> {
+    const { log } = this.#options;
+    const whole = next.whole();
+    return whole instanceof Promise ? whole.then((block) => log.resolve(block)) : log.resolve(whole);
   }
 
   /** Stores a block, however long the disk is full. Meanwhile the queue grows to its bound and the relay waits. */
@@ -185,6 +195,14 @@ function isClosed(error: unknown): boolean {
   return error instanceof CodedError && error.code === 'LOG_CLOSED';
 }
 
-function withVerdicts(block: Block, verdict: Uint8Array): Block {
+function withVerdicts(block: Block, verdicts: BlockVerdicts | undefined): Block | Promise<Block> {
+  if (verdicts === undefined) return block;
+  const column = verdicts.column();
+  return column instanceof Promise
+    ? column.then((verdict) => withColumn(block, verdict))
+    : withColumn(block, column);
+}
+
+function withColumn(block: Block, verdict: Uint8Array): Block {
   return { ...block, index: { ...block.index, verdict } };
 }

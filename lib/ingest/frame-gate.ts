@@ -5,9 +5,9 @@
 import { ByteWriter } from '../byte-writer.ts';
 import type { Frame } from '../decode/frame.ts';
 import type { CoverageFinding } from '../event/coverage.ts';
-import { numberOf, reasonOfNumber, verdictOf } from '../event/verdict.ts';
+import { type BlockVerdicts, numberOf, reasonOfNumber, verdictOf } from '../event/verdict.ts';
 import type { Relay } from '../upstream/relay-url.ts';
-import type { FrameAnswers, FrameChecks, FrameChecksSink, Verdicts } from './verification.ts';
+import type { FrameAnswers, FrameChecks, FrameChecksSink } from './verification.ts';
 
 /** A batch is sent when the relay rests, or with so many frames or bytes, or after so long. */
 const batchFramesMax = 64;
@@ -136,12 +136,12 @@ export class FrameGate implements FrameChecksSink {
   }
 
   /** The open block ends, with so many events. */
-  seal(count: number): Verdicts {
+  seal(count: number): BlockVerdicts {
     const column = new Uint8Array(count);
     column.set(this.#column);
     this.#column = [];
     const answers = this.#answers;
-    return { column: Promise.resolve(column), stored: () => this.#checks.stored(answers) };
+    return { column: () => column, stored: () => this.#checks.stored(answers) };
   }
 
   answered({ number, ids, reasons, isArmed }: FrameAnswers): void {

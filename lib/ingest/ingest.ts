@@ -323,9 +323,11 @@ export class Ingest {
     this.#window.sealed();
     this.#date();
     const frameTimeUs = this.#newestFrameTimeUs;
-    const block = this.#builder.seal(this.#options.compressor, frameTimeUs, this.#stream());
-    const { count } = block.index;
-    this.#queue.push(block, frameTimeUs, this.#gate?.seal(count) ?? this.#options.verification?.seal(count));
+    const { compressor, verification } = this.#options;
+    // Checks begin while the messages are compressed.
+    const verdicts = verification?.seal(this.#builder.count);
+    const block = this.#builder.seal(compressor, frameTimeUs, this.#stream());
+    this.#queue.push(block, frameTimeUs, this.#gate?.seal(block.index.count) ?? verdicts);
   }
 
   /** As it is kept with a block: where frames are held that lie before what is stored, what comes again is to be compared. */

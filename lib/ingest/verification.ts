@@ -3,14 +3,7 @@
 
 import type { Frame } from '../decode/frame.ts';
 import type { CoverageFinding } from '../event/coverage.ts';
-
-/** Verdicts of one block. */
-export interface Verdicts {
-  /** One number an event, as of `BlockIndex.verdict`. Never rejects; the block waits for it, so it must come soon. */
-  readonly column: Promise<Uint8Array>;
-  /** The block is in the log. */
-  stored(): void;
-}
+import type { BlockVerdicts } from '../event/verdict.ts';
 
 /** Checks beside the stream. */
 export interface Verification {
@@ -19,7 +12,7 @@ export interface Verification {
   /** A frame was taken. Its events are those from `from` to `to` (exclusive) of the open block; its bytes are copied. */
   add(frame: Frame, from: number, to: number): void;
   /** The block is sealed, with so many events; undefined when there is nothing to say of any. */
-  seal(count: number): Verdicts | undefined;
+  seal(count: number): BlockVerdicts | undefined;
 }
 
 /** Frames, by their ids, that need not be held any more, in this order. */

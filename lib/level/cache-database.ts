@@ -6,7 +6,6 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError } from '../errors.ts';
 import { type Database, openDatabase } from './database.ts';
-import { passDamage } from './database-errors.ts';
 import { databaseDamages } from './table-check.ts';
 import { checkedMsMax, TableGuard } from './table-guard.ts';
 import type { Change } from './write-batch.ts';
@@ -29,6 +28,8 @@ export class CacheDatabase {
   readonly #timer: NodeJS.Timeout;
   #round: Promise<void> | undefined;
   #renewal: Promise<void> | undefined;
+  /** False while it is begun anew, and after that has failed: who needs it then tries again. Asked in the turn in which it is used. */
+  #isOpen = true;
   #nextTable = 0;
   #restsUntilMs = 0;
   #isClosed = false;
@@ -55,27 +56,23 @@ export class CacheDatabase {
   }
 
   /** @throws CodedError, or what Level throws: it cannot be read now. What is damaged is gone. */
-  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    await this.#admit([key]);
-    return this.#db.get(key);
+  get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#use((db) => db.get(key), [key]);
   }
 
   /** In the order of the keys. @throws as {@link get}. */
-  async getMany(keys: Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    await this.#admit(keys);
-    return this.#db.getMany(keys);
+  getMany(keys: Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#use((db) => db.getMany(keys), keys);
   }
 
   /** @throws what Level throws: nothing is to be written any more. */
-  async batch(changes: Change[]): Promise<void> {
-    await this.#renewal;
-    await this.#db.batch(changes);
+  batch(changes: Change[]): Promise<void> {
+    return this.#use((db) => db.batch(changes));
   }
 
   /** About what it takes on the disk, in bytes, between two keys. */
-  async approximateSize(from: Uint8Array, to: Uint8Array): Promise<number> {
-    await this.#renewal;
-    return this.#db.approximateSize(from, to);
+  approximateSize(from: Uint8Array, to: Uint8Array): Promise<number> {
+    return this.#use((db) => db.approximateSize(from, to));
   }
 
   /** Looks at tables as it does once a second; resolves when that is done. For tests. */
@@ -93,13 +90,24 @@ export class CacheDatabase {
     await this.#db.close();
   }
 
-  async #admit(keys: readonly Uint8Array[]): Promise<void> {
-    await this.#renewal;
-    try {
-      await this.#guard.admitKeys(keys);
-    } catch (error) {
-      passDamage(error);
-      await this.#renew();
+  /**
+   * Calls `use` in the turn in which the database is open and the tables that hold `keys` are known to be right; once more after it was
+   * begun anew meanwhile, because of what `use` met or of another.
+   */
+  async #use<Value>(use: (db: Database) => Promise<Value>, keys: readonly Uint8Array[] = []): Promise<Value> {
+    for (;;) {
+      while (!this.#isOpen) await this.#renew();
+      const guard = this.#guard;
+      try {
+        if (keys.length > 0) await guard.admitKeys(keys);
+        if (guard === this.#guard && this.#isOpen) return await use(this.#db);
+      } catch (error) {
+        if (this.#isClosed) throw error;
+        if (guard !== this.#guard || !this.#isOpen) continue;
+        const code = (error as { code?: unknown }).code;
+        if (code !== 'LOG_CORRUPT' && code !== 'LEVEL_CORRUPTION') throw error;
+        await this.#renew();
+      }
     }
   }
 
@@ -109,17 +117,19 @@ export class CacheDatabase {
   }
 
   async #beginAnew(): Promise<void> {
-    if (this.#isClosed) return;
-    this.renewals++;
+    if (this.#isClosed) throw new CodedError('LOG_CLOSED', `${this.#location} is closed`);
+    if (this.#isOpen) this.renewals++;
+    this.#isOpen = false;
     await this.#db.close();
     this.#guard.closed();
     await removeDatabase(this.#location);
     this.#db = await openDatabase(this.#location, { writeBufferBytes: this.#writeBufferBytes });
     this.#guard = new TableGuard(this.#location, []);
+    this.#isOpen = true;
   }
 
   async #goRound(): Promise<void> {
-    await this.#renewal;
+    if (!this.#isOpen) return;
     const guard = this.#guard;
     const tables = guard.tables();
     const first = this.#nextTable;
@@ -131,7 +141,7 @@ export class CacheDatabase {
       await guard.check(table);
       this.#restsUntilMs = performance.now() + (table.bytes / bytesPerSecond) * 1000;
     }
-    if (guard.damages.size > 0) await this.#renew();
+    if (guard.damages.size > 0 && guard === this.#guard && this.#isOpen) await this.#renew();
   }
 }
 

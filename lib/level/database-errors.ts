@@ -1,6 +1,7 @@
 // The errors of the log: what is damaged, and what LevelDB could not do. Each text says what to do about it, wherever
 // the fault shows. Imports no database, so that what is pure can use it.
 
+import { constants } from 'node:os';
 import { CodedError } from '../errors.ts';
 
 /** `LOG_CORRUPT`. @param what what was found, and where. */
@@ -40,7 +41,8 @@ const outOfFiles = /too many open files|EMFILE|ENFILE/i;
  */
 export function writeFailure(what: string, cause: unknown): CodedError {
   const error = failureOf('LOG_WRITE_FAILED', what, cause);
-  if (!outOfSpace.test(error.message)) return error;
+  const { errno } = cause as NodeJS.ErrnoException;
+  if (!outOfSpace.test(error.message) && errno !== -constants.errno.EDQUOT) return error;
   const message = `${error.message}: free some space, or lower --retention-bytes; the daemon then continues by itself`;
   return new CodedError('LOG_DISK_FULL', message, { cause, retryable: true });
 }

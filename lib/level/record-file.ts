@@ -4,11 +4,12 @@
 import { maskedCrc32c } from './crc32c.ts';
 
 export const pageBytes = 32_768;
-const headerBytes = 7;
+/** CRC-32C, length, type. */
+export const headerBytes = 7;
 const diskPageBytes = 4096;
 /** So many zeros at the end of a page are hardly what was written. */
 export const zerosMin = 16;
-const types = { full: 1, first: 2, middle: 3, last: 4 } as const;
+export const types = { full: 1, first: 2, middle: 3, last: 4 } as const;
 
 /** Where a file has no record that it should have. */
 export interface RecordDamage {
@@ -72,7 +73,9 @@ export function readRecords(bytes: Uint8Array, from = 0): RecordFile {
     const { type, data } = piece;
     const isStart = type === types.full || type === types.first;
     if (isStart) {
-      if (pieces !== undefined) damage(startedAt, false);
+      // The first LevelDB wrote an empty beginning where only a header had room, and then another one, as we did once.
+      const isEmpty = pieces?.length === 1 && pieces[0].length === 0 && at % pageBytes === 0;
+      if (pieces !== undefined && !isEmpty) damage(startedAt, false);
       pieces = [];
       startedAt = at;
       isBehindDamage = false;

@@ -1,7 +1,7 @@
 // What LevelDB's write-ahead logs hold is written again by us when a database is opened, instead of by LevelDB, which would go on with
 // less when it cannot read them (write-ahead-log.ts). The logs are first put where LevelDB does not see them, in the folder `redo`, all
 // or none; they go when all they hold is durable in the database. Until then nothing else is written, so a start that is cut off is
-// simply done again.
+// simply done again. What a RedoLog has left in that folder is taken in the same way.
 
 import { link, mkdir, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -19,6 +19,9 @@ const linklessCodes: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EN
 
 /** Bytes that are written at a time, durably. */
 const batchBytes = 2 ** 20;
+
+/** Before all others: no key is empty. */
+const firstKey = new Uint8Array(0);
 
 /** What it needs of a database. */
 export interface RedoTarget {
@@ -62,15 +65,26 @@ export class Redo {
     return new Redo(location, writeAhead);
   }
 
+  /** What a {@link RedoLog} has for a database that is open. Rejects as {@link take} of reading. */
+  static async ofOpen(location: string): Promise<Redo> {
+    const redo = new Redo(location, await readWriteAhead(location));
+    await rm(join(location, doneFolder), { recursive: true, force: true });
+    return redo;
+  }
+
   get damages(): WriteAhead['damages'] {
     return this.#writeAhead.damages;
   }
 
-  /** Writes all again, in the same order. @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`: nothing is lost. */
-  async writeTo(db: RedoTarget): Promise<void> {
+  /**
+   * Writes all again, in the same order. @param afterKey what has a key up to there is left out.
+   * @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`: nothing is lost.
+   */
+  async writeTo(db: RedoTarget, afterKey: Uint8Array = firstKey): Promise<void> {
     const location = this.#location;
     try {
-      for (const changes of joined(this.#writeAhead.batches)) await db.batch(changes, { sync: true });
+      for (const changes of joined(this.#writeAhead.batches, afterKey))
+        await db.batch(changes, { sync: true });
       await rename(join(location, redoFolder), join(location, doneFolder));
       // From here on it is not written again: what comes next would be undone.
       await syncFolder(location);
@@ -83,11 +97,12 @@ export class Redo {
 }
 
 /** Their changes in order, in batches of {@link batchBytes}. */
-function* joined(batches: readonly (readonly Change[])[]): Generator<Change[]> {
+function* joined(batches: readonly (readonly Change[])[], afterKey: Uint8Array): Generator<Change[]> {
   let changes: Change[] = [];
   let bytes = 0;
   for (const batch of batches) {
     for (const change of batch) {
+      if (Buffer.compare(change.key, afterKey) <= 0) continue;
       changes.push(change);
       bytes += change.key.length + (change.type === 'put' ? change.value.length : 0);
     }

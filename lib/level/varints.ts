@@ -1,5 +1,7 @@
-// A cursor over the numbers and strings of LevelDB's files: varints, and bytes with their length in front. Never reads beyond its
-// end: what is cut off or too long is undefined, once and for all that follows.
+// The numbers of LevelDB's files (varints), written, and a cursor that reads them and strings, bytes with their length in front. It never
+// reads beyond its end: what is cut off or too long is undefined, once and for all that follows.
+
+import type { ByteWriter } from '../byte-writer.ts';
 
 /** See the file comment. */
 export class VarintReader {
@@ -46,4 +48,11 @@ export class VarintReader {
   string(): Uint8Array | undefined {
     return this.take(this.number());
   }
+}
+
+/** Appends a whole number that is not negative. */
+export function writeVarint(out: ByteWriter, value: number): void {
+  let left = value;
+  for (; left >= 0x80; left = Math.floor(left / 128)) out.byte((left % 128) | 0x80);
+  out.byte(left);
 }

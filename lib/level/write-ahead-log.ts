@@ -11,7 +11,10 @@ import { readRecords, zerosMin } from './record-file.ts';
 import { type DatabaseDamage, isMissing, readManifest } from './table-check.ts';
 import { type Change, readBatch } from './write-batch.ts';
 
-/** Within a database's folder, the logs of an opening that is not done. What LevelDB has of logs beside it is a part of them. */
+/**
+ * Within a database's folder: the logs of an opening that is not done, of which what LevelDB has of logs beside it is a part; or what a
+ * RedoLog has for the next opening, beside which LevelDB's hold nothing that is wanted.
+ */
 export const redoFolder = 'redo';
 
 /** See {@link readWriteAhead}. */
@@ -48,6 +51,7 @@ export async function writeAheadPaths(location: string): Promise<string[]> {
         const number = Number.parseInt(name, 10);
         return folder === redo || number >= logs.log || number === logs.previous;
       });
+      if (counting.length === 0 && folder === redo) continue;
       return counting
         .sort((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10))
         .map((name) => join(folder, name));
@@ -59,7 +63,8 @@ export async function writeAheadPaths(location: string): Promise<string[]> {
 }
 
 /**
- * Reads all of them into memory: LevelDB begins a new one when a memtable is full, and has two memtables at most.
+ * Reads all of them into memory: LevelDB begins a new one when a memtable is full, and has two memtables at most; a RedoLog is kept
+ * small by its owner.
  * @throws CodedError `LOG_READ_FAILED`, `LOG_FILES_EXHAUSTED`: nothing is known of what they hold.
  */
 export async function readWriteAhead(location: string): Promise<WriteAhead> {

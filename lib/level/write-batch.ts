@@ -3,7 +3,8 @@
 //   sequence of the first change (8 bytes little-endian), how many (4), and each: 1 and key and value, or 0 and key; both with
 //   their length in front
 
-import { VarintReader } from './varints.ts';
+import type { ByteWriter } from '../byte-writer.ts';
+import { VarintReader, writeVarint } from './varints.ts';
 
 const headerBytes = 12;
 const types = { deletion: 0, value: 1 } as const;
@@ -39,4 +40,17 @@ export function readBatch(record: Uint8Array): WriteBatch | undefined {
   return changes.length === view.getUint32(8, true)
     ? { sequence: view.getBigUint64(0, true), changes }
     : undefined;
+}
+
+/** Appends a batch of one change that puts `value`. */
+export function writePut(out: ByteWriter, sequence: number, key: Uint8Array, value: Uint8Array): void {
+  out.reserve(headerBytes);
+  out.buffer.writeBigUInt64LE(BigInt(sequence), out.length);
+  out.buffer.writeUInt32LE(1, out.length + 8);
+  out.length += headerBytes;
+  out.byte(types.value);
+  for (const bytes of [key, value]) {
+    writeVarint(out, bytes.length);
+    out.bytes(bytes);
+  }
 }

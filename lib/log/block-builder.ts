@@ -67,7 +67,7 @@ export class BlockBuilder {
   readonly #hasher: DidHasher;
   readonly #columns = new Columns();
   readonly #subjects: SubjectBuilder;
-  readonly #collectionIds = new Map<string, number>();
+  #collectionIds = new Map<string, number>();
   #positions: Map<string, number>;
   #positionsChanged = false;
   #followed: string | undefined;
@@ -240,7 +240,7 @@ export class BlockBuilder {
     };
     this.writer.shrink(writerBytes);
     this.#count = 0;
-    this.#collectionIds.clear();
+    this.#collectionIds = new Map();
     this.#positionsChanged = false;
     return {
       index,

@@ -212,7 +212,7 @@ export function readHead(bytes: Uint8Array): BlockHead {
     kindAndOperation: new Uint8Array(buffer, take(1), count),
     ...(hasVerdicts && { verdict: new Uint8Array(buffer, take(1), count) }),
   };
-  const text = JSON.parse(Buffer.from(buffer, at, textBytes).toString());
+  const text = readHeadText(Buffer.from(buffer, at, textBytes).toString());
   const before = { bytes: view.getFloat64(56, true), events: view.getFloat64(64, true) };
   const jsonBytes = view.getUint32(32, true);
   const zstdBytes = view.getUint32(36, true);
@@ -231,7 +231,7 @@ export function readHead(bytes: Uint8Array): BlockHead {
       collections: text.collections,
       stream: text.stream,
     },
-    positions: new Map(Object.entries(text.positions as Record<string, number>)),
+    positions: new Map(Object.entries(text.positions)),
     dictionaryId: view.getUint32(48, true),
     jsonBytes,
     zstdBytes,
@@ -240,6 +240,23 @@ export function readHead(bytes: Uint8Array): BlockHead {
     zstdCrc: view.getUint32(44, true),
     coverage: text.coverage,
   };
+}
+
+/** What a head has as text. */
+interface HeadText extends Pick<BlockIndex, 'collections' | 'stream'>, Pick<BlockHead, 'coverage'> {
+  readonly positions: Record<string, number>;
+}
+
+/** Nothing within is checked. @throws CodedError `LOG_CORRUPT` for anything of another form. */
+function readHeadText(text: string): HeadText {
+  try {
+    const parsed = JSON.parse(text);
+    if (Array.isArray(parsed.collections) && Object.getPrototypeOf(parsed.positions) === Object.prototype)
+      return parsed;
+  } catch {
+    // Said below.
+  }
+  throw damaged(`the text of a block head makes no sense: ${text.slice(0, 100)}`);
 }
 
 /** @throws CodedError `LOG_CORRUPT` when `payload` is missing or is not what the head was written with. */

@@ -229,14 +229,17 @@ export class BlockStore {
     const trimmedBefore = this.#trimmed;
     let blocks = 0;
     let more = true;
+    const stays = ({ index: { lastTimeUs }, before }: BlockHead): boolean => {
+      const keptBytes = (this.#lastHead as BlockHead).after.bytes - before.bytes;
+      const isTooMuch = spaceBytesMax > 0 && keptBytes * this.#spaceRatio > spaceBytesMax;
+      return (lastTimeUs >= olderThanUs && !isTooMuch) || lastTimeUs >= this.lastTimeUs;
+    };
     while (more && this.#closing === undefined) {
-      const heads = await this.#oldestHeads(trimBatchBlocks);
+      const heads = await this.#oldestHeads(trimBatchBlocks, stays);
       const keys: Buffer[] = [];
       for (const head of heads) {
         const { lastTimeUs } = head.index;
-        const keptBytes = (this.#lastHead as BlockHead).after.bytes - head.before.bytes;
-        const tooMuch = spaceBytesMax > 0 && keptBytes * this.#spaceRatio > spaceBytesMax;
-        more = (lastTimeUs < olderThanUs || tooMuch) && lastTimeUs < this.lastTimeUs;
+        more = !stays(head);
         this.#firstTimeUs = head.index.firstTimeUs;
         this.#trimmed = head.before;
         if (!more) break;
@@ -303,10 +306,14 @@ export class BlockStore {
     return this.#closing;
   }
 
-  async #oldestHeads(count: number): Promise<BlockHead[]> {
+  /**
+   * So many at most, and none behind the first that stays: most trims find nothing else, and what is read of tables is mapped into
+   * memory.
+   */
+  async #oldestHeads(count: number, stays: (head: BlockHead) => boolean): Promise<BlockHead[]> {
     const heads: BlockHead[] = [];
     for await (const head of walkHeads(this.#db, 0, this.lastTimeUs)) {
-      if (heads.push(head) === count) break;
+      if (heads.push(head) === count || stays(head)) break;
     }
     return heads;
   }

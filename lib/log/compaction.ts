@@ -4,6 +4,7 @@
 import { notAsked } from '../event/verdict.ts';
 import { type Block, type BlockIndex, noCollection } from './block.ts';
 import { blockEventsMax, blockJsonBytesMax } from './block-builder.ts';
+import { joinInto } from './block-cut.ts';
 import { joinCoverage } from './coverage-ledger.ts';
 import { joinSubjects } from './subject-columns.ts';
 
@@ -43,8 +44,14 @@ export function oldestForOne(blocks: readonly Block[]): readonly Block[] {
   return blocks.slice(0, taken);
 }
 
-/** The events of `blocks`, which follow each other and share a dictionary, as one block. */
-export function compactBlocks(blocks: readonly Block[]): Block {
+/**
+ * The events of `blocks`, which follow each other and share a dictionary, as one block.
+ * @param take gives memory for both payloads. By default it is theirs alone: blocks are kept for long.
+ */
+export function compactBlocks(
+  blocks: readonly Block[],
+  take: (bytes: number) => Buffer = Buffer.allocUnsafeSlow,
+): Block {
   const last = blocks[blocks.length - 1];
   const withEvents = blocks.filter((block) => block.index.count > 0);
   const count = withEvents.reduce((sum, block) => sum + block.index.count, 0);
@@ -73,14 +80,21 @@ export function compactBlocks(blocks: readonly Block[]): Block {
     jsonBytes += block.json.length;
     zstdBytes += block.zstd.length;
   }
+  const memory = take(jsonBytes + zstdBytes);
   const subjects = joinSubjects(
     withEvents.map((block) => block.index.subjects),
     withEvents.map((block) => block.index.count),
   );
   return {
     index: { ...index, collections: [...collectionIds.keys()], stream: last.index.stream, subjects },
-    json: Buffer.concat(withEvents.map((block) => block.json)),
-    zstd: Buffer.concat(withEvents.map((block) => block.zstd)),
+    json: joinInto(
+      memory.subarray(0, jsonBytes),
+      withEvents.map((block) => block.json),
+    ),
+    zstd: joinInto(
+      memory.subarray(jsonBytes),
+      withEvents.map((block) => block.zstd),
+    ),
     dictionaryId: last.dictionaryId,
     positions: last.positions,
     coverage: joinCoverage(blocks.map((block) => block.coverage)),

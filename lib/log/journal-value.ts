@@ -1,6 +1,6 @@
-// A block as the journal has it: packed (block-format.ts), without its zstd messages, and compressed as a whole. It is written twice,
-// into LevelDB's log and into a table, and read at the next start at most, which makes the zstd messages again: so fewer bytes are
-// worth more than that time. Before format 6 a value was the packed block as it is, and it still is where there is no compressor.
+// A block as the journal has it: packed (block-format.ts), without its zstd messages, and compressed as a whole. It is
+// read at the next start at most, which makes the zstd messages again: so fewer bytes are worth more than that time. Before
+// format 6 a value was the packed block as it is, and it still is where there is no compressor.
 
 import { zstdDecompressSync } from 'node:zlib';
 import { ByteWriter } from '../byte-writer.ts';
@@ -30,6 +30,7 @@ export class JournalValues {
     this.#compressor = compressor;
   }
 
+  /** The value is valid until the next one is written. */
   write(block: Block, link: BlockLink): Uint8Array {
     if (this.#compressor === undefined) return packBlock(block, block.json, link);
     const index = { ...block.index, zstdEnd: new Uint32Array(block.index.count) };
@@ -39,8 +40,7 @@ export class JournalValues {
     packBlockInto(packed, bare, block.json, link);
     this.#scratch.shrink(scratchBytes);
     this.#compressor.compress(packed.buffer, 0, packed.length, this.#scratch, true);
-    // Of its own: a write waits for the one before.
-    return this.#scratch.copy();
+    return this.#scratch.buffer.subarray(0, this.#scratch.length);
   }
 }
 

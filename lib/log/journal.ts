@@ -1,5 +1,7 @@
-// The newest blocks, stored as they come: small, in a database of their own, until they have been compacted into blocks
-// worth keeping. Apart from the block store, so that LevelDB never has to clear short-lived values out of long-lived tables.
+// The newest blocks, stored as they come: small, until they have been compacted into blocks worth keeping. They are appended to files
+// of their own (level/redo-log.ts), so that they are stored when the thread that makes them goes on; a stop, or the next start, puts
+// what is left into a LevelDB database, and there it is read. Apart from the block store, so that LevelDB never has to clear
+// short-lived values out of long-lived tables.
 
 import {
   type Database,
@@ -9,6 +11,8 @@ import {
   openDatabase,
 } from '../level/database.ts';
 import { asDamage, writeFailure } from '../level/database-errors.ts';
+import { Redo } from '../level/redo.ts';
+import { RedoLog } from '../level/redo-log.ts';
 import type { TableGuard } from '../level/table-guard.ts';
 import type { Block } from './block.ts';
 import type { EventCompressor } from './block-builder.ts';
@@ -22,7 +26,7 @@ const noLink = { before: { events: 0, bytes: 0 }, segmentUs: 0 };
 /** See {@link Journal.recover}. */
 type Cutting = (endUs: number, lostUs: number) => Promise<void>;
 
-type JournalLimits = Pick<LogLimits, 'journalBufferBytes' | 'tableBytes' | 'journalDeletedBytesMax'> &
+type JournalLimits = Pick<LogLimits, 'journalBufferBytes' | 'tableBytes' | 'journalBytesMax'> &
   Pick<DatabaseOptions, 'tablesMax'>;
 
 /** A durable queue of blocks. One packed value per block. */
@@ -32,15 +36,11 @@ export class Journal {
   readonly #limits: JournalLimits;
   /** Undefined: blocks are kept elsewhere, and are not stored here. */
   readonly #values: JournalValues | undefined;
-  /** Bytes of blocks stored since LevelDB has compacted its tables, most of them deleted by now. */
-  #tableBytes = 0;
-  /**
-   * Up to where nothing is left. LevelDB keeps what is deleted until it compacts its tables: an iterator from the beginning would read
-   * through thousands of such, twice a second.
-   */
+  readonly #files: RedoLog;
+  /** End of the newest block that the database has from earlier openings; 0 when nothing is left of them. */
+  #recoveredUs = Number.POSITIVE_INFINITY;
+  /** Up to where nothing is wanted any more. */
   #removedUs = 0;
-  /** End of the newest block that is here; 0 when there is none. */
-  #lastTimeUs = Number.POSITIVE_INFINITY;
 
   private constructor(
     db: Database,
@@ -52,6 +52,7 @@ export class Journal {
     this.#values = values;
     this.#location = location;
     this.#limits = limits;
+    this.#files = new RedoLog(location, limits.journalBufferBytes);
   }
 
   /**
@@ -77,7 +78,7 @@ export class Journal {
 
   /** Whether it takes as much space as it may, so that blocks should be removed. */
   get isLarge(): boolean {
-    return this.#tableBytes >= this.#limits.journalDeletedBytesMax;
+    return this.#files.bytes >= this.#limits.journalBytesMax;
   }
 
   /**
@@ -95,7 +96,7 @@ export class Journal {
   }
 
   async #recover(lastTimeUs: number, cutting: Cutting): Promise<{ blocks: Block[]; lostBlocks: number }> {
-    await this.removeTo(lastTimeUs);
+    await this.#clearTo(lastTimeUs);
     const blocks: Block[] = [];
     let lostBlocks = 0;
     let endUs = lastTimeUs;
@@ -114,7 +115,9 @@ export class Journal {
       await cutting(endUs, lostUs);
       await this.#clear({ gt: blockKey(endUs, parts.head) });
     }
-    this.#lastTimeUs = blocks.at(-1)?.index.lastTimeUs ?? 0;
+    this.#recoveredUs = endUs;
+    // From here on LevelDB's own log is not gone by when there are files.
+    if (blocks.length > 0 || lostBlocks > 0) await this.#flushForCertain();
     return { blocks, lostBlocks };
   }
 
@@ -124,31 +127,35 @@ export class Journal {
    */
   async append(block: Block, previousUs: number, sync: boolean): Promise<void> {
     if (this.#values === undefined) return;
+    const { lastTimeUs } = block.index;
     const value = this.#values.write(block, { ...noLink, previousUs });
-    this.#lastTimeUs = block.index.lastTimeUs;
     try {
-      await this.#db.put(blockKey(block.index.lastTimeUs, parts.head), value, { sync });
+      await this.#files.put(blockKey(lastTimeUs, parts.head), value, sync);
     } catch (cause) {
       throw writeFailure(`cannot write to the log in ${this.#location}`, cause);
     }
-    this.#tableBytes += value.length;
   }
 
   /** Deletes every block up to the one that ends at `lastTimeUs`. @throws CodedError `LOG_DISK_FULL`, `LOG_WRITE_FAILED`. */
   async removeTo(lastTimeUs: number): Promise<void> {
-    if (this.#lastTimeUs === 0) return;
+    this.#removedUs = Math.max(this.#removedUs, lastTimeUs);
     const to = blockKey(lastTimeUs, parts.head);
-    const from = blockKey(Math.min(this.#removedUs, lastTimeUs), parts.head);
+    try {
+      await this.#files.removeTo(to);
+    } catch (cause) {
+      throw writeFailure(`cannot delete from the log in ${this.#location}`, cause);
+    }
+    if (this.#recoveredUs === 0 || lastTimeUs < this.#recoveredUs) return;
+    await this.#clearTo(lastTimeUs);
+    this.#recoveredUs = 0;
+    // LevelDB moves tables of keys that only rise down its levels as they are, and would keep what is deleted for good.
+    await this.#db.compactRange(blockKey(0, parts.head), to);
+  }
+
+  async #clearTo(lastTimeUs: number): Promise<void> {
+    const [from, to] = [blockKey(0, parts.head), blockKey(lastTimeUs, parts.head)];
     await this.#db.guard?.admitRange(from, to);
     await this.#clear({ gte: from, lte: to });
-    this.#removedUs = Math.max(this.#removedUs, lastTimeUs);
-    if (this.#lastTimeUs <= lastTimeUs) this.#lastTimeUs = 0;
-    if (!this.isLarge) return;
-    // LevelDB moves tables of keys that only rise down its levels as they are, and would keep what is deleted for good.
-    this.#tableBytes = 0;
-    const range = [blockKey(0, parts.head), to] as const;
-    await this.#db.guard?.admitRange(...range);
-    await this.#db.compactRange(...range);
   }
 
   async #clear(range: { gte: Buffer; lte: Buffer } | { gt: Buffer }): Promise<void> {
@@ -168,8 +175,27 @@ export class Journal {
     return flushDatabase(this.#db);
   }
 
-  close(): Promise<void> {
-    return this.#db.close();
+  /** LevelDB says of no flush that it has failed, but takes nothing more then. */
+  async #flushForCertain(): Promise<void> {
+    await this.flush();
+    try {
+      await this.#db.del(blockKey(0, parts.head));
+    } catch (cause) {
+      throw writeFailure(`cannot write to the log in ${this.#location}`, cause);
+    }
+  }
+
+  /** What is left of the files goes to the database, or stays for the next opening. */
+  async close(): Promise<void> {
+    await this.#moveFiles().catch(() => undefined);
+    await this.#db.close();
+  }
+
+  async #moveFiles(): Promise<void> {
+    await this.#files.close();
+    if (this.#files.bytes === 0 || this.#db.status !== 'open') return;
+    const redo = await Redo.ofOpen(this.#location);
+    if (redo.damages.length === 0) await redo.writeTo(this.#db, blockKey(this.#removedUs, parts.head));
   }
 }
 

@@ -329,7 +329,7 @@ export class LevelLog implements EventLog {
     try {
       while (hasReason()) {
         const small = oldestForOne(this.#view.uncompacted);
-        const compacted = small.length === 1 ? small[0] : compactBlocks(small);
+        const compacted = small.length === 1 ? small[0] : compactBlocks(small, this.#view.memoryFor);
         const isOld = performance.now() - this.#syncedAtMs >= storeSyncMs;
         const sync = this.#options.fsync || isOld || this.#journal.isLarge;
         await this.#store.append(compacted, sync);

@@ -13,12 +13,13 @@ export interface LogLimits {
   readonly storedBytesMax: number;
   /** Deleted blocks that may still take space in the store's tables. */
   readonly deletedBytesMax: number;
-  /** The same of the journal. */
-  readonly journalDeletedBytesMax: number;
+  /** Files of the journal at which compaction waits for the disk each time, so that they can go. */
+  readonly journalBytesMax: number;
   /** Uncompacted blocks at which appends wait for compaction. */
   readonly uncompactedBytesMax: number;
   /** LevelDB's memtables. Larger ones mean fewer, larger tables; twice this can be in memory and in its logs. */
   readonly storeBufferBytes: number;
+  /** Also of a file of the journal, after which the next begins. */
   readonly journalBufferBytes: number;
   /** LevelDB's tables: it rewrites up to 25 of them at a time, which are there twice until it is done. */
   readonly tableBytes: number;
@@ -40,7 +41,7 @@ export function limitsOf(retentionBytes: number): LogLimits {
     trimmedAboveBytes: keptBytesMax === 0 ? Infinity : keptBytesMax + slackBytes,
     storedBytesMax: keptBytesMax === 0 ? Infinity : keptBytesMax + 2 * slackBytes,
     deletedBytesMax: part(16, 1 * MiB, 256 * MiB),
-    journalDeletedBytesMax: part(32, 2 * MiB, 32 * MiB),
+    journalBytesMax: part(32, 2 * MiB, 8 * MiB),
     uncompactedBytesMax: part(32, 2 * MiB, 64 * MiB),
     storeBufferBytes: part(64, 1 * MiB, hasLittleMemory() ? 1 * MiB : 4 * MiB),
     journalBufferBytes: part(128, 512 * 1024, hasLittleMemory() ? 512 * 1024 : 2 * MiB),

@@ -91,6 +91,9 @@ export class LogView implements LogReader {
     if (count > 1) this.#tail.replace(count, block);
   }
 
+  /** As `MemoryTail.memoryFor`, of a block that is given to {@link stored}. */
+  readonly memoryFor = (bytes: number): Buffer => this.#tail.memoryFor(bytes);
+
   /** Retention deletes what is older, from memory too: on a quiet log that has days of it. */
   trimming(throughUs: number): void {
     this.coverage.trimTo(throughUs);

@@ -1,8 +1,10 @@
 // The newest blocks, in memory, for subscribers near the newest event. It holds what the log has and nothing else, and
-// never more than its bytes; a subscriber that falls out of it reads LevelDB.
+// never more than its bytes; a subscriber that falls out of it reads LevelDB. The memory of a compacted block that falls out of it is
+// used again, unless somebody has asked for that block.
 
 import { firstPast } from '../binary-search.ts';
 import { type Block, blockBytesOf } from './block.ts';
+import { TailMemory } from './tail-memory.ts';
 
 /** Bytes that a block costs beside its payloads, roughly: columns, collection names, objects. */
 const blockOverheadBytes = 2048;
@@ -10,6 +12,7 @@ const blockOverheadBytes = 2048;
 /** A bounded queue of blocks in `time_us` order. */
 export class MemoryTail {
   readonly #bytesMax: number;
+  readonly #spare = new TailMemory();
   #blocks: (Block | undefined)[] = [];
   #first = 0;
   #bytes = 0;
@@ -30,6 +33,11 @@ export class MemoryTail {
     return this.#bytes;
   }
 
+  /** Memory for both payloads of a block that is given to {@link replace}, and to nobody who keeps it. */
+  memoryFor(bytes: number): Buffer {
+    return this.#spare.take(bytes);
+  }
+
   push(block: Block): void {
     this.#blocks.push(block);
     this.#bytes += costOf(block);
@@ -42,7 +50,10 @@ export class MemoryTail {
     const end = firstPast(blocks, this.#first, blocks.length, endsAfter, compacted.index.lastTimeUs);
     const start = end - count;
     // Partly dropped already: the small ones that are left stay as they are.
-    if (start < this.#first) return;
+    if (start < this.#first) {
+      this.#spare.give(compacted.json);
+      return;
+    }
     for (let at = start; at < end; at++) this.#bytes -= costOf(blocks[at] as Block);
     this.#bytes += costOf(compacted);
     blocks.splice(start, count, compacted);
@@ -55,7 +66,10 @@ export class MemoryTail {
   after(timeUs: number): Block | undefined {
     if (timeUs < this.#reachUs) return undefined;
     const blocks = this.#blocks;
-    return blocks[firstPast(blocks, this.#first, blocks.length, endsAfter, timeUs)];
+    const block = blocks[firstPast(blocks, this.#first, blocks.length, endsAfter, timeUs)];
+    // Sockets have its bytes from here on, and nobody says when they are through with them.
+    if (block !== undefined) this.#spare.lend(block.json);
+    return block;
   }
 
   /** Forgets blocks that retention deletes: those that end at `throughUs` or before. */
@@ -77,6 +91,7 @@ export class MemoryTail {
     this.#bytes -= costOf(block);
     this.#reachUs = block.index.lastTimeUs;
     this.#blocks[this.#first] = undefined;
+    this.#spare.give(block.json);
     this.#first++;
     // Moving them up once half is empty keeps the cost per push constant.
     if (this.#first > 32 && this.#first * 2 > this.#blocks.length) {

@@ -12,7 +12,9 @@ import { noPath } from '../event/subject.ts';
 import type { Block, BlockIndex, SubjectColumns } from './block.ts';
 import type { DeletionTotals } from './event-log.ts';
 import type { LogView } from './log-view.ts';
-import { subjectHashesOf, withSubjectHashes } from './subject-columns.ts';
+import { findNear, noSubjects, subjectsAfter } from './near-records.ts';
+import { RecentRecords } from './recent-records.ts';
+import { withSubjectHashes } from './subject-columns.ts';
 
 /** How far the time in a record's key may be from the time at which its event was created: clocks, and slow networks. */
 export const keySlackUs = 2 * 60 * 1_000_000;
@@ -22,9 +24,6 @@ const segmentsPerSearchMax = 8;
 /** Deletions of one block that are looked for in the store; a full block has some twenty. */
 export const searchesPerBlockMax = 64;
 
-/** Remembered records of a generation. There are two, so up to twice as many are known; some 60 bytes each. */
-const generationRecordsMax = 65_536;
-
 /** One that is looked for. */
 interface Deletion {
   /** Its index in the block. */
@@ -33,8 +32,6 @@ interface Deletion {
   readonly rememberedUs: number | undefined;
   readonly keyTimeUs: number;
 }
-
-const nothing = new Uint32Array(0);
 
 /** See the file comment. Owned by the writer of a log. */
 export class RecordFinder {
@@ -98,12 +95,12 @@ export class RecordFinder {
     deletions: readonly Deletion[],
   ): Promise<Block> {
     const { index } = block;
-    const found = new Map<number, Uint32Array>();
+    const events = deletions.map(({ event }) => event);
+    const found = findNear(index, subjects, events, [before, this.#view.uncompacted]);
     const searches: Promise<void>[] = [];
     for (const deletion of deletions) {
-      const near = this.#findNear(index, deletion.event, before);
-      if (near !== undefined) found.set(deletion.event, near);
-      else if (searches.length < searchesPerBlockMax) searches.push(this.#search(index, deletion, found));
+      if (found.has(deletion.event)) continue;
+      if (searches.length < searchesPerBlockMax) searches.push(this.#search(index, deletion, found));
       else this.totals.skipped++;
     }
     await Promise.all(searches);
@@ -117,25 +114,16 @@ export class RecordFinder {
     return withSubjects(block, found.size === 0 ? subjects : withSubjectHashes(subjects, found));
   }
 
-  /** Looks where nothing has to be read: before the deletion in its own block, and in blocks that are not in the store yet. */
-  #findNear(index: BlockIndex, event: number, before: readonly Block[]): Uint32Array | undefined {
-    return (
-      findIn(index, event, index, event) ??
-      findInBlocks(before, index, event) ??
-      findInBlocks(this.#view.uncompacted, index, event)
-    );
-  }
-
   /** Puts what it finds into `found`. Never rejects. */
   async #search(
     index: BlockIndex,
     { event, rememberedUs, keyTimeUs }: Deletion,
     found: Map<number, Uint32Array>,
   ): Promise<void> {
-    found.set(event, nothing);
+    found.set(event, noSubjects);
     try {
       for await (const stored of this.#candidates(index, event, rememberedUs, keyTimeUs)) {
-        const subjectHashes = findIn(stored, stored.count, index, event);
+        const subjectHashes = findIn(stored, index, event);
         if (subjectHashes === undefined) continue;
         found.set(event, subjectHashes);
         return;
@@ -166,58 +154,20 @@ export class RecordFinder {
   }
 }
 
-/** As {@link findIn}, in the newest of `blocks` that has it. */
-function findInBlocks(blocks: readonly Block[], index: BlockIndex, event: number): Uint32Array | undefined {
-  for (let at = blocks.length - 1; at >= 0; at--) {
-    const found = findIn(blocks[at].index, blocks[at].index.count, index, event);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-/** What a record points at after its last event before index `end`; undefined when it has none there. */
-function findIn(from: BlockIndex, end: number, index: BlockIndex, event: number): Uint32Array | undefined {
-  if (from.subjects === undefined) return undefined;
+/** What the record that an event deletes points at after its last event in a stored block; undefined when it has none there. */
+function findIn(stored: BlockIndex, index: BlockIndex, event: number): Uint32Array | undefined {
+  if (stored.subjects === undefined) return undefined;
   const path = index.subjects?.path[event];
   const low = index.didHash[event * 2];
   const high = index.didHash[event * 2 + 1];
-  for (let at = end - 1; at >= 0; at--) {
-    if (from.subjects.path[at] !== path || from.didHash[at * 2] !== low || from.didHash[at * 2 + 1] !== high)
-      continue;
-    const isGone = operationIn(from.kindAndOperation[at]) === operations.delete;
-    return isGone ? nothing : subjectHashesOf(from.subjects, at);
+  for (let at = stored.count - 1; at >= 0; at--) {
+    if (stored.subjects.path[at] !== path) continue;
+    if (stored.didHash[at * 2] === low && stored.didHash[at * 2 + 1] === high)
+      return subjectsAfter(stored, stored.subjects, at);
   }
   return undefined;
 }
 
 function withSubjects(block: Block, { keyTimeUs: _, ...subjects }: SubjectColumns): Block {
   return { ...block, index: { ...block.index, subjects } };
-}
-
-/** From a record, by its hashes, to the `time_us` of its last event. */
-class RecentRecords {
-  #young = new Map<number, number>();
-  #old = new Map<number, number>();
-
-  set(didLow: number, didHigh: number, path: number, timeUs: number): void {
-    if (this.#young.size >= generationRecordsMax) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(keyOf(didLow, didHigh, path), timeUs);
-  }
-
-  /** Forgets a record that is deleted. Undefined when it was not known; else almost certainly its time: the caller compares. */
-  take(didLow: number, didHigh: number, path: number): number | undefined {
-    const key = keyOf(didLow, didHigh, path);
-    const timeUs = this.#young.get(key) ?? this.#old.get(key);
-    this.#young.delete(key);
-    this.#old.delete(key);
-    return timeUs;
-  }
-}
-
-/** 53 bits of the hashes, which are even. Records of one account never have the same: all of the path's hash counts. */
-function keyOf(didLow: number, didHigh: number, path: number): number {
-  return ((didHigh ^ path) >>> 0) * 2_097_152 + (didLow >>> 11);
 }

@@ -9,6 +9,8 @@ import type { SubjectColumns } from './block.ts';
 
 /** Subjects of one event: more are left out. A byte holds the number. */
 export const subjectsOfEventMax = 255;
+/** There are twice as many slots as an event has subjects. */
+const slotMask = 511;
 const firstCapacityEvents = 512;
 /** Newest frames whose lag counts; not an even number, so that there is a middle. */
 const lagSamplesMax = 15;
@@ -21,6 +23,11 @@ export class SubjectBuilder {
   #ends = new Uint32Array(firstCapacityEvents);
   #keyTimeUs = new Float64Array(firstCapacityEvents);
   #subjectHashes = new Uint32Array(2 * firstCapacityEvents * subjectInts);
+  /**
+   * Open addressing: index of a subject plus one; free are 0 and what is not the open event's. The hashes are keyed, so nobody
+   * can make subjects that fall into one slot.
+   */
+  readonly #slots = new Uint32Array(slotMask + 1);
   #events = 0;
   /** Subjects gathered, and those of them that are not the open event's. */
   #count = 0;
@@ -40,21 +47,28 @@ export class SubjectBuilder {
   add(source: Uint8Array, start: number, end: number): void {
     const hasher = this.#hasher;
     if (this.#count - this.#openStart >= subjectsOfEventMax || !hasher.read(source, start, end)) return;
-    const subjectHashes = this.#subjectHashes;
+    const slot = this.#freeSlot(hasher);
+    if (slot < 0) return;
     const to = this.#count * subjectInts;
-    for (let at = this.#openStart * subjectInts; at < to; at += subjectInts) {
-      if (
-        subjectHashes[at] === hasher.didLow &&
-        subjectHashes[at + 1] === hasher.didHigh &&
-        subjectHashes[at + 2] === hasher.path
-      )
-        return;
-    }
-    if (to === subjectHashes.length) this.#subjectHashes = grow(subjectHashes);
+    if (to === this.#subjectHashes.length) this.#subjectHashes = grow(this.#subjectHashes);
     this.#subjectHashes[to] = hasher.didLow;
     this.#subjectHashes[to + 1] = hasher.didHigh;
     this.#subjectHashes[to + 2] = hasher.path;
+    this.#slots[slot] = this.#count + 1;
     this.#count++;
+  }
+
+  /** The slot where a subject belongs; -1 when the open event has it already. */
+  #freeSlot({ didLow, didHigh, path }: SubjectHasher): number {
+    const subjectHashes = this.#subjectHashes;
+    // Not the low half, which is the path's hash too where a path is a DID.
+    let slot = (didHigh ^ path) & slotMask;
+    for (; this.#slots[slot] > this.#openStart; slot = (slot + 1) & slotMask) {
+      const at = (this.#slots[slot] - 1) * subjectInts;
+      if (subjectHashes[at] === didLow && subjectHashes[at + 1] === didHigh && subjectHashes[at + 2] === path)
+        return -1;
+    }
+    return slot;
   }
 
   /**
@@ -99,6 +113,7 @@ export class SubjectBuilder {
     this.#events = 0;
     this.#count = 0;
     this.#openStart = 0;
+    this.#slots.fill(0);
     this.#hasPaths = false;
     return columns;
   }

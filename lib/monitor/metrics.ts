@@ -8,6 +8,7 @@ import { clusterMetrics } from './cluster-metrics.ts';
 import { type DaemonSources, daemonMetrics } from './daemon-metrics.ts';
 import type { DiskSpace } from './disk-space.ts';
 import type { ClusterReport } from './link-state.ts';
+import { LoopLag } from './loop-lag.ts';
 import { memoryMetrics } from './memory-metrics.ts';
 import { readMemory } from './memory-sum.ts';
 import type { Metric } from './metric.ts';
@@ -29,6 +30,9 @@ const misnamedGauges = [
   'nodejs_active_requests_total',
 ];
 
+/** Milliseconds between the wake-ups by which prom-client measures what {@link LoopLag} does: the most that Node takes, so never. */
+const neverMs = 2 ** 31 - 1;
+
 /** Where the numbers are. */
 export interface MetricSources extends DaemonSources {
   readonly proofs?: ProofSources | undefined;
@@ -48,14 +52,17 @@ export class Metrics {
   readonly #writes: Histogram;
   /** How long those took that are not in the histogram yet. */
   readonly #unnoted: number[] = [];
+  readonly #lag = new LoopLag();
   /** As of the read that is under way. */
   #counts: DeliveryCounts = noCounts;
   #memory: MemoryReport | undefined;
 
   constructor(sources: MetricSources) {
     this.#sources = sources;
-    collectDefaultMetrics({ register: this.#registry });
-    for (const name of misnamedGauges) this.#registry.removeSingleMetric(name);
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: neverMs });
+    const lag = this.#lag.metrics();
+    for (const name of [...misnamedGauges, ...lag.map((metric) => metric.name)])
+      this.#registry.removeSingleMetric(name);
     const memory = memoryMetrics(
       () => this.#counts,
       () => this.#memory,
@@ -63,7 +70,8 @@ export class Metrics {
     const cluster = sources.cluster === undefined ? [] : clusterMetrics(sources.cluster);
     const counts = (): DeliveryCounts => this.#counts;
     const daemon = [...daemonMetrics(sources), ...verifyMetrics(sources.verification), ...cluster];
-    const own = [...daemon, ...subscriberMetrics(counts), ...proofMetrics(sources.proofs, counts), ...memory];
+    const subscribers = [...subscriberMetrics(counts), ...proofMetrics(sources.proofs, counts)];
+    const own = [...daemon, ...subscribers, ...memory, ...lag];
     const relayIds = sources.relays.map(({ id }) => id);
     for (const metric of [...own, ...v1Metrics(own, relayIds)]) this.#add(metric);
     this.#writes = new Histogram({
@@ -85,6 +93,7 @@ export class Metrics {
     const [current] = await Promise.all([counts(), disk.refresh()]);
     this.#counts = current;
     this.#memory = readMemory(current, log);
+    this.#lag.take();
     this.#note();
     return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
   }

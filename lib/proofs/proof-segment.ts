@@ -7,12 +7,11 @@ import { join } from 'node:path';
 import { bytesOf, type Database, flushDatabase, openDatabase, takeRedo } from '../level/database.ts';
 import { readManifest } from '../level/table-check.ts';
 import { damageError, TableGuard } from '../level/table-guard.ts';
+import { tablesMost } from '../open-files.ts';
 
 const writeBufferBytes = 4 * 1024 * 1024;
 /** A row has 5 KB: smaller tables would only be more files. */
 const tableBytes = 8 * 1024 * 1024;
-/** LevelDB's own minimum. */
-const tablesMax = 74;
 const keyBytes = 8;
 /** A row of an event that is not the first of its commit: the key of the first. */
 const aliasBytes = keyBytes;
@@ -144,6 +143,6 @@ export class ProofSegment {
     guard.redo = await takeRedo(location, async ({ damages: [damage] }) => {
       if (damage !== undefined) throw damageError(damage);
     });
-    return openDatabase(location, { writeBufferBytes, tableBytes, tablesMax, guard });
+    return openDatabase(location, { writeBufferBytes, tableBytes, tablesMax: tablesMost, guard });
   }
 }

@@ -7,35 +7,51 @@ import { AddressQueue } from '../address-queue.ts';
 /** Shortest rest, in milliseconds: Node's timers know nothing shorter, and below it events do not suffer. */
 const restMsMin = 1;
 
-/** See the file comment. */
-export class Turns {
+/** Gives pieces of work their turns, address by address. When it rests, and for how long, is said by those that extend it. */
+export abstract class TurnGiver {
   readonly #waiting = new AddressQueue<() => void>();
-  #isBusy = false;
-  /** Worked since the last rest. */
-  #tookMs = 0;
+  #isResting = false;
 
-  /** Does a piece of work in its turn: at once, if nothing else is being done or rested from. Work must not throw. */
+  /** Whether more waits than this thread gets done: a crowd is coming. */
+  get isCrowded(): boolean {
+    return !this.#waiting.isEmpty;
+  }
+
+  /** Does a piece of work in its turn: at once, unless it rests. Work must not throw. */
   take(address: string, work: () => void): void {
-    if (this.#isBusy) this.#waiting.push(address, work);
+    if (this.#isResting) this.#waiting.push(address, work);
     else this.#do(work);
+  }
+
+  /** Asked after each piece, which took so long: whether a rest has begun, at whose end {@link goOn} is called. */
+  protected abstract rests(workMs: number): boolean;
+
+  protected goOn(): void {
+    this.#isResting = false;
+    while (!this.#isResting) {
+      const work = this.#waiting.shift();
+      if (work === undefined) return;
+      this.#do(work);
+    }
   }
 
   #do(work: () => void): void {
     const startMs = performance.now();
     work();
-    this.#tookMs += performance.now() - startMs;
-    this.#isBusy = this.#tookMs >= restMsMin;
-    if (!this.#isBusy) return;
-    setTimeout(this.#next, this.#tookMs);
-    this.#tookMs = 0;
+    this.#isResting = this.rests(performance.now() - startMs);
   }
+}
 
-  readonly #next = (): void => {
-    this.#isBusy = false;
-    while (!this.#isBusy) {
-      const work = this.#waiting.shift();
-      if (work === undefined) return;
-      this.#do(work);
-    }
-  };
+/** See the file comment. */
+export class Turns extends TurnGiver {
+  /** Worked since the last rest. */
+  #tookMs = 0;
+
+  protected rests(workMs: number): boolean {
+    this.#tookMs += workMs;
+    if (this.#tookMs < restMsMin) return false;
+    setTimeout(() => this.goOn(), this.#tookMs);
+    this.#tookMs = 0;
+    return true;
+  }
 }

@@ -4,7 +4,7 @@
 import { Frame } from '../decode/frame.ts';
 import type { KeyResolver } from '../identity/key-resolver.ts';
 import type { ChainLink } from '../verify/chain.ts';
-import { CommitCheck, type CommitFinding, type KeyLack } from '../verify/commit-check.ts';
+import { CommitCheck, type CommitFinding } from '../verify/commit-check.ts';
 import { linkOf } from '../verify/commit-link.ts';
 import type { SignatureChecker } from '../verify/signature.ts';
 import type { VerifyingKey } from '../verify/verifying-key.ts';
@@ -12,8 +12,9 @@ import type { VerifyingKey } from '../verify/verifying-key.ts';
 /** Appeals at a time, and bytes of their frames. */
 const openMax = 64;
 const openBytesMax = 8 * 1024 * 1024;
-/** Second opinions in a second, 3 ms each. */
+/** Second opinions in a second, 3 ms each, and the time for them: those of frames made for it take up to a tenth of a second. */
 const opinionsPerSecondMax = 50;
+const opinionMsPerSecondMax = 250;
 
 /** Where keys come from; a {@link KeyResolver}. */
 export type AppealKeys = Pick<KeyResolver, 'recheck' | 'keysAt'>;
@@ -32,7 +33,12 @@ export class Appeals {
   readonly #nowMs: () => number;
   #open = 0;
   #openBytes = 0;
+  /** The opinion that was asked for last: the next waits for it. */
+  #asked: Promise<unknown> = Promise.resolve();
+  /** Of this second. */
   #opinions = 0;
+  /** What opinions took, less what seconds since then have allowed. */
+  #spentMs = 0;
   #secondEndMs = 0;
 
   constructor(keys: AppealKeys, signatures: SignatureChecker, nowMs: () => number) {
@@ -71,13 +77,13 @@ export class Appeals {
     let newest = key;
     if (finding === 'bad_signature') {
       const timeMs = this.#look(bytes, key).revTimeUs / 1000;
-      const { keys, lack } = await this.#keysOf(did, timeMs, seenMs);
-      for (const other of keys) {
-        const found = this.#look(bytes, other).finding;
-        if (found === 'bad_signature') continue;
+      const { keys, lack } = await this.#keys.keysAt(did, timeMs, seenMs);
+      this.#look(bytes, key);
+      const signer = keys.find((other) => this.#check.isSignedBy(other));
+      if (signer !== undefined) {
         // The next commit should not have to go this way.
         void this.#keys.recheck(did, seenMs);
-        return this.#appealed(found);
+        return this.#appealed(this.#look(bytes, signer).finding);
       }
       if (lack !== undefined) return this.#appealed(lack);
       newest = keys[0] ?? key;
@@ -85,23 +91,6 @@ export class Appeals {
     const opinion = await this.#secondOpinion(bytes, newest);
     this.#look(bytes, newest);
     return this.#appealed(opinion === 'refuted' ? finding : opinion);
-  }
-
-  /**
-   * What it may have been signed with, as that was known when it had come, the likeliest first; nobody is refuted who has something else
-   * while there is a `lack`.
-   */
-  async #keysOf(
-    did: string,
-    timeMs: number,
-    seenMs: number,
-  ): Promise<{ readonly keys: readonly VerifyingKey[]; readonly lack: KeyLack | undefined }> {
-    const keys = await this.#keys.keysAt(did, timeMs, seenMs);
-    if (typeof keys !== 'string' && keys.length > 0) return { keys, lack: undefined };
-    // Of accounts that are not did:plc only the present can be asked for.
-    const newest = await this.#keys.recheck(did, seenMs);
-    if (typeof newest === 'string') return { keys: [], lack: typeof keys === 'string' ? keys : newest };
-    return { keys: [newest], lack: typeof keys === 'string' ? keys : undefined };
   }
 
   /** Reads and checks it, for the next line alone: others come in between. */
@@ -118,18 +107,36 @@ export class Appeals {
     return { finding, link: linkOf(this.#frame, this.#check, finding) };
   }
 
-  async #secondOpinion(
+  /** One at a time, so that what comes in between is answered. */
+  #secondOpinion(
     bytes: Uint8Array,
     key: VerifyingKey | undefined,
   ): Promise<'refuted' | 'disputed' | 'limited'> {
+    const asked = this.#asked.then(() => this.#ask(bytes, key));
+    this.#asked = asked.catch(() => {});
+    return asked;
+  }
+
+  async #ask(bytes: Uint8Array, key: VerifyingKey | undefined): Promise<'refuted' | 'disputed' | 'limited'> {
+    if (!this.#mayAsk()) return 'limited';
+    // Most processes do without, and the packages take a quarter of a second to load.
+    const { secondOpinion } = await import('../verify/second-opinion.ts');
+    const startMs = performance.now();
+    const opinion = await secondOpinion(bytes, key, 'refutation');
+    this.#spentMs += performance.now() - startMs;
+    return opinion === 'refuted' || opinion === 'limited' ? opinion : 'disputed';
+  }
+
+  #mayAsk(): boolean {
     const nowMs = this.#nowMs();
-    if (nowMs >= this.#secondEndMs) {
+    const passedMs = nowMs - this.#secondEndMs;
+    // Also by a clock that was set back.
+    if (passedMs >= 0 || passedMs < -1000) {
+      const seconds = Math.max(1, 1 + passedMs / 1000);
+      this.#spentMs = Math.max(0, this.#spentMs - seconds * opinionMsPerSecondMax);
       this.#secondEndMs = nowMs + 1000;
       this.#opinions = 0;
     }
-    if (++this.#opinions > opinionsPerSecondMax) return 'limited';
-    // Most processes do without, and the packages take a quarter of a second to load.
-    const { secondOpinion } = await import('../verify/second-opinion.ts');
-    return (await secondOpinion(bytes, key)) === 'refuted' ? 'refuted' : 'disputed';
+    return ++this.#opinions <= opinionsPerSecondMax && this.#spentMs < opinionMsPerSecondMax;
   }
 }

@@ -8,6 +8,7 @@ import type { KeyResolver } from '../identity/key-resolver.ts';
 import { type ChainLink, nextStep } from '../verify/chain.ts';
 import { CommitCheck, type CommitFinding, type KeyLack } from '../verify/commit-check.ts';
 import { isSigned, linkOf } from '../verify/commit-link.ts';
+import { blocksMax, isWithinLimits } from '../verify/opinion-limits.ts';
 import type { SignatureChecker } from '../verify/signature.ts';
 import type { VerifyingKey } from '../verify/verifying-key.ts';
 import type { AccountStates } from './account-states.ts';
@@ -40,7 +41,7 @@ export interface Case {
 export interface Doubt {
   /** What is said of it by whoever does not wait. */
   readonly meanwhile: 'key_awaited' | 'too_late' | 'limited';
-  /** Never rejects; undefined when too many are being looked at. */
+  /** Never rejects; undefined when too many are being looked at, or when it is more than an honest commit can be. */
   readonly appeal: Promise<Appealed> | undefined;
 }
 
@@ -74,6 +75,9 @@ export class CommitJudge {
     const finding = this.#check.check(frame, key);
     if (verdictOf(finding === 'whole' ? 'continuous' : finding) !== 'refuted')
       return this.#step(of, finding, linkOf(frame, this.#check, finding));
+    // Each further look would take as long as this one.
+    if (!isWithinLimits(frame) || this.#check.blocks > blocksMax)
+      return { meanwhile: 'limited', appeal: undefined };
     const wrongKey = typeof key === 'string' ? undefined : key;
     const appeal = this.#appeals.open(bytes, of.did, finding, wrongKey, of.seenMs);
     if (appeal === undefined) return { meanwhile: 'limited', appeal };

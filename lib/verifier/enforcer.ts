@@ -3,6 +3,7 @@
 
 import type { Worker } from 'node:worker_threads';
 import { type Reason, reasonNames, reasonOfNumber } from '../event/verdict.ts';
+import type { SignatureEngine } from '../verify/signature.ts';
 import { endedError, startThread } from './thread-start.ts';
 import type {
   Answers,
@@ -36,7 +37,7 @@ export interface EnforcerSink {
 export class Enforcer {
   /** Commits and syncs whose events got that reason, or were dropped for it. */
   readonly counts = new Map<Reason, number>(reasonNames.map((reason) => [reason, 0]));
-  readonly engine: 'wasm' | 'node';
+  readonly engine: SignatureEngine;
   /** How the directory's stream of operations goes, if it is followed. */
   stream: StreamReport | undefined;
   /** Whether what is refuted is dropped. */
@@ -57,7 +58,7 @@ export class Enforcer {
   #isOver = false;
   #sink: EnforcerSink | undefined;
 
-  private constructor(worker: Worker, engine: 'wasm' | 'node', { ended }: EnforcerOptions) {
+  private constructor(worker: Worker, engine: SignatureEngine, { ended }: EnforcerOptions) {
     this.#worker = worker;
     this.engine = engine;
     this.#ended = ended;

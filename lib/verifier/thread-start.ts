@@ -2,12 +2,13 @@
 
 import { Worker } from 'node:worker_threads';
 import { CodedError } from '../errors.ts';
+import type { SignatureEngine } from '../verify/signature.ts';
 import type { FromVerifier, VerifierStart } from './verifier-messages.ts';
 
 /** @throws CodedError of a database that it cannot open, `IDENTITY_BAD_URL`. */
 export async function startThread(
   start: VerifierStart,
-): Promise<{ readonly worker: Worker; readonly engine: 'wasm' | 'node' }> {
+): Promise<{ readonly worker: Worker; readonly engine: SignatureEngine }> {
   // The package holds compiled files, the repository their sources.
   const file = `./verifier-thread${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`;
   const worker = new Worker(new URL(file, import.meta.url), { workerData: start });

@@ -4,6 +4,7 @@
 import type { CodedError } from '../errors.ts';
 import type { CoverageFinding } from '../event/coverage.ts';
 import type { PlcStreamState } from '../identity/plc-stream.ts';
+import type { SignatureEngine } from '../verify/signature.ts';
 
 /** What the thread is started with. */
 export interface VerifierStart {
@@ -17,13 +18,15 @@ export interface VerifierStart {
   readonly streamsAs?: string | undefined;
   /** Whether frames are held back until they are answered, by held-check.ts; else batch-check.ts has a time for each batch. */
   readonly isHolding: boolean;
+  /** Of frame-ring.ts, unless frames are held. */
+  readonly frames?: SharedArrayBuffer;
 }
 
 /** The frames of a block: commits, syncs, identity events. */
 export interface FrameBatch {
   /** Counts up from 1. */
   readonly number: number;
-  /** One frame after the other; the memory goes with the message. */
+  /** One frame after the other. */
   readonly bytes: Uint8Array;
   readonly ends: Uint32Array;
   /** When an answer is of no use any more, by {@link monotonicMs}. */
@@ -69,7 +72,6 @@ export type ToVerifier =
   | { readonly kind: 'held'; readonly batch: HeldBatch }
   /** Whoever writes the log begins: frames that were sent before are held no more. */
   | { readonly kind: 'begin'; readonly storedAnswers: number }
-  | { readonly kind: 'batch'; readonly batch: FrameBatch }
   /** Writes what is stored, and ends. @param storedBatch a batch's number, or that of answers. */
   | { readonly kind: 'stop'; readonly storedBatch: number };
 
@@ -88,19 +90,9 @@ export type Incident = Omit<CoverageFinding, 'relay'>;
 
 export type FromVerifier =
   /** It is loaded, and does signatures so. */
-  | { readonly kind: 'ready'; readonly engine: 'wasm' | 'node' }
+  | { readonly kind: 'ready'; readonly engine: SignatureEngine }
   /** It cannot start, and ends. */
   | ({ readonly kind: 'refusal' } & Pick<CodedError, 'code' | 'message' | 'retryable' | 'exitCode'>)
-  /**
-   * The reason of each frame of a batch, by its number; what is not a commit or a sync was not asked. At once, or when time is up: then it
-   * is done later. A message costs both threads a turn, so that one does for both where it can.
-   */
-  | {
-      readonly kind: 'verdicts';
-      readonly number: number;
-      readonly reasons: Uint8Array;
-      readonly isDone: boolean;
-    }
   /** Nothing of the batch is in the way of the next. */
   | { readonly kind: 'done'; readonly number: number }
   | { readonly kind: 'incident'; readonly incident: Incident }

@@ -1,7 +1,7 @@
 // The thread that checks commits: keys and states of accounts, each with its database, and a batch of frames after the other. It does
 // what verifier.ts tells it. It serves nobody, and what is wrong here costs verdicts and nothing else.
 
-import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { CodedError } from '../errors.ts';
 import { KeyResolver } from '../identity/key-resolver.ts';
 import { KeyStore } from '../identity/key-store.ts';
@@ -10,8 +10,10 @@ import { SignatureChecker } from '../verify/signature.ts';
 import { AccountStates } from './account-states.ts';
 import { AccountStore } from './account-store.ts';
 import { BatchCheck } from './batch-check.ts';
+import { BatchWatch } from './batch-watch.ts';
+import { FrameReceiver } from './frame-ring.ts';
 import { HeldCheck } from './held-check.ts';
-import type { FrameBatch, FromVerifier, HeldBatch, ToVerifier, VerifierStart } from './verifier-messages.ts';
+import type { FromVerifier, HeldBatch, ToVerifier, VerifierStart } from './verifier-messages.ts';
 
 /** How often states are written: a process that is killed has lost those of that time, and their accounts are anchored again. */
 const writeMs = 2_000;
@@ -29,7 +31,9 @@ class VerifierThread {
   readonly #states: AccountStates;
   readonly #batches: BatchCheck;
   readonly #held: HeldCheck;
-  #waiting: (ToVerifier | { readonly kind: 'go_on' })[] = [];
+  readonly #frames: FrameReceiver | undefined;
+  readonly #watch: BatchWatch | undefined;
+  #waiting: (ToVerifier | { readonly kind: 'go_on' | 'frames' })[] = [];
   #isWorking = false;
   #writtenAtMs = performance.now();
 
@@ -38,7 +42,7 @@ class VerifierThread {
     signatures: SignatureChecker,
     keyStore: KeyStore,
     accounts: AccountStore,
-    { plcUrl, webUrl, webHosts, streamsAs }: VerifierStart,
+    { plcUrl, webUrl, webHosts, streamsAs, frames }: VerifierStart,
   ) {
     this.#port = port;
     this.#keyStore = keyStore;
@@ -50,7 +54,7 @@ class VerifierThread {
     this.#batches = new BatchCheck({
       ...common,
       incident: (incident) => this.#send({ kind: 'incident', incident }),
-      isBehind: () => this.#isBehind(),
+      isBehind: () => this.#frames?.hasNext === true,
     });
     this.#held = new HeldCheck({
       ...common,
@@ -60,9 +64,12 @@ class VerifierThread {
       wake: () => setImmediate(() => this.#hear({ kind: 'go_on' })),
     });
     port.on('message', (message: ToVerifier) => this.#hear(message));
+    this.#frames = frames && new FrameReceiver(frames);
+    this.#watch = this.#frames && new BatchWatch(this.#frames, () => this.#hear({ kind: 'frames' }));
+    this.#watch?.next();
   }
 
-  #hear(message: ToVerifier | { readonly kind: 'go_on' }): void {
+  #hear(message: ToVerifier | { readonly kind: 'go_on' | 'frames' }): void {
     this.#waiting.push(message);
     if (!this.#isWorking) void this.#work();
   }
@@ -83,19 +90,12 @@ class VerifierThread {
     return stream;
   }
 
-  /** Looks at the port, too: while a batch is checked nobody else does. */
-  #isBehind(): boolean {
-    const next: ToVerifier | undefined = receiveMessageOnPort(this.#port)?.message;
-    if (next !== undefined) this.#waiting.push(next);
-    return this.#waiting.length > 0;
-  }
-
   /** One thing after the other: states of accounts are loaded for one at a time. */
   async #work(): Promise<void> {
     this.#isWorking = true;
     for (let message = this.#waiting.shift(); message !== undefined; message = this.#waiting.shift()) {
       if (message.kind === 'stop') await this.#stop(message.storedBatch);
-      else if (message.kind === 'batch') await this.#take(message.batch);
+      else if (message.kind === 'frames') await this.#take(this.#frames as FrameReceiver);
       else if (message.kind === 'held') await this.#takeHeld(message.batch);
       else if (message.kind === 'begin') this.#held.begin(message.storedAnswers);
       else await this.#held.goOn();
@@ -103,15 +103,13 @@ class VerifierThread {
     this.#isWorking = false;
   }
 
-  async #take(batch: FrameBatch): Promise<void> {
-    const { number, storedBatch } = batch;
-    let isTold = false;
-    await this.#batches.run(batch, (reasons, isDone) => {
-      isTold = isDone;
-      this.#send({ kind: 'verdicts', number, reasons, isDone });
-    });
-    if (!isTold) this.#send({ kind: 'done', number });
-    await this.#write(storedBatch);
+  async #take(frames: FrameReceiver): Promise<void> {
+    for (let batch = frames.take(); batch !== undefined; batch = frames.take()) {
+      await this.#batches.run(batch, (reasons, isDone) => frames.answer(reasons, isDone));
+      frames.done();
+      await this.#write(batch.storedBatch);
+    }
+    this.#watch?.next();
   }
 
   async #takeHeld(batch: HeldBatch): Promise<void> {

@@ -1,14 +1,23 @@
-// Verdicts for what is ingested, from a thread that checks commits: it sends the frames of a block when the block is sealed, and has
-// the column of verdicts within 20 ms, whatever the thread does. It owns that bound, and the one on what waits for the thread: what
-// does not fit, or comes late, is `too_late`. It never stops, reorders or drops anything, and ends nothing when the thread ends.
+// Verdicts for what is ingested, from a thread that checks commits: it puts the frames of a block where that thread finds them, and has
+// the column of verdicts within 20 ms of the block's end, whatever the thread does. It owns that bound: what comes late, or does not fit
+// into frame-ring.ts, is `too_late`. It never stops, reorders or drops anything, and ends nothing when the thread ends. Whether it stands
+// still for an answer is said by standstill.ts; else the answer wakes it.
 
 import type { Worker } from 'node:worker_threads';
-import { ByteWriter } from '../byte-writer.ts';
 import { type Frame, frameTypes } from '../decode/frame.ts';
-import { notAsked, numberOf, type Reason, reasonNames, reasonOfNumber } from '../event/verdict.ts';
+import {
+  type BlockVerdicts,
+  notAsked,
+  numberOf,
+  type Reason,
+  reasonNames,
+  reasonOfNumber,
+} from '../event/verdict.ts';
+import type { SignatureEngine } from '../verify/signature.ts';
+import { FrameSender } from './frame-ring.ts';
+import { Standstill } from './standstill.ts';
 import { endedError, startThread } from './thread-start.ts';
 import {
-  type FrameBatch,
   type FromVerifier,
   type Incident,
   monotonicMs,
@@ -21,35 +30,31 @@ import {
 const usualWaitMs = 20;
 /** How much earlier the thread answers: its message and our timers take their time, too. */
 const answerMarginMs = 6;
-/** Bytes of frames that the thread has and has not done: 750 commits, a fifth of a second. */
-const outstandingBytesMax = 4 * 1024 * 1024;
-const writerBytes = 256 * 1024;
 const notSigned = -1;
 const tooLate = numberOf('too_late');
 
-/** The verdicts of a block, some time soon. */
-export interface PendingVerdicts {
-  /** One number an event: see `BlockIndex.verdict`. Resolves within the time of {@link VerifierOptions.waitMs} and never rejects. */
-  readonly column: Promise<Uint8Array>;
-  /** The block is in the log. */
-  stored(): void;
-}
-
-export interface VerifierOptions extends Omit<VerifierStart, 'isHolding'> {
+export interface VerifierOptions extends Omit<VerifierStart, 'isHolding' | 'frames'> {
   /** The thread has ended, though it was not stopped: everything is `too_late` from now on. */
   readonly ended: (error: Error) => void;
   /** How long a block waits for its verdicts; 20 ms unless given. */
   readonly waitMs?: number | undefined;
+  /** Says when this thread stands still; for tests. */
+  readonly standstill?: Pick<Standstill, 'msFor' | 'stood'> | undefined;
 }
 
-/** A batch whose verdicts are waited for, or late. */
+/** A batch that was sent. */
 interface Sent {
-  readonly bytes: number;
+  readonly number: number;
+  /** Of the ring, its first. */
+  readonly frame: number;
   /** As `#spans`. */
   readonly spans: readonly number[];
   readonly column: Uint8Array;
-  resolve: ((column: Uint8Array) => void) | undefined;
-  timer: NodeJS.Timeout | undefined;
+  readonly untilMs: number;
+  /** The column has what there will be. */
+  isGiven: boolean;
+  /** Once somebody waits for it. */
+  waits: PromiseWithResolvers<Uint8Array> | undefined;
 }
 
 /** See the file comment. */
@@ -58,31 +63,41 @@ export class Verifier {
   readonly counts = new Map<Reason, number>(reasonNames.map((reason) => [reason, 0]));
   /** Incidents since start, by their reasons. */
   readonly incidents = { refuted_commit: 0, broken_chain: 0 };
-  readonly engine: 'wasm' | 'node';
+  readonly engine: SignatureEngine;
   /** How the directory's stream of operations goes, if it is followed. */
   stream: StreamReport | undefined;
   readonly #worker: Worker;
   readonly #exited = Promise.withResolvers<void>();
   readonly #ended: (error: Error) => void;
   readonly #waitMs: number;
-  readonly #writer = new ByteWriter(writerBytes);
-  #ends: number[] = [];
+  readonly #frames: FrameSender;
   /** Two numbers a frame: where its events begin and end in the block; {@link notSigned} first where nobody signs it. */
   #spans: number[] = [];
-  readonly #sent = new Map<number, Sent>();
-  #outstandingBytes = 0;
-  #number = 0;
+  /** Batches that are not answered, the oldest first. */
+  readonly #sent: Sent[] = [];
+  readonly #standstill: Pick<Standstill, 'msFor' | 'stood'>;
+  #timer: NodeJS.Timeout | undefined;
+  #isListening = false;
+  /** Batches up to this one were answered when that was looked at last. */
+  #heard = 0;
   #storedBatch = 0;
   #hasSkipped = false;
   #isOver = false;
   #tell: (incident: Incident) => void = () => {};
 
-  private constructor(worker: Worker, engine: 'wasm' | 'node', { ended, waitMs }: VerifierOptions) {
+  private constructor(
+    worker: Worker,
+    engine: SignatureEngine,
+    frames: FrameSender,
+    options: VerifierOptions,
+  ) {
     this.#worker = worker;
     this.engine = engine;
-    this.#ended = ended;
-    this.#waitMs = waitMs ?? usualWaitMs;
-    worker.on('message', (message: FromVerifier) => this.#hear(message));
+    this.#frames = frames;
+    this.#ended = options.ended;
+    this.#waitMs = options.waitMs ?? usualWaitMs;
+    this.#standstill = options.standstill ?? new Standstill();
+    worker.on('message', (message: FromVerifier) => this.#take(message));
     worker.on('error', (error: Error) => this.#end(error));
     worker.on('exit', (code) => {
       this.#end(endedError(code));
@@ -93,14 +108,15 @@ export class Verifier {
   /** Starts the thread. @throws CodedError of a database that it cannot open, `IDENTITY_BAD_URL`. */
   static async start(options: VerifierOptions): Promise<Verifier> {
     const { dataDir, plcUrl, webUrl, webHosts, streamsAs } = options;
-    const start = { dataDir, plcUrl, webUrl, webHosts, streamsAs, isHolding: false };
+    const frames = new FrameSender();
+    const start = { dataDir, plcUrl, webUrl, webHosts, streamsAs, isHolding: false, frames: frames.memory };
     const { worker, engine } = await startThread(start);
-    return new Verifier(worker, engine, options);
+    return new Verifier(worker, engine, frames, options);
   }
 
   /** Bytes of frames that the thread has not done yet. */
   get outstandingBytes(): number {
-    return this.#outstandingBytes;
+    return this.#isOver ? 0 : this.#frames.outstandingBytes;
   }
 
   /** Whether the thread still runs. */
@@ -111,7 +127,8 @@ export class Verifier {
   /** Whoever writes the log begins, or begins again: what was sent before was not all. @param tell told of incidents. */
   begin(tell: (incident: Incident) => void): void {
     this.#tell = tell;
-    this.#clear();
+    this.#frames.clear();
+    this.#spans = [];
     this.#hasSkipped = true;
   }
 
@@ -120,34 +137,29 @@ export class Verifier {
     const { type, bytes } = frame;
     const isSigned = type === frameTypes.commit || type === frameTypes.sync;
     if ((!isSigned && type !== frameTypes.identity) || frame.reason !== undefined) return;
-    this.#writer.bytes(bytes);
-    this.#ends.push(this.#writer.length);
+    if (!this.#isOver) this.#frames.add(bytes);
     this.#spans.push(isSigned ? from : notSigned, to);
   }
 
   /** The block is sealed, with so many events. Undefined when nothing of it can be checked. */
-  seal(count: number): PendingVerdicts | undefined {
+  seal(count: number): BlockVerdicts | undefined {
     if (this.#spans.length === 0) return undefined;
     const spans = this.#spans;
+    this.#spans = [];
     const column = new Uint8Array(count).fill(notAsked);
-    const bytes = this.#writer.length;
-    if (
-      this.#isOver ||
-      (this.#outstandingBytes > 0 && this.#outstandingBytes + bytes > outstandingBytesMax)
-    ) {
-      this.#hasSkipped = true;
+    this.#hear();
+    const frame = this.#frames.openFrame;
+    const untilMs = monotonicMs() + this.#waitMs;
+    const number = this.#isOver ? undefined : this.#send(untilMs - answerMarginMs);
+    this.#hasSkipped = number === undefined;
+    if (number === undefined) {
       this.#fill(column, spans, undefined);
-      this.#clear();
-      return { column: Promise.resolve(column), stored: () => {} };
+      return { column: () => column, stored: () => {} };
     }
-    const number = ++this.#number;
-    const done = Promise.withResolvers<Uint8Array>();
-    // Not at once: where this thread was busy for so long, the answer may be here already, and is heard first.
-    const timer = setTimeout(() => setImmediate(() => this.#give(number, undefined)), this.#waitMs);
-    this.#sent.set(number, { bytes, spans, column, resolve: done.resolve, timer });
-    this.#send(number);
+    const sent: Sent = { number, frame, spans, column, untilMs, isGiven: false, waits: undefined };
+    this.#sent.push(sent);
     return {
-      column: done.promise,
+      column: () => this.#columnOf(sent),
       stored: () => {
         this.#storedBatch = number;
       },
@@ -158,81 +170,118 @@ export class Verifier {
   async stop(): Promise<void> {
     if (!this.#isOver) {
       this.#isOver = true;
-      this.#post({ kind: 'stop', storedBatch: this.#storedBatch });
+      this.#worker.postMessage({ kind: 'stop', storedBatch: this.#storedBatch } satisfies ToVerifier);
     }
     await this.#exited.promise;
-    for (const number of [...this.#sent.keys()]) this.#give(number, undefined);
+    this.#giveUp();
   }
 
-  #send(number: number): void {
-    const bytes = this.#writer.copy();
-    const ends = Uint32Array.from(this.#ends);
-    const answerByMs = monotonicMs() + this.#waitMs - answerMarginMs;
-    const batch: FrameBatch = {
-      ...{ number, bytes, ends, answerByMs },
-      storedBatch: this.#storedBatch,
-      hasSkipped: this.#hasSkipped,
-    };
-    this.#outstandingBytes += bytes.length;
-    this.#hasSkipped = false;
-    this.#clear();
-    this.#post({ kind: 'batch', batch }, [bytes.buffer as ArrayBuffer, ends.buffer]);
+  #send(answerByMs: number): number | undefined {
+    const storedBatch = this.#storedBatch;
+    return this.#frames.send({ answerByMs, storedBatch, hasSkipped: this.#hasSkipped });
   }
 
-  #post(message: ToVerifier, memory: ArrayBuffer[] = []): void {
-    this.#worker.postMessage(message, memory);
-  }
-
-  #clear(): void {
-    this.#writer.shrink(writerBytes);
-    this.#ends = [];
-    this.#spans = [];
-  }
-
-  #hear(message: FromVerifier): void {
-    if (message.kind === 'verdicts') {
-      this.#give(message.number, message.reasons);
-      if (message.isDone) this.#done(message.number);
-    } else if (message.kind === 'done') this.#done(message.number);
-    else if (message.kind === 'stream') this.stream = message.report;
+  #take(message: FromVerifier): void {
+    if (message.kind === 'stream') this.stream = message.report;
     else if (message.kind === 'incident') {
       this.incidents[message.incident.reason as keyof Verifier['incidents']]++;
       this.#tell(message.incident);
     }
   }
 
-  /** @param reasons one for each frame; undefined when time is up. What comes behind that is not looked at. */
-  #give(number: number, reasons: Uint8Array | undefined): void {
-    const sent = this.#sent.get(number);
-    if (sent?.resolve === undefined) return;
-    clearTimeout(sent.timer);
-    this.#fill(sent.column, sent.spans, reasons);
-    sent.resolve(sent.column);
-    sent.resolve = undefined;
+  #columnOf(sent: Sent): Uint8Array | Promise<Uint8Array> {
+    if (!sent.isGiven) this.#hear();
+    // What more is under way is no matter of milliseconds.
+    if (!sent.isGiven && this.#sent.length === 1 && sent.waits === undefined) this.#standFor(sent);
+    if (!sent.isGiven) this.#giveLate();
+    if (sent.isGiven) return sent.column;
+    sent.waits ??= Promise.withResolvers();
+    this.#timer ??= setTimeout(this.#onTime, sent.untilMs - monotonicMs() + 1);
+    if (!this.#isListening) this.#listen();
+    return sent.waits.promise;
   }
 
-  #fill(column: Uint8Array, spans: readonly number[], reasons: Uint8Array | undefined): void {
+  #standFor({ number, spans, untilMs }: Sent): void {
+    const nowMs = monotonicMs();
+    const ms = Math.min(this.#standstill.msFor(spans.length / 2, nowMs), untilMs - nowMs);
+    if (ms <= 0) return;
+    const isAnswered = this.#frames.standFor(number, ms);
+    this.#standstill.stood(monotonicMs() - nowMs, isAnswered);
+    this.#hear();
+  }
+
+  /** Is told of the next answer, once. */
+  #listen(): void {
+    this.#isListening = true;
+    const next = this.#frames.answeredAfter(this.#heard);
+    if (next === undefined) setImmediate(this.#onAnswer);
+    else void next.then(this.#onAnswer);
+  }
+
+  readonly #onAnswer = (): void => {
+    this.#isListening = false;
+    this.#hear();
+    if (this.#isAwaited) this.#listen();
+    else {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+  };
+
+  /** Where this thread was busy for so long the answer may be here already, and is heard first. */
+  readonly #onTime = (): void => {
+    this.#timer = undefined;
+    this.#hear();
+    this.#giveLate();
+    if (this.#isAwaited) this.#timer = setTimeout(this.#onTime, this.#sent[0].untilMs - monotonicMs() + 1);
+  };
+
+  get #isAwaited(): boolean {
+    return this.#sent.some(({ waits }) => waits !== undefined);
+  }
+
+  #giveLate(): void {
+    // A timer may end in the millisecond before.
+    const nowMs = monotonicMs() + 1;
+    while (this.#sent.length > 0 && this.#sent[0].untilMs <= nowMs) this.#give(false);
+  }
+
+  #hear(): void {
+    this.#heard = this.#frames.answered;
+    while (this.#sent.length > 0 && this.#sent[0].number <= this.#heard) this.#give(true);
+    this.#frames.free();
+  }
+
+  #giveUp(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    while (this.#sent.length > 0) this.#give(false);
+  }
+
+  /** Lets the oldest batch go. */
+  #give(isAnswered: boolean): void {
+    const sent = this.#sent.shift() as Sent;
+    this.#fill(sent.column, sent.spans, isAnswered ? sent.frame : undefined);
+    sent.isGiven = true;
+    sent.waits?.resolve(sent.column);
+  }
+
+  /** @param firstFrame of an answered batch; undefined when it is too late. */
+  #fill(column: Uint8Array, spans: readonly number[], firstFrame: number | undefined): void {
     for (let at = 0; at < spans.length; at += 2) {
       const from = spans[at];
       if (from === notSigned) continue;
-      const number = reasons?.[at >> 1] ?? tooLate;
+      const number = firstFrame === undefined ? tooLate : this.#frames.reasonOf(firstFrame + (at >> 1));
       column.fill(number, from, spans[at + 1]);
       const reason = reasonOfNumber(number);
       this.counts.set(reason, (this.counts.get(reason) as number) + 1);
     }
   }
 
-  #done(number: number): void {
-    this.#outstandingBytes -= this.#sent.get(number)?.bytes ?? 0;
-    this.#sent.delete(number);
-  }
-
   #end(error: Error): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    for (const number of [...this.#sent.keys()]) this.#give(number, undefined);
-    this.#sent.clear();
-    this.#outstandingBytes = 0;
+    this.#giveUp();
     this.#ended(error);
   }
 }

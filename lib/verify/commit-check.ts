@@ -8,8 +8,8 @@ import type { ChainReason, Reason } from '../event/verdict.ts';
 import { CommitView } from './commit-view.ts';
 import { PartialTree, type Undoing } from './partial-tree.ts';
 import type { SignatureChecker } from './signature.ts';
+import { emptyTreeDigest } from './tree-digest.ts';
 import { compareBytes, digestBytes, isSame, linkBytes } from './tree-link.ts';
-import { emptyTreeDigest } from './tree-node.ts';
 import { TreeStopError } from './tree-stop.ts';
 import type { VerifyingKey } from './verifying-key.ts';
 
@@ -23,16 +23,22 @@ export type KeyLack = Extract<Reason, 'key_awaited' | 'key_unknown' | 'lookup_fa
 /** What the check of a commit found: `whole`, or why it is less. */
 export type CommitFinding = 'whole' | Exclude<Reason, ChainReason>;
 
+/** What undoes an op, and what the signed tree says against it. */
+interface CheckedOp extends Undoing {
+  readonly objection: 'op_not_in_tree' | 'deleted_in_tree' | undefined;
+}
+
 /** One frame after the other; keeps its scratch memory. Spans are of the frame's bytes, until its next `read`. */
 export class CommitCheck {
   readonly #signatures: SignatureChecker;
   readonly #car = new CarIndex();
   readonly #commit = new CommitView();
   readonly #tree = new PartialTree();
-  #undoings: Undoing[] = [];
-  /** Set by the ops: one is none that can be undone; one lacks its `prev`. */
+  #ops: CheckedOp[] = [];
+  /** Set by the ops: one is none that can be undone; one lacks its `prev`; there are several on one path. */
   #isOdd = false;
   #isLegacy = false;
+  #isRepeated = false;
 
   constructor(signatures: SignatureChecker) {
     this.#signatures = signatures;
@@ -53,6 +59,17 @@ export class CommitCheck {
   get data(): Uint8Array {
     const end = this.#commit.dataAt + linkBytes;
     return this.#commit.bytes.subarray(end - digestBytes, end);
+  }
+
+  /** Blocks of the archive that was read last, as far as it was. */
+  get blocks(): number {
+    return this.#car.count;
+  }
+
+  /** Whether the commit that was found to have a bad signature has that of another key, high or not: without a look at the rest. */
+  isSignedBy(key: VerifyingKey): boolean {
+    const commit = this.#commit;
+    return this.#signatures.check(key, commit.signedBytes(), commit.signature()) !== 'bad_signature';
   }
 
   /** Checks a commit or a sync, which has no ops. Never throws on bad input. @param frame that `read` has read. */
@@ -98,9 +115,9 @@ export class CommitCheck {
   /** Whether the ops are what the signed tree has; gathers what undoes them. @throws TreeStopError */
   #checkOps(frame: Frame): CommitFinding | undefined {
     const { bytes, ops, opCount } = frame;
-    const undoings: Undoing[] = [];
-    this.#undoings = undoings;
-    this.#isOdd = this.#isLegacy = false;
+    const checked: CheckedOp[] = [];
+    this.#ops = checked;
+    this.#isOdd = this.#isLegacy = this.#isRepeated = false;
     /** The first block that is missing hides nothing that the other ops give away. */
     let stop: unknown;
     for (let at = 0; at < opCount * opInts; at += opInts) {
@@ -123,24 +140,37 @@ export class CommitCheck {
         stop ??= error;
         continue;
       }
-      if (isDelete && isThere) return 'deleted_in_tree';
       const { valueStart, valueEnd } = this.#tree;
+      let objection: CheckedOp['objection'];
+      if (isDelete && isThere) objection = 'deleted_in_tree';
       if (!isDelete && !(isThere && isSame(bytes, valueStart, valueEnd, bytes, ops[at + 3], ops[at + 4])))
-        return 'op_not_in_tree';
+        objection = 'op_not_in_tree';
       const hasPrev = action !== opActions.create;
       if (hasPrev && ops[at + 5] === ops[at + 6]) this.#isLegacy = true;
       const prevStart = hasPrev ? ops[at + 5] : -1;
-      undoings.push({ pathStart, pathEnd, prevStart, prevEnd: ops[at + 6], isThere });
+      checked.push({ pathStart, pathEnd, prevStart, prevEnd: ops[at + 6], isThere, objection });
     }
-    if (undoings.length > 1) {
-      undoings.sort((a, b) => compareBytes(bytes, a.pathStart, a.pathEnd, bytes, b.pathStart, b.pathEnd));
-      for (let index = 1; index < undoings.length; index++) {
-        const { pathStart, pathEnd } = undoings[index - 1];
-        const next = undoings[index];
-        if (isSame(bytes, pathStart, pathEnd, bytes, next.pathStart, next.pathEnd)) return 'duplicate_path';
+    const refutation = this.#refute(bytes);
+    if (refutation === undefined && stop !== undefined) throw stop;
+    return refutation;
+  }
+
+  /** What the tree says against the ops, which it brings into the order of their paths. */
+  #refute(bytes: Uint8Array): CommitFinding | undefined {
+    const checked = this.#ops;
+    if (checked.length > 1) {
+      checked.sort((a, b) => compareBytes(bytes, a.pathStart, a.pathEnd, bytes, b.pathStart, b.pathEnd));
+    }
+    for (let index = 0; index < checked.length; index++) {
+      const { pathStart, pathEnd, objection } = checked[index];
+      const next = checked[index + 1];
+      // Honest servers put several writes to one path into a commit. The tree has what the last of them left there, in their order.
+      if (next !== undefined && isSame(bytes, pathStart, pathEnd, bytes, next.pathStart, next.pathEnd)) {
+        this.#isRepeated = true;
+      } else if (objection !== undefined) {
+        return objection;
       }
     }
-    if (stop !== undefined) throw stop;
     return undefined;
   }
 
@@ -148,14 +178,16 @@ export class CommitCheck {
   #checkCompleteness(frame: Frame): CommitFinding {
     const { bytes, prevDataStart, prevDataEnd } = frame;
     if (frame.opCount > opsMax || frame.blocksEnd - frame.blocksStart > blocksBytesMax) return 'over_limit';
+    // What was on the path in between, nobody has signed.
+    if (this.#isRepeated) return 'duplicate_path';
     const isFirst = prevDataStart === prevDataEnd && frame.sinceStart === frame.sinceEnd;
     if (this.#isLegacy || (prevDataStart === prevDataEnd && !isFirst)) return 'legacy';
     if (this.#isOdd) return 'odd_op';
     try {
-      if (isFirst) return this.#tree.undoesTo(this.#undoings, emptyTreeDigest) ? 'whole' : 'legacy';
+      if (isFirst) return this.#tree.undoesTo(this.#ops, emptyTreeDigest) ? 'whole' : 'legacy';
       if (prevDataEnd - prevDataStart !== linkBytes) return 'incomplete';
       const before = bytes.subarray(prevDataEnd - digestBytes, prevDataEnd);
-      return this.#tree.undoesTo(this.#undoings, before) ? 'whole' : 'incomplete';
+      return this.#tree.undoesTo(this.#ops, before) ? 'whole' : 'incomplete';
     } catch (error) {
       return reasonOf(error);
     }

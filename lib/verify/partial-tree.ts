@@ -2,15 +2,19 @@
 // root of the tree before it. Nodes are read when they are needed; every walk has a bound. What follows from it for the commit is
 // commit-check.ts.
 
-import { ByteWriter } from '../byte-writer.ts';
 import type { CarIndex } from '../decode/car.ts';
+import { matchesAscii } from '../decode/cbor-cursor.ts';
 import { keyHeight } from './key-height.ts';
+import { emptyTreeDigest, keylessDigest, NodeDigests } from './tree-digest.ts';
 import { digestBytes, isSame } from './tree-link.ts';
-import { digestOf, emptyTreeDigest, keylessDigest, type TreeEntry, TreeNode } from './tree-node.ts';
+import { type TreeEntry, TreeNode } from './tree-node.ts';
 import { TreeReader } from './tree-reader.ts';
+import { missingBlocks } from './tree-stop.ts';
 
 /** Roots without a key on top of one another that are thought of: the height of the key that left them there. */
 const keylessMax = 16;
+
+const emptyTreeText = emptyTreeDigest.toString('latin1');
 
 /** What undoes an op: `prev` put back at its path, or nothing left there. */
 export interface Undoing {
@@ -39,7 +43,7 @@ export class PartialTree {
   #root: TreeNode | undefined;
   #edits: readonly Edit[] = [];
   readonly #reader = new TreeReader();
-  readonly #out = new ByteWriter();
+  readonly #digests = new NodeDigests(this.#reader.keys);
 
   /** @param rootAt where in `bytes`, which `car` has read, the CID of the root is. */
   open(car: CarIndex, bytes: Uint8Array, rootAt: number): void {
@@ -57,7 +61,7 @@ export class PartialTree {
       const { entries } = node;
       const index = this.#reader.placeOf(node, this.#reader.bytes, pathStart, pathEnd);
       const entry = entries[index];
-      if (entry !== undefined && this.#reader.compare(entry, this.#reader.bytes, pathStart, pathEnd) === 0) {
+      if (this.#reader.isFound) {
         this.valueStart = entry.valueStart;
         this.valueEnd = entry.valueEnd;
         return true;
@@ -88,8 +92,10 @@ export class PartialTree {
     if (top >= 0) {
       // The level matters only to put keys in.
       level = this.#levelOf(root as TreeNode);
+      // Above a tree without a key nothing is raised: it is put in from the top.
       if (level < 0) root = undefined;
-      for (level = Math.max(level, 0); level < top; level++) {
+      if (root === undefined) level = top;
+      for (; level < top; level++) {
         const raised = new TreeNode(-1);
         raised.left = root;
         root = raised;
@@ -115,26 +121,30 @@ export class PartialTree {
   /**
    * Whether that digest is the root of a tree with those keys. A root without a key should make way for its child, and is no
    * other tree for it: `@atproto/repo` leaves some when a commit deletes all that there is, and creates something.
+   * @throws TreeStopError
    */
   #isRoot(root: TreeNode | undefined, digest: Uint8Array): boolean {
     let node = root;
-    let found: Uint8Array = emptyTreeDigest;
+    let found = emptyTreeText;
+    let isMissing = false;
     for (let depth = 0; node !== undefined; depth++) {
-      found = digestOf(node, this.#reader.bytes, this.#reader.keys, this.#out);
-      if (isDigest(found, digest)) return true;
+      found = this.#digests.of(node, this.#reader.bytes);
+      if (matchesAscii(digest, 0, found)) return true;
       if (!node.isRead) {
-        // Without its block it is the root, or nothing of this tree is.
-        if (!this.#reader.has(node)) break;
+        // It may have no key, and what is below it be the root.
+        isMissing = !this.#reader.has(node);
+        if (isMissing) break;
         this.#reader.visit(node, depth);
       }
       if (node.entries.length > 0) break;
       node = node.left;
     }
-    if (node === undefined) return isDigest(emptyTreeDigest, digest);
+    if (node === undefined) return isSame(emptyTreeDigest, 0, digestBytes, digest, 0, digestBytes);
     for (let more = 0; more < keylessMax; more++) {
       found = keylessDigest(found);
-      if (isDigest(found, digest)) return true;
+      if (matchesAscii(digest, 0, found)) return true;
     }
+    if (isMissing) throw missingBlocks;
     return false;
   }
 
@@ -149,15 +159,18 @@ export class PartialTree {
     if (from === to) return node;
     const changed = node ?? new TreeNode(-1);
     this.#reader.visit(changed, depth);
-    const place = this.#placeOf(changed, this.#edits[from]);
+    const first = this.#edits[from];
+    const place = this.#placeOf(changed, first);
+    const isBelow =
+      to - from === 1
+        ? !(first.isThere ? this.#reader.isFound : first.height >= level)
+        : place === this.#placeOf(changed, this.#edits[to - 1]) &&
+          !this.#isHere(changed, place, level, from, to);
     // The usual case, a child that is changed, needs nothing new.
-    if (
-      place === this.#placeOf(changed, this.#edits[to - 1]) &&
-      !this.#isHere(changed, place, level, from, to)
-    ) {
+    if (isBelow) {
       changed.setChildAt(place, this.#change(changed.childAt(place), level - 1, from, to, depth + 1));
     } else {
-      this.#changeEntries(changed, level, from, to, depth);
+      this.#changeEntries(changed, place, level, from, to, depth);
     }
     return emptied(changed);
   }
@@ -173,10 +186,20 @@ export class PartialTree {
     return false;
   }
 
-  /** Builds the entries of a node anew, with the edits that are at this node and those below. */
-  #changeEntries(node: TreeNode, level: number, from: number, to: number, depth: number): void {
+  /**
+   * Builds the entries of a node anew, with the edits that are at this node and those below.
+   * @param place the first entry that is not in front of all of them.
+   */
+  #changeEntries(
+    node: TreeNode,
+    place: number,
+    level: number,
+    from: number,
+    to: number,
+    depth: number,
+  ): void {
     const { entries } = node;
-    const kept: TreeEntry[] = [];
+    const kept = entries.slice(0, place);
     /** What is behind the last of `kept`. */
     let tail: TreeNode | undefined;
     let isJoined = false;
@@ -191,12 +214,14 @@ export class PartialTree {
       kept.push(entry);
     };
     let next = from;
-    for (let index = 0; index <= entries.length; index++) {
+    for (let index = place; index <= entries.length; index++) {
       let child = node.childAt(index);
       const entry = entries[index];
       let start = next;
-      while (next < to && (entry === undefined || this.#compare(entry, this.#edits[next]) > 0)) {
+      let order = this.#orderOf(entry, next, to);
+      while (order > 0) {
         const edit = this.#edits[next++];
+        order = this.#orderOf(entry, next, to);
         if (edit.isThere || edit.height < level) continue;
         const [before, after] = this.#split(child, edit, depth + 1);
         addChild(this.#change(before, level - 1, start, next - 1, depth + 1));
@@ -208,7 +233,7 @@ export class PartialTree {
       addChild(this.#change(child, level - 1, start, next, depth + 1));
       if (entry === undefined) continue;
       const edit = this.#edits[next];
-      const isHere = next < to && this.#compare(entry, edit) === 0;
+      const isHere = order === 0;
       if (isHere) next++;
       if (isHere && edit.prevStart < 0) {
         isJoined = true;
@@ -267,6 +292,12 @@ export class PartialTree {
     return emptied(merged);
   }
 
+  /** The order of an entry, or the end, and an edit; negative when there are no more edits. */
+  #orderOf(entry: TreeEntry | undefined, next: number, to: number): number {
+    if (next === to) return -1;
+    return entry === undefined ? 1 : this.#compare(entry, this.#edits[next]);
+  }
+
   #compare(entry: TreeEntry, { keyStart, keyEnd }: Edit): number {
     return this.#reader.compare(entry, this.#reader.keys.bytes, keyStart, keyEnd);
   }
@@ -279,8 +310,4 @@ export class PartialTree {
 /** The node, or nothing if it has neither entries nor a child. */
 function emptied(node: TreeNode): TreeNode | undefined {
   return node.entries.length === 0 && node.left === undefined ? undefined : node;
-}
-
-function isDigest(a: Uint8Array, b: Uint8Array): boolean {
-  return isSame(a, 0, digestBytes, b, 0, digestBytes);
 }

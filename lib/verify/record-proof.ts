@@ -7,7 +7,7 @@ import { ByteWriter } from '../byte-writer.ts';
 import { CarIndex } from '../decode/car.ts';
 import { writeCidText } from '../decode/cid.ts';
 import { CommitView } from './commit-view.ts';
-import { linkBytes, linkHeadBytes, writeTreeLink } from './tree-link.ts';
+import { copyTreeLink, linkBytes, linkHeadBytes } from './tree-link.ts';
 import { type TreeEntry, TreeNode } from './tree-node.ts';
 import { TreeReader } from './tree-reader.ts';
 import { TreeStopError } from './tree-stop.ts';
@@ -57,7 +57,7 @@ export class RecordProof {
       text.toString('utf8', commit.didStart, commit.didEnd) === claim.did &&
       text.toString('utf8', commit.revStart, commit.revEnd) === claim.rev;
     if (!isOfClaim) return 'other_commit';
-    this.#begin(digest);
+    this.#begin(root);
     this.#section(root, 0, root.length, blockStart, blockEnd, blocks);
     try {
       const fault = this.#walk(blocks, claim);
@@ -82,8 +82,7 @@ export class RecordProof {
       this.#section(blocks, linkAt, linkAt + linkBytes, node.blockStart, node.blockEnd, blocks);
       const index = reader.placeOf(node, key, 0, key.length);
       const entry = entries[index];
-      if (entry !== undefined && reader.compare(entry, key, 0, key.length) === 0)
-        return this.#value(blocks, entry, cid);
+      if (reader.isFound) return this.#value(blocks, entry, cid);
       above = entry ?? above;
       below = entries[index - 1] ?? below;
       node = node.childAt(index);
@@ -104,12 +103,13 @@ export class RecordProof {
     return undefined;
   }
 
-  #begin(digest: Uint8Array): void {
+  #begin(root: Uint8Array): void {
     const out = this.#out;
     out.shrink();
     out.bytes(headBeforeRoot);
     out.reserve(linkHeadBytes + linkBytes);
-    out.length = writeTreeLink(out.buffer, out.length, digest);
+    copyTreeLink(out.buffer, out.length, root, 0);
+    out.length += linkHeadBytes + linkBytes;
     out.bytes(headBehindRoot);
   }
 

@@ -18,11 +18,22 @@ export function isTreeLink(bytes: Uint8Array, at: number, end: number): boolean 
   return true;
 }
 
-/** Writes such a link, to a digest. @returns where it ends. */
-export function writeTreeLink(out: Uint8Array, at: number, digest: Uint8Array): number {
-  out.set(head, at);
-  out.set(digest, at + head.length);
-  return at + head.length + digestBytes;
+/** Writes such a link. @param digest as latin1 text. */
+export function writeTreeLink(out: Uint8Array, at: number, digest: string): void {
+  for (let index = 0; index < head.length; index++) out[at + index] = head[index];
+  writeDigest(out, at + head.length, digest);
+}
+
+/** Writes such a link, to the CID at `from`. */
+export function copyTreeLink(out: Uint8Array, at: number, source: Uint8Array, from: number): void {
+  for (let index = 0; index < linkHeadBytes; index++) out[at + index] = head[index];
+  const cidAt = at + linkHeadBytes;
+  for (let index = 0; index < linkBytes; index++) out[cidAt + index] = source[from + index];
+}
+
+/** @param digest as latin1 text. */
+export function writeDigest(out: Uint8Array, at: number, digest: string): void {
+  for (let index = 0; index < digestBytes; index++) out[at + index] = digest.charCodeAt(index);
 }
 
 /** Whether both spans hold the same bytes. */

@@ -21,6 +21,8 @@ export class TreeReader {
   /** The frame's. */
   bytes: Uint8Array = new Uint8Array(0);
   readonly keys = new KeyArena();
+  /** Whether the entry that {@link placeOf} said has that very key. */
+  isFound = false;
   #car: CarIndex | undefined;
   #steps = 0;
   readonly #cursor = new CborCursor();
@@ -79,9 +81,15 @@ export class TreeReader {
     let high = entries.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.compare(entries[middle], source, start, end) < 0) low = middle + 1;
+      const order = this.compare(entries[middle], source, start, end);
+      if (order === 0) {
+        this.isFound = true;
+        return middle;
+      }
+      if (order < 0) low = middle + 1;
       else high = middle;
     }
+    this.isFound = false;
     return low;
   }
 

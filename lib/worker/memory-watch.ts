@@ -18,8 +18,11 @@ const heapReserveBytes = 8 * 1024 * 1024;
 /** What a collection may need to move objects together, and a burst of clients, before anything can be done. */
 const containerReserveBytes = 32 * 1024 * 1024;
 
-/** Time between two looks, in milliseconds: at 100 MB/s a heap of 600 MB gets from `short` to its end in more than one second. */
-const lookMs = 250;
+/**
+ * Time between two looks, in milliseconds: at 100 MB/s a heap of 600 MB gets from `short` to its end in more than one second. Somewhat
+ * less than the 250 after which it is asked, where nothing happens.
+ */
+const lookMs = 200;
 /** A collection may take a third of the time: the next look that needs one waits for twice as long as it took. */
 const restsPerCollection = 2;
 
@@ -51,6 +54,10 @@ const goesMin = 8;
  * daemon would be of no use. A machine of 128 MB that catches up comes close to its limit by that alone.
  */
 export const subscribersKept = 16;
+
+/** Below it one look is good for so many that are let in: it takes 20 to 40 us, and they a fiftieth of the least that there is. */
+const plentyMax = 0.6;
+const takesPerLook = 16;
 
 /** What is looked at. */
 export interface MemorySources {
@@ -93,6 +100,8 @@ export class MemoryWatch {
   /** The share at the last look, and after the last collection. */
   #seen = 0;
   #known = 0;
+  /** Let in since it was looked last. */
+  #takenUnseen = 0;
   /** Some went at the last look, or it falls. */
   #isShedding = false;
   #futile = 0;
@@ -118,11 +127,15 @@ export class MemoryWatch {
    */
   takes(replays: boolean): boolean {
     this.look();
-    // Also between looks: a crowd that waited while the thread was busy comes at once. 20 to 40 us, of some 400 that a session takes.
-    this.#seen = this.#fullest().share;
-    if (this.#sheddable.sessions < subscribersKept && this.#seen < calmMax) return true;
+    // Also between looks: a crowd that waited while the thread was busy comes at once.
+    if (++this.#takenUnseen >= (this.#seen < plentyMax ? takesPerLook : 1)) {
+      this.#seen = this.#fullest().share;
+      this.#takenUnseen = 0;
+    }
     const state = this.#isInDoubt(this.#seen) ? this.#stateAt(this.#seen) : this.#state;
-    return state === 'enough' || (state === 'short' && !replays);
+    if (state === 'enough' || (state === 'short' && !replays)) return true;
+    // Last, because all are gone through for it.
+    return this.#seen < calmMax && this.#sheddable.sessions < subscribersKept;
   }
 
   /** Looks, unless it has just done so. */

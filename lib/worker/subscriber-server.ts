@@ -124,6 +124,7 @@ export class SubscriberServer implements Delivery {
     this.#withoutDictionary = codec.zstdEncodings.withoutDictionary;
     this.#memory = watchMemory(this.#fanout, this.#listener, writeLog);
     this.#listener.sessions.memory = this.#memory;
+    this.#fanout.isCrowded = () => this.#listener.isCrowded;
   }
 
   /** @param sharing with other threads that listen there, too. */

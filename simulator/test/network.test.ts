@@ -89,7 +89,7 @@ describe('SyntheticNetwork', () => {
   it('gives the same bytes for a seed, and others for another', async () => {
     const hashOf = async (seed: string): Promise<string> => {
       const hash = createHash('sha256');
-      for (const { bytes } of await take(new SyntheticNetwork({ ...small, seed }), 500)) {
+      for (const { bytes } of await take(new SyntheticNetwork({ ...small, seed }), 100)) {
         hash.update(bytes);
       }
       return hash.digest('hex');
@@ -141,7 +141,7 @@ describe('SyntheticNetwork', () => {
     const network = new SyntheticNetwork({ ...small, seed: 'frames', firstSeq: 7, shares: busyShares });
     const kinds = new Set<string>();
     let time = '';
-    for (const [index, frame] of (await take(network, 300)).entries()) {
+    for (const [index, frame] of (await take(network, 200)).entries()) {
       const { header, body } = decodeFrame(frame.bytes);
       kinds.add(`${header.t} ${body.status ?? ''} ${'handle' in body}`);
       expect([body.seq, frame.seq]).toEqual([7 + index, 7 + index]);

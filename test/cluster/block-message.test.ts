@@ -1,4 +1,4 @@
-import { zstdDecompressSync } from 'node:zlib';
+import { crc32, zstdDecompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { ByteWriter } from '../../lib/byte-writer.ts';
 import {
@@ -118,4 +118,108 @@ describe('a message', () => {
     for (let length = 0; length < message.length; length += 211)
       expect(() => read(message.subarray(0, length)), `length ${length}`).toThrow();
   });
+
+  test('with any one bit flipped is refused, or says the same', () => {
+    const corrupt = expect.objectContaining({ code: 'LOG_CORRUPT' });
+    const log = new SampleLog(seededRandom(3));
+    const blocks = placeBlocks([log.block(2), log.block(3)], streamId, 5);
+    const whole = writeMessage(blocks.map(packed), 7, bytesMax) as Buffer;
+    const small = writeMessage(blocks.map(packed), 7, whole.length + 1023) as Buffer;
+    expect(small.length).toBeLessThan(whole.length);
+    for (const message of [whole, small]) {
+      const right = read(message);
+      for (let bit = 0; bit < message.length * 8; bit++) {
+        const bytes = Buffer.from(message);
+        bytes[bit >> 3] ^= 1 << (bit & 7);
+        try {
+          expect(read(bytes), `bit ${bit}`).toEqual(right);
+        } catch (error) {
+          expect(error, `bit ${bit}`).toEqual(corrupt);
+        }
+      }
+    }
+  });
+
+  test('whose blocks unpack to more than any has is refused before they are', () => {
+    const log = new SampleLog(seededRandom(3));
+    const bytes = 6 * 1024 * 1024;
+    const blocks = Array.from({ length: 6 }, () => {
+      const block = log.block(1);
+      const json = Buffer.alloc(bytes, 0x20);
+      return { ...block, json, index: { ...block.index, jsonEnd: Uint32Array.of(bytes) } };
+    });
+    const message = writeMessage(placeBlocks(blocks, streamId, 5).map(packed), 0, bytesMax) as Buffer;
+    expect(message.length).toBeLessThan(20_000);
+    // Each of them is no message, so the sum has to be looked at first.
+    expect(() => read(message)).toThrow(/37748736 bytes of JSON/);
+  });
+
+  test('of more blocks than anybody gathers is refused before they are looked at', () => {
+    const log = new SampleLog(seededRandom(3));
+    const of = (count: number): Buffer => {
+      const blocks = placeBlocks(
+        Array.from({ length: count }, () => log.block(1)),
+        streamId,
+        5,
+      );
+      return writeMessage(blocks.map(packed), 0, bytesMax) as Buffer;
+    };
+    expect(read(of(256)).blocks).toHaveLength(256);
+    expect(() => read(of(257))).toThrow(/has 257 blocks/);
+  });
+
+  test.each<[string, (block: Block) => object]>([
+    ['times that do not rise', ({ index }) => ({ timeUs: index.timeUs.toReversed() })],
+    ['times beside those of the head', ({ index }) => ({ timeUs: index.timeUs.map((us) => us - 1) })],
+    ['no time', ({ index }) => ({ timeUs: index.timeUs.with(1, Number.NaN) })],
+    ['a time beyond all', () => ({ lastTimeUs: 1e300 })],
+    ['a start that is none', () => ({ firstTimeUs: Number.NaN })],
+    ['ends that do not rise', ({ index }) => ({ jsonEnd: index.jsonEnd.with(0, index.jsonEnd[1]) })],
+    ['an end within a message', ({ index }) => ({ jsonEnd: index.jsonEnd.with(0, index.jsonEnd[0] - 1) })],
+    [
+      'more than the JSON has',
+      ({ index }) => ({ jsonEnd: index.jsonEnd.with(-1, (index.jsonEnd.at(-1) as number) + 1) }),
+    ],
+    ['gigabytes', ({ index }) => ({ jsonEnd: index.jsonEnd.with(-1, 0xffff_fff0) })],
+    ['an end within a frame', ({ index }) => ({ zstdEnd: index.zstdEnd.with(0, index.zstdEnd[0] + 1) })],
+    ['fewer frames', ({ index }) => ({ zstdEnd: index.zstdEnd.with(-1, index.zstdEnd[0]) })],
+    ['a collection that it does not name', ({ index }) => ({ collection: index.collection.with(0, 999) })],
+    ['no collections', () => ({ collections: null })],
+    ['collections that are no texts', ({ index }) => ({ collections: index.collections.map(() => 7) })],
+    ['times of the stream that are none', () => ({ stream: { nowUs: 'x' } })],
+    [
+      'subjects of other events',
+      ({ index }) => ({ subjects: { ...index.subjects, createdFromUs: Number.NaN } }),
+    ],
+  ])('whose head has %s is refused, whatever its checksums say', (_, lie) => {
+    const block = placeBlock(sample(), streamId, 5);
+    const lying = { ...block, index: { ...block.index, ...lie(block) } } as Block;
+    const message = writeMessage([packed(lying)], 0, bytesMax) as Buffer;
+    expect(() => read(message)).toThrow(expect.objectContaining({ code: 'LOG_CORRUPT' }));
+  });
+
+  test.each<[string, Partial<Record<keyof Block, unknown>>]>([
+    ['positions that are none', { positions: new Map<string, unknown>([['relay.test', 'x']]) }],
+    ['rows that are none', { coverage: [{ reason: 'relay_gap' }] }],
+    ['no rows', { coverage: 7 }],
+  ])('with %s is refused', (_, lie) => {
+    const block = placeBlock(sample(), streamId, 5);
+    const positions = new Map([...block.positions, ...((lie.positions as Map<string, number>) ?? [])]);
+    const lying = { ...block, ...lie, positions } as Block;
+    const message = writeMessage([packed(lying)], 0, bytesMax) as Buffer;
+    expect(() => read(message)).toThrow(expect.objectContaining({ code: 'LOG_CORRUPT' }));
+  });
+
+  test.each(['null', '7', '[]', '{"collections":[]}', '{', '{"positions":null,"collections":[]}'])(
+    'whose head ends with %s is refused',
+    (text) => {
+      const block = placeBlock(sample(), streamId, 5);
+      const message = writeMessage([packed(block)], 0, bytesMax) as Buffer;
+      const head = message.subarray(16, 16 + message.readUInt32LE(12));
+      const textBytes = head.readUInt32LE(12);
+      head.write(text.padEnd(textBytes), head.length - textBytes);
+      head.writeUInt32LE(crc32(head.subarray(4)), 0);
+      expect(() => read(message)).toThrow(expect.objectContaining({ code: 'LOG_CORRUPT' }));
+    },
+  );
 });

@@ -46,8 +46,8 @@ test.runIf(process.platform === 'linux')('the same process begins anew, with its
   expect(flags.slice(1, 7)).toEqual([
     '--max-semi-space-size=4',
     expect.stringMatching(/^--v8-pool-size=[1-4]$/),
-    '--incremental-marking-soft-trigger=90',
-    '--incremental-marking-hard-trigger=95',
+    '--incremental-marking-soft-trigger=70',
+    '--incremental-marking-hard-trigger=85',
     '--stack-trace-limit=7',
     program,
   ]);

@@ -49,3 +49,24 @@ test('survives frames that lie, or are damaged', async () => {
   expect((await loadZstdModule()).HEAPU8.length).toBe(HEAPU8.length);
   decompressor.close();
 });
+
+test('takes one frame and nothing behind it: each of many would have the dictionary read anew', async () => {
+  const [, { bytes }] = sampleDictionaries[0];
+  const decompressor = await openWasmDecompressor(bytes);
+  const frame = zstdCompressSync('event', { dictionary: bytes });
+  const nothing = Buffer.from('28b52ffd0000010000', 'hex');
+  expect(decompressor.decompress(nothing, 1000)).toHaveLength(0);
+  const skipped = Buffer.from('502a4d1804000000aaaaaaaa', 'hex');
+  for (const more of [frame, nothing, skipped, Buffer.of(0)])
+    expect(() => decompressor.decompress(Buffer.concat([frame, more]), 1000)).toThrow(
+      expect.objectContaining({ code: 'CODEC_CORRUPT_FRAME' }),
+    );
+  // Blocks without content: a frame that is longer than any of so much content.
+  const long = Buffer.concat([nothing.subarray(0, 6), Buffer.alloc(3 * 1000), Buffer.from('010000', 'hex')]);
+  expect(decompressor.decompress(long, 8_000)).toHaveLength(0);
+  expect(() => decompressor.decompress(long, 1_000)).toThrow(
+    expect.objectContaining({ code: 'CODEC_CORRUPT_FRAME' }),
+  );
+  expect(Buffer.from(decompressor.decompress(frame, 1000)).toString()).toBe('event');
+  decompressor.close();
+});

@@ -1,7 +1,7 @@
 // Headers of zstd frames that zstd inside of Node made, with every choice that it has.
 import { constants, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { readZstdHeader } from '../../lib/codec/zstd-header.ts';
+import { readZstdHeader, zstdFrameBytes } from '../../lib/codec/zstd-header.ts';
 import { sampleDictionaries } from './sample-dictionaries.ts';
 
 const sizes = [0, 1, 255, 256, 257, 1000, 65_791, 65_792, 300_000];
@@ -28,6 +28,10 @@ describe.each([['no', undefined] as const, ...sampleDictionaries])('%s dictionar
         hasChecksum: checks !== 0,
         windowBytes: expect.any(Number),
       });
+      expect(zstdFrameBytes(frame)).toBe(frame.length);
+      expect(zstdFrameBytes(Buffer.concat([frame, frame]))).toBe(frame.length);
+      for (const left of [1, 4, 5].filter((count) => count < frame.length))
+        expect(zstdFrameBytes(frame.subarray(0, -left)), `${left} fewer`).toBeUndefined();
       // From the middle of other bytes, and not a Buffer.
       expect(readZstdHeader(new Uint8Array([9, ...frame.subarray(0, 20)]).subarray(1))).toEqual(
         readZstdHeader(frame),

@@ -1,14 +1,15 @@
 // Loaded into the daemon before its own code (`node --import`): ends the process with SIGKILL at one exact point of the
-// write path. It wraps methods of classic-level and of sockets from outside, so that the daemon has no hook for it.
+// write path. It wraps methods of classic-level, of files and of sockets from outside, so that the daemon has no hook for it.
 //
 // CRASH_POINT  none, or `<database>.<operation>:<moment>`, or `subscriber.write:<moment>`; the moment is before, during or after
 // CRASH_COUNT  the how-manieth call of the operation it is
 // CRASH_SPIN_US  for `during`: microseconds that the database gets to work on the call
 // CRASH_TRIM_MS  shortens the interval of retention, which is 15 s
 
-import { existsSync, readdirSync } from 'node:fs';
+import fs, { existsSync, readdirSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { Socket } from 'node:net';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 
 // biome-ignore lint/suspicious/noExplicitAny: methods of all shapes are wrapped alike.
@@ -67,9 +68,16 @@ function isRotating(self: object): boolean {
   return logs.length > 1;
 }
 
-/** What a batch does: `append` a block, with its `segment` or without, or `trim`; or `redo` what LevelDB's log has. */
+/** Databases that have been read, so that what their folder `redo` has is newer. */
+const read = new Set<object>();
+
+/**
+ * What a batch does: `append` a block, with its `segment` or without, or `trim`; `redo` what LevelDB's log has, or at the stop `move`
+ * what the files beside it have.
+ */
 function batchName(self: object, args: unknown[]): string {
-  if (existsSync(join((self as ClassicLevel).location, 'redo'))) return `${databaseOf(self)}.redo`;
+  if (existsSync(join((self as ClassicLevel).location, 'redo')))
+    return `${databaseOf(self)}.${read.has(self) ? 'move' : 'redo'}`;
   const [operations] = args as [{ type: string }[]];
   if (operations[0].type === 'del') return `${databaseOf(self)}.trim`;
   return `${databaseOf(self)}.${operations.length > blockPartsMax ? 'segment' : 'append'}`;
@@ -86,7 +94,10 @@ wrap(level, '_open', (self, [options]) =>
 );
 wrap(level, '_close', named('close'));
 wrap(level, '_clear', named('clear'));
-wrap(level, '_iterator', named('read'));
+wrap(level, '_iterator', (self) => {
+  read.add(self);
+  return named('read')(self);
+});
 wrap(level, 'compactRange', named('compact'));
 wrap(level, '_put', named('put'));
 wrap(level, '_batch', batchName);
@@ -103,6 +114,32 @@ if (point.endsWith('.rotation')) {
     };
   }
 }
+// The journal's own files. Of a write that is under way half is there.
+const journalFiles = new Set<number>();
+const isJournalFile = (path: unknown): boolean => /[\\/]journal[\\/]redo[\\/]\d+\.log$/.test(String(path));
+const { openSync, writeSync } = fs;
+fs.openSync = ((path: string, flags: string, mode?: number) => {
+  const file = openSync(path, flags, mode);
+  if (!isJournalFile(path)) return file;
+  journalFiles.add(file);
+  const isNext = readdirSync(dirname(path)).length > 1;
+  if (point === 'journal.rotation' && isNext && ++calls === count) die();
+  return file;
+}) as typeof fs.openSync;
+fs.writeSync = ((file: number, bytes: Uint8Array, from: number, length: number) => {
+  const isPoint = journalFiles.has(file) && point === 'journal.put' && ++calls === count;
+  if (isPoint && moment === 'before') die();
+  const written = writeSync(
+    file,
+    bytes,
+    from,
+    isPoint && moment === 'during' ? Math.ceil(length / 2) : length,
+  );
+  if (isPoint) die();
+  return written;
+}) as typeof fs.writeSync;
+wrap(fs.promises, 'rm', (_, [path]) => (isJournalFile(path) ? 'journal.remove' : undefined));
+syncBuiltinESMExports();
 wrap(Socket.prototype, 'write', (_, [chunk]) => {
   const isData =
     chunk instanceof Uint8Array && (chunk[0] === 0x81 || chunk[0] === 0x82) && chunk.length > 100;

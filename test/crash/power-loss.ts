@@ -1,7 +1,7 @@
 // What a power failure does to a data directory: LevelDB syncs its tables and their list, and of its log files only what
 // it was asked to. The rest was in the memory of the machine: any part of it may have reached the disk.
 
-import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SeededRandom } from '../../lib/seeded-random.ts';
 
@@ -30,11 +30,13 @@ export function readSafeBytes(syncFile: string): Map<string, number> {
   return safe;
 }
 
-/** LevelDB's log files of the data directory, the oldest of each database first. */
+/** The log files of a database that count, the oldest first: LevelDB's, or of the journal its own. */
 export function logFilesOf(dataDir: string, database: 'journal' | 'blocks'): string[] {
-  const folder = join(dataDir, database);
-  const names = readdirSync(folder).filter((name) => name.endsWith('.log'));
-  return names.sort().map((name) => join(folder, name));
+  for (const folder of [join(dataDir, database, 'redo'), join(dataDir, database)]) {
+    const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.log')) : [];
+    if (names.length > 0) return names.sort().map((name) => join(folder, name));
+  }
+  return [];
 }
 
 /**

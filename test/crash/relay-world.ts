@@ -153,6 +153,11 @@ export class RelayWorld implements AsyncDisposable {
       const after = firstOf(times.slice(end), orderSlack);
       // What a relay sent again filled an earlier hole later than this one: it says nothing of this one's place.
       const inOrder = times.slice(0, at).filter((time) => time !== undefined && time <= after);
+      // Those before it came later, all of them, since a relay that sent some again went back beyond the daemon's first connection.
+      if (inOrder.length === 0) {
+        at = end;
+        continue;
+      }
       const before = lastOf(inOrder, orderSlack);
       if (!holes.some((row) => row.from_us <= after && row.to_us >= before))
         uncovered.push(`${at} to ${end} of ${times.length}, stored between ${before} and ${after}`);

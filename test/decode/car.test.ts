@@ -1,7 +1,7 @@
 import { Secp256k1Keypair } from '@atproto/crypto';
 import { blocksToCarFile, MemoryBlockstore, Repo, WriteOpAction } from '@atproto/repo';
 import { describe, expect, test } from 'vitest';
-import { CarIndex } from '../../lib/decode/car.ts';
+import { CarIndex, headerBytesMax } from '../../lib/decode/car.ts';
 import { array, hex, integer, link, map, nullItem, text } from './raw-cbor.ts';
 import { archive, type Block, blockOf, cidOf, section, varint } from './raw-frames.ts';
 
@@ -111,6 +111,48 @@ describe('blocks', () => {
   });
 });
 
+describe('a look-up takes as long as in an archive of as many other blocks', () => {
+  /** The most that fit. */
+  const count = 55_000;
+  const [cid, contents] = blockOf(hex('a0'));
+  const distinct = Array.from({ length: count }, (_, index) => blockOf(Buffer.from(index.toString())));
+
+  function cpuUs(blocks: Block[]): number {
+    const bytes = archive([first[0]], blocks);
+    const before = process.cpuUsage();
+    const { reason, source } = read(bytes);
+    expect(reason).toBeUndefined();
+    expect(find(blocks[count - 1][0], source)).toBe(Buffer.from(blocks[count - 1][1]).toString('latin1'));
+    const { user, system } = process.cpuUsage(before);
+    return user + system;
+  }
+
+  test.each([
+    ['of one block, again and again', (): Block => [cid, contents]],
+    [
+      'of the same bytes under other codecs',
+      (index: number): Block => [
+        Buffer.concat([
+          Buffer.of(1, 0x80 | (index & 127), 0x80 | ((index >> 7) & 127), 1 + (index >> 14)),
+          cid.subarray(2),
+        ]),
+        contents,
+      ],
+    ],
+  ])('%s', (_, blockAt) => {
+    const blocks = Array.from({ length: count }, (_, index) => blockAt(index));
+    cpuUs(distinct);
+    // Each block against all before it takes a hundred times as long.
+    expect(cpuUs(blocks)).toBeLessThan(6 * cpuUs(distinct));
+  });
+
+  test('and the first of two is found', () => {
+    const { source } = read(archive([first[0]], [second, first, second]));
+    expect(find(second[0], source)).toBe('second block');
+    expect(car.blockStart).toBeLessThan(source.indexOf('first block'));
+  });
+});
+
 describe('the header', () => {
   const body = section(first[0], first[1]);
   const roots = array(link(first[0]));
@@ -156,6 +198,15 @@ describe('the header', () => {
     ['is cut short', map(['roots', roots], ['version', version]).subarray(0, 20)],
   ])('that %s is refused', (_, header) => {
     expect(withHeader(header)).toBe('bad_car');
+  });
+
+  test('that is long is refused before it is read', () => {
+    const padded = (padding: number): Buffer =>
+      map(['roots', array(link(first[0]), text('x'.repeat(padding)))], ['version', version]);
+    // Of texts that long the head is as long as that of this one.
+    const around = padded(60_000).length - 60_000;
+    expect(withHeader(padded(headerBytesMax - around))).toBeUndefined();
+    expect(withHeader(padded(headerBytesMax - around + 1))).toBe('bad_car');
   });
 });
 

@@ -1,5 +1,5 @@
 import { encode } from '@ipld/dag-cbor';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Frame, frameTypes, opActions, opInts } from '../../lib/decode/frame.ts';
 import {
   array,
@@ -269,6 +269,21 @@ describe('other messages', () => {
     expect(frame).toMatchObject({ type: frameTypes.error, seq: -1, name: 'a'.repeat(256), message: 'é' });
     frame.read(frameOf('#identity', common));
     expect(frame).toMatchObject({ name: '', message: '' });
+  });
+
+  test('of names and messages that are repeated the last is kept, and no other decoded', () => {
+    const again = Array.from({ length: 100 }, (_, at) => [
+      ['name', text(`name ${at}`)] as const,
+      ['message', text(`message ${at}`)] as const,
+    ]).flat();
+    const decode = vi.spyOn(TextDecoder.prototype, 'decode');
+    try {
+      expect(frame.read(frameOf('#info', again))).toBeUndefined();
+      expect(frame).toMatchObject({ name: 'name 99', message: 'message 99' });
+      expect(decode.mock.calls.length).toBeLessThanOrEqual(2);
+    } finally {
+      decode.mockRestore();
+    }
   });
 
   test.each([

@@ -227,7 +227,7 @@ describe('docs', () => {
     (name) => {
       const text = read(`docs/${name}.md`);
       const others =
-        /--(omit|rm|workspaces|detach|stop-timeout|ulimit|build|now|global|read-only|tmpfs|restart|name|help|version|plc-url)\b/g;
+        /--(omit|prefix|ignore-scripts|rm|workspaces|detach|stop-timeout|ulimit|build|now|global|read-only|tmpfs|restart|name|help|version|plc-url)\b/g;
       expect(unknownIn(text.replace(others, '').replace(/`JETSTREAM_`|`SLIPSTREAM_`/g, ''))).toEqual([]);
       for (const [, link] of text.matchAll(/\]\(([^)#]+)\)/g))
         expect(existsSync(join(root, 'docs', link)), link).toBe(true);

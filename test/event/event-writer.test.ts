@@ -457,9 +457,19 @@ describe('hostile commits', () => {
     const big = blockOf(map(['v', Buffer.concat([head(3, 1_000_000), Buffer.alloc(1_000_000, 0x61)])]));
     const ops = Array.from({ length: 100 }, (_, index) => opOf('create', `a.b/${index}`, big[0]));
     const recorder = take(commit(ops, [big]));
-    expect(recorder.json).toHaveLength(16);
+    expect(recorder.json).toHaveLength(4);
     expect(new Set(recorder.drops)).toEqual(new Set(['too_many_ops']));
     expect(recorder.take(commit(ops.slice(0, 3), [big])).json).toHaveLength(3);
+  });
+
+  test('deletions that each repeat a long account are not followed for ever', () => {
+    const ops = Array.from({ length: 8192 }, (_, index) => opOf('delete', `a.b/${index}`, null));
+    const recorder = take(commit(ops, [], { repo: text(Buffer.alloc(2048, 1)) }));
+    const bytes = recorder.json.reduce((sum, json) => sum + json.length, 0);
+    expect(bytes).toBeGreaterThan(16 * 1024 * 1024);
+    expect(bytes).toBeLessThan(17 * 1024 * 1024);
+    expect(new Set(recorder.drops)).toEqual(new Set(['too_many_ops']));
+    expect(recorder.take(commit(ops, [])).json).toHaveLength(8192);
   });
 
   test('an archive of 50,000 tiny blocks', () => {

@@ -117,6 +117,64 @@ test('who gets more than can be sent falls behind, and loses and repeats nothing
   expect(all.texts).toEqual(textsOf());
 });
 
+test('while a crowd comes, dear publications are put off and sent as one; cheap ones are not', async () => {
+  const fanout = makeFanout();
+  const client = subscribe(fanout, new FakeClient(encodings.json));
+  let nowMs = 1_000;
+  let writeMs = 3;
+  vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const write = client.write.bind(client);
+  vi.spyOn(client, 'write').mockImplementation((bytes) => {
+    nowMs += writeMs;
+    return write(bytes);
+  });
+  fanout.publish([await append(2)]);
+  fanout.isCrowded = () => true;
+  fanout.publish([await append(3)]);
+  fanout.publish([await append(4)]);
+  expect(client.writes).toEqual([2]);
+  // Whoever comes back meanwhile is live where the others are, and gets the rest with them.
+  const late = subscribe(fanout, new FakeClient(encodings.json), sample.events[1].time_us);
+  expect(late.writes).toEqual([]);
+  await expect.poll(() => client.writes).toEqual([2, 7]);
+  expect(late.texts).toEqual(textsOf(2));
+  nowMs += 40;
+  fanout.publish([await append(1)]);
+  expect(client.writes).toEqual([2, 7, 1]);
+  writeMs = 0;
+  nowMs += 40;
+  for (let blocks = 0; blocks < 3; blocks++) fanout.publish([await append(1)]);
+  expect(client.writes).toEqual([2, 7, 1, 1, 1, 1]);
+  expect(client.texts).toEqual(textsOf());
+});
+
+test('who comes back near the tip for a few accounts looks at the blocks that have something for it, and at no other', async () => {
+  const blocks: Block[] = [];
+  for (let at = 0; at < 60; at++) blocks.push(await append(4));
+  const fanout = makeFanout();
+  const look = vi.spyOn(log, 'recentAfter');
+  onTestFinished(() => look.mockRestore());
+  const filter = { ...passAll, dids: new Set(sampleDids.slice(0, 1)) };
+  const since = sample.events[160].time_us;
+  // The first one has the index made.
+  subscribe(fanout, new FakeClient(encodings.json), since, filter);
+  await nextRound();
+  look.mockClear();
+  const wanted = sample.events.filter((event, at) => at > 160 && matches(filter, event));
+  const own = new Set(
+    wanted.map(({ time_us }) => blocks.findIndex(({ index }) => index.lastTimeUs >= time_us)),
+  );
+  const client = subscribe(fanout, new FakeClient(encodings.json), since, filter);
+  await expect.poll(() => client.texts).toEqual(wanted.map((event) => JSON.stringify(event)));
+  expect(look).toHaveBeenCalledTimes(own.size);
+  look.mockClear();
+  const stranger = { ...passAll, dids: new Set(['did:web:stranger.test']) };
+  expect(subscribe(fanout, new FakeClient(encodings.json), since, stranger).texts).toEqual([]);
+  expect(fanout.stats().subscribers - fanout.stats().live).toBe(0);
+  expect(look).not.toHaveBeenCalled();
+});
+
 test('what a block has of the past is passed over: one that comes again, one that begins too early', async () => {
   const blocks = [await append(4), await append(6)];
   const fanout = makeFanout();

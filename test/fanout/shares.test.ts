@@ -2,7 +2,7 @@
 // Here in rounds of the event loop, which no other load on the machine changes; in test/safety against a daemon.
 
 import { setImmediate as nextRound } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { Filter } from '../../lib/event/filter.ts';
 import { AddressTable } from '../../lib/fanout/address-table.ts';
 import { encodings } from '../../lib/fanout/encodings.ts';
@@ -51,16 +51,22 @@ function logIn(place: 'memory' | 'store'): LogReader {
   };
 }
 
+/** A client that ends with the test: what is behind would be given turns for as long as there is a process. */
+function clientOf(address?: string): FakeClient {
+  const client = new FakeClient(encodings.json);
+  if (address !== undefined) client.remoteAddress = address;
+  onTestFinished(() => client.end());
+  return client;
+}
+
 /** How many events an honest replay gets in some rounds beside so many hostile ones that match nothing. */
 async function replayed(place: 'memory' | 'store', rounds: number, attackers: number): Promise<number> {
   const fanout = new Fanout(logIn(place), addressTable(), (error) => expect.unreachable(String(error)));
   for (let made = 0; made < attackers; made++) {
-    const attacker = new FakeClient(encodings.json);
-    attacker.remoteAddress = hostile;
+    const attacker = clientOf(hostile);
     attacker.subscription = fanout.subscribe(attacker, matchesNothing, 0);
   }
-  const client = new FakeClient(encodings.json);
-  client.remoteAddress = honest;
+  const client = clientOf(honest);
   client.subscription = fanout.subscribe(client, passAll, 0);
   for (let round = 0; round < rounds; round++) await nextRound();
   return client.texts.length;
@@ -96,8 +102,7 @@ test('wanted DIDs and subjects', () => {
     () => new Fanout(logIn('memory'), new AddressTable(rates.memory), unreachable, { wantedDidsMax: 20 }),
   );
   const subscribe = (thread: number, address: string, filter: Filter): FakeClient => {
-    const client = new FakeClient(encodings.json);
-    client.remoteAddress = address;
+    const client = clientOf(address);
     client.subscription = threads[thread].subscribe(client, filter, undefined);
     return client;
   };
@@ -135,7 +140,7 @@ test('for want of memory those go that are farthest behind, and no live one', as
   const fanout = new Fanout(logIn('store'), addressTable(), (error) => expect.unreachable(String(error)));
   const clients = [lastTimeUs, 0, blocks[300].index.lastTimeUs, blocks[100].index.lastTimeUs].map(
     (afterUs) => {
-      const client = new FakeClient(encodings.json);
+      const client = clientOf();
       client.subscription = fanout.subscribe(client, matchesNothing, afterUs);
       return client;
     },

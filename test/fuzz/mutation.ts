@@ -4,7 +4,7 @@ import type { SeededRandom } from '../../lib/seeded-random.ts';
 
 /** Bytes that mean something to a parser here. */
 const tellingBytes = Buffer.from(
-  '\0\t\n\r "#%&+,-./0:;=?@AZ[\\]_`az{}~\x7f\x80\x81\x88\x89\x8a\xc0\xc1\xed\xf5\xff',
+  '\0\t\n\r\x1f "#%&+,-./0:;=?@AZ[\\]_`az{}~\x7f\x80\x81\x88\x89\x8a\xc0\xc1\xed\xf5\xff',
   'latin1',
 );
 /** Longest piece that is taken out, repeated or moved. */

@@ -27,11 +27,11 @@ const unreachable = { code: 'IDENTITY_UNREACHABLE', retryable: true };
 
 test('an answer, whatever its status', async () => {
   const url = await serve((request, response) => {
-    response.writeHead(429, { 'retry-after': '7' });
+    response.writeHead(429, { 'retry-after': '7', age: '60' });
     response.end(`${request.headers.host} ${request.headers.accept}`);
   });
   const answer = await requestDocument(url, limits, 'account.test');
-  expect(answer).toMatchObject({ status: 429, retryAfterMs: 7000 });
+  expect(answer).toMatchObject({ status: 429, retryAfterMs: 7000, ageMs: 60_000 });
   expect(answer.body.toString()).toBe('account.test application/json');
 });
 
@@ -42,7 +42,11 @@ test('a redirect is an answer, and is not followed', async () => {
     response.writeHead(302, { location: '/y', 'retry-after': 'Thu, 01 Jan 2026 00:00:00 GMT' });
     response.end();
   });
-  expect(await requestDocument(url, limits)).toMatchObject({ status: 302, retryAfterMs: undefined });
+  expect(await requestDocument(url, limits)).toMatchObject({
+    status: 302,
+    retryAfterMs: undefined,
+    ageMs: 0,
+  });
   expect(requests).toBe(1);
 });
 
@@ -54,6 +58,11 @@ test('an answer that is too long is not read to its end', async () => {
     more();
   });
   await expect(requestDocument(url, limits)).rejects.toMatchObject(unreachable);
+  const one = await serve(({ url: path }, response) => {
+    response.end(Buffer.alloc(path === '/x' ? 1001 : 1000));
+  });
+  await expect(requestDocument(one, limits)).rejects.toMatchObject(unreachable);
+  expect((await requestDocument(new URL('/y', one), limits)).body).toHaveLength(1000);
 });
 
 test('one that does not come, or comes too slowly', async () => {

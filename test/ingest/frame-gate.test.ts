@@ -127,7 +127,7 @@ test('what is refuted is dropped when it is armed, with a row, and its answer is
   expect(gone).toEqual([Number.NaN, 12]);
   expect(places.get(one.numbering)).toBe(12);
   const sealed = gate.seal(1);
-  expect([...(await sealed.column)]).toEqual([numberOf('bad_signature')]);
+  expect([...(await sealed.column())]).toEqual([numberOf('bad_signature')]);
   sealed.stored();
   expect([checks.storedAnswers, checks.dropped]).toEqual([[2], 1]);
 });

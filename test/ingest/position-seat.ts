@@ -1,9 +1,10 @@
 // A relay position as ingest uses it, with frames that are numbers: what was taken, in which order, and what was told.
 
+import { expect } from 'vitest';
 import { type FrameType, frameTypes } from '../../lib/decode/frame.ts';
 import { FrameTimes } from '../../lib/ingest/frame-times.ts';
 import type { RelayOutcome } from '../../lib/ingest/relay-outcome.ts';
-import { RelayPosition } from '../../lib/ingest/relay-position.ts';
+import { fallFrames, RelayPosition } from '../../lib/ingest/relay-position.ts';
 import { earlierNumbering, type KeyedFrame, TakenFrames } from '../../lib/ingest/taken-frames.ts';
 
 /** A frame of a test. `id` is what it says: frames of the same id are the same commit. */
@@ -107,4 +108,41 @@ export class FrameMaker {
   some(count: number): TestFrame[] {
     return Array.from({ length: count }, () => this.next());
   }
+}
+
+/** A relay at 1,000,001, and a position that has taken its first `frames`. */
+export function started(frames = 100): { seat: PositionSeat; relay: FrameMaker; history: TestFrame[] } {
+  const relay = new FrameMaker(1_000_001);
+  const seat = new PositionSeat();
+  const history = relay.some(frames);
+  for (const frame of history) seat.give(frame);
+  return { seat, relay, history };
+}
+
+/** A position of a process that began after those frames had been stored, and has read back the last `known` of them. */
+export function restarted(frames = 100, known = frames): ReturnType<typeof started> {
+  const { relay, history } = started(frames);
+  const seat = new PositionSeat(history[frames - 1].seq, history.slice(-known), known === frames);
+  return { seat, relay, history };
+}
+
+/** Feeds honest frames whose time is always the same old one, at a rate, until one is taken; how many were dropped. */
+export function droppedAt(
+  framesPerSecond: number,
+  between: (seat: PositionSeat, relay: FrameMaker) => void,
+): number {
+  const { seat, relay } = restarted(200, 100);
+  for (const frame of relay.some(100)) seat.give(frame);
+  const normal = new FrameMaker(1_000_301);
+  relay.seq = 1;
+  let given = 0;
+  while (seat.stale < 2_000_000) {
+    seat.nowMs += 1000 / framesPerSecond;
+    seat.give({ ...relay.next(), timeUs: 0 });
+    between(seat, normal);
+    given++;
+    if (seat.outcomes.length > 0) break;
+  }
+  expect(given).toBeLessThanOrEqual(seat.stale + 2 * fallFrames);
+  return seat.stale;
 }

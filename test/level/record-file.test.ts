@@ -34,6 +34,17 @@ test.each([
   expect(readRecords(bytes).damages).toEqual([{ offset, after: 1, isUnwritten: false }]);
 });
 
+test.each(['full', 'first'] as const)(
+  'an empty beginning at the end of a page, before a %s piece',
+  (type) => {
+    // Written by the first LevelDB, and by us once.
+    const rest = type === 'full' ? [piece('full', 'next')] : [piece('first', 'ne'), piece('last', 'xt')];
+    const bytes = Buffer.concat([filler, piece('first', ''), ...rest]);
+    expect(texts(bytes).slice(1)).toEqual(['next']);
+    expect(readRecords(bytes)).toMatchObject({ damages: [], offsets: [0, pageBytes], isCutOff: false });
+  },
+);
+
 test('what is left of a record behind a damaged page is none', () => {
   const first = piece('first', Buffer.alloc(pageBytes - 7, 1));
   first[100] ^= 1;

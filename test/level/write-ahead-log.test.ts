@@ -1,4 +1,5 @@
 import {
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -19,8 +20,8 @@ import type { DatabaseDamage } from '../../lib/level/table-check.ts';
 import { readBatch } from '../../lib/level/write-batch.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { compressor, withRealFrames } from '../cmd/inspect/sample-log.ts';
-import { digestOf } from '../log/damaged-log.ts';
-import { payloadsOf, SampleLog, seededRandom } from '../support/events.ts';
+import { digestOf, digestsOf, servedDigests } from '../log/damaged-log.ts';
+import { SampleLog, seededRandom } from '../support/events.ts';
 
 /** How often the next readings of logs fail, and how. */
 const failing = vi.hoisted(() => ({ code: 'EIO', times: 0 }));
@@ -57,7 +58,10 @@ const optionsOf = (onDamage?: (damage: DatabaseDamage) => void) => ({
 const storedBlocks = 6;
 const journalBlocks = 4;
 
-/** A log whose databases have no tables yet: all that they hold is in LevelDB's logs. Returns digests of its events, block by block. */
+/**
+ * A log as a killed process leaves it, whose databases have no tables yet: all that they hold is in LevelDB's logs, and the journal's.
+ * Returns digests of its events, block by block.
+ */
 async function makeLog(journalled = journalBlocks, stored = storedBlocks): Promise<string[][]> {
   const log = await LevelLog.open(optionsOf());
   const sample = new SampleLog(seededRandom(5), { didHashKey: log.didHashKey });
@@ -67,19 +71,12 @@ async function makeLog(journalled = journalBlocks, stored = storedBlocks): Promi
     await log.append(withRealFrames(sample.block(size)));
     blocks.push(sample.events.slice(from).map((event) => digestOf(JSON.stringify(event))));
   }
+  const dead = `${dataDir}-dead`;
+  cpSync(dataDir, dead, { recursive: true });
   await log.close();
+  rmSync(dataDir, { recursive: true });
+  renameSync(dead, dataDir);
   return blocks;
-}
-
-/** Digests of all that a log serves. */
-async function served(log: LevelLog): Promise<string[]> {
-  const events: string[] = [];
-  for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
-    const { slices, throughUs } = await log.read(timeUs, 'json', 1e6);
-    for (const { messages } of slices) events.push(...payloadsOf(messages, 0x81).map(digestOf));
-    timeUs = throughUs;
-  }
-  return events;
 }
 
 const rowsOf = (log: LevelLog): string[] =>
@@ -87,16 +84,17 @@ const rowsOf = (log: LevelLog): string[] =>
 
 async function expectWhole(blocks: string[][]): Promise<void> {
   const log = await LevelLog.open(optionsOf());
-  expect(await served(log)).toEqual(blocks.flat());
+  expect(await servedDigests(log)).toEqual(blocks.flat());
   expect(rowsOf(log)).toEqual([]);
   await log.close();
 }
 
 /** The log file of a database that holds all it has. */
 function logOf(database: 'blocks' | 'journal'): string {
-  const names = readdirSync(join(dataDir, database)).filter((name) => name.endsWith('.log'));
+  const folder = join(dataDir, database, database === 'journal' ? 'redo' : '');
+  const names = readdirSync(folder).filter((name) => name.endsWith('.log'));
   expect(names.length).toBe(1);
-  return join(dataDir, database, names[0]);
+  return join(folder, names[0]);
 }
 
 /** Changes a byte of a record. Returns the offset of the record. */
@@ -198,7 +196,7 @@ test('a damage in the store’s log costs what was there, and a row says so', as
   const log = await LevelLog.open(optionsOf((damage) => told.push(damage)));
   expect(told).toEqual([{ path, offset, what: 'a record is damaged', isFatal: true }]);
   expect(log.tableDamages).toBe(1);
-  const events = await served(log);
+  const events = await servedDigests(log);
   // What shares its page of 32 KiB is lost with it.
   const isLeft = blocks.map((block) => block.every((digest) => events.includes(digest)));
   expect(isLeft.slice(0, 2)).toEqual([true, true]);
@@ -211,7 +209,7 @@ test('a damage in the store’s log costs what was there, and a row says so', as
   expect(readdirSync(join(dataDir, aside[0], 'blocks'))).toEqual([path.split('/').at(-1)]);
   expect(await verifyFiles(dataDir)).toEqual([]);
   const again = await LevelLog.open(optionsOf());
-  expect(await served(again)).toEqual(events);
+  expect(await servedDigests(again)).toEqual(events);
   expect(rowsOf(again)).toEqual(['log_damaged']);
   await again.close();
 });
@@ -221,7 +219,7 @@ test('a repair keeps what is whole of damaged logs', async () => {
   damageRecord(logOf('blocks'), 3);
   expect(await repairLog(dataDir)).toMatchObject({ rows: [{ reason: 'log_damaged' }] });
   const log = await LevelLog.open(optionsOf());
-  const events = await served(log);
+  const events = await servedDigests(log);
   const isLeft = blocks.map((block) => block.every((digest) => events.includes(digest)));
   expect(isLeft.slice(0, 2)).toEqual([true, true]);
   expect(isLeft.slice(-journalBlocks - 1)).toEqual(Array(journalBlocks + 1).fill(true));
@@ -243,7 +241,7 @@ test('what is behind a damage in the journal’s log is cut off, and a row says 
   const told: DatabaseDamage[] = [];
   const log = await LevelLog.open(optionsOf((damage) => told.push(damage)));
   expect(told.length).toBe(1);
-  expect(await served(log)).toEqual(blocks.slice(0, storedBlocks + 1).flat());
+  expect(await servedDigests(log)).toEqual(blocks.slice(0, storedBlocks + 1).flat());
   expect(rowsOf(log)).toEqual(['log_cut']);
   await log.close();
 });
@@ -252,7 +250,7 @@ test('what is behind a damage in the journal’s log is cut off, and a row says 
 async function expectEndNoted(blocks: string[][], left: number, reason: string): Promise<void> {
   const told: DatabaseDamage[] = [];
   const log = await LevelLog.open(optionsOf((damage) => told.push(damage)));
-  expect(await served(log)).toEqual(blocks.slice(0, left).flat());
+  expect(await servedDigests(log)).toEqual(blocks.slice(0, left).flat());
   const [row, ...others] = log.coverage.between(0, Number.MAX_SAFE_INTEGER);
   expect(others).toEqual([]);
   expect(row).toMatchObject({ reason, fromUs: log.lastTimeUs });
@@ -300,7 +298,7 @@ test('a power failure that takes the end of a log is none: it comes again from t
   bytes.fill(0, offsets[1]);
   writeFileSync(path, bytes);
   const log = await LevelLog.open(optionsOf());
-  expect(await served(log)).toEqual(blocks.slice(0, -1).flat());
+  expect(await servedDigests(log)).toEqual(blocks.slice(0, -1).flat());
   expect(rowsOf(log)).toEqual([]);
   await log.close();
 });
@@ -321,8 +319,8 @@ test('a log that is opened again has from memory what its journal’s log has lo
   for (let block = 0; block < journalBlocks; block++) await log.append(withRealFrames(sample.block(20)));
   damageRecord(logOf('journal'), 1);
   await log.recover();
-  const expected = sample.events.map((event) => digestOf(JSON.stringify(event)));
-  expect(await served(log)).toEqual(expected);
+  const expected = digestsOf(sample);
+  expect(await servedDigests(log)).toEqual(expected);
   await log.close();
   await expectWhole([expected]);
 });
@@ -351,7 +349,7 @@ test('what is between blocks whose deletion is lost and those that are kept is p
   const deletion = batches.findIndex((batch) => batch?.changes[0].type === 'del');
   damageRecord(path, deletion);
   const again = await LevelLog.open(optionsOf());
-  const events = await served(again);
+  const events = await servedDigests(again);
   const left = blocks.flatMap((block, at) => (block.every((digest) => events.includes(digest)) ? [at] : []));
   expect(events).toEqual(left.flatMap((at) => blocks[at]));
   // The first two came back; those of the second deletion, which was durable, did not.

@@ -56,3 +56,13 @@ test('the events without a collection are those that are no commits', () => {
   const commits = new SampleLog(() => 0);
   expect(pickWithoutCollection(commits.block(3))).toBeUndefined();
 });
+
+test('what is picked has memory of its own: it is kept for longer than what lies beside it', () => {
+  const sample = new SampleLog(seededRandom(8));
+  for (let round = 0; round < 20; round++) {
+    const picked = pickWithoutCollection(sample.block(20));
+    if (picked === undefined) continue;
+    expect(picked.json.buffer.byteLength).toBe(picked.json.length);
+    expect(picked.zstd.buffer.byteLength).toBe(picked.zstd.length);
+  }
+});

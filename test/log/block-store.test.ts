@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DidHasher } from '../../lib/event/did-hash.ts';
 import { Selection } from '../../lib/fanout/selection.ts';
+import { openDatabase } from '../../lib/level/database.ts';
+import { TableGuard } from '../../lib/level/table-guard.ts';
 import { firstEventAfter } from '../../lib/log/block.ts';
+import { blockKey, parts } from '../../lib/log/block-format.ts';
 import { BlockStore } from '../../lib/log/block-store.ts';
 import { segmentBlocks } from '../../lib/log/segment-index.ts';
 import {
@@ -73,6 +76,25 @@ test('trim deletes the oldest blocks beyond the byte limit, and the size survive
   store = await BlockStore.open(location, fakeCompressor);
   expect(store.size).toEqual(size);
   expect(store.firstTimeUs).toBe(firstTimeUs);
+});
+
+test('a trim reads no further than to the first block that stays', async () => {
+  const sample = new SampleLog(seededRandom(54));
+  const ends: number[] = [];
+  for (let made = 0; made < 30; made++) {
+    const block = sample.block(1);
+    ends.push(block.index.lastTimeUs);
+    await store.append(block, false);
+  }
+  await store.close();
+  store = await BlockStore.open(location, fakeCompressor, true);
+  const guard = new TableGuard(location, []);
+  const db = await openDatabase(location, { writeBufferBytes: 1024 * 1024, shared: true, guard });
+  await db.put(blockKey(ends[11], parts.head), Buffer.from('no head'));
+  await db.close();
+  expect(await store.trim(0, 0)).toEqual({ blocks: 0, events: 0, bytes: 0 });
+  expect(await store.trim(ends[10], 0)).toMatchObject({ blocks: 10, events: 10 });
+  await expect(store.trim(ends[20], 0)).rejects.toThrow();
 });
 
 test('a filtered read finds every wanted event across segments, also after reopening and trimming', async () => {

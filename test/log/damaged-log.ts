@@ -29,6 +29,22 @@ export function digestOf(text: string | Uint8Array): string {
   return hash('sha1', text).slice(0, 12);
 }
 
+/** Of all events that have been made. */
+export function digestsOf(sample: SampleLog): string[] {
+  return sample.events.map((event) => digestOf(JSON.stringify(event)));
+}
+
+/** Of all events that a log serves as JSON. */
+export async function servedDigests(log: LevelLog): Promise<string[]> {
+  const digests: string[] = [];
+  for (let timeUs = 0; timeUs < log.lastTimeUs; ) {
+    const { slices, throughUs } = await log.read(timeUs, 'json', 1e6);
+    for (const { messages } of slices) digests.push(...payloadsOf(messages, 0x81).map(digestOf));
+    timeUs = throughUs;
+  }
+  return digests;
+}
+
 const codeOf = (error: unknown): string => String((error as { code?: unknown }).code ?? error);
 const options = (dataDir: string) => ({
   dataDir,

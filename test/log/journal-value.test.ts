@@ -4,11 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
-import { ClassicLevel } from 'classic-level';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ByteWriter } from '../../lib/byte-writer.ts';
-import { blockKey, parts, unpackBlock } from '../../lib/log/block-format.ts';
-import { Journal } from '../../lib/log/journal.ts';
+import { unpackBlock } from '../../lib/log/block-format.ts';
 import { JournalValues, packedOf } from '../../lib/log/journal-value.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { compressor, withRealFrames } from '../cmd/inspect/sample-log.ts';
@@ -67,25 +65,4 @@ test('a damaged value is LOG_CORRUPT', () => {
   const value = new JournalValues(journalCompressor).write(withRealFrames(sample.block(20)), link);
   const cut = value.subarray(0, value.length - 20);
   expect(() => unpackBlock(packedOf(cut))).toThrow(expect.objectContaining({ code: 'LOG_CORRUPT' }));
-});
-
-test('what has been removed is not looked through again, and what is behind it stays', async () => {
-  const clear = vi.spyOn(ClassicLevel.prototype, 'clear');
-  const sample = new SampleLog(seededRandom(6));
-  const blocks = Array.from({ length: 4 }, () => withRealFrames(sample.block(5)));
-  const ends = blocks.map(({ index }) => index.lastTimeUs);
-  let journal = await Journal.open(join(dataDir, 'journal'));
-  for (const [at, block] of blocks.entries()) await journal.append(block, ends[at - 1] ?? 0, false);
-  for (const end of [ends[0], ends[1], ends[0], ends[2]]) await journal.removeTo(end);
-  const from = clear.mock.calls.map(([range]) =>
-    Buffer.from((range as { gte: Uint8Array }).gte).toString('hex'),
-  );
-  const keyOf = (endUs: number): string => Buffer.from(blockKey(endUs, parts.head)).toString('hex');
-  expect(from).toEqual([0, ends[0], ends[0], ends[1]].map(keyOf));
-  await journal.close();
-  journal = await Journal.open(join(dataDir, 'journal'));
-  const { blocks: left } = await journal.recover(ends[2], async () => {});
-  expect(left.map(({ index }) => index.lastTimeUs)).toEqual([ends[3]]);
-  await journal.close();
-  vi.restoreAllMocks();
 });

@@ -33,7 +33,8 @@ export function mutantPlugins(): {
   const { file, from, to }: Mutant = JSON.parse(text);
   return [
     {
-      name: 'mutant',
+      // Vitest keeps what it has transformed by the names of plugins, also for the next run.
+      name: `mutant ${text}`,
       enforce: 'pre',
       transform(code, id) {
         if (id !== root + file) return undefined;

@@ -24,6 +24,7 @@ packedTest(`it brings one package with it, and nothing of the server${skipped}`,
     'lib/event/cursor.js',
     'lib/event/moment.js',
     'lib/near-name.js',
+    'lib/text.js',
   ]);
   for (const name of ['README.md', 'LICENSE']) expect(files).toContain(`slipstream-client/${name}`);
 });

@@ -2,12 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
 import { didDocument } from '../../simulator/lib/did-documents.ts';
 import { decodeFrame, encodeMessage } from '../../simulator/lib/frame-encoder.ts';
 import { writeFrames } from '../../simulator/lib/frames-file.ts';
 import { SyntheticNetwork } from '../../simulator/lib/network.ts';
 import { startNetwork } from '../../simulator/lib/simulator.ts';
+import { hasNative } from '../verify/engines.ts';
 import { EmptyProject, hasRegistry, skipped } from './empty-project.ts';
+
+const { peerDependencies } = manifest;
 
 let project: EmptyProject;
 beforeAll(async () => {
@@ -62,6 +66,15 @@ packedTest(`verify checks a recording, and asks for a second opinion${skipped}`,
   expect(JSON.parse(stdout)).toMatchObject({
     verdicts: { refuted: 1, unchecked: 0, partial: 0 },
     refuted: [{ reason: 'wrong_rev', secondOpinion: 'refuted' }],
+    engine: 'wasm',
+  });
+  // What it may use as native code nobody gets who has not asked for it.
+  expect(await project.packages()).not.toContain('elliptic');
+  await project.add(`secp256k1@${peerDependencies.secp256k1}`);
+  const again = await project.run('slipstream', ...flags);
+  expect(JSON.parse(again.stdout)).toMatchObject({
+    verdicts: { refuted: 1, unchecked: 0, partial: 0 },
+    engine: hasNative ? 'native' : 'wasm',
   });
 });
 

@@ -40,6 +40,11 @@ export class EmptyProject implements AsyncDisposable {
     return project;
   }
 
+  /** Installs a package of others beside. */
+  async add(name: string): Promise<void> {
+    await run('npm', ['install', name, ...quiet], { cwd: this.folder });
+  }
+
   /** Every file that was installed, relative to `node_modules`. */
   async installed(): Promise<string[]> {
     return readdir(join(this.folder, 'node_modules'), { recursive: true });

@@ -62,3 +62,12 @@ it('goes on while sessions come and go, and rests when there are none', () => {
   rounds.start();
   expect(vi.getTimerCount()).toBe(1);
 });
+
+it('wakes for a few sessions no more often than for one', () => {
+  let ticks = 0;
+  const sessions = new Set(Array.from({ length: 12 }, () => new Visits()));
+  new SessionTimer(sessions, 5000, () => ticks++).start();
+  vi.advanceTimersByTime(10_000);
+  expect(ticks).toBe(40);
+  for (const { timesMs } of sessions) expect(timesMs.length).toBeGreaterThanOrEqual(9);
+});

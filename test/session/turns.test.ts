@@ -1,24 +1,8 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Turns } from '../../lib/session/turns.ts';
+import { useWorkClock, work } from './work-clock.ts';
 
-let nowMs: number;
-beforeEach(() => {
-  nowMs = 0;
-  vi.useFakeTimers();
-  vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
-});
-afterEach(() => {
-  vi.restoreAllMocks();
-  vi.useRealTimers();
-});
-
-/** Work that takes so long, and says in `done` when it was begun. */
-function work(done: string[], name: string, tookMs: number): () => void {
-  return () => {
-    done.push(name);
-    nowMs += tookMs;
-  };
-}
+useWorkClock();
 
 test('work is done at once when nothing is under way, and rested from as long as it took', () => {
   const turns = new Turns();

@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { encode } from '@ipld/dag-cbor';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Reason, reasonOfNumber } from '../../lib/event/verdict.ts';
 import { SeededRandom } from '../../lib/seeded-random.ts';
@@ -12,7 +13,14 @@ import { BatchCheck } from '../../lib/verifier/batch-check.ts';
 import { type Incident, monotonicMs } from '../../lib/verifier/verifier-messages.ts';
 import { SignatureChecker } from '../../lib/verify/signature.ts';
 import { encodeMessage } from '../../simulator/lib/frame-encoder.ts';
-import { frameOfCommit, RandomRepo, startUs } from '../verify/repo-commits.ts';
+import {
+  cidOfBytes,
+  frameOfCommit,
+  putTogether,
+  RandomRepo,
+  startUs,
+  takeApart,
+} from '../verify/repo-commits.ts';
 import { TestKeys } from './test-keys.ts';
 
 let folder: string;
@@ -176,4 +184,22 @@ test('what is late is too late in the answer, and checked all the same unless ot
   isBehind = false;
   expect(await run([frames[19]])).toEqual(['after_unchecked']);
   expect(incidents).toEqual([]);
+});
+
+test('what is more than an honest commit can be is not looked at again: whoever sends it pays for one look', async () => {
+  const one = await repoOf('one');
+  const { key } = await repoOf('other');
+  keys.known.set(one.did, key);
+  const { object, blocks } = await takeApart(await one.commit(1));
+  for (let at = 0; at < 5_000; at++) blocks.set(cidOfBytes(encode(at)), encode(at));
+  const many = frameOfCommit(one.did, await putTogether(await one.commit(1), { object, blocks }));
+  const ops = Array.from({ length: 201 }, (_, at) => ({ action: 'delete', path: `a/${at}`, cid: null }));
+  const commit = await one.commit(1);
+  const blobs = Array.from({ length: 5_000 }, () => commit.cid);
+  expect(
+    await run([many, frameOfCommit(one.did, commit, { ops }), frameOfCommit(one.did, commit, { blobs })]),
+  ).toEqual(['limited', 'limited', 'limited']);
+  expect(keys.asked).toEqual([]);
+  expect(await run([frameOfCommit(one.did, await one.commit(1))])).not.toEqual(['limited']);
+  expect(keys.asked).toEqual([one.did]);
 });

@@ -147,7 +147,8 @@ test('before it is armed nothing waits for long', async () => {
   const repo = await repoOf('warming');
   keys.outage = new Promise(() => {});
   await run([frameOfCommit(repo.did, await repo.commit(1))]);
-  await goOn();
+  // A timer counts from when its turn began, so it may come early; then there is another.
+  while (answers.length === 0) await goOn();
   expect(answers).toEqual([[1, 'key_awaited']]);
 });
 

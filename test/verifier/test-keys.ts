@@ -1,5 +1,6 @@
 // Keys as a resolver would have them, for tests of who asks it.
 
+import type { KeysOfTime } from '../../lib/identity/key-resolver.ts';
 import type { BatchKeys } from '../../lib/verifier/batch-check.ts';
 import type { KeyLack } from '../../lib/verify/commit-check.ts';
 import type { VerifyingKey } from '../../lib/verify/verifying-key.ts';
@@ -35,7 +36,9 @@ export class TestKeys implements BatchKeys {
     return this.keyAtHand(did);
   }
 
-  async keysAt(): Promise<readonly VerifyingKey[]> {
-    return this.earlier;
+  async keysAt(did: string): Promise<KeysOfTime> {
+    if (this.earlier.length > 0) return { keys: this.earlier, lack: undefined };
+    const newest = await this.recheck(did);
+    return typeof newest === 'string' ? { keys: [], lack: newest } : { keys: [newest], lack: undefined };
   }
 }

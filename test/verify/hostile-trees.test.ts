@@ -2,15 +2,16 @@
 // that only look odd are not.
 
 import { BlockMap, type CommitData, MemoryBlockstore, MST } from '@atproto/repo';
-import { encode } from '@ipld/dag-cbor';
+import { decode, encode } from '@ipld/dag-cbor';
 import { describe, expect, test } from 'vitest';
 import { Frame } from '../../lib/decode/frame.ts';
 import { SeededRandom } from '../../lib/seeded-random.ts';
 import { CommitCheck } from '../../lib/verify/commit-check.ts';
 import { keyHeight } from '../../lib/verify/key-height.ts';
+import { secondOpinion } from '../../lib/verify/second-opinion.ts';
 import { SignatureChecker } from '../../lib/verify/signature.ts';
 import { depthMax, entriesMax } from '../../lib/verify/tree-reader.ts';
-import type { RepoCommit } from '../../simulator/lib/repo-builder.ts';
+import type { RepoCommit, RepoWrite } from '../../simulator/lib/repo-builder.ts';
 import { cidOfBytes, frameOfCommit, putTogether, RandomRepo, signFor } from './repo-commits.ts';
 
 type Cid = CommitData['cid'];
@@ -213,3 +214,42 @@ test('roots without a key, as @atproto/repo leaves them, are no lie', async () =
   expect(await found(blocks, trimmed, [remove(low[0])], more)).toBe('whole');
   expect(await found(blocks, trimmed, [remove(low[2])], more)).toBe('incomplete');
 });
+
+test('a root without a key, whose block is missing, says nothing against what may be below it', async () => {
+  const blocks = new BlockMap();
+  const low = await (await MST.create(new MemoryBlockstore())).add('A0/374913', value);
+  const { root: before } = await low.getUnstoredBlocks();
+  const { root, blocks: all } = await (await low.add('A2/827942', value)).getUnstoredBlocks();
+  for (const { cid, bytes } of all.entries())
+    if (decode<{ e: unknown[] }>(bytes).e.length > 0) blocks.set(cid, bytes);
+  expect(await found(all, root, [create('A2/827942')], before)).toBe('whole');
+  expect(await found(blocks, root, [create('A2/827942')], before)).toBe('missing_blocks');
+});
+
+test.each([0, 1, 2, 3, 5])(
+  'the highest record, %d high, is deleted, of two and as the last',
+  async (height) => {
+    const other = await RandomRepo.create('last', new SeededRandom('hostile', 'last'), 0, 'secp256k1');
+    const random = new SeededRandom('hostile', `${height}`);
+    const keyOf = (wanted: number): { collection: string; rkey: string } => {
+      for (;;) {
+        const rkey = random.text('abcdefgh', 8);
+        if (keyHeight(Buffer.from(`com.example.a/${rkey}`)) === wanted)
+          return { collection: 'com.example.a', rkey };
+      }
+    };
+    const [high, low] = [keyOf(height), keyOf(0)];
+    const write = async (write: RepoWrite): Promise<void> => {
+      const bytes = frameOfCommit(other.did, await other.repo.commit([write], other.nextRev()));
+      frame.read(bytes);
+      expect(check.check(frame, other.key)).toBe('whole');
+      expect(await secondOpinion(bytes, other.key)).toBe('whole');
+    };
+    for (const rest of [true, false]) {
+      await write({ action: 'create', ...high, record: { n: 1 } });
+      if (rest) await write({ action: 'create', ...low, record: { n: 1 } });
+      await write({ action: 'delete', ...high });
+      if (rest) await write({ action: 'delete', ...low });
+    }
+  },
+);

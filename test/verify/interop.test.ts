@@ -6,10 +6,10 @@ import { describe, expect, test } from 'vitest';
 import { CarIndex } from '../../lib/decode/car.ts';
 import { keyHeight } from '../../lib/verify/key-height.ts';
 import { PartialTree } from '../../lib/verify/partial-tree.ts';
-import { SignatureChecker } from '../../lib/verify/signature.ts';
 import { commonPrefix } from '../../lib/verify/tree-node.ts';
 import { VerifyingKey } from '../../lib/verify/verifying-key.ts';
 import { recordLink } from '../../simulator/lib/frame-encoder.ts';
+import { checkers } from './engines.ts';
 import { digestOfCid } from './repo-commits.ts';
 
 type Cid = CommitData['cid'];
@@ -29,26 +29,28 @@ interface SignatureFixture {
   readonly tags: readonly string[];
 }
 
-describe.each([
-  ['wasm', await SignatureChecker.load()],
-  ['node', SignatureChecker.withoutWasm()],
-])('signatures, %s', (engine, checker) => {
-  test('the engine is the one that is meant', () => expect(checker.engine).toBe(engine));
-
-  test.each(fixture<SignatureFixture[]>('signature-fixtures'))('$comment', (one) => {
-    const key = VerifyingKey.parse(one.publicKeyDid) as VerifyingKey;
-    const curve = one.algorithm === 'ES256' ? 'p256' : 'secp256k1';
-    expect(key.curve).toBe(curve);
-    expect(VerifyingKey.parseBarePoint(curve, one.publicKeyMultibase)?.point).toEqual(key.point);
-    const found = checker.check(
-      key,
-      Buffer.from(one.messageBase64, 'base64'),
-      Buffer.from(one.signatureBase64, 'base64'),
-    );
-    const expected = one.tags.includes('high-s') ? 'high_s' : one.validSignature ? 'valid' : 'bad_signature';
-    expect(found).toBe(expected);
-  });
-});
+describe.each(checkers.map((checker) => [checker.engine, checker] as const))(
+  'signatures, %s',
+  (_, checker) => {
+    test.each(fixture<SignatureFixture[]>('signature-fixtures'))('$comment', (one) => {
+      const key = VerifyingKey.parse(one.publicKeyDid) as VerifyingKey;
+      const curve = one.algorithm === 'ES256' ? 'p256' : 'secp256k1';
+      expect(key.curve).toBe(curve);
+      expect(VerifyingKey.parseBarePoint(curve, one.publicKeyMultibase)?.point).toEqual(key.point);
+      const found = checker.check(
+        key,
+        Buffer.from(one.messageBase64, 'base64'),
+        Buffer.from(one.signatureBase64, 'base64'),
+      );
+      const expected = one.tags.includes('high-s')
+        ? 'high_s'
+        : one.validSignature
+          ? 'valid'
+          : 'bad_signature';
+      expect(found).toBe(expected);
+    });
+  },
+);
 
 test.each([
   ...fixture<{ publicDidKey: string; privateKeyBytesHex: string }[]>('w3c_didkey_K256'),

@@ -66,10 +66,10 @@ async function damage(account: RandomRepo, commit: RepoCommit): Promise<Uint8Arr
   return frameOfCommit(account.did, signed);
 }
 
-test(`300 damaged trees, seed ${seed}`, async () => {
+test(`200 damaged trees, seed ${seed}`, async () => {
   const account = await RandomRepo.create('mutated', random, 150, 'secp256k1');
   const counts = new Map<string, number>();
-  for (let index = 0; index < 300; index++) {
+  for (let index = 0; index < 200; index++) {
     const bytes = await damage(account, await account.commit(random.chance(0.7) ? 1 : 8));
     if (bytes === undefined) continue;
     frame.read(bytes);

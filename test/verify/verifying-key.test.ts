@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { SignatureChecker } from '../../lib/verify/signature.ts';
 import { VerifyingKey } from '../../lib/verify/verifying-key.ts';
 
 const good = 'did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme';
@@ -45,9 +44,4 @@ test('a multikey is compressed, a bare point has no code', () => {
   expect(VerifyingKey.parseBarePoint('secp256k1', good.slice('did:key:'.length))).toBeUndefined();
   expect(VerifyingKey.parse('z25z9DTpsiYYJKGsWmSPJK2NFN8PcJtZig12K59UgW7q5t')).toBeUndefined();
   expect(key.uncompressed()[0]).toBe(4);
-});
-
-test('the WebAssembly module loads here, and is what is used', async () => {
-  expect((await SignatureChecker.load()).engine).toBe('wasm');
-  expect(SignatureChecker.withoutWasm().engine).toBe('node');
 });

@@ -2,7 +2,7 @@
 // a file is there.
 //
 // FAILURE       what happens: `throws`, `memory`, `loops` or `stays` (it cannot be ended) in the first worker; `write-fails`, `write-fails-late` (after
-//               a second) or `write-hangs` in the log; `opening-fails` in every worker, from the start
+//               300 ms) or `write-hangs` in the log; `opening-fails` in every worker, from the start
 // FAILURE_FILE  begins it
 // FAILURE_LOOK_MS  the interval that worker-pool.ts looks in, for one that hangs
 
@@ -42,7 +42,7 @@ const inWorker: Readonly<Record<string, () => void>> = {
 const inLog: Readonly<Record<string, () => Promise<unknown>>> = {
   'write-fails': () => Promise.reject(new Error('a write that fails')),
   'write-fails-late': () =>
-    new Promise((_, reject) => setTimeout(reject, 1_000, new Error('a write that fails late'))),
+    new Promise((_, reject) => setTimeout(reject, 300, new Error('a write that fails late'))),
   'write-hangs': () => new Promise(() => {}),
 };
 

@@ -50,6 +50,8 @@ async function endingOf(failure: string, signals: readonly NodeJS.Signals[] = []
       return code as number;
     });
     await writeFile(env.FAILURE_FILE, '');
+    // Full blocks, which go to the database at once: small ones are in the journal's files when the thread goes on.
+    if (failure.startsWith('write-')) await relay.publish(2_000);
     // A worker looks for the file every 20 ms, and one that has been silent for two seconds is not waited for at a stop; a write
     // begins within milliseconds.
     if (signals.length > 0) await new Promise((done) => setTimeout(done, failure === 'loops' ? 2_500 : 200));

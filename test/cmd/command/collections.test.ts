@@ -33,3 +33,9 @@ test('any number of names stays within bounds, and the large ones stay on top wi
   expect(top.reduce((sum, { events }) => sum + events, counts.other)).toBe(added);
   expect(counts.isPartial).toBe(true);
 });
+
+test('a name that is longer than any collection has is not kept', () => {
+  const counts = new CollectionCounts(10);
+  for (const length of [317, 318, 1024 * 1024]) counts.add('a'.repeat(length), 2);
+  expect(counts).toMatchObject({ names: 1, other: 4, isPartial: true });
+});

@@ -1,4 +1,4 @@
 import { blockDamages } from './block-damages.ts';
-import { testDamages, useDamagedLog } from './damage.ts';
+import { some, testDamages, useDamagedLog } from './damage.ts';
 
-testDamages(useDamagedLog(), blockDamages);
+testDamages(useDamagedLog(), some(blockDamages));

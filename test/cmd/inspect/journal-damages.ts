@@ -1,9 +1,10 @@
 // Damages to the blocks of the journal.
 
+import { expect, test } from 'vitest';
 import type { ProblemCode } from '../../../cmd/inspect/problem.ts';
 import { blockKey, packBlock, parts, unpackBlock } from '../../../lib/log/block-format.ts';
-import { at } from './damage.ts';
-import { flip, type RawDatabase } from './raw-log.ts';
+import { at, check, type DamagedLog } from './damage.ts';
+import { edit, flip, type RawDatabase } from './raw-log.ts';
 import type { WrittenLog } from './sample-log.ts';
 
 export interface JournalDamage {
@@ -109,3 +110,17 @@ export const journalDamages: readonly JournalDamage[] = [
       putJournalled(db, written, written.stored[at.last] - 1, written.stored[at.last] + 20),
   },
 ];
+
+/** A test for each damage to the journal. */
+export function testJournalDamages(log: DamagedLog, damages: readonly JournalDamage[]): void {
+  test.each(damages)('in the journal: $title', async ({ expected, change }) => {
+    const { dataDir, written } = log;
+    await edit(dataDir, 'journal', (db) => change(db, written));
+    const { problems } = await check(dataDir);
+    const meant = new Set<ProblemCode>(expected);
+    // The block that follows a strange one follows nothing that is known.
+    problems.counts.delete('event_time');
+    if (!meant.has('journal_gap')) problems.counts.delete('journal_gap');
+    expect(new Set(problems.counts.keys())).toEqual(meant);
+  });
+}

@@ -73,6 +73,8 @@ export async function makeLogOfBlocks(
   let nowMs = 1_700_000_000_000;
   const sample = new SampleLog(random, {
     didHashKey: store.didHashKey,
+    // Every test of a damage checks all of it. Long messages are in `makeLog`.
+    textBytesMax: 2_000,
     nowMs: () => {
       nowMs += 10;
       return nowMs;

@@ -2,14 +2,14 @@ import { rm } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { blockKey, parts } from '../../../lib/log/block-format.ts';
 import { segmentBlocks } from '../../../lib/log/segment-index.ts';
-import { check, named, testDamages, useDamagedLog } from './damage.ts';
+import { check, named, some, testDamages, useDamagedLog } from './damage.ts';
 import { edit } from './raw-log.ts';
 import { makeLogOfBlocks } from './sample-log.ts';
 import { segmentDamages } from './segment-damages.ts';
 
 const log = useDamagedLog();
 
-testDamages(log, segmentDamages);
+testDamages(log, some(segmentDamages));
 
 test('no index of the segment that ends with the newest block', async () => {
   const { dataDir } = log;

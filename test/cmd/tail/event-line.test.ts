@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { StreamEvent } from '../../../client/lib/subscribe.ts';
 import { inColour, jsonLine, plain, prettyLine } from '../../../cmd/tail/event-line.ts';
+import { timeRatio } from '../../support/time-ratio.ts';
 
 const did = 'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa';
 const timeUs = Date.UTC(2026, 0, 31, 12, 5, 6, 789) * 1000 + 123;
@@ -159,4 +160,28 @@ test('JSON is what was sent, on one line, and for a terminal without what it act
   expect(shown).not.toMatch(actedOn);
   expect(shown).toContain('9007199254740993');
   expect(JSON.parse(shown)).toEqual(JSON.parse(sent));
+});
+
+test('a line costs what it shows, however large the record, and names of it, are', () => {
+  const untouched = {
+    get b() {
+      throw new Error('looked at');
+    },
+  };
+  expect(prettyLine(commit({ a: 'x'.repeat(10_000), untouched }), 200, plain, false)).toMatch(/\{"a":"x+…$/);
+  const line =
+    (more: object, event: object = {}) =>
+    () =>
+      prettyLine({ ...commit({ text: 'x' }, more), ...event } as StreamEvent, 200, plain, false);
+  for (const named of [
+    (name: string) => line({ rkey: name }),
+    (name: string) => line({ collection: name }),
+    (name: string) => line({}, { did: name }),
+    (name: string) => line({ record: { subject: `did:${name}` } }),
+  ]) {
+    const small = named('\u200b '.repeat(5_000));
+    const large = named('\u200b '.repeat(2_000_000));
+    // Four times as long, if all of it were looked at.
+    expect(timeRatio(() => Array.from({ length: 100 }, small), large)).toBeLessThan(1);
+  }
 });

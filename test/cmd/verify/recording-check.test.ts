@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { RecordingCheck } from '../../../cmd/verify/recording-check.ts';
 import { KeyResolver } from '../../../lib/identity/key-resolver.ts';
 import { DirectoryServer } from '../../../simulator/lib/directory-server.ts';
+import { decodeFrame, encodeMessage } from '../../../simulator/lib/frame-encoder.ts';
 import { SyntheticNetwork } from '../../../simulator/lib/network.ts';
 
 const closing: (() => unknown)[] = [];
@@ -97,4 +98,16 @@ test('a key that was read before the account said that something changed', async
   });
   const report = await checkBy(resolver, stolen.slice(4));
   expect(report.verdicts).toMatchObject({ refuted: 4, anchored: 0 });
+});
+
+test('what is more than a second opinion reads is not disputed', async () => {
+  const network = slowNetwork();
+  const [frame] = await framesOf(network, false);
+  const { body } = decodeFrame(frame);
+  const blobs = Array.from({ length: 5_000 }, () => body.commit);
+  const { report } = await check(network, [
+    encodeMessage('#commit', { ...body, rev: '3zzzzzzzzzzzz', blobs }),
+  ]);
+  expect(report.refuted).toMatchObject([{ reason: 'wrong_rev', secondOpinion: 'limited' }]);
+  expect(report.disputed).toBe(0);
 });

@@ -20,10 +20,13 @@ const report: RecordingReport = {
   disputed: 1,
   earlierKeys: 12,
   seconds: 61.25,
+  engine: 'native',
 };
 
 test('a table for people, in which nothing of a stranger’s acts on the terminal', () => {
-  expect(reportTable(report)).toBe(`1,200,000 commits of 4,321 accounts in 1,234,567 frames, 61.3 s
+  expect(
+    reportTable(report),
+  ).toBe(`1,200,000 commits of 4,321 accounts in 1,234,567 frames, 61.3 s (signatures by native code)
 34,567 of the frames are not commits
 
 verified    continuous             1,199,998   100.00 %

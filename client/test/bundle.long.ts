@@ -56,7 +56,7 @@ test('it needs no module of Node, and loads zstd only when it is asked for', () 
   const needed = chunks.filter(({ fileName }) => alone.has(fileName));
   const shared = [
     ...['lib/backoff.ts', 'lib/codec/zstd-header.ts', 'lib/decode/rfc3339.ts', 'lib/errors.ts'],
-    ...['lib/event/cursor.ts', 'lib/event/moment.ts', 'lib/near-name.ts'],
+    ...['lib/event/cursor.ts', 'lib/event/moment.ts', 'lib/near-name.ts', 'lib/text.ts'],
   ];
   expect(fromDaemon(needed)).toEqual(shared);
   expect(fromDaemon(chunks)).toEqual([...shared, 'lib/codec/wasm-module.ts'].sort());
