@@ -31,7 +31,9 @@ export class AddressQueue<Item> {
     for (const [network, lines] of this.#networks) {
       for (const [address, line] of lines) {
         if (mayTake?.(address) === false) continue;
-        const item = line.items[line.taken++];
+        const item = line.items[line.taken];
+        // What has had its turn is held by nobody here.
+        line.items[line.taken++] = undefined;
         lines.delete(address);
         this.#networks.delete(network);
         if (line.taken < line.items.length) lines.set(address, withoutTaken(line));
@@ -69,7 +71,7 @@ function withoutTaken<Item>(line: Line<Item>): Line<Item> {
 
 /** What waits of one address. */
 interface Line<Item> {
-  readonly items: Item[];
+  readonly items: (Item | undefined)[];
   /** How many from the front are gone. */
   taken: number;
 }

@@ -29,12 +29,16 @@ const lingeringBytes = 3 * 1024;
  */
 const lingeringShare = 1 / 32;
 
+/** What one of a crowd takes until it has been read, and what all of it may take of the heap. */
+const crowdBytes = 12 * 1024;
+const crowdShare = 1 / 8;
+
 /** Bounds of those that are no subscriber's. */
 export interface ConnectionLimits {
   readonly socketsMax: number;
   /** Of those that linger behind their last answer, as far as the heap has room for them. */
   readonly lingeringMax: number;
-  /** How many more there may be while a crowd comes: places that no subscriber has. */
+  /** How many more there may be while a crowd comes, as far as the heap has room for them: places that no subscriber has. */
   readonly crowdMax: () => number;
   /** Whose a socket's bytes are before it has sent a request; undefined behind a proxy. */
   readonly addressOf: (socket: Socket) => string | undefined;
@@ -47,6 +51,7 @@ export class ConnectionSet {
   readonly #held: HeldBytes;
   readonly #limits: ConnectionLimits;
   readonly #lingeringMax: number;
+  readonly #crowdRoom: number;
   readonly #all = new Map<Socket, Connection>();
   /** Those that are no subscriber's. */
   readonly #plain = new Set<Connection>();
@@ -63,8 +68,10 @@ export class ConnectionSet {
   constructor(held: HeldBytes, limits: ConnectionLimits) {
     this.#held = held;
     this.#limits = limits;
-    const roomBytes = heapUse().limitBytes * lingeringShare;
-    this.#lingeringMax = Math.min(limits.lingeringMax, Math.floor(roomBytes / lingeringBytes));
+    const heapBytes = heapUse().limitBytes;
+    const lingeringRoom = Math.floor((heapBytes * lingeringShare) / lingeringBytes);
+    this.#lingeringMax = Math.min(limits.lingeringMax, lingeringRoom);
+    this.#crowdRoom = Math.floor((heapBytes * crowdShare) / crowdBytes);
     const set = this;
     this.#forget = function () {
       const connection = set.#all.get(this);
@@ -216,7 +223,7 @@ export class ConnectionSet {
   #dropOldest(): void {
     const { socketsMax, crowdMax } = this.#limits;
     if (this.#plain.size <= socketsMax) return;
-    const most = socketsMax + crowdMax();
+    const most = socketsMax + Math.min(crowdMax(), this.#crowdRoom);
     while (this.#plain.size > most && this.#endOldest());
     for (const connection of this.#waiting) {
       if (this.#plain.size <= most) return;

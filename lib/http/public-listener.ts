@@ -9,10 +9,9 @@ import type { AddressTable } from '../fanout/address-table.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import { type V2Encodings, v2Encodings as v2JsonOnly } from '../fanout/v2-encodings.ts';
 import type { ListenAddress } from '../listen-address.ts';
-import { memoryLimit } from '../memory.ts';
+import { heapUse, memoryLimit } from '../memory.ts';
 import { HeldBytes, type HeldLimits, heldLimitsOf } from '../session/held-bytes.ts';
 import { defaultSessionTiming, type SessionTiming } from '../session/session-timer.ts';
-import { Slices } from '../session/slices.ts';
 import { Turns } from '../session/turns.ts';
 import type { CoveredLog } from '../wire/coverage-page.ts';
 import { type OfferedEncodings, storedOnly } from '../wire/subscribe-query.ts';
@@ -33,8 +32,9 @@ import { type OnMisspelt, SubscribeRoute } from './subscribe-route.ts';
 import { textRoutes } from './text-routes.ts';
 import { v2DictionaryRoute } from './v2-dictionary-route.ts';
 import { V2Route } from './v2-route.ts';
+import { WaitingRequests, waitingLimitsOf } from './waiting-requests.ts';
 
-/** Connections of a crowd that comes at once, beyond those that may stay: some 12 KB each until they are read. */
+/** Connections of a crowd that comes at once, beyond those that may stay. */
 const crowdMax = 16_384;
 
 /** What the listener is made from. */
@@ -92,8 +92,7 @@ export class PublicListener {
   readonly held: HeldBytes;
   /** At what keeps this thread busy: long messages, and filters in bodies. */
   readonly turns = new Turns();
-  /** At what is short and comes in crowds, so that it does not wait for the former: requests to subscribe. */
-  readonly #requestTurns = new Slices();
+  readonly waitingRequests: WaitingRequests;
   /** What became of requests for proofs. */
   readonly proofAnswers = noProofAnswers();
   /** Connections that the system could not hand over, for want of file descriptors mostly. */
@@ -125,10 +124,11 @@ export class PublicListener {
     });
     const sessions = new SessionSet(admission, connections, timing);
     const { turns } = this;
-    const requestTurns = this.#requestTurns;
+    const waitingRequests = new WaitingRequests(clientAddresses, waitingLimitsOf(heapUse().limitBytes));
     const times = { nowUs, cursorAheadUsMax, timing };
-    const shared = { source, sessions, turns, requestTurns, addresses: clientAddresses, ...times };
+    const shared = { source, sessions, turns, waitingRequests, ...times };
     const postedFilters = new PostedFilters(connections, clientAddresses, turns);
+    this.waitingRequests = waitingRequests;
     this.connections = connections;
     this.sessions = sessions;
     this.#routes = new Routes([
@@ -162,7 +162,7 @@ export class PublicListener {
 
   /** Whether requests to subscribe wait: more come than there is time for. */
   get isCrowded(): boolean {
-    return this.#requestTurns.isCrowded;
+    return this.waitingRequests.isCrowded;
   }
 
   /** Starts to listen, as `bindShared` does; resolves with the address bound. Throws HTTP_LISTEN_FAILED. */

@@ -6,7 +6,7 @@ import { positionOfCursor } from '../event/cursor.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { Holding } from '../session/held-bytes.ts';
 import type { SessionTiming } from '../session/session-timer.ts';
-import type { TurnGiver, Turns } from '../session/turns.ts';
+import type { Turns } from '../session/turns.ts';
 import { WebSocketSession, type WebSocketSessionHost } from '../session/websocket-session.ts';
 import {
   isSubscribeFault,
@@ -16,21 +16,20 @@ import {
   type SubscribeFault,
   type SubscribeRequest,
 } from '../wire/subscribe-query.ts';
-import type { ClientAddresses } from './client-address.ts';
 import { acceptHandshake, isHandshake } from './handshake.ts';
 import { badHandshake, type Refusal } from './refusal.ts';
 import { whenItsTurn } from './respond.ts';
 import { allowGet, queryOf, type Route, type Upgrade } from './routes.ts';
 import type { SessionSet } from './session-set.ts';
+import type { WaitingRequests } from './waiting-requests.ts';
 
 /** What the route needs. */
 export interface SubscribeRouteOptions {
   readonly source: SubscriptionSource;
   readonly sessions: SessionSet;
-  /** For reading what is long, and for handshakes. */
+  /** For reading what is long. */
   readonly turns: Turns;
-  readonly requestTurns: TurnGiver;
-  readonly addresses: ClientAddresses;
+  readonly waitingRequests: WaitingRequests;
   /** What compressed subscribers can have. */
   readonly zstdEncodings: OfferedEncodings;
   /** Now, in microseconds, on the clock that events are stamped with. */
@@ -69,8 +68,8 @@ export class SubscribeRoute implements Route {
 
   /** Starts a session if the request is a good one and there is room. */
   upgrade(upgrade: Upgrade): void {
-    const { sessions, requestTurns, addresses } = this.#options;
-    requestTurns.take(addresses.of(upgrade.request), () => {
+    const { sessions, waitingRequests } = this.#options;
+    waitingRequests.take(upgrade.request, () => {
       const refusal = this.#open(upgrade);
       if (refusal !== undefined) sessions.refuse(upgrade.refuse(), refusal);
     });

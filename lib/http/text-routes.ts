@@ -6,7 +6,6 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import { describeText, HttpSession, type HttpSessionHost } from '../session/http-session.ts';
 import type { SessionTiming } from '../session/session-timer.ts';
-import type { TurnGiver } from '../session/turns.ts';
 import { filterParameterIn } from '../wire/subscribe-query.ts';
 import {
   isTextFault,
@@ -15,21 +14,19 @@ import {
   type TextFault,
   type TextRequest,
 } from '../wire/text-query.ts';
-import type { ClientAddresses } from './client-address.ts';
 import type { PostedFilters } from './posted-filters.ts';
 import type { Refusal } from './refusal.ts';
 import { respondError, whenItsTurn } from './respond.ts';
 import { queryOf, type Route } from './routes.ts';
 import type { SessionSet } from './session-set.ts';
+import type { WaitingRequests } from './waiting-requests.ts';
 
 /** What the routes need. */
 export interface TextRoutesOptions {
   readonly source: SubscriptionSource;
   readonly sessions: SessionSet;
   readonly postedFilters: PostedFilters;
-  /** For requests to subscribe. */
-  readonly requestTurns: TurnGiver;
-  readonly addresses: ClientAddresses;
+  readonly waitingRequests: WaitingRequests;
   /** Now, in microseconds, on the clock that events are stamped with. */
   readonly nowUs: () => number;
   /** As of `PublicListenerOptions`. */
@@ -80,13 +77,11 @@ class TextRoute implements Route {
   handle(request: IncomingMessage, response: ServerResponse): void {
     whenItsTurn(response, () => {
       if (request.method === 'POST') void this.#post(request, response);
-      else this.#take(request, () => this.#refuse(response, this.#get(request, response)));
+      else {
+        const { waitingRequests } = this.#options;
+        waitingRequests.take(request, () => this.#refuse(response, this.#get(request, response)));
+      }
     });
-  }
-
-  #take(request: IncomingMessage, work: () => void): void {
-    const { requestTurns, addresses } = this.#options;
-    requestTurns.take(addresses.of(request), work);
   }
 
   #get(request: IncomingMessage, response: ServerResponse): Refusal | undefined {

@@ -7,17 +7,17 @@ import { subscribeEventsNsid } from '../event/v2-event.ts';
 import type { SubscriptionSource } from '../fanout/transport.ts';
 import type { V2Encodings } from '../fanout/v2-encodings.ts';
 import type { SessionTiming } from '../session/session-timer.ts';
-import type { TurnGiver, Turns } from '../session/turns.ts';
+import type { Turns } from '../session/turns.ts';
 import { WebSocketSession, type WebSocketSessionHost } from '../session/websocket-session.ts';
 import type { CoveredLog } from '../wire/coverage-page.ts';
 import { startOfV2, v2UpdatedWire, v2Wire } from '../wire/v2-messages.ts';
 import { isV2Fault, parseV2Query, type V2Fault, type V2Request } from '../wire/v2-query.ts';
-import type { ClientAddresses } from './client-address.ts';
 import { acceptHandshake, asksForWebSocket, isHandshake, offers } from './handshake.ts';
 import { badKey, needsUpgrade, type Refusal, xrpcRefusal } from './refusal.ts';
 import { whenItsTurn } from './respond.ts';
 import { allowGet, queryOf, type Route, type Upgrade } from './routes.ts';
 import type { SessionSet } from './session-set.ts';
+import type { WaitingRequests } from './waiting-requests.ts';
 
 /** The one sub-protocol of this wire, which is spoken whether it is offered or not. */
 const subprotocol = 'xrpc.v1.json';
@@ -27,9 +27,7 @@ export interface V2RouteOptions {
   readonly source: SubscriptionSource;
   readonly sessions: SessionSet;
   readonly turns: Turns;
-  /** For requests, and for handshakes. */
-  readonly requestTurns: TurnGiver;
-  readonly addresses: ClientAddresses;
+  readonly waitingRequests: WaitingRequests;
   readonly v2Encodings: V2Encodings;
   /** Whose oldest event is the first that a cursor can ask for. */
   readonly log: CoveredLog;
@@ -63,8 +61,8 @@ export class V2Route implements Route {
 
   /** Starts a session if the request is a good one and there is room. */
   upgrade(upgrade: Upgrade): void {
-    const { sessions, requestTurns, addresses } = this.#options;
-    requestTurns.take(addresses.of(upgrade.request), () => {
+    const { sessions, waitingRequests } = this.#options;
+    waitingRequests.take(upgrade.request, () => {
       const refusal = this.#open(upgrade);
       if (refusal !== undefined) sessions.refuse(upgrade.refuse(), xrpcRefusal(refusal));
     });

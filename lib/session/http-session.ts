@@ -63,7 +63,8 @@ export class HttpSession implements Transport {
   readonly #response: ServerResponse;
   readonly #body: TextBody;
   readonly #liveness = new SubscriberLiveness();
-  readonly #subscription: Subscription;
+  /** Let go of at the end: until the socket is gone this session is here, and its filter need not be. */
+  #subscription: Subscription | undefined;
   /** The delivery loop was told to wait for `drained`. */
   #full = false;
   #ending: SessionEnd | undefined;
@@ -180,7 +181,7 @@ export class HttpSession implements Transport {
     this.#holding.set('answer', this.#response.writableLength);
     if (!this.#full) return;
     this.#full = false;
-    this.#subscription.drained();
+    this.#subscription?.drained();
   };
 
   /** The client has shut its half, which is what those do that have gone. */
@@ -209,7 +210,10 @@ export class HttpSession implements Transport {
     // A client that reads a whole answer slowly may have its last bytes too.
     if (why !== 'complete') this.#dueMs = performance.now() + endMsOf(why, this.#host.timing);
     // Not at once: it may be the loop that calls, out of the constructor even.
-    queueMicrotask(() => this.#subscription.end());
+    queueMicrotask(() => {
+      this.#subscription?.end();
+      this.#subscription = undefined;
+    });
   }
 
   readonly #gone = (): void => {

@@ -1,7 +1,7 @@
 // Turns at work that is short and comes in crowds, such as the handshakes of ten thousand clients who come back at once: a slice of
 // it at a time, address by address. Between two slices everything else that is due has a pass of the event loop, and the next slice is
 // as long as that took: so events have at least half of the thread, and no time goes by unused. Work that is long nonetheless is
-// rested from as turns.ts does. Owned by the listener; used for requests.
+// rested from as turns.ts does. Used by lib/http's waiting-requests.ts.
 
 import { TurnGiver } from './turns.ts';
 

@@ -12,6 +12,11 @@ export abstract class TurnGiver {
   readonly #waiting = new AddressQueue<() => void>();
   #isResting = false;
 
+  /** Whether what comes now has to wait. */
+  get isResting(): boolean {
+    return this.#isResting;
+  }
+
   /** Whether more waits than this thread gets done: a crowd is coming. */
   get isCrowded(): boolean {
     return !this.#waiting.isEmpty;

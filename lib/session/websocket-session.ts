@@ -190,6 +190,7 @@ export class WebSocketSession implements Transport, MessageReader, SocketListene
   }
 
   #subscribe(filter: Filter): void {
+    if (this.#ending !== undefined) return;
     this.#subscription = this.#host.source.subscribe(this, filter, this.#afterTimeUs);
     // The source may have closed this session before it returned.
     if (this.#ending !== undefined) this.#subscription.end();
@@ -310,7 +311,13 @@ export class WebSocketSession implements Transport, MessageReader, SocketListene
     this.#dueMs = performance.now() + endMsOf(why, this.#host.timing);
     // Not at once: while the delivery loop goes through a group, a client that is full can be what leaves no room for this one.
     const subscription = this.#subscription;
-    if (subscription !== undefined) queueMicrotask(() => subscription.end());
+    if (subscription !== undefined) {
+      queueMicrotask(() => {
+        subscription.end();
+        // Until the socket is gone this session is here, and its filter need not be.
+        this.#subscription = undefined;
+      });
+    }
   }
 
   gone(): void {

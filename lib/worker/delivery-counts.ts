@@ -106,6 +106,7 @@ export function readCounts(
   withoutDictionary: Readonly<EncodedTotals>,
 ): DeliveryCounts {
   const { sessions, held } = listener;
+  const waiting = listener.waitingRequests.held;
   return {
     sessions: sessions.members.size,
     ...fanout.stats(),
@@ -123,8 +124,8 @@ export function readCounts(
     clientMessages: Object.fromEntries(sessions.counts.messages),
     refusals: Object.fromEntries(sessions.refusals),
     misspelt: Object.fromEntries(sessions.counts.misspelt),
-    heldBytes: { ...held.bytes },
-    heldShed: { ...held.shed },
+    heldBytes: { ...held.bytes, waiting: waiting.bytes.request },
+    heldShed: { ...held.shed, waiting: waiting.shed.address + waiting.shed.all + waiting.shed.connection },
     heldBytesOfAddress: held.mostOfAddress,
     heldBytesMax: held.limits.bytesMax,
     proofAnswers: { ...listener.proofAnswers },

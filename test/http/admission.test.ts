@@ -7,6 +7,7 @@ import { Admission } from '../../lib/http/admission.ts';
 import { ClientAddresses } from '../../lib/http/client-address.ts';
 import { SessionSet } from '../../lib/http/session-set.ts';
 import { SubscribeRoute } from '../../lib/http/subscribe-route.ts';
+import { WaitingRequests, waitingLimitsOf } from '../../lib/http/waiting-requests.ts';
 import { defaultSessionTiming } from '../../lib/session/session-timer.ts';
 import { Turns } from '../../lib/session/turns.ts';
 import { storedOnly } from '../../lib/wire/subscribe-query.ts';
@@ -142,8 +143,7 @@ it('lets a place go again when the client is gone before it is answered', () => 
     source,
     sessions,
     turns: new Turns(),
-    requestTurns: new Turns(),
-    addresses: clientAddresses,
+    waitingRequests: new WaitingRequests(clientAddresses, waitingLimitsOf(2 ** 30)),
     zstdEncodings: storedOnly,
     nowUs: () => nowUs,
     cursorAheadUsMax: 0,

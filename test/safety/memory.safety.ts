@@ -19,14 +19,19 @@ function manyCollections(at: number): string {
   return `wantedKinds=commit&${names.join('&')}`;
 }
 
-/** Connects so many, a few at a time, and resolves when each has an answer or has ended. */
-async function crowdOf(port: number, count: number, queryOf: (at: number) => string): Promise<Attacker[]> {
+/** Connects so many, a few at a time, and resolves when each has an answer or has ended, or as `until` says. */
+async function crowdOf(
+  port: number,
+  count: number,
+  queryOf: (at: number) => string,
+  until: (one: Attacker) => Promise<unknown> = (one) => one.receives(/^HTTP\/1\.1 /),
+): Promise<Attacker[]> {
   const crowd: Attacker[] = [];
   for (let at = 0; at < count; at++) {
     crowd.push(new Attacker(port, handshake(queryOf(at)), `127.0.0.${2 + (at % addresses)}`));
     if (at % 16 === 15) await sleep(4);
   }
-  await Promise.all(crowd.map((attacker) => attacker.receives(/^HTTP\/1\.1 /)));
+  await Promise.all(crowd.map(until));
   return crowd;
 }
 
@@ -44,6 +49,29 @@ it('a heap of 64 MiB: a crowd with filters of its own is let go before the threa
     reset(crowd);
   });
   expect(target.daemon.lines.join('\n')).toContain('"what":"heap"');
+  await target.finish();
+}, 180_000);
+
+it('a heap of 64 MiB: handshakes with long queries that come faster than they are read are let go', async () => {
+  await using target = await Target.start(['--workers', '1'], {
+    env: { NODE_OPTIONS: '--max-old-space-size=64' },
+  });
+  const dids = Array.from({ length: 4_000 }, (_, at) => `did:plc:${String(at).padStart(24, 'a')}`);
+  const query = `wantedDids=${dids.join('&wantedDids=')}`;
+  await target.under(400 * MiB, async () => {
+    // They come while the daemon does nothing, so that all are there at once.
+    const pid = target.daemon.pid as number;
+    process.kill(pid, 'SIGSTOP');
+    const crowd = await crowdOf(
+      target.port,
+      1_000,
+      () => query,
+      (one) => one.connected,
+    );
+    process.kill(pid, 'SIGCONT');
+    await Promise.all(crowd.map((attacker) => Promise.race([attacker.closed, attacker.receives(/^HTTP/)])));
+    reset(crowd);
+  });
   await target.finish();
 }, 180_000);
 
