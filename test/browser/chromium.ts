@@ -121,12 +121,13 @@ export class Chromium implements AsyncDisposable {
   }
 }
 
-/** One page. */
-export class Page {
+/** One page; `await using` closes it before what it shows ends. */
+export class Page implements AsyncDisposable {
   /** What went wrong in it: exceptions, errors on the console, refused requests, breaches of its security policy. */
   readonly problems: string[] = [];
   readonly #send: (method: string, parameters?: Parameters) => Promise<Answer>;
-  readonly close: () => Promise<void>;
+  readonly #close: () => Promise<void>;
+  #closed: Promise<void> | undefined;
   #loaded: () => void = () => {};
 
   constructor(
@@ -134,7 +135,13 @@ export class Page {
     close: () => Promise<void>,
   ) {
     this.#send = send;
-    this.close = close;
+    this.#close = close;
+  }
+
+  /** Further calls wait for the first. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
   }
 
   async start(view: View): Promise<void> {

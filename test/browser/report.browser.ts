@@ -24,7 +24,7 @@ test.skipIf(skip)(`the numbers are a daemon’s, and live${chromiumNote}`, async
   const pool = await FramePool.generate(new SyntheticNetwork({ seed: 'status page', accounts: 20 }), 200);
   const relay = await RelayServer.listen({ source: pool, framesPerSecond: 200 });
   await using daemon = await Daemon.start(['--ws-url', relay.url]);
-  const page = await visitDaemon(daemon);
+  await using page = await visitDaemon(daemon);
   await expect.poll(() => page.text('#state')).toBe('Live');
   await expect.poll(async () => Number(await page.text('#rate'))).toBeGreaterThan(50);
   expect(await page.value('document.title')).toMatch(/^[0-9,.]+\/s · Slipstream$/);

@@ -26,7 +26,7 @@ test.skipIf(skip)(`what is chosen is what comes${chromiumNote}`, async () => {
   const pool = await FramePool.generate(new SyntheticNetwork({ seed: 'try it', accounts: 20 }), 200);
   const relay = await RelayServer.listen({ source: pool, framesPerSecond: 200 });
   await using daemon = await Daemon.start(['--ws-url', relay.url]);
-  const page = await visitDaemon(daemon);
+  await using page = await visitDaemon(daemon);
   const like = '#suggestions button:nth-child(1)';
   await expect
     .poll(() => page.value(`document.querySelector('${like}')?.textContent`))
@@ -232,7 +232,7 @@ test.skipIf(skip)(`compressed events are shown decoded${chromiumNote}`, async ()
   const pool = await FramePool.generate(new SyntheticNetwork({ seed: 'compressed', accounts: 20 }), 200);
   const relay = await RelayServer.listen({ source: pool, framesPerSecond: 100 });
   await using daemon = await Daemon.start(['--ws-url', relay.url]);
-  const page = await visitDaemon(daemon);
+  await using page = await visitDaemon(daemon);
   const fetched = () =>
     page.value<string>(`performance.getEntriesByType('resource').map(({ name }) => name).join()`);
   await page.click('#start');
@@ -272,7 +272,7 @@ test.skipIf(skip)(`the second wire is tried as the first is, compressed too${chr
   const pool = await FramePool.generate(new SyntheticNetwork({ seed: 'second', accounts: 20 }), 200);
   const relay = await RelayServer.listen({ source: pool, framesPerSecond: 100 });
   await using daemon = await Daemon.start(['--ws-url', relay.url]);
-  const page = await visitDaemon(daemon);
+  await using page = await visitDaemon(daemon);
   const choose = (id: string, value: string) =>
     page.value(`
       document.getElementById('${id}').value = '${value}';

@@ -27,7 +27,7 @@ export function withChromium(): void {
 async function visit(url: string, view = desktop): Promise<Page> {
   const page = await (chromium as Chromium).page(view);
   onTestFinished(async () => {
-    await page.close();
+    await page[Symbol.asyncDispose]();
     expect(page.problems).toEqual([]);
   });
   await page.open(url);
@@ -36,7 +36,7 @@ async function visit(url: string, view = desktop): Promise<Page> {
   return page;
 }
 
-/** The page of a daemon, once that has something to tell. */
+/** The page of a daemon, once that has something to tell; to be closed before the daemon ends, which the page would complain of. */
 export async function visitDaemon(daemon: Daemon): Promise<Page> {
   await expect.poll(async () => (await fetch(`${daemon.httpUrl}/status.json`)).status).toBe(200);
   return visit(`${daemon.httpUrl}/`);
