@@ -3,15 +3,18 @@
 //
 // FAILURE       what happens: `throws`, `memory`, `loops` or `stays` (it cannot be ended) in the first worker; `write-fails`, `write-fails-late` (after
 //               300 ms) or `write-hangs` in the log; `opening-fails` in every worker, from the start
-// FAILURE_FILE  begins it
+// FAILURE_FILE  begins it; there is another file once it has begun, see `begunFile`
 // FAILURE_LOOK_MS  the interval that worker-pool.ts looks in, for one that hangs
 
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { isMainThread, threadId } from 'node:worker_threads';
 import { ClassicLevel } from 'classic-level';
 
 const { FAILURE: failure, FAILURE_FILE: file = '' } = process.env;
+
+/** Says of a failure that it has begun. */
+const begunFile = `${file}.begun`;
 
 // biome-ignore lint/suspicious/noExplicitAny: methods of all shapes are wrapped alike.
 type Method = (this: any, ...args: any[]) => any;
@@ -58,15 +61,18 @@ if (isMainThread) {
   for (const name of fail === undefined ? [] : ['put', 'batch']) {
     const method = methods[name];
     methods[name] = function (...args) {
-      return existsSync(file) ? fail() : method.apply(this, args);
+      if (!existsSync(file)) return method.apply(this, args);
+      writeFileSync(begunFile, '');
+      return fail();
     };
   }
 } else if (failure === 'opening-fails') {
   Object.assign(ClassicLevel.prototype, { open: () => Promise.reject(new Error('an opening that fails')) });
-} else if (threadId === 1) {
+} else if (threadId === 1 && failure !== undefined && failure in inWorker) {
   const timer = setInterval(() => {
     if (!existsSync(file)) return;
     clearInterval(timer);
-    inWorker[failure ?? '']?.();
+    writeFileSync(begunFile, '');
+    inWorker[failure]();
   }, 20);
 }

@@ -2,6 +2,7 @@
 // soon after the last subscriber has had its goodbye, whatever it was that failed.
 
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -52,9 +53,10 @@ async function endingOf(failure: string, signals: readonly NodeJS.Signals[] = []
     await writeFile(env.FAILURE_FILE, '');
     // Full blocks, which go to the database at once: small ones are in the journal's files when the thread goes on.
     if (failure.startsWith('write-')) await relay.publish(2_000);
-    // A worker looks for the file every 20 ms, and one that has been silent for two seconds is not waited for at a stop; a write
-    // begins within milliseconds.
-    if (signals.length > 0) await new Promise((done) => setTimeout(done, failure === 'loops' ? 2_500 : 200));
+    if (signals.length > 0)
+      await expect.poll(() => existsSync(`${env.FAILURE_FILE}.begun`), { timeout: 20_000 }).toBe(true);
+    // One that has been silent for two seconds is not waited for at a stop.
+    if (signals.length > 0 && failure === 'loops') await new Promise((done) => setTimeout(done, 2_500));
     for (const signal of signals) process.kill(daemon.pid as number, signal);
     const exit = await daemon.exited;
     const afterLastGoodbyeMs = performance.now() - lastGoodbyeMs;
