@@ -141,9 +141,8 @@ test('whoever has enough is not given more', async () => {
   // What is being asked for is taken.
   await new Promise((resolve) => setTimeout(resolve, 20));
   for (let made = 0; made < 20; made++) it.stream.write(3);
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await expect.poll(() => follower.behind).toBe(20);
   expect(it.blocks).toHaveLength(0);
-  expect(follower.behind).toBe(20);
   follower.setPaused(false);
   await expect.poll(() => it.texts()).toEqual(it.stream.texts);
 });
