@@ -165,12 +165,20 @@ export function memoryLimit(): MemoryLimit {
   return ownLimit;
 }
 
-/** Below it memory is short: the daemon is made for more, and takes less of what it can do with less of. */
+/** Up to it memory is short: the daemon is made for more, and takes less of what it can do with less of. */
 const littleMemoryBytes = 256 * 2 ** 20;
 
-/** Whether this process has to do with little: then what is kept and read at a time is smaller. */
+/** Whether this process has to do with little: then what is kept and read at a time, and what one client may send, is smaller. */
 export function hasLittleMemory(): boolean {
-  return memoryLimit().limitBytes < littleMemoryBytes;
+  return memoryLimit().limitBytes <= littleMemoryBytes;
+}
+
+/** Below it what is freed has to go back soon: with less garbage than V8 and malloc would keep, there is room for all that is bounded. */
+const tightMemoryBytes = 512 * 2 ** 20;
+
+/** Whether garbage has to be kept short: some more machines than have little. */
+export function hasTightMemory(): boolean {
+  return memoryLimit().limitBytes < tightMemoryBytes;
 }
 
 /**

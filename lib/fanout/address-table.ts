@@ -4,13 +4,14 @@
 
 import { randomFillSync } from 'node:crypto';
 import { DidHasher, didHashKeyBytes } from '../event/did-hash.ts';
+import { hasLittleMemory } from '../memory.ts';
 import { DeliveryRate, type Pacing, type RateBasis } from './delivery-rate.ts';
 
 /**
  * Most wanted DIDs and subjects of one address, over all its connections in all threads: ten of the longest filters, and a tenth
- * of what there is room for in one thread.
+ * of what there is room for in one thread. Where memory is short two of the longest, and a third.
  */
-export const wantedDidsPerAddressMax = 1_000_000;
+export const wantedDidsPerAddressMax = hasLittleMemory() ? 50_000 : 1_000_000;
 
 /** What addresses may do; a limit of 0 is none, but for `subscribersMax`. */
 export interface AddressLimits {

@@ -1,6 +1,7 @@
 // How much a subscriber that catches up gets at once: of a block, of the log, and in a turn. It owns the sizes and what counts
 // how much; subscriber.ts does the rest.
 
+import { hasLittleMemory } from '../memory.ts';
 import type { Encoding } from './encodings.ts';
 
 /** What a turn may cost, in bytes written, so that one fast replay does not hold up ingest or live subscribers. */
@@ -12,9 +13,9 @@ export const gapBytes = 256;
  * nothing would be all of memory. Choosing goes by columns; a block in another encoding is made when anything of it is chosen.
  */
 const lookedThroughShare = { stored: 1 / 8, recoded: 1 };
-/** The largest is more than a full block. */
+/** The largest is more than a full block; where memory is short a part of one, since a read is as large as two of them. */
 const burstBytesMin = 32 * 1024;
-const burstBytesMax = 512 * 1024;
+const burstBytesMax = (hasLittleMemory() ? 128 : 512) * 1024;
 /** Bytes asked of the log at once, in bursts; fewer of what is to be made into another encoding, so that a read costs the same. */
 const burstsPerRead = { stored: 2, recoded: 1 };
 

@@ -6,6 +6,7 @@ import { DidHasher } from '../event/did-hash.ts';
 import { type Filter, wantedDidsOf } from '../event/filter.ts';
 import type { Block } from '../log/block.ts';
 import type { LogReader } from '../log/event-log.ts';
+import { hasLittleMemory } from '../memory.ts';
 import type { AddressTable } from './address-table.ts';
 import type { Batch } from './batch.ts';
 import { type Encoding, NewestBlock } from './encodings.ts';
@@ -53,7 +54,8 @@ const defaultFanoutOptions: FanoutOptions = {
   // As many threads as Node has for them.
   readsMax: 4,
   progressIntervalMs: 5_000,
-  wantedDidsMax: 10_000_000,
+  // Where memory is short, 7 MiB.
+  wantedDidsMax: hasLittleMemory() ? 150_000 : 10_000_000,
   publishBytesMax: 256 * 1024,
   unpublishedBytesMax: 8 * 1024 * 1024,
 };

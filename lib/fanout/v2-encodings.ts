@@ -13,15 +13,19 @@ import {
   writeHeader,
 } from '../event/websocket-frame.ts';
 import { type BlockIndex, startOf } from '../log/block.ts';
+import { hasLittleMemory } from '../memory.ts';
 import { BlockCache, replayedEventsMin } from './block-cache.ts';
 import { type ClosableCompressor, dictionaryEncoding } from './dictionary-encoding.ts';
 import type { Encoding, Messages } from './encodings.ts';
 
 /**
  * Bytes of messages that are kept of blocks that were replayed, in a thread and encoding: some 50,000 events, nearly as many as the
- * newest blocks in memory have. Readers that come back after a restart are within them, each at another place.
+ * newest blocks in memory have. Readers that come back after a restart are within them, each at another place. Where memory is short it
+ * is as small as what is kept in memory of the log, for readers that go side by side.
  */
-const replayedBytesMax = { json: 32 * 1024 * 1024, zstd: 12 * 1024 * 1024 };
+const replayedBytesMax = hasLittleMemory()
+  ? { json: 2 * 1024 * 1024, zstd: 1024 * 1024 }
+  : { json: 32 * 1024 * 1024, zstd: 12 * 1024 * 1024 };
 
 /** What of the JSON that a block is compressed from is kept for the next one: as much as a full block takes, with room. */
 const scratchBytes = 512 * 1024;

@@ -10,7 +10,7 @@ import { filterTextBytesMax } from '../wire/wanted-filter.ts';
 /** Fragments of one client message: 10 MB in pieces of 2.5 KB. */
 const fragmentsMax = 4096;
 /** Socket chunks gathered for one client message: 10 MB in the smallest TCP segments seen, 512 bytes. */
-const bufferedChunksMax = 20_480;
+const bufferedChunksMax = Math.floor(filterTextBytesMax / 488);
 
 /** Sixteen bytes of base64. */
 const keyPattern = /^[+/0-9A-Za-z]{22}==$/;

@@ -35,14 +35,33 @@ const bytesMost = 2 * 1024 * 1024 * 1024;
 const addressShare = 1 / 16;
 const addressBytesLeast = 32 * 1024 * 1024;
 const addressBytesMost = 64 * 1024 * 1024;
+/**
+ * What the daemon takes by itself, with a dozen subscribers that catch up: 109 MiB at most were seen where there are 128. Of what is left
+ * the third part is for this, the others for what reading a message takes, for subscribers and for garbage; it counts up to half a GB.
+ */
+const ownBytes = 104 * 1024 * 1024;
+const spareShare = 1 / 3;
+const spareBytesLeast = 4 * 1024 * 1024;
+/** Of what all may have then, what one address or connection may have at most. */
+const oneShare = 1 / 2;
 /** How far below the bound room is made: else each further byte would cost a search for who holds most. */
 const roomShare = 1 / 16;
 
+/** Bytes that clients have sent after which it is worth while to look for what of it is garbage: a collection takes 30 ms. */
+const turnoverBytesMax = 16 * 1024 * 1024;
+
 /** The bounds of one of `threads` that listen, on a machine (or in a container) with so much memory. */
 export function heldLimitsOf(memoryBytes: number, threads: number): HeldLimits {
-  const bytesMax = Math.min(bytesMost, Math.max(bytesLeast, memoryBytes * memoryShare)) / threads;
-  const addressBytesMax = Math.min(addressBytesMost, Math.max(addressBytesLeast, bytesMax * addressShare));
-  return { connectionBytesMax, addressBytesMax, bytesMax };
+  const spareBytes = Math.max(spareBytesLeast, (memoryBytes - ownBytes) * spareShare);
+  const allBytes = Math.min(bytesMost, Math.max(bytesLeast, memoryBytes * memoryShare), spareBytes);
+  const bytesMax = allBytes / threads;
+  const oneBytesMax = allBytes * oneShare;
+  const usualAddressBytes = Math.min(addressBytesMost, Math.max(addressBytesLeast, bytesMax * addressShare));
+  return {
+    connectionBytesMax: Math.min(connectionBytesMax, oneBytesMax),
+    addressBytesMax: Math.min(usualAddressBytes, oneBytesMax),
+    bytesMax,
+  };
 }
 
 /** What one address has: its connections, those that hold nothing too, and the sum. */
@@ -59,6 +78,9 @@ export class HeldBytes {
   /** Connections that had to go, by the bound. */
   readonly shed: Record<HeldBound, number> = { connection: 0, address: 0, all: 0 };
   readonly limits: HeldLimits;
+  /** Called whenever clients have sent as much as all may hold, 16 MiB at most: what of it was let go of is garbage by then. */
+  turnedOver: () => void = () => {};
+  #sentBytes = 0;
   readonly #addresses = new Map<string | undefined, AddressSum>();
   #sum = 0;
 
@@ -96,7 +118,16 @@ export class HeldBytes {
   add(holding: Holding, kind: HeldKind, bytes: number): void {
     this.bytes[kind] += bytes;
     this.#sum += bytes;
-    if (bytes > 0) this.#keep(holding);
+    if (bytes <= 0) return;
+    this.#keep(holding);
+    if (kind !== 'answer') this.#noteSent(bytes);
+  }
+
+  #noteSent(bytes: number): void {
+    this.#sentBytes += bytes;
+    if (this.#sentBytes < Math.min(this.limits.bytesMax, turnoverBytesMax)) return;
+    this.#sentBytes = 0;
+    this.turnedOver();
   }
 
   #keep(holding: Holding): void {

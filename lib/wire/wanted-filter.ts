@@ -8,6 +8,7 @@ import { eventKinds, operations, v1Kinds } from '../event/event.ts';
 import type { Filter } from '../event/filter.ts';
 import { isNsid, nsidBytesMax } from '../event/nsid.ts';
 import { isSubject } from '../event/subject.ts';
+import { hasLittleMemory } from '../memory.ts';
 
 /** Most collections in a filter: exact ones, each once, plus prefixes, repeated ones included. */
 export const collectionsMax = 100;
@@ -75,8 +76,11 @@ export function readVerified(text: string): boolean | undefined {
   return text === '' || text === 'false' ? false : undefined;
 }
 
-/** Longest text that holds a filter, in bytes, a body or a message: 100,000 DIDs take 3.5 MB, as many at-uris 7.5 MB. */
-export const filterTextBytesMax = 10_000_000;
+/**
+ * Longest text that holds a filter, in bytes, a body or a message: 100,000 DIDs take 3.5 MB, as many at-uris 7.5 MB. To read it takes some
+ * five times as much memory for a moment, so where that is short it is a tenth: 10,000 DIDs, the wire's most, and as many at-uris fit.
+ */
+export const filterTextBytesMax = hasLittleMemory() ? 1_000_000 : 10_000_000;
 
 /** Something for each of the lists. */
 export type EachWanted<T> = { readonly [Name in WantedName]: T };

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -53,6 +53,20 @@ test.runIf(process.platform === 'linux')('the same process begins anew, with its
   ]);
   expect(variables).toContainEqual(expect.stringMatching(/^MALLOC_ARENA_MAX=[1-4]$/));
 });
+
+test.runIf(process.platform === 'linux')(
+  'where there is little memory V8 has less, and malloc keeps less',
+  async () => {
+    const { MALLOC_ARENA_MAX: _, ...env } = process.env;
+    writeFileSync(join(dataDir, 'limit'), String(128 * 2 ** 20));
+    const preload = ['--import', join(import.meta.dirname, '../safety/container-preload.ts')];
+    const [flags, variables] = await startedWith(preload, { ...env, CONTAINER: dataDir });
+    expect(flags.slice(1)).toEqual(
+      expect.arrayContaining(['--max-semi-space-size=2', '--max-old-space-size=48']),
+    );
+    expect(variables).toContain('MALLOC_MMAP_THRESHOLD_=65536');
+  },
+);
 
 test.runIf(process.platform === 'linux')('what is set by hand stays as it is', async () => {
   const [flags] = await startedWith([], { ...process.env, MALLOC_ARENA_MAX: '3' });

@@ -15,6 +15,11 @@ test('else workers come when they are needed, as many as cores but one, at most 
     expect(workerPlan(undefined, 'linux', cores)).toEqual({ workers, grows: true });
 });
 
+test('where memory is short there are none, and what is set holds all the same', () => {
+  expect(workerPlan(undefined, 'linux', 8, true)).toEqual({ workers: 0, grows: false });
+  expect(workerPlan(2, 'linux', 8, true)).toEqual({ workers: 2, grows: false });
+});
+
 test('one core has none, and where threads cannot share a port there is one from the start', () => {
   expect(workerPlan(undefined, 'linux', 1)).toEqual({ workers: 0, grows: false });
   expect(workerPlan(undefined, 'darwin', 8)).toEqual({ workers: 1, grows: false });

@@ -121,9 +121,36 @@ it('the bounds go by the memory there is', () => {
     addressBytesMax: 32 * mebibyte,
     bytesMax: 256 * mebibyte,
   });
-  expect(heldLimitsOf(2 ** 28, 2).bytesMax).toBe(64 * mebibyte);
+  expect(heldLimitsOf(512 * mebibyte, 2).bytesMax).toBe(64 * mebibyte);
   expect(heldLimitsOf(2 ** 40, 2)).toMatchObject({
     addressBytesMax: 64 * mebibyte,
     bytesMax: 1024 * mebibyte,
   });
+});
+
+it('where there is little memory it is a part of what the daemon does not take, and of that one has half', () => {
+  const mebibyte = 2 ** 20;
+  const limits = { connectionBytesMax: 4 * mebibyte, addressBytesMax: 4 * mebibyte, bytesMax: 8 * mebibyte };
+  expect(heldLimitsOf(128 * mebibyte, 1)).toEqual(limits);
+  for (const megabytes of [16, 64, 128, 256, 300, 488, 512, 1024]) {
+    const { connectionBytesMax, addressBytesMax, bytesMax } = heldLimitsOf(megabytes * mebibyte, 1);
+    expect(bytesMax).toBeLessThanOrEqual(Math.max(4, (megabytes - 104) / 3) * mebibyte);
+    // The longest body that there may be, in memory that doubles.
+    expect(connectionBytesMax).toBeGreaterThanOrEqual((megabytes <= 256 ? 1 : 16) * mebibyte);
+    expect(addressBytesMax).toBeGreaterThanOrEqual(connectionBytesMax);
+  }
+});
+
+it('it is told whenever as much has been sent as all may hold, whatever became of it', () => {
+  const held = new HeldBytes({ connectionBytesMax: 100, addressBytesMax: 100, bytesMax: 100 });
+  let turns = 0;
+  held.turnedOver = () => turns++;
+  for (let sent = 0; sent < 5; sent++) {
+    const one = held.open('a', () => {});
+    one.set('answer', 90);
+    one.set('answer', 0);
+    one.set('message', 50);
+    one.close();
+  }
+  expect(turns).toBe(2);
 });
