@@ -9,7 +9,7 @@ import { DeliveryRate, type Pacing, type RateBasis } from './delivery-rate.ts';
 
 /**
  * Most wanted DIDs and subjects of one address, over all its connections in all threads: ten of the longest filters, and a tenth
- * of what there is room for in one thread. Where memory is short two of the longest, and a third.
+ * of what there is room for in one thread. Where memory is short it is a third.
  */
 export const wantedDidsPerAddressMax = hasLittleMemory() ? 50_000 : 1_000_000;
 

@@ -9,8 +9,10 @@ import { filterTextBytesMax } from '../wire/wanted-filter.ts';
 
 /** Fragments of one client message: 10 MB in pieces of 2.5 KB. */
 const fragmentsMax = 4096;
-/** Socket chunks gathered for one client message: 10 MB in the smallest TCP segments seen, 512 bytes. */
-const bufferedChunksMax = Math.floor(filterTextBytesMax / 488);
+/** Bytes of a message in the smallest TCP segment seen, of 512 with what may come before them. */
+const segmentBytesMin = 488;
+/** Socket chunks gathered for one client message: the longest in such. */
+const bufferedChunksMax = Math.ceil(filterTextBytesMax / segmentBytesMin);
 
 /** Sixteen bytes of base64. */
 const keyPattern = /^[+/0-9A-Za-z]{22}==$/;

@@ -5,6 +5,8 @@
 export interface HttpLimits {
   /** Request line and headers, in bytes. */
   readonly headBytesMax: number;
+  /** Its fields: each takes 150 bytes of the heap beside its text, however short. */
+  readonly headFieldsMax: number;
   /** From the first byte of a request to its last, in milliseconds. */
   readonly requestTimeoutMs: number;
   /** Between two requests of a connection, in milliseconds. Longer than a balancer keeps one, or it sends into our end. */
@@ -24,6 +26,7 @@ export interface HttpLimits {
 /** Of the public listener: ten thousand DIDs in a URL are legal, and take 480 KB with their colons escaped. */
 export const publicHttpLimits: HttpLimits = {
   headBytesMax: 1024 * 1024,
+  headFieldsMax: 128,
   requestTimeoutMs: 30_000,
   keepAliveMs: 75_000,
   idleTimeoutMs: 30_000,

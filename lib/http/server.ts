@@ -40,6 +40,7 @@ export function serverWithin(
     },
   );
   server.timeout = limits.idleTimeoutMs;
+  server.maxHeadersCount = limits.headFieldsMax;
   server.maxRequestsPerSocket = limits.requestsPerSocketMax;
   server.on('connection', (socket: Socket) => connections.open(socket));
   // As without a listener, but for the end of the connection.

@@ -69,10 +69,11 @@ export class SubscribeRoute implements Route {
   /** Starts a session if the request is a good one and there is room. */
   upgrade(upgrade: Upgrade): void {
     const { sessions, waitingRequests } = this.#options;
-    waitingRequests.take(upgrade.request, () => {
+    const open = (): void => {
       const refusal = this.#open(upgrade);
       if (refusal !== undefined) sessions.refuse(upgrade.refuse(), refusal);
-    });
+    };
+    waitingRequests.take(upgrade.request, open, upgrade.head.length);
   }
 
   #open(upgrade: Upgrade): Refusal | undefined {

@@ -62,10 +62,11 @@ export class V2Route implements Route {
   /** Starts a session if the request is a good one and there is room. */
   upgrade(upgrade: Upgrade): void {
     const { sessions, waitingRequests } = this.#options;
-    waitingRequests.take(upgrade.request, () => {
+    const open = (): void => {
       const refusal = this.#open(upgrade);
       if (refusal !== undefined) sessions.refuse(upgrade.refuse(), xrpcRefusal(refusal));
-    });
+    };
+    waitingRequests.take(upgrade.request, open, upgrade.head.length);
   }
 
   #open({ request, socket, head }: Upgrade): Refusal | undefined {

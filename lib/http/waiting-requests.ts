@@ -2,12 +2,15 @@
 // It owns their turns and the bound on what waits, shared by address; what is done with a request is its route's.
 
 import type { IncomingMessage } from 'node:http';
-import { HeldBytes, type HeldLimits } from '../session/held-bytes.ts';
+import type { Socket } from 'node:net';
+import { HeldBytes, type HeldLimits, type Holding } from '../session/held-bytes.ts';
 import { Slices } from '../session/slices.ts';
 import type { ClientAddresses } from './client-address.ts';
 
-/** What node:http makes of a request, beside the text of its head: 1.3 KB with a head of 230 bytes were measured. */
+/** What node:http makes of a request, beside its head: 1.3 KB with a head of 230 bytes were measured. */
 const requestBytes = 2 * 1024;
+/** What a name or a value of the head takes beside its text: 75 were measured. */
+const headerTextBytes = 80;
 /** Of the heap that there may be, what all that wait may take, and of that one address. */
 const heapShare = 1 / 8;
 const addressShare = 1 / 4;
@@ -37,33 +40,61 @@ export class WaitingRequests {
     return this.#turns.isCrowded;
   }
 
-  /** Does `work` when it is the request's turn; not at all when its client is gone by then. */
-  take(request: IncomingMessage, work: () => void): void {
+  /**
+   * Does `work` when it is the request's turn; not at all when its client is gone by then.
+   * @param behindBytes of what came behind the request, which `work` has.
+   */
+  take(request: IncomingMessage, work: () => void, behindBytes = 0): void {
     const address = this.#addresses.of(request);
-    if (this.#turns.isResting) this.#wait(request, address, work);
-    else this.#turns.take(address, work);
-  }
-
-  #wait(request: IncomingMessage, address: string, work: () => void): void {
-    const { socket } = request;
-    if (socket.destroyed) return;
-    let toDo: (() => void) | undefined = work;
-    const holding = this.held.open(address, () => socket.destroy());
-    // Whose turn is far away holds on to nothing from then on.
-    const forget = (): void => {
-      toDo = undefined;
-      holding.close();
-    };
-    socket.once('close', forget);
-    this.#turns.take(address, () => {
-      socket.off('close', forget);
-      holding.close();
-      toDo?.();
-    });
-    holding.set('request', requestBytes + headBytesOf(request));
+    if (!this.#turns.isResting) {
+      this.#turns.take(address, work);
+    } else if (!request.socket.destroyed) {
+      const waiting = new Waiting(request.socket, work);
+      const holding = this.held.open(address, waiting.letGo);
+      waiting.begin(holding, requestBytes + headBytesOf(request) + behindBytes);
+      this.#turns.take(address, waiting.comes);
+    }
   }
 }
 
+/** One that waits. Its turn may be far away: whose client is gone, or had to go, holds on to nothing but itself until then. */
+class Waiting {
+  #socket: Socket | undefined;
+  #work: (() => void) | undefined;
+  #holding: Holding | undefined;
+
+  constructor(socket: Socket, work: () => void) {
+    this.#socket = socket;
+    this.#work = work;
+    socket.once('close', this.#forget);
+  }
+
+  begin(holding: Holding, bytes: number): void {
+    this.#holding = holding;
+    holding.set('request', bytes);
+  }
+
+  readonly comes = (): void => {
+    const work = this.#work;
+    this.#forget();
+    work?.();
+  };
+
+  /** There is no room. At once: a socket says that it is closed only when all that has come by now is parsed. */
+  readonly letGo = (): void => {
+    const socket = this.#socket;
+    this.#forget();
+    socket?.destroy();
+  };
+
+  readonly #forget = (): void => {
+    this.#holding?.close();
+    this.#socket?.off('close', this.#forget);
+    this.#socket = undefined;
+    this.#work = undefined;
+  };
+}
+
 function headBytesOf({ url = '', rawHeaders }: IncomingMessage): number {
-  return rawHeaders.reduce((bytes, text) => bytes + text.length, url.length);
+  return rawHeaders.reduce((bytes, text) => bytes + text.length + headerTextBytes, url.length);
 }

@@ -97,7 +97,7 @@ export function subscriberMetrics(counts: () => DeliveryCounts): Metric[] {
     ),
     gauge(
       'slipstream_client_bytes_limit',
-      'What clients may make the daemon hold, but for filters',
+      'What clients may make the daemon hold, but for filters and requests that wait',
       () => counts().heldBytesMax,
     ),
     counters(

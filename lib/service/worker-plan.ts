@@ -1,7 +1,7 @@
 // How many worker threads serve subscribers, and from when on.
 
 import { availableParallelism } from 'node:os';
-import { hasLittleMemory } from '../memory.ts';
+import { hasTightMemory } from '../memory.ts';
 
 /** One core is for ingest, and more than these have not been needed. */
 const workersMax = 4;
@@ -20,11 +20,11 @@ export function workerPlan(
   wanted: number | undefined,
   platform: NodeJS.Platform = process.platform,
   cores = availableParallelism(),
-  isLean = hasLittleMemory(),
+  isTight = hasTightMemory(),
 ): WorkerPlan {
   if (wanted !== undefined) return { workers: wanted, grows: false };
-  // Each takes 30 to 40 MB, whatever it serves.
-  if (isLean) return { workers: 0, grows: false };
+  // Each takes 30 to 40 MB, whatever it serves, and its heap may be as large as the main thread's.
+  if (isTight) return { workers: 0, grows: false };
   const canShare = portSharers.includes(platform);
   const workers = Math.min(canShare ? workersMax : 1, cores - 1);
   return { workers, grows: canShare && workers > 0 };

@@ -55,7 +55,8 @@ export function heldLimitsOf(memoryBytes: number, threads: number): HeldLimits {
   const spareBytes = Math.max(spareBytesLeast, (memoryBytes - ownBytes) * spareShare);
   const allBytes = Math.min(bytesMost, Math.max(bytesLeast, memoryBytes * memoryShare), spareBytes);
   const bytesMax = allBytes / threads;
-  const oneBytesMax = allBytes * oneShare;
+  // Never more than a thread has.
+  const oneBytesMax = Math.min(allBytes * oneShare, bytesMax);
   const usualAddressBytes = Math.min(addressBytesMost, Math.max(addressBytesLeast, bytesMax * addressShare));
   return {
     connectionBytesMax: Math.min(connectionBytesMax, oneBytesMax),

@@ -5,6 +5,7 @@ import { Socket } from 'node:net';
 import { expect, test, vi } from 'vitest';
 import { ClientAddresses } from '../../lib/http/client-address.ts';
 import { WaitingRequests, waitingLimitsOf } from '../../lib/http/waiting-requests.ts';
+import { collectGarbage } from '../../lib/memory.ts';
 import { useWorkClock, work } from '../session/work-clock.ts';
 
 useWorkClock();
@@ -78,4 +79,27 @@ test('whose client goes while it waits is nobody any more', async () => {
 test('an address has a quarter of what a heap has room for, which is an eighth of it', () => {
   const MiB = 2 ** 20;
   expect(waitingLimitsOf(64 * MiB)).toMatchObject({ addressBytesMax: 2 * MiB, bytesMax: 8 * MiB });
+});
+
+test('who had to go is held by nobody while its turn is far away', async () => {
+  const waiting = waitingRequests();
+  const large = (): WeakRef<IncomingMessage> => {
+    const { request } = requestOf('198.51.100.2', 'x'.repeat(limits.addressBytesMax));
+    waiting.take(request, () => request.resume());
+    return new WeakRef(request);
+  };
+  const gone = large();
+  expect([waiting.isCrowded, waiting.held.shed.connection]).toEqual([true, 1]);
+  // What was seen in this turn of the loop is held until its end.
+  for (let turn = 0; turn < 3; turn++) await new Promise(process.nextTick);
+  collectGarbage(false);
+  expect(gone.deref()).toBeUndefined();
+});
+
+test('what came behind a request counts, and each field of its head', () => {
+  const waiting = waitingRequests();
+  const { request } = requestOf('198.51.100.2');
+  request.rawHeaders = Array.from({ length: 20 }, () => '');
+  waiting.take(request, () => {}, 1_000);
+  expect(waiting.held.bytes.request).toBeGreaterThan(1_000 + 20 * 75);
 });

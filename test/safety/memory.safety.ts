@@ -19,19 +19,14 @@ function manyCollections(at: number): string {
   return `wantedKinds=commit&${names.join('&')}`;
 }
 
-/** Connects so many, a few at a time, and resolves when each has an answer or has ended, or as `until` says. */
-async function crowdOf(
-  port: number,
-  count: number,
-  queryOf: (at: number) => string,
-  until: (one: Attacker) => Promise<unknown> = (one) => one.receives(/^HTTP\/1\.1 /),
-): Promise<Attacker[]> {
+/** Connects so many, a few at a time, and resolves when each has an answer or has ended. */
+async function crowdOf(port: number, count: number, bytesOf: (at: number) => string): Promise<Attacker[]> {
   const crowd: Attacker[] = [];
   for (let at = 0; at < count; at++) {
-    crowd.push(new Attacker(port, handshake(queryOf(at)), `127.0.0.${2 + (at % addresses)}`));
+    crowd.push(new Attacker(port, bytesOf(at), `127.0.0.${2 + (at % addresses)}`));
     if (at % 16 === 15) await sleep(4);
   }
-  await Promise.all(crowd.map(until));
+  await Promise.all(crowd.map((attacker) => attacker.receives(/^HTTP\/1\.1 /)));
   return crowd;
 }
 
@@ -42,7 +37,7 @@ it('a heap of 64 MiB: a crowd with filters of its own is let go before the threa
     env: { NODE_OPTIONS: '--max-old-space-size=64' },
   });
   await target.under(400 * MiB, async () => {
-    const crowd = await crowdOf(target.port, 5_000, manyCollections);
+    const crowd = await crowdOf(target.port, 5_000, (at) => handshake(manyCollections(at)));
     const refused = crowd.filter(({ status }) => status === 503);
     expect(refused.length).toBeGreaterThan(0);
     for (const { received } of refused) expect(received).toContain('short of memory');
@@ -52,28 +47,37 @@ it('a heap of 64 MiB: a crowd with filters of its own is let go before the threa
   await target.finish();
 }, 180_000);
 
-it('a heap of 64 MiB: handshakes with long queries that come faster than they are read are let go', async () => {
-  await using target = await Target.start(['--workers', '1'], {
-    env: { NODE_OPTIONS: '--max-old-space-size=64' },
-  });
-  const dids = Array.from({ length: 4_000 }, (_, at) => `did:plc:${String(at).padStart(24, 'a')}`);
-  const query = `wantedDids=${dids.join('&wantedDids=')}`;
-  await target.under(400 * MiB, async () => {
-    // They come while the daemon does nothing, so that all are there at once.
-    const pid = target.daemon.pid as number;
-    process.kill(pid, 'SIGSTOP');
-    const crowd = await crowdOf(
-      target.port,
-      1_000,
-      () => query,
-      (one) => one.connected,
-    );
-    process.kill(pid, 'SIGCONT');
-    await Promise.all(crowd.map((attacker) => Promise.race([attacker.closed, attacker.receives(/^HTTP/)])));
-    reset(crowd);
-  });
-  await target.finish();
-}, 180_000);
+const longQuery = `wantedDids=${Array.from({ length: 4_000 }, (_, at) => `did:plc:${String(at).padStart(24, 'a')}`).join('&wantedDids=')}`;
+const fields = (count: number): string[] => Array.from({ length: count }, (_, at) => `a${at}: b`);
+
+it.each([
+  ['handshakes with long queries', 1_000, handshake(longQuery)],
+  ['requests with long queries', 1_000, `GET /events?${longQuery} HTTP/1.1\r\nHost: test\r\n\r\n`],
+  ['handshakes with many fields', 3_000, handshake(undefined, fields(100))],
+  ['heads with many fields that do not end', 3_000, `GET / HTTP/1.1\r\n${fields(900).join('\r\n')}`],
+  ['handshakes with much behind them', 1_500, `${handshake()}${'\x81\xff\0\0\0\0\0\x0f\0\0'.padEnd(60_000)}`],
+])(
+  'a heap of 64 MiB: %s that come faster than they are read are let go',
+  async (_name, count, bytes) => {
+    await using target = await Target.start(['--workers', '1'], {
+      env: { NODE_OPTIONS: '--max-old-space-size=64' },
+    });
+    await target.under(400 * MiB, async () => {
+      // They come while the daemon does nothing, so that all are there at once.
+      const pid = target.daemon.pid as number;
+      process.kill(pid, 'SIGSTOP');
+      const all = crowdOf(target.port, count, () => bytes);
+      try {
+        await sleep(Math.max(1_000, count / 2));
+      } finally {
+        process.kill(pid, 'SIGCONT');
+      }
+      reset(await all);
+    });
+    await target.finish();
+  },
+  180_000,
+);
 
 it('a container of its size: who takes more than fits is let go before the system ends the process', async () => {
   const root = mkdtempSync(join(tmpdir(), 'slipstream-container-'));
@@ -85,7 +89,7 @@ it('a container of its size: who takes more than fits is let go before the syste
   });
   expect(target.daemon.lines.join('\n')).toContain('"memoryLimitOf":"cgroup_v2"');
   await target.under(400 * MiB, async () => {
-    const crowd = await crowdOf(target.port, 400, () => 'wantedKinds=commit');
+    const crowd = await crowdOf(target.port, 400, () => handshake('wantedKinds=commit'));
     writeFileSync(join(root, 'extra'), String(200 * MiB));
     await expect.poll(() => crowd.filter((one) => shed.test(closeOf(one) ?? '')).length).toBeGreaterThan(100);
     const late = new Attacker(target.port, handshake());

@@ -80,13 +80,8 @@ it('messages that do not end', () =>
     const attackers = crowd(60, () => handshake());
     await Promise.all(attackers.map(isAnswered));
     for (const [at, one] of attackers.entries()) one.write(unfinished(at % 2 === 0 ? 1_000_000 : 10_000_000));
-    await expect
-      .poll(() => new Set(attackers.map(closeOf)))
-      .toEqual(
-        expect.objectContaining(
-          new Set(['1009 message too large', '1013 no room for this message: try again later']),
-        ),
-      );
+    const closes = ['1009 message too large', '1013 no room for this message: try again later'];
+    await expect.poll(() => attackers.map(closeOf)).toEqual(expect.arrayContaining(closes));
     return attackers;
   }));
 
