@@ -4,11 +4,16 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Holding } from '../session/held-bytes.ts';
+import { publicHttpLimits } from './http-limits.ts';
 import { LingeringClose } from './lingering-close.ts';
 import { type FeedOwner, type Next, RequestFeed } from './request-feed.ts';
 
 /** What a request counts for that waits behind an answer: what node:http makes of it, and its head. */
 const requestBytes = 4 * 1024;
+
+/** What a head takes of the heap beside its text, as long as it is not whole: fields of six bytes take 25 times as much. */
+const fieldsPerText = 24;
+const fieldsBytesMax = publicHttpLimits.headFieldsMax * 150;
 
 /** See the file comment. */
 export class Connection implements FeedOwner {
@@ -139,7 +144,8 @@ export class Connection implements FeedOwner {
   note(): void {
     const { socket, holding } = this;
     const waiting = Math.max(0, this.#answers - 1) * requestBytes;
-    holding.set('request', this.#headBytes + socket.readableLength + waiting);
+    const fields = Math.min(this.#headBytes * fieldsPerText, fieldsBytesMax);
+    holding.set('request', this.#headBytes + fields + socket.readableLength + waiting);
     if (!this.isSubscriber) holding.set('answer', socket.writableLength);
   }
 

@@ -5,7 +5,7 @@
 export interface HttpLimits {
   /** Request line and headers, in bytes. */
   readonly headBytesMax: number;
-  /** Its fields: each takes 150 bytes of the heap beside its text, however short. */
+  /** Its fields: each takes 150 bytes of the heap beside its text, however short. Apache allows as many. */
   readonly headFieldsMax: number;
   /** From the first byte of a request to its last, in milliseconds. */
   readonly requestTimeoutMs: number;
@@ -26,7 +26,7 @@ export interface HttpLimits {
 /** Of the public listener: ten thousand DIDs in a URL are legal, and take 480 KB with their colons escaped. */
 export const publicHttpLimits: HttpLimits = {
   headBytesMax: 1024 * 1024,
-  headFieldsMax: 128,
+  headFieldsMax: 100,
   requestTimeoutMs: 30_000,
   keepAliveMs: 75_000,
   idleTimeoutMs: 30_000,
