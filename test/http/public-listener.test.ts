@@ -206,6 +206,13 @@ describe('bounds', () => {
     expect((await long(1_100_000)).status).toBe(431);
   });
 
+  it('takes a head of a hundred fields and refuses one of more', async () => {
+    const { port } = await listening();
+    const fields = (count: number) => Array.from({ length: count }, (_, at) => `A${at}: b`);
+    expect((await exchange(port, head('GET /', fields(90)))).status).toBe(200);
+    expect((await exchange(port, head('GET /', fields(101)))).status).toBe(431);
+  });
+
   it('answers 400 to what is not HTTP', async () => {
     const { port } = await listening();
     expect((await exchange(port, 'nonsense\r\n\r\n')).status).toBe(400);
