@@ -157,13 +157,12 @@ export class LevelLog implements EventLog {
     if (this.#isClosed) throw new CodedError('LOG_CLOSED', 'the log is closed');
     if (this.#broken !== undefined) throw this.#broken;
     if (this.#isReopenDue || this.tables.isMendingDue) await this.#startAgain(() => this.#renew());
-    const { fsync } = this.#options;
     if (isFull(block)) {
       await this.#compactAll();
-      await this.#store.append(block, fsync);
+      await this.#store.append(block, this.#options.fsync);
       this.#view.stored(withoutStoredJson(block), 0);
     } else {
-      await this.#journal.append(block, previousUs, fsync);
+      await this.#journal.append(block, previousUs, this.#options.fsync);
       this.#view.journalled(withoutStoredJson(block));
     }
     this.#positions = block.positions;
@@ -256,11 +255,13 @@ export class LevelLog implements EventLog {
     this.#isClosed = true;
     await this.#recovering;
     await this.#compaction;
-    // What cannot be stored then is had again by whoever appends it.
+    // Whoever appends has it again.
     if (this.#journal.isIdle) await this.#compactAll().catch(() => {});
     await this.#journal.close();
     await this.#store.close();
     await this.tables.end();
+    // Of a write in the background nobody may have been told.
+    if (this.#broken instanceof CodedError && !this.#broken.retryable) throw this.#broken;
   }
 
   async #recover(): Promise<void> {
@@ -298,8 +299,7 @@ export class LevelLog implements EventLog {
     await this.#store.close();
     const lost = await this.tables.mend();
     const { didHashKey, lastTimeUs } = this;
-    const { uncompacted } = this.#view;
-    const memory = { storedUs: this.#store.lastTimeUs, lastTimeUs, uncompacted };
+    const memory = { storedUs: this.#store.lastTimeUs, lastTimeUs, uncompacted: this.#view.uncompacted };
     const opened = await openParts(this.#options, this.tables, { didHashKey, lost, memory });
     this.#coverageIntake.count('log_damaged', lost.length);
     this.#journal = opened.journal;
