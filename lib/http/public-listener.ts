@@ -160,11 +160,6 @@ export class PublicListener {
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head));
   }
 
-  /** Whether requests to subscribe wait: more come than there is time for. */
-  get isCrowded(): boolean {
-    return this.waitingRequests.isCrowded;
-  }
-
   /** Starts to listen, as `bindShared` does; resolves with the address bound. Throws HTTP_LISTEN_FAILED. */
   async listen(address: ListenAddress, sharing: Sharing = 'alone'): Promise<ListenAddress> {
     const bound = await bindShared(this.#server, address, sharing);

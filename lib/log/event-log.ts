@@ -72,7 +72,7 @@ export interface EventLog extends LogReader {
   readonly databaseBytes: number;
   /** What the log holds. */
   stats(): LogStats;
-  /** Waits for running calls and closes. Idempotent. */
+  /** Waits for running calls and closes. Idempotent. @throws CodedError `LOG_WRITE_FAILED`, also of a write in the background. */
   close(): Promise<void>;
 }
 

@@ -125,7 +125,7 @@ export class SubscriberServer implements Delivery {
     this.#memory = watchMemory(this.#fanout, this.#listener, writeLog);
     this.#listener.sessions.memory = this.#memory;
     if (hasTightMemory()) this.#listener.held.turnedOver = garbageCollector();
-    this.#fanout.isCrowded = () => this.#listener.isCrowded;
+    this.#fanout.isCrowded = () => this.#listener.waitingRequests.isCrowded;
   }
 
   /** @param sharing with other threads that listen there, too. */

@@ -107,7 +107,7 @@ it('survives deaths while old events are deleted', async () => {
 
 it('survives deaths while it stops', async () => {
   await connectFirst();
-  // Blocks that are not full: those pass the journal by, and a daemon that is behind has no others.
+  // So that blocks are not full: full ones pass the journal by, and a daemon that is behind has no others.
   run.relay.server.setRate(framesPerSecond / 25);
   const stopUnderLoad = async (): Promise<void> => {
     const { daemon } = run;

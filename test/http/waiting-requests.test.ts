@@ -10,7 +10,7 @@ import { useWorkClock, work } from '../session/work-clock.ts';
 
 useWorkClock();
 
-/** Room for eight requests without a head, and for four of one address. */
+/** Room for a few requests without a head, and for half as many of one address. */
 const limits = { connectionBytesMax: 8_192, addressBytesMax: 8_192, bytesMax: 16_384 };
 const headBytes = 3_000;
 
@@ -55,7 +55,7 @@ test('of an address that has too much waiting the largest goes, and is not answe
   expect(gone.length).toBe(3);
   expect(greedy[0].socket.destroyed).toBe(false);
   expect(waiting.held.shed).toEqual({ connection: 0, address: 3, all: 0 });
-  // A socket says that it is gone a moment later.
+  // A socket says that it is closed a moment later.
   await new Promise(process.nextTick);
   vi.runAllTimers();
   expect(done.toSorted()).toEqual([String(headBytes), 'honest']);

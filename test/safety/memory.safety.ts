@@ -69,13 +69,12 @@ it.each([
     });
     await target.under(400 * MiB, async () => {
       // They come while the daemon does nothing, so that all are there at once.
-      const pid = target.daemon.pid as number;
-      process.kill(pid, 'SIGSTOP');
+      target.daemon.freeze(true);
       const all = crowdOf(target.port, count, () => bytes);
       try {
         await sleep(Math.max(1_000, count / 2));
       } finally {
-        process.kill(pid, 'SIGCONT');
+        target.daemon.freeze(false);
       }
       reset(await all);
     });
