@@ -125,6 +125,8 @@ export class Chromium implements AsyncDisposable {
 export class Page implements AsyncDisposable {
   /** What went wrong in it: exceptions, errors on the console, refused requests, breaches of its security policy. */
   readonly problems: string[] = [];
+  /** What a test makes it complain of: each has to come, whenever it does. */
+  readonly expected: RegExp[] = [];
   readonly #send: (method: string, parameters?: Parameters) => Promise<Answer>;
   readonly #close: () => Promise<void>;
   #closed: Promise<void> | undefined;

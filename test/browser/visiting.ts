@@ -23,12 +23,14 @@ export function withChromium(): void {
   afterAll(() => chromium?.[Symbol.asyncDispose]());
 }
 
-/** A page that shows `url`. A test that expects the page to complain empties `problems` before it ends. */
+/** A page that shows `url`, and complains of nothing but what the test expects of it. */
 async function visit(url: string, view = desktop): Promise<Page> {
   const page = await (chromium as Chromium).page(view);
   onTestFinished(async () => {
+    for (const pattern of page.expected) await expect.poll(() => page.problems.join('\n')).toMatch(pattern);
     await page[Symbol.asyncDispose]();
-    expect(page.problems).toEqual([]);
+    const isExpected = (problem: string) => page.expected.some((pattern) => pattern.test(problem));
+    expect(page.problems.filter((problem) => !isExpected(problem))).toEqual([]);
   });
   await page.open(url);
   // A report moves what is below it: nothing can be clicked before the first.

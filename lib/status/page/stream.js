@@ -89,7 +89,9 @@ export class EventStream {
     const socket = this.#socket;
     if (socket === undefined) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close(1000);
+    // One that is closed before it is open is a failure on the browser's console.
+    if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close(1000);
+    else socket.close(1000);
     this.#ended('Stopped');
   }
 
