@@ -364,13 +364,16 @@ test.skipIf(skip)(`the second link skips what is tried${chromiumNote}`, async ()
   expect(await page.value('document.activeElement.id')).toBe('figures');
 });
 
-test.skipIf(skip)(`a stream stopped before it is open is no warning on the console${chromiumNote}`, async () => {
-  const { page, source } = await visitWith(() => sampleReport());
-  await page.value(`for (let press = 0; press < 2; press++) document.getElementById('start').click()`);
-  expect(await page.text('#stream-state')).toBe('Stopped');
-  await expect.poll(() => source.subscriptions[0]?.ends).toBe(1);
-  expect(await page.text('#stream-state')).toBe('Stopped');
-});
+test.skipIf(skip)(
+  `a stream stopped before it is open is no warning on the console${chromiumNote}`,
+  async () => {
+    const { page, source } = await visitWith(() => sampleReport());
+    await page.value(`for (let press = 0; press < 2; press++) document.getElementById('start').click()`);
+    expect(await page.text('#stream-state')).toBe('Stopped');
+    await expect.poll(() => source.subscriptions[0]?.ends).toBe(1);
+    expect(await page.text('#stream-state')).toBe('Stopped');
+  },
+);
 
 test.skipIf(skip)(`an empty list says what to do${chromiumNote}`, async () => {
   const { page, source } = await visitWith(() => sampleReport());
