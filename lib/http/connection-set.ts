@@ -1,11 +1,12 @@
 // The connections of a listener, and the bound on those that are no subscriber's. What each makes this thread hold is looked at
 // here, and counted by lib/session/held-bytes.ts. Requests and sessions are others'; they say here what a socket is for.
 
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { heapUse } from '../memory.ts';
 import type { HeldBytes } from '../session/held-bytes.ts';
 import { Connection } from './connection.ts';
+import type { UrlLimits } from './long-url.ts';
 
 /** How often connections that are no subscribers are looked at, in milliseconds. */
 const lookMs = 500;
@@ -34,7 +35,7 @@ const crowdBytes = 6 * 1024;
 const crowdShare = 1 / 8;
 
 /** Bounds of those that are no subscriber's. */
-export interface ConnectionLimits {
+export interface ConnectionLimits extends UrlLimits {
   readonly socketsMax: number;
   /** Of those that linger behind their last answer, as far as the heap has room for them. */
   readonly lingeringMax: number;
@@ -104,7 +105,7 @@ export class ConnectionSet {
   /** A connection is there, unless there is no room for it. */
   open(socket: Socket): void {
     const holding = this.#held.open(this.#limits.addressOf(socket), () => this.#drop(connection));
-    const connection = new Connection(socket, holding);
+    const connection = new Connection(socket, holding, this.#limits);
     this.#all.set(socket, connection);
     this.#plain.add(connection);
     this.#wait(connection);
@@ -123,9 +124,10 @@ export class ConnectionSet {
   }
 
   /** A handshake is there, and waits for its turn. @param head what came behind it; returns all of that. */
-  upgrade(socket: Socket, head: Buffer): Buffer {
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Buffer {
     const connection = this.#all.get(socket);
     if (connection === undefined) return head;
+    this.#complete(connection, request);
     this.#waiting.delete(connection);
     return Buffer.concat([head, connection.upgrades()]);
   }
@@ -134,6 +136,7 @@ export class ConnectionSet {
   answer(socket: Socket, response: ServerResponse): void {
     const connection = this.#all.get(socket);
     if (connection === undefined) return;
+    this.#complete(connection, response.req);
     this.#waiting.delete(connection);
     connection.answers(response);
     response.once('close', () => {
@@ -184,6 +187,10 @@ export class ConnectionSet {
     connection.leaves(() => this.#drop(connection));
     this.#plain.add(connection);
     if (!connection.isAnswering) this.#wait(connection);
+  }
+
+  #complete(connection: Connection, request: IncomingMessage): void {
+    if (!connection.completes(request)) connection.socket.destroy();
   }
 
   #linger(connection: Connection): void {

@@ -1,19 +1,21 @@
 // One connection of a listener: whether it is waited for, being answered or a subscriber's, and what it makes this thread hold
 // of requests and answers. Which connections have to go is connection-set.ts's and lib/session/held-bytes.ts's.
 
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Holding } from '../session/held-bytes.ts';
-import { publicHttpLimits } from './http-limits.ts';
+import { headTextBytes, publicHttpLimits } from './http-limits.ts';
 import { LingeringClose } from './lingering-close.ts';
+import type { UrlLimits } from './long-url.ts';
 import { type FeedOwner, type Next, RequestFeed } from './request-feed.ts';
 
 /** What a request counts for that waits behind an answer: what node:http makes of it, and its head. */
 const requestBytes = 4 * 1024;
 
-/** What a head takes of the heap beside its text, as long as it is not whole: fields of six bytes take 25 times as much. */
-const fieldsPerText = 24;
-const fieldsBytesMax = publicHttpLimits.headFieldsMax * 150;
+/** What a head takes of the heap beside its text, as long as it is not whole: its fields may be of six bytes each. */
+const fieldBytes = 2 * headTextBytes;
+const fieldsPerText = fieldBytes / 6;
+const fieldsBytesMax = publicHttpLimits.headFieldsMax * fieldBytes;
 
 /** See the file comment. */
 export class Connection implements FeedOwner {
@@ -35,15 +37,17 @@ export class Connection implements FeedOwner {
   #owed: ServerResponse | undefined;
   /** Of a head that has not come to its end. */
   #headBytes = 0;
+  /** Whether what is being parsed began behind a whole request. */
+  #wasWhole = true;
   /** Of the newest request, and whether that has come in what is being parsed. */
   #newest: ServerResponse | undefined;
   #isNew = false;
 
-  constructor(socket: Socket, holding: Holding) {
+  constructor(socket: Socket, holding: Holding, limits: UrlLimits) {
     this.socket = socket;
     this.holding = holding;
     this.#address = holding.sum.address;
-    this.#feed = new RequestFeed(socket, this);
+    this.#feed = new RequestFeed(socket, this, limits);
   }
 
   get isAnswering(): boolean {
@@ -56,9 +60,14 @@ export class Connection implements FeedOwner {
     return this.#owed.shouldKeepAlive ? 'hold' : 'forget';
   }
 
+  beginsHead(): boolean {
+    this.#wasWhole = this.#isWhole;
+    return this.#wasWhole && this.#headBytes === 0;
+  }
+
   parsed(bytes: number): void {
     // A body is nobody's, or counted by who gathers it.
-    this.#headBytes = this.#isNew || !this.#isWhole ? 0 : this.#headBytes + bytes;
+    this.#headBytes = this.#isNew || !this.#wasWhole ? 0 : this.#headBytes + bytes;
     this.#isNew = false;
     this.note();
   }
@@ -91,9 +100,18 @@ export class Connection implements FeedOwner {
   /** An answer has come to its end; whether it was the last one. */
   answered(): boolean {
     this.#answers--;
+    // With its request, and the URL of that.
+    if (this.#answers === 0 && this.#isWhole) this.#newest = undefined;
     this.note();
     if (this.#answers === 0 && !this.isSubscriber) this.holding.move(this.#address);
     return this.#answers === 0;
+  }
+
+  /** Puts back what node:http has not seen of a URL. Whether that was possible. */
+  completes(request: IncomingMessage): boolean {
+    const url = this.#feed.wholeUrl(request.url ?? '');
+    if (url !== undefined) request.url = url;
+    return url !== undefined;
   }
 
   /** A handshake is there: what comes behind it is the WebSocket's. Returns what of that has been read. */

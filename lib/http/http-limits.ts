@@ -1,11 +1,14 @@
 // Bounds of the plain HTTP side of both listeners, with their units. A client that sends slowly, reads nothing or never asks
 // is gone after these. server.ts makes servers that keep them.
 
+import { seenUrlBytesMax, type UrlLimits } from './long-url.ts';
+
+/** What a name or a value in a head takes of the heap beside its text, however short: 75 bytes were measured. */
+export const headTextBytes = 80;
+
 /** What a server allows a client that is not (or not yet) a subscriber. */
-export interface HttpLimits {
-  /** Request line and headers, in bytes. */
-  readonly headBytesMax: number;
-  /** Its fields: each takes 150 bytes of the heap beside its text, however short. Apache allows as many. */
+export interface HttpLimits extends UrlLimits {
+  /** Its fields, of two texts each ({@link headTextBytes}). Apache allows as many. */
   readonly headFieldsMax: number;
   /** From the first byte of a request to its last, in milliseconds. */
   readonly requestTimeoutMs: number;
@@ -25,7 +28,9 @@ export interface HttpLimits {
 
 /** Of the public listener: ten thousand DIDs in a URL are legal, and take 480 KB with their colons escaped. */
 export const publicHttpLimits: HttpLimits = {
-  headBytesMax: 1024 * 1024,
+  urlBytesMax: 1024 * 1024,
+  // As node:http has it, and what it sees of a URL.
+  headBytesMax: 16 * 1024 + seenUrlBytesMax,
   headFieldsMax: 100,
   requestTimeoutMs: 30_000,
   keepAliveMs: 75_000,
@@ -40,7 +45,7 @@ export const publicHttpLimits: HttpLimits = {
 /** Of the metrics listener: scrapers are few. */
 export const metricsHttpLimits: HttpLimits = {
   ...publicHttpLimits,
-  headBytesMax: 16 * 1024,
+  urlBytesMax: seenUrlBytesMax,
   socketsMax: 64,
   lingeringMax: 64,
 };

@@ -226,7 +226,7 @@ export class PublicListener {
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     // node:http has taken its own listener off; ws and the socket's close handle what an error means.
     socket.on('error', destroy);
-    const all = this.connections.upgrade(socket, head);
+    const all = this.connections.upgrade(request, socket, head);
     this.#routes.upgrade(request, socket, all, (response) => this.connections.answer(socket, response));
   }
 }

@@ -3,6 +3,7 @@
 // 64 KiB on, and in the kernel. Until a handshake, from when on the socket is the WebSocket's.
 
 import type { Socket } from 'node:net';
+import { LongUrl, type UrlLimits } from './long-url.ts';
 
 const headEnd = '\r\n\r\n';
 /**
@@ -29,6 +30,8 @@ export type Next =
 /** Who says what is owed, and is told what has been handed over. */
 export interface FeedOwner {
   readonly next: Next;
+  /** Something is about to be handed over. Whether a head begins with it. */
+  beginsHead(): boolean;
   /** So many bytes have been parsed. */
   parsed(bytes: number): void;
   /** Something stays in the socket. */
@@ -39,19 +42,21 @@ export interface FeedOwner {
 export class RequestFeed {
   readonly #socket: Socket;
   readonly #owner: FeedOwner;
-  /** Of node:http. */
-  readonly #parse: (bytes: Buffer) => void;
+  readonly #url: LongUrl;
   #isHeld = false;
   #isOver = false;
   /** What has been read and not handed over, while a piece is being parsed. */
   #rest: Buffer = nothing;
 
   /** @param socket that node:http has just got, and from which nothing has been read. */
-  constructor(socket: Socket, owner: FeedOwner) {
+  constructor(socket: Socket, owner: FeedOwner, limits: UrlLimits) {
     this.#socket = socket;
     this.#owner = owner;
     const [parse] = socket.listeners('data') as ((bytes: Buffer) => void)[];
-    this.#parse = parse;
+    this.#url = new LongUrl((bytes) => {
+      // What comes behind an error is nobody's.
+      if (!this.#isOver && !socket.destroyed) parse(bytes);
+    }, limits);
     // With a listener of another's node:http parses what it is given, not what its parser reads by itself.
     socket.on('data', this.#feed);
     socket.off('data', parse);
@@ -62,6 +67,11 @@ export class RequestFeed {
     if (!this.#isHeld) return;
     this.#isHeld = false;
     this.#resume();
+  }
+
+  /** As {@link LongUrl.whole}. */
+  wholeUrl(seen: string): string | undefined {
+    return this.#url.whole(seen);
   }
 
   /** The socket is somebody else's. Returns what has been read and not handed over: it comes next. */
@@ -85,7 +95,8 @@ export class RequestFeed {
       const headEndsAt = bytes.indexOf(headEnd, at + pieceBytesMin - headEnd.length);
       const end = headEndsAt === -1 ? bytes.length : headEndsAt + headEnd.length;
       this.#rest = bytes.subarray(end);
-      this.#parse(bytes.subarray(at, end));
+      if (this.#owner.beginsHead()) this.#url.begin();
+      this.#url.take(bytes.subarray(at, end));
       this.#rest = nothing;
       if (!this.#isOver) this.#owner.parsed(end - at);
       at = end;

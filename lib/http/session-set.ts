@@ -73,6 +73,8 @@ export class SessionSet {
       this.#admission.leave(remoteAddress);
       this.#connections.unsubscribe(request.socket);
     } else {
+      // It has been read, and may be a megabyte for as long as the answer.
+      request.url = '';
       this.members.add(session);
       this.#timer.start();
     }

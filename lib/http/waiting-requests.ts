@@ -6,11 +6,10 @@ import type { Socket } from 'node:net';
 import { HeldBytes, type HeldLimits, type Holding } from '../session/held-bytes.ts';
 import { Slices } from '../session/slices.ts';
 import type { ClientAddresses } from './client-address.ts';
+import { headTextBytes } from './http-limits.ts';
 
 /** What node:http makes of a request, beside its head: 1.3 KB with a head of 230 bytes were measured. */
 const requestBytes = 2 * 1024;
-/** What a name or a value of the head takes beside its text: 75 were measured. */
-const headerTextBytes = 80;
 /** Of the heap that there may be, what all that wait may take, and of that one address. */
 const heapShare = 1 / 8;
 const addressShare = 1 / 4;
@@ -96,5 +95,5 @@ class Waiting {
 }
 
 function headBytesOf({ url = '', rawHeaders }: IncomingMessage): number {
-  return rawHeaders.reduce((bytes, text) => bytes + text.length + headerTextBytes, url.length);
+  return rawHeaders.reduce((bytes, text) => bytes + text.length + headTextBytes, url.length);
 }

@@ -55,6 +55,17 @@ test('who sends too long a head has an answer', async () => {
   expect([answer.status, error]).toEqual([431, undefined]);
 });
 
+test('who sends too long a URL has an answer', async () => {
+  const { port } = await listening({ limits: { ...publicHttpLimits, urlBytesMax: 100_000 } });
+  const { answer, error } = await sendingOn(
+    port,
+    `GET /?${'x'.repeat(100_000)}`,
+    () => true,
+    pieces(10, 10_000),
+  );
+  expect([answer.status, error]).toEqual([431, undefined]);
+});
+
 /** The server's end of a connection, lingering. */
 async function lingering() {
   const ends = Promise.withResolvers<Socket>();

@@ -21,7 +21,7 @@ const noDictionaries: DictionarySource = { list: () => [], get: () => undefined 
 export function connectionSet(): ConnectionSet {
   const held = new HeldBytes(heldLimitsOf(2 ** 30, 1));
   return new ConnectionSet(held, {
-    ...{ socketsMax: 10, lingeringMax: 10 },
+    ...{ socketsMax: 10, lingeringMax: 10, urlBytesMax: 1000, headBytesMax: 1000 },
     crowdMax: () => 0,
     addressOf: () => undefined,
   });

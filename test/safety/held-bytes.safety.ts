@@ -75,6 +75,26 @@ it('heads without an end, behind a stream, are no way around it', () =>
     reset(attackers);
   }));
 
+// Of each the parser kept a copy of the URL, also of one that was gone: 360 MiB, of one that stayed twice as much.
+it.each([
+  ['that end in the middle', ''],
+  ['that are answered, and stay', ' HTTP/1.1\r\nHost: test\r\n\r\n'],
+])('long URLs, one after the other, on connections %s', (_name, rest) =>
+  target.under(100 * mebibyte, async () => {
+    const attackers = Array.from(
+      { length: 400 },
+      (_, at) => new Attacker(target.port, 'G', `127.0.0.${2 + (at % 100)}`),
+    );
+    await Promise.all(attackers.map(({ connected }) => connected));
+    for (const attacker of attackers) {
+      attacker.write(`ET /?${'a'.repeat(900_000)}${rest}`);
+      if (rest === '') attacker.socket.end();
+      await (rest === '' ? attacker.closed : attacker.receives(/^HTTP/));
+    }
+    reset(attackers);
+  }),
+);
+
 it('replays that nobody reads hold what their sockets take, and no more', () =>
   target.under(250 * mebibyte, async () => {
     const attackers = Array.from({ length: 600 }, () => new Attacker(target.port, handshake('cursor=0')));

@@ -11,7 +11,7 @@ import { Attacker, closeOf, handshake, handshakeLines, reset } from './attackers
 import { residentBytes, Target } from './target.ts';
 
 const MiB = 2 ** 20;
-/** 58 to 115 of it were seen, and 5 to 8 more are the kernel's: page tables, sockets. */
+/** 58 to 119 of it were seen, and 5 to 8 more are the kernel's: page tables, sockets. */
 const containerBytes = 128 * MiB;
 /** Each may have a part of what there is for all. */
 const addresses = 20;
