@@ -73,8 +73,7 @@ export class SessionSet {
       this.#admission.leave(remoteAddress);
       this.#connections.unsubscribe(request.socket);
     } else {
-      // It has been read, and may be a megabyte for as long as the answer.
-      request.url = '';
+      forget(request);
       this.members.add(session);
       this.#timer.start();
     }
@@ -149,4 +148,11 @@ export function newestOfMost<One extends { readonly remoteAddress: string }>(
     going.push(...newest.slice(0, count - going.length).map(({ session }) => session));
   }
   return going;
+}
+
+/** Its head has been read, and would stay for as long as a stream does: a URL may be a megabyte. */
+function forget(request: IncomingMessage): void {
+  request.url = '';
+  request.rawHeaders = [];
+  request.headers = {};
 }
