@@ -108,13 +108,16 @@ export interface Progress {
 }
 
 /**
- * At this place of the stream events may be missing, or come a second time: a Slipstream server knows that it was blind. Times are
- * microseconds since 1970.
+ * At this place of the stream events may be missing, or come a second time: a Slipstream server knows that it was blind, or has deleted
+ * what comes next. Times are microseconds since 1970.
  */
 export interface Gap {
   /** Its place: events before have a smaller `time_us`, those after it a greater one. */
   readonly timeUs: number;
-  /** `relay_gap`, `new_numbering`, `relay_changed`, `started_over`, `set_back`, `frame_skipped`, `log_cut`, `log_damaged`, `clock_step` or a later word. */
+  /**
+   * `relay_gap`, `new_numbering`, `relay_changed`, `started_over`, `set_back`, `frame_skipped`, `log_cut`, `log_damaged`, `clock_step`, `expired`
+   * (the stream was away, or behind, for longer than the server keeps events), or a later word.
+   */
   readonly reason: string;
   /** The server's relay; undefined when it has nothing to do with one. */
   readonly relay: string | undefined;

@@ -60,6 +60,14 @@ export interface CoverageRow extends CoverageFinding {
   readonly replacesUs?: number | undefined;
 }
 
+/**
+ * What a subscriber is told in its stream: a row, in its place, or that what it would be sent next has `expired`: it comes from further
+ * back than the log goes, or retention has overtaken it. That is between the two of them, and in no ledger.
+ */
+export interface Gap extends Omit<CoverageRow, 'reason'> {
+  readonly reason: CoverageReason | 'expired';
+}
+
 /** What a row can mean for a subscriber: events that never come, and events that come a second time. */
 export interface CoverageMeaning {
   readonly missing: boolean;
@@ -67,7 +75,7 @@ export interface CoverageMeaning {
 }
 
 /** By reason. What comes again from a relay is dropped, under whatever numbers; what the log has lost is not known to it. */
-export const coverageMeanings: Readonly<Record<CoverageReason, CoverageMeaning>> = {
+export const coverageMeanings: Readonly<Record<Gap['reason'], CoverageMeaning>> = {
   relay_gap: { missing: true, repeated: false },
   new_numbering: { missing: true, repeated: false },
   relay_changed: { missing: true, repeated: false },
@@ -81,6 +89,7 @@ export const coverageMeanings: Readonly<Record<CoverageReason, CoverageMeaning>>
   refuted_commit: { missing: false, repeated: false },
   commit_dropped: { missing: false, repeated: false },
   broken_chain: { missing: true, repeated: false },
+  expired: { missing: true, repeated: false },
 };
 
 /** Those that are about one account. */

@@ -3,7 +3,7 @@
 // full it holds a number.
 
 import { firstAfter } from '../binary-search.ts';
-import type { CoverageRow } from '../event/coverage.ts';
+import type { Gap } from '../event/coverage.ts';
 import { type Filter, wantedDidsOf } from '../event/filter.ts';
 import { type Block, type BlockIndex, type BlockSlice, firstEventAfter, startOf } from '../log/block.ts';
 import type { ReadResult } from '../log/event-log.ts';
@@ -12,6 +12,7 @@ import { Burst, gapBytes, turnBytesMax } from './burst.ts';
 import type { DeliveryRate } from './delivery-rate.ts';
 import { encodeSlice, type Messages, release, wantedOf } from './encodings.ts';
 import type { FutureSubscriber } from './future-subscribers.ts';
+import { GapNotices } from './gap-notices.ts';
 import type { Group, Member } from './group.ts';
 import type { SubscriberHost } from './subscriber-host.ts';
 import { type Phase, phases } from './subscriber-phase.ts';
@@ -29,6 +30,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
   #wantedDids: number;
   #positionUs: number;
   readonly #burst: Burst;
+  readonly #gaps?: GapNotices;
   /** Has fallen behind, or not yet caught up, since the last report from the published position. */
   #wasBehind = true;
   #paceTimer: NodeJS.Timeout | undefined;
@@ -48,6 +50,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     this.#group = group;
     this.#wantedDids = wantedDids;
     this.#positionUs = afterTimeUs;
+    if (transport.wantsGaps) this.#gaps = new GapNotices(host.log, afterTimeUs, transport.throughUs);
   }
 
   /** Every event up to here has been sent or did not match. */
@@ -197,18 +200,15 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     this.#phase = phases.queued;
     // A filter that changed meanwhile may want blocks that were skipped for the old one: read again.
     if (group === this.#group) {
+      if (result.expiredUs !== undefined) this.#gaps?.expired(result.expiredUs, this.#positionUs);
       for (const slice of result.slices) {
         if (!this.#passOver(slice.index)) this.#deliverSlice(slice);
         // What was read and not sent is read again: a stalled client costs a position, not memory.
         if (this.#phase !== phases.queued) return;
       }
       // In blocks that were skipped there may be gaps all the same.
-      const { throughUs } = result;
-      for (let gap = this.#nextGap(throughUs); gap !== undefined; gap = this.#nextGap(throughUs)) {
-        this.#tell(gap);
-        if (this.#phase !== phases.queued) return;
-      }
-      this.#positionUs = Math.max(this.#positionUs, throughUs);
+      while (this.#tellNextGap(result.throughUs)) if (this.#phase !== phases.queued) return;
+      this.#positionUs = Math.max(this.#positionUs, result.throughUs);
     }
     this.#waitForTurn();
   }
@@ -235,7 +235,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
 
   /** Goes on to the next event of its accounts, where it is known when that was: no block in between is looked at. */
   #skip(publishedUs: number): void {
-    if (this.transport.wantsGaps || this.#positionUs >= publishedUs) return;
+    if (this.#gaps !== undefined || this.#positionUs >= publishedUs) return;
     const nextUs = this.#host.recentDids.firstAfter(this.#positionUs, this.#group.selection.didHashes);
     if (nextUs !== undefined) this.#positionUs = Math.min(nextUs - 1, publishedUs);
   }
@@ -245,7 +245,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
    * a minute for very little would have all blocks made again and again.
    */
   #passOver(index: BlockIndex): boolean {
-    if (this.transport.wantsGaps || this.transport.encoding.recode === undefined) return false;
+    if (this.#gaps !== undefined || this.transport.encoding.recode === undefined) return false;
     if (this.#positionUs >= index.lastTimeUs) return false;
     if (this.#group.selection.wantsAny(index, firstEventAfter(index, this.#positionUs))) return false;
     this.#positionUs = index.lastTimeUs;
@@ -257,7 +257,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     const { count } = index;
     const { ends } = messages;
     const from = firstEventAfter(index, this.#positionUs);
-    const gap = this.#nextGap(index.lastTimeUs);
+    const gap = this.#gaps?.next(this.#positionUs, index.lastTimeUs);
     const end = gap === undefined ? count : firstEventAfter(index, gap.toUs);
     if (gap !== undefined && from >= end) return this.#tell(gap);
     const fitting = firstAfter(ends, end, startOf(ends, from) + this.#burst.bytes);
@@ -273,14 +273,13 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     return this.#burst.costOf(ends[to - 1] - startOf(ends, from), batch.bytes.length);
   }
 
-  /** What it is to be told of next, if that is its place in the stream up to `throughUs`. */
-  #nextGap(throughUs: number): CoverageRow | undefined {
-    const { wantsGaps, throughUs: wantedUs = throughUs } = this.transport;
-    if (!wantsGaps) return undefined;
-    return this.#host.log.coverage.nextNotice(this.#positionUs, Math.min(throughUs, wantedUs));
+  #tellNextGap(throughUs: number): boolean {
+    const gap = this.#gaps?.next(this.#positionUs, throughUs);
+    if (gap !== undefined) this.#tell(gap);
+    return gap !== undefined;
   }
 
-  #tell(gap: CoverageRow): number {
+  #tell(gap: Gap): number {
     this.#positionUs = gap.toUs;
     if (!this.transport.gap(gap)) this.#phase = phases.full;
     return gapBytes;

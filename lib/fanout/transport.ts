@@ -1,7 +1,7 @@
 // The seam between the delivery loop and a client's connection: batches of wire-ready bytes on one side, a socket on the
 // other. Transports own their socket, and what a client is told; the delivery loop owns positions and filters.
 
-import type { CoverageRow } from '../event/coverage.ts';
+import type { Gap } from '../event/coverage.ts';
 import type { Filter } from '../event/filter.ts';
 import type { Encoding } from './encodings.ts';
 
@@ -50,7 +50,7 @@ export interface Transport {
   /**
    * Says that events may be missing, or come twice, at this place in the stream. Returns as `write` does.
    */
-  gap(row: CoverageRow): boolean;
+  gap(gap: Gap): boolean;
   /** Ends the connection; the client is told why, where that can still be said. */
   close(reason: CloseReason): void;
 }

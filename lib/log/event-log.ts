@@ -81,6 +81,8 @@ export interface ReadResult {
   readonly slices: readonly BlockSlice[];
   /** Every wanted event up to here is in `slices`. Greater than asked unless the reader has everything. */
   readonly throughUs: number;
+  /** From what was asked for up to here retention has taken everything, and `slices` have nothing of it; absent if it has taken nothing. */
+  readonly expiredUs?: number;
 }
 
 export interface TrimResult {

@@ -76,18 +76,26 @@ export class StoredBlocks {
     filter?: ReadFilter,
     catchUp?: () => void,
   ): Promise<ReadResult> {
-    const trimmedBeforeUs = this.trimmedToUs;
+    const { trimmedToUs } = this;
     try {
-      const range = { fromUs: Math.max(timeUs, this.trimmedToUs), toUs: this.lastTimeUs };
-      return await this.#reader.read(range, encoding, bytesMax, filter);
+      const range = { fromUs: Math.max(timeUs, trimmedToUs), toUs: this.lastTimeUs };
+      const result = await this.#reader.read(range, encoding, bytesMax, filter);
+      return timeUs < trimmedToUs ? { ...result, expiredUs: trimmedToUs } : result;
     } catch (cause) {
       catchUp?.();
       // Retention may have taken what was asked for since its segment index was looked at: what is left comes next.
-      if (this.trimmedToUs > trimmedBeforeUs)
-        return { slices: [], throughUs: Math.max(timeUs, this.trimmedToUs) };
+      if (this.trimmedToUs > trimmedToUs) return this.#nothingLeft(timeUs);
       if (cause instanceof CodedError) throw cause;
       throw databaseFailure('LOG_READ_FAILED', `cannot read the log in ${this.#location}`, cause);
     }
+  }
+
+  #nothingLeft(timeUs: number): ReadResult {
+    const { trimmedToUs } = this;
+    const throughUs = Math.max(timeUs, trimmedToUs);
+    return timeUs < trimmedToUs
+      ? { slices: [], throughUs, expiredUs: trimmedToUs }
+      : { slices: [], throughUs };
   }
 
   /** The columns, subjects included, of the block with the first event after `timeUs`. @throws CodedError `LOG_CORRUPT`. */

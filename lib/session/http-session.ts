@@ -4,7 +4,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { CoverageRow } from '../event/coverage.ts';
+import type { Gap } from '../event/coverage.ts';
 import type { Encoding } from '../fanout/encodings.ts';
 import type { CloseReason, Progress, Subscription, Transport } from '../fanout/transport.ts';
 import { type DeliveryClose, deliveryCloses } from '../wire/server-messages.ts';
@@ -113,9 +113,9 @@ export class HttpSession implements Transport {
     return this.#ending !== undefined;
   }
 
-  gap(row: CoverageRow): boolean {
+  gap(gap: Gap): boolean {
     if (this.#ending !== undefined || this.socket.destroyed) return false;
-    this.#send(this.#body.gapOf(row));
+    this.#send(this.#body.gapOf(gap));
     return !this.#isFull();
   }
 

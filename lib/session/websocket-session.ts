@@ -3,7 +3,7 @@
 // the client's messages; it knows no log, no cursor arithmetic and no HTTP. Created by lib/http/subscribe-route.ts.
 
 import type { Socket } from 'node:net';
-import type { CoverageRow } from '../event/coverage.ts';
+import type { Gap } from '../event/coverage.ts';
 import type { Filter } from '../event/filter.ts';
 import { messageOf } from '../event/websocket-frame.ts';
 import type { Encoding } from '../fanout/encodings.ts';
@@ -126,8 +126,8 @@ export class WebSocketSession implements Transport, MessageReader, SocketListene
     this.#say(this.#wire.progressOf(report));
   }
 
-  gap(row: CoverageRow): boolean {
-    this.#say(this.#wire.gapOf(row));
+  gap(gap: Gap): boolean {
+    this.#say(this.#wire.gapOf(gap));
     return !this.#full;
   }
 

@@ -1,6 +1,6 @@
 // A row of the coverage ledger as clients are told of it, in `/coverage` and in the stream: the same fields in both. Pure.
 
-import { type CoverageRow, coverageMeanings } from '../event/coverage.ts';
+import { coverageMeanings, type Gap } from '../event/coverage.ts';
 
 /** The fields; those that are not known are left out of the JSON. */
 export interface CoverageFields {
@@ -17,7 +17,7 @@ export interface CoverageFields {
   readonly repeated: boolean;
 }
 
-export function coverageFields(row: CoverageRow): CoverageFields {
+export function coverageFields(row: Gap): CoverageFields {
   const { reason, relay, fromUs, toUs, fromSeq, toSeq, detail, count } = row;
   return {
     reason,

@@ -1,7 +1,7 @@
 // The form of `GET /events.ndjson`: lines, up to a time, a number of events, or the newest event. It finds
 // where delivery has to stop, inside a batch too. The lines are made by lib/wire/text-encodings.ts.
 
-import type { CoverageRow } from '../event/coverage.ts';
+import type { Gap } from '../event/coverage.ts';
 import type { Progress } from '../fanout/transport.ts';
 import { gapText, progressText } from './server-messages.ts';
 import { type TextBody, textEncodings } from './text-encodings.ts';
@@ -69,8 +69,8 @@ export class NdjsonBody implements TextBody {
     return this.#line({ ...report, positionUs, live: isAtTip });
   }
 
-  gapOf(row: CoverageRow): string {
-    return `${gapText(row)}\n`;
+  gapOf(gap: Gap): string {
+    return `${gapText(gap)}\n`;
   }
 
   closingText(): undefined {

@@ -3,7 +3,7 @@
 // of the closes sent on purpose and the room that a reason has are here; lib/session sends them, and answers protocol
 // violations. When there is progress to tell is the delivery loop's decision.
 
-import type { CoverageRow } from '../event/coverage.ts';
+import type { Gap } from '../event/coverage.ts';
 import { wantedDidsPerAddressMax } from '../fanout/address-table.ts';
 import type { CloseReason, Progress } from '../fanout/transport.ts';
 import { coverageFields } from './coverage-row.ts';
@@ -62,6 +62,6 @@ export function progressText({ positionUs, newestUs, live }: Progress): string {
 }
 
 /** The notice of a gap. Its place is `time_us`: events before it come before, those after it behind. */
-export function gapText(row: CoverageRow): string {
-  return JSON.stringify({ kind: 'gap', time_us: row.toUs, gap: coverageFields(row) });
+export function gapText(gap: Gap): string {
+  return JSON.stringify({ kind: 'gap', time_us: gap.toUs, gap: coverageFields(gap) });
 }

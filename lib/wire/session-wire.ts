@@ -1,7 +1,7 @@
 // What a WebSocket session says and takes that differs between the two wires; this file has the first one's. Texts alone: how
 // they are framed is the encoding's, when they are sent lib/session's.
 
-import type { CoverageRow } from '../event/coverage.ts';
+import type { Gap } from '../event/coverage.ts';
 import type { CloseReason, Progress } from '../fanout/transport.ts';
 import { type ClientMessage, readClientMessage } from './options-update.ts';
 import {
@@ -31,7 +31,7 @@ export interface SessionWire {
   /** @param reason what is wrong with a message. */
   failureOf(reason: string): WireClose;
   progressOf(report: Progress): string;
-  gapOf(row: CoverageRow): string;
+  gapOf(gap: Gap): string;
   /** @param cursor to come back with, when it has all that was sent; undefined when delivery has not begun. */
   closeOf(reason: CloseReason, cursor?: number): WireClose;
   /** @param text why the client is taken for one that does not read. */

@@ -1,7 +1,7 @@
 // The form of `GET /events`: server-sent events whose `id` is a position. A browser sends the last one when it connects
 // again, so that it misses nothing and gets nothing twice; events themselves are made by lib/wire/text-encodings.ts.
 
-import type { CoverageRow } from '../event/coverage.ts';
+import type { Gap } from '../event/coverage.ts';
 import type { Progress } from '../fanout/transport.ts';
 import { gapText, progressText } from './server-messages.ts';
 import { type TextBody, textEncodings } from './text-encodings.ts';
@@ -46,8 +46,8 @@ export class SseBody implements TextBody {
     return `: ping\nid: ${positionUs}\n\n`;
   }
 
-  gapOf(row: CoverageRow): string {
-    return `event: gap\nid: ${row.toUs}\ndata: ${gapText(row)}\n\n`;
+  gapOf(gap: Gap): string {
+    return `event: gap\nid: ${gap.toUs}\ndata: ${gapText(gap)}\n\n`;
   }
 
   closingText(reason: string): string {

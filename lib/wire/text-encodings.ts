@@ -3,7 +3,7 @@
 // ndjson-body.ts and sse-body.ts.
 
 import { ByteWriter } from '../byte-writer.ts';
-import type { CoverageRow } from '../event/coverage.ts';
+import type { Gap } from '../event/coverage.ts';
 import { payloadBytesOf } from '../event/websocket-frame.ts';
 import type { Encoding, Messages } from '../fanout/encodings.ts';
 import type { Progress } from '../fanout/transport.ts';
@@ -54,7 +54,7 @@ export interface TextBody {
   /** What to write about progress; may be empty. */
   progressOf(report: Progress): string;
   /** What to write about a gap. */
-  gapOf(row: CoverageRow): string;
+  gapOf(gap: Gap): string;
   /** What to say at an end that is not the answer's own; undefined to break it off, so that nobody takes it for whole. */
   closingText(reason: string): string | undefined;
 }

@@ -249,7 +249,7 @@ test.for([41, 42, 43, 44])(
       const texts = [...before.texts, ...client.texts];
       expect(new Set(texts).size).toBe(texts.length);
     }
-    expect(scene.gaps.length).toBeGreaterThan(20);
+    expect(scene.gaps.length).toBeGreaterThan(10);
     expect(told).toBeGreaterThan(500);
     expect(scene.deletionsBySubject).toBeGreaterThan(100);
     expect(fanout.totals.events).toBe(total);

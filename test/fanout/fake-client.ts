@@ -1,7 +1,7 @@
 // A client of the delivery loop for tests: decodes what it is sent, in any of three encodings, and has a socket that fills
 // up whenever it likes.
 
-import type { CoverageRow } from '../../lib/event/coverage.ts';
+import type { Gap } from '../../lib/event/coverage.ts';
 import type { Messages } from '../../lib/fanout/encodings.ts';
 import { type Encoding, encodings } from '../../lib/fanout/encodings.ts';
 import type { CloseReason, Progress, Subscription, Transport } from '../../lib/fanout/transport.ts';
@@ -40,7 +40,7 @@ export class FakeClient implements Transport {
   readonly writes: number[] = [];
   readonly chunks: Uint8Array[] = [];
   /** Gaps it was told of, and after how many events. */
-  readonly gaps: { readonly row: CoverageRow; readonly received: number }[] = [];
+  readonly gaps: { readonly row: Gap; readonly received: number }[] = [];
   readonly reports: (Progress & { received: number })[] = [];
   closed: CloseReason | undefined;
   isFull = false;
@@ -71,7 +71,7 @@ export class FakeClient implements Transport {
     this.reports.push({ ...report, received: this.texts.length });
   }
 
-  gap(row: CoverageRow): boolean {
+  gap(row: Gap): boolean {
     if (this.isFull || this.hasEnded || !this.wantsGaps) throw new Error('a gap that is not wanted');
     this.gaps.push({ row, received: this.texts.length });
     this.isFull = this.#fills();

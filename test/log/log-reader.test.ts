@@ -176,6 +176,12 @@ describe.each([
     expect(await textsAfter(reader, 0)).toEqual(linesOf(sample.events.slice(10 * 256)));
     const first = await reader.read(0, 'json', 1);
     expect(first.slices[0].index.firstTimeUs).toBe(cutUs);
+    // A reader that has everything before knows that it has missed nothing.
+    const beforeUs = sample.events[10 * 256 - 1].time_us;
+    expect(first.expiredUs).toBe(beforeUs);
+    expect((await reader.read(beforeUs - 1, 'json', 1)).expiredUs).toBe(beforeUs);
+    for (const timeUs of [beforeUs, cutUs])
+      expect(await reader.read(timeUs, 'json', 1)).not.toHaveProperty('expiredUs');
   });
 
   test('what a trim has deleted is not read from memory either', async () => {

@@ -95,5 +95,5 @@ test('a page says what the log covers, and what each row means', () => {
     more: false,
     cursor: 201,
   });
-  expect(Object.keys(coverageMeanings)).toEqual(coverageReasons);
+  expect(Object.keys(coverageMeanings)).toEqual([...coverageReasons, 'expired']);
 });
