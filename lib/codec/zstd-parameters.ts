@@ -27,8 +27,8 @@ const {
  *   without; smaller dictionaries get smaller tables by themselves.
  */
 const levels: readonly Readonly<Record<number, number>>[] = [
-  { [strategy]: constants.ZSTD_fast, [minMatch]: 5, [hashLog]: 14 },
-  { [strategy]: constants.ZSTD_dfast, [minMatch]: 5, [hashLog]: 14, [chainLog]: 14 },
+  { [strategy]: constants.ZSTD_fast, [minMatch]: 6, [hashLog]: 12 },
+  { [strategy]: constants.ZSTD_dfast, [minMatch]: 5, [hashLog]: 12, [chainLog]: 12 },
   { [strategy]: constants.ZSTD_greedy, [minMatch]: 6, [hashLog]: 17, [searchLog]: 2 },
   { [strategy]: constants.ZSTD_lazy, [minMatch]: 5, [hashLog]: 17, [searchLog]: 2 },
   { [strategy]: constants.ZSTD_lazy2, [minMatch]: 5, [hashLog]: 18, [searchLog]: 3 },
