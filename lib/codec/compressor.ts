@@ -10,13 +10,13 @@ import type { Dictionary } from './dictionary.ts';
  * 52 real events with the official dictionary (bench/figure-ratio.ts), for Node's own zstd and for WebAssembly:
  *
  *     level       1        2        3        4        5        6
- *     node        0.462    0.453    0.448    0.443    0.438    0.435
- *     µs          1.7      2.3      3.9      7.5      8.3      32
+ *     node        0.463    0.449    0.448    0.443    0.439    0.435
+ *     µs          2.0      2.5      5.1      8.3      9.8      40
  *     wasm        0.459    0.454    0.456    0.454    0.445    0.443
  *     µs          10       11       14       18       24       33
  *
  * At the network's rate an event finds the processor's caches full of other things, and level 5, whose tables take 1.3 MiB, was a
- * seventh of all that 500 events a second cost (9 of 63 ms); 2 is a third of that, for 3 % more bytes to compressed subscribers. Above
+ * seventh of all that 500 events a second cost (9 of 63 ms); 2 is a third of that, for 2 % more bytes to compressed subscribers. Above
  * 5, 6 costs four times as much for a hundredth. When events come in bulk a higher level is not kept up with: blocks of many are
  * compressed at level `fast` at most.
  */

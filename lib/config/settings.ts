@@ -235,7 +235,7 @@ export const settings = {
     min: compressionLevels.min,
     max: compressionLevels.max,
     range: `${compressionLevels.min} to ${compressionLevels.max}`,
-    help: 'Compression level. 5 saves 3 % more than 2, and takes up to four times as long. Events that come in bulk are compressed at 2 at most.',
+    help: 'Compression level. 5 saves 2 to 5 % more than 2, and takes up to four times as long. Events that come in bulk are compressed at 2 at most.',
   },
   compressor: {
     kind: 'choice',
