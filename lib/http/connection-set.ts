@@ -7,6 +7,7 @@ import { heapUse } from '../memory.ts';
 import type { HeldBytes } from '../session/held-bytes.ts';
 import { Connection } from './connection.ts';
 import type { UrlLimits } from './long-url.ts';
+import { forgetHead } from './request-head.ts';
 
 /** How often connections that are no subscribers are looked at, in milliseconds. */
 const lookMs = 500;
@@ -140,6 +141,8 @@ export class ConnectionSet {
     this.#waiting.delete(connection);
     connection.answers(response);
     response.once('close', () => {
+      // Its body may still be to come, and its connection be idle for long.
+      forgetHead(response.req);
       // It may be that its connection ended first.
       if (connection.answered() && this.#all.has(socket)) this.#wait(connection);
     });

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import type { Holding } from '../session/held-bytes.ts';
 import { headTextBytes, publicHttpLimits } from './http-limits.ts';
 import { LingeringClose } from './lingering-close.ts';
-import type { UrlLimits } from './long-url.ts';
+import { seenUrlBytesMax, type UrlLimits } from './long-url.ts';
 import { type FeedOwner, type Next, RequestFeed } from './request-feed.ts';
 
 /** What a request counts for that waits behind an answer: what node:http makes of it, and its head. */
@@ -37,11 +37,10 @@ export class Connection implements FeedOwner {
   #owed: ServerResponse | undefined;
   /** Of a head that has not come to its end. */
   #headBytes = 0;
-  /** Whether what is being parsed began behind a whole request. */
-  #wasWhole = true;
-  /** Of the newest request, and whether that has come in what is being parsed. */
+  /** Of a URL that is long, until its request is answered or the subscriber there. */
+  #urlBytes = 0;
+  /** Of the newest request. */
   #newest: ServerResponse | undefined;
-  #isNew = false;
 
   constructor(socket: Socket, holding: Holding, limits: UrlLimits) {
     this.socket = socket;
@@ -56,19 +55,17 @@ export class Connection implements FeedOwner {
 
   get next(): Next {
     // The rest of a request that is not whole is wanted, whatever is owed.
-    if (this.#owed === undefined || !this.#isWhole) return 'parse';
+    if (this.#owed === undefined || !this.isWhole) return 'parse';
     return this.#owed.shouldKeepAlive ? 'hold' : 'forget';
   }
 
-  beginsHead(): boolean {
-    this.#wasWhole = this.#isWhole;
-    return this.#wasWhole && this.#headBytes === 0;
+  get isWhole(): boolean {
+    return this.#newest?.req.complete !== false;
   }
 
   parsed(bytes: number): void {
     // A body is nobody's, or counted by who gathers it.
-    this.#headBytes = this.#isNew || !this.#wasWhole ? 0 : this.#headBytes + bytes;
-    this.#isNew = false;
+    this.#headBytes = this.#feed.isHeadOpen ? this.#headBytes + bytes : 0;
     this.note();
   }
 
@@ -81,7 +78,7 @@ export class Connection implements FeedOwner {
   /** A request is there, and its answer begins. */
   answers(response: ServerResponse): void {
     this.waitsSinceMs = undefined;
-    this.#isNew = true;
+    this.#feed.headIsThere();
     this.#answers++;
     this.#unwritten++;
     this.#owed ??= response;
@@ -101,7 +98,8 @@ export class Connection implements FeedOwner {
   answered(): boolean {
     this.#answers--;
     // With its request, and the URL of that.
-    if (this.#answers === 0 && this.#isWhole) this.#newest = undefined;
+    if (this.#answers === 0 && this.isWhole) this.#newest = undefined;
+    if (this.#answers === 0) this.#urlBytes = 0;
     this.note();
     if (this.#answers === 0 && !this.isSubscriber) this.holding.move(this.#address);
     return this.#answers === 0;
@@ -110,14 +108,16 @@ export class Connection implements FeedOwner {
   /** Puts back what node:http has not seen of a URL. Whether that was possible. */
   completes(request: IncomingMessage): boolean {
     const url = this.#feed.wholeUrl(request.url ?? '');
-    if (url !== undefined) request.url = url;
-    return url !== undefined;
+    if (url === undefined) return false;
+    request.url = url;
+    this.#headBytes = 0;
+    this.#urlBytes = url.length > seenUrlBytesMax ? url.length : 0;
+    return true;
   }
 
   /** A handshake is there: what comes behind it is the WebSocket's. Returns what of that has been read. */
   upgrades(): Buffer {
     this.waitsSinceMs = undefined;
-    this.#headBytes = 0;
     this.note();
     return this.#feed.end();
   }
@@ -126,6 +126,7 @@ export class Connection implements FeedOwner {
   subscribes(): void {
     this.isSubscriber = true;
     this.waitsSinceMs = undefined;
+    this.#urlBytes = 0;
     this.note();
   }
 
@@ -149,6 +150,7 @@ export class Connection implements FeedOwner {
     this.#owed = undefined;
     this.#feed.end();
     this.#lingering ??= new LingeringClose(this.socket);
+    this.note();
   }
 
   /** Looks at it between two rounds of reading: what it has been sent may be taken by now. */
@@ -163,12 +165,7 @@ export class Connection implements FeedOwner {
     const { socket, holding } = this;
     const waiting = Math.max(0, this.#answers - 1) * requestBytes;
     const fields = Math.min(this.#headBytes * fieldsPerText, fieldsBytesMax);
-    holding.set('request', this.#headBytes + fields + socket.readableLength + waiting);
+    holding.set('request', this.#headBytes + fields + this.#urlBytes + socket.readableLength + waiting);
     if (!this.isSubscriber) holding.set('answer', socket.writableLength);
-  }
-
-  /** Whether the newest request has come to its end. */
-  get #isWhole(): boolean {
-    return this.#newest?.req.complete !== false;
   }
 }

@@ -43,6 +43,12 @@ export class LongUrl {
     this.#kept = undefined;
   }
 
+  /** No URL is wanted any more. */
+  end(): void {
+    this.#part = parts.rest;
+    this.#kept = undefined;
+  }
+
   /** Hands on all that node:http may see of it. */
   take(bytes: Buffer): void {
     const from = this.#skipToUrl(bytes);
@@ -51,8 +57,8 @@ export class LongUrl {
   }
 
   /**
-   * The URL of the head that has just come to its end. @param seen what node:http has of it. Undefined: it was not the head that
-   * {@link begin} was called for, but one that began in the middle of a piece, behind a body.
+   * The URL of the head that has just come to its end. @param seen what node:http has of it. Undefined: it is not what was handed on
+   * of a longer one, as where something in a URL ends it for this and not for node:http.
    */
   whole(seen: string): string | undefined {
     const kept = this.#kept;
@@ -75,6 +81,7 @@ export class LongUrl {
       return;
     }
     if (seenEnd > 0) this.#hand(bytes.subarray(0, seenEnd));
+    // So much that node:http refuses the head, as it refuses any that is too large.
     if (!this.#keep(bytes, seenEnd, end)) this.#hand(Buffer.alloc(this.#limits.headBytesMax + 1, 'a'));
     else if (end < bytes.length) this.#hand(bytes.subarray(end));
   }
@@ -97,7 +104,7 @@ export class LongUrl {
     return at;
   }
 
-  /** Whether there is room for it. */
+  /** Keeps a part of it, if there is room; if not, lets go of all of it. */
   #keep(bytes: Buffer, from: number, to: number): boolean {
     this.#kept ??= new ByteWriter(firstKeptBytes);
     const kept = this.#kept;

@@ -3,7 +3,7 @@
 // 64 KiB on, and in the kernel. Until a handshake, from when on the socket is the WebSocket's.
 
 import type { Socket } from 'node:net';
-import { LongUrl, type UrlLimits } from './long-url.ts';
+import { LongUrl, seenUrlBytesMax, type UrlLimits } from './long-url.ts';
 
 const headEnd = '\r\n\r\n';
 /**
@@ -30,12 +30,18 @@ export type Next =
 /** Who says what is owed, and is told what has been handed over. */
 export interface FeedOwner {
   readonly next: Next;
-  /** Something is about to be handed over. Whether a head begins with it. */
-  beginsHead(): boolean;
+  /** Whether of every head that has come the body has come, too. */
+  readonly isWhole: boolean;
   /** So many bytes have been parsed. */
   parsed(bytes: number): void;
   /** Something stays in the socket. */
   note(): void;
+}
+
+/** node:http's parser. What lies in the slot of that name is called with the first byte of each head; not in its types. */
+interface HeadParser {
+  [slot: number]: unknown;
+  readonly constructor: { readonly kOnMessageBegin?: number };
 }
 
 /** See the file comment. */
@@ -43,6 +49,9 @@ export class RequestFeed {
   readonly #socket: Socket;
   readonly #owner: FeedOwner;
   readonly #url: LongUrl;
+  /** Whether the parser says where heads begin. A long URL is known for one at the beginning of a head alone, never by what it looks like. */
+  readonly #seesHeads: boolean;
+  #isHeadOpen = false;
   #isHeld = false;
   #isOver = false;
   /** What has been read and not handed over, while a piece is being parsed. */
@@ -57,6 +66,14 @@ export class RequestFeed {
       // What comes behind an error is nobody's.
       if (!this.#isOver && !socket.destroyed) parse(bytes);
     }, limits);
+    const { parser } = socket as { parser?: HeadParser };
+    const slot = parser?.constructor.kOnMessageBegin;
+    this.#seesHeads = slot !== undefined;
+    if (parser && slot !== undefined) {
+      parser[slot] = () => {
+        this.#isHeadOpen = true;
+      };
+    }
     // With a listener of another's node:http parses what it is given, not what its parser reads by itself.
     socket.on('data', this.#feed);
     socket.off('data', parse);
@@ -69,6 +86,16 @@ export class RequestFeed {
     this.#resume();
   }
 
+  /** Whether a head has begun that has not come to its end. */
+  get isHeadOpen(): boolean {
+    return this.#isHeadOpen;
+  }
+
+  /** It has come to its end. */
+  headIsThere(): void {
+    this.#isHeadOpen = false;
+  }
+
   /** As {@link LongUrl.whole}. */
   wholeUrl(seen: string): string | undefined {
     return this.#url.whole(seen);
@@ -77,6 +104,7 @@ export class RequestFeed {
   /** The socket is somebody else's. Returns what has been read and not handed over: it comes next. */
   end(): Buffer {
     this.#isOver = true;
+    this.#url.end();
     this.#socket.off('data', this.#feed);
     return this.#rest;
   }
@@ -92,10 +120,9 @@ export class RequestFeed {
         this.#hold(bytes.subarray(at), next);
         return;
       }
-      const headEndsAt = bytes.indexOf(headEnd, at + pieceBytesMin - headEnd.length);
-      const end = headEndsAt === -1 ? bytes.length : headEndsAt + headEnd.length;
+      const end = pieceEnd(bytes, at);
       this.#rest = bytes.subarray(end);
-      if (this.#owner.beginsHead()) this.#url.begin();
+      if (this.#seesHeads && !this.#isHeadOpen && this.#owner.isWhole) this.#url.begin();
       this.#url.take(bytes.subarray(at, end));
       this.#rest = nothing;
       if (!this.#isOver) this.#owner.parsed(end - at);
@@ -120,4 +147,14 @@ export class RequestFeed {
   get #isBraked(): boolean {
     return (this.#socket as { _paused?: boolean })._paused === true;
   }
+}
+
+/** Where the piece ends that begins at `at`: behind a head, so that what is long begins the next one, or at the end of all. */
+function pieceEnd(bytes: Buffer, at: number): number {
+  const laterFrom = at + pieceBytesMin - headEnd.length;
+  const later = bytes.indexOf(headEnd, laterFrom);
+  const end = later === -1 ? bytes.length : later + headEnd.length;
+  if (end - at <= seenUrlBytesMax) return end;
+  const earlier = bytes.subarray(at, laterFrom + headEnd.length - 1).lastIndexOf(headEnd);
+  return earlier === -1 ? end : at + earlier + headEnd.length;
 }

@@ -10,6 +10,7 @@ import { SessionTimer, type SessionTiming, shortestMsOf, type Visited } from '..
 import { type Admission, memoryShort, stopping } from './admission.ts';
 import type { ConnectionSet } from './connection-set.ts';
 import { answerRefusal, type Refusal, type RefusalReason, refusalReasons } from './refusal.ts';
+import { forgetHead } from './request-head.ts';
 
 /** What is in the set. */
 export interface Session extends Visited {
@@ -73,7 +74,8 @@ export class SessionSet {
       this.#admission.leave(remoteAddress);
       this.#connections.unsubscribe(request.socket);
     } else {
-      forget(request);
+      // It would stay for as long as a stream does.
+      forgetHead(request);
       this.members.add(session);
       this.#timer.start();
     }
@@ -148,11 +150,4 @@ export function newestOfMost<One extends { readonly remoteAddress: string }>(
     going.push(...newest.slice(0, count - going.length).map(({ session }) => session));
   }
   return going;
-}
-
-/** Its head has been read, and would stay for as long as a stream does: a URL may be a megabyte. */
-function forget(request: IncomingMessage): void {
-  request.url = '';
-  request.rawHeaders = [];
-  request.headers = {};
 }

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { HeldBytes, type HeldLimits, type Holding } from '../session/held-bytes.ts';
 import { Slices } from '../session/slices.ts';
 import type { ClientAddresses } from './client-address.ts';
-import { headTextBytes } from './http-limits.ts';
+import { headBytesOf } from './request-head.ts';
 
 /** What node:http makes of a request, beside its head: 1.3 KB with a head of 230 bytes were measured. */
 const requestBytes = 2 * 1024;
@@ -92,8 +92,4 @@ class Waiting {
     this.#socket = undefined;
     this.#work = undefined;
   };
-}
-
-function headBytesOf({ url = '', rawHeaders }: IncomingMessage): number {
-  return rawHeaders.reduce((bytes, text) => bytes + text.length + headTextBytes, url.length);
 }

@@ -90,8 +90,8 @@ async function sayingServer(isOurs: boolean): Promise<number> {
 const brief = (text: string): string =>
   text.replaceAll(/(.)\1{9,}/g, (run, letter) => `${letter}{${run.length}}`);
 
-/** Sends pieces one after the other; answers without what differs in any case. */
-function answersTo(port: number, pieces: readonly Buffer[]): Promise<string> {
+/** Sends pieces one after the other, `restMs` apart; answers without what differs in any case. */
+function answersTo(port: number, pieces: readonly Buffer[], restMs = 1): Promise<string> {
   return new Promise((resolve) => {
     let received = '';
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
@@ -107,7 +107,7 @@ function answersTo(port: number, pieces: readonly Buffer[]): Promise<string> {
     });
     const send = (at: number): void => {
       if (at === pieces.length) socket.end();
-      else socket.write(pieces[at], () => setTimeout(send, 1, at + 1));
+      else socket.write(pieces[at], () => setTimeout(send, restMs, at + 1));
     };
     send(0);
   });
@@ -156,4 +156,51 @@ test('requests by chance are answered as by node:http alone, seed 1', async () =
   }
   expect(refused).toBeGreaterThan(5);
   expect(refused).toBeLessThan(75);
+});
+
+const get = (url: string, lines = ''): string => `GET ${url} HTTP/1.1\r\nHost: a\r\n${lines}\r\n`;
+const u = (bytes: number): string => `/?${'u'.repeat(bytes - 2)}`;
+const post = 'POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello';
+const smuggled = get('/smuggled');
+
+// What came in the middle of a head was taken for a URL, if the piece before had the end of another request.
+test.each([
+  [
+    'a length whose last digits look like the end of a long URL',
+    get('/a') + get(u(2048)).slice(0, -2),
+    `Content-Length: ${'0'.repeat(2048)}${smuggled.length}\r\n\r\n${smuggled}`,
+  ],
+  [
+    'a header that is as long as the URL, and longer',
+    `${get('/a')}${get(u(2048)).slice(0, -2)}X-A: `,
+    `m ${'h'.repeat(2048)}evil\r\nX-B: b\r\n\r\n`,
+  ],
+  [
+    'the same behind a body',
+    `${post}${get(u(2048)).slice(0, -2)}X-A: `,
+    `m ${'h'.repeat(2048)}evil\r\nX-B: b\r\n\r\n`,
+  ],
+  [
+    'a token that is long',
+    `${get('/a')}${get('/b').slice(0, -2)}Authorization: `,
+    `Bearer ${'h'.repeat(3000)}\r\n\r\n`,
+  ],
+  ['a method in two parts', `${get('/a')}G`, `ET ${u(9_000)} HTTP/1.1\r\nHost: a\r\n\r\n`],
+])('a head that began behind another request is what it is: %s', async (_name, ...pieces) => {
+  const [ours, alone] = [await sayingServer(true), await sayingServer(false)];
+  const sent = pieces.map((piece) => Buffer.from(piece, 'latin1'));
+  expect(await answersTo(ours, sent, 50)).toBe(await answersTo(alone, sent, 50));
+});
+
+test.each([
+  ['behind a short one', get('/a') + get(u(30_000))],
+  ['behind several', get('/a').repeat(9) + get(u(30_000)) + get(u(50_000)) + get('/b')],
+  ['behind one of its kind', get(u(40_000)) + get(u(30_000))],
+  ['of usual length, behind a body', post + get(u(9_000))],
+])('a long URL in one piece with others, %s', async (_name, text) => {
+  const [ours, alone] = [await sayingServer(true), await sayingServer(false)];
+  const sent = [Buffer.from(text, 'latin1')];
+  const answers = await answersTo(ours, sent, 50);
+  expect(answers).toBe(await answersTo(alone, sent, 50));
+  expect(answers).toMatch(/^200(,200)+\n/);
 });
