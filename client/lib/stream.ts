@@ -273,12 +273,14 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
   }
 
   #gap(gap: Gap): void {
-    if (gap.timeUs >= this.#setup.untilUs) {
-      this.#finish();
-    } else if (this.#position.takeGap(gap.timeUs)) {
+    const { untilUs } = this.#setup;
+    const isPast = gap.timeUs >= untilUs;
+    // One that reaches beyond the end is told for what lies before it.
+    if ((!isPast || gap.fromUs + 1 < untilUs) && this.#position.takeGap(gap.timeUs)) {
       this.#passed();
       this.#notice({ kind: 'gap', ...gap });
     }
+    if (isPast) this.#finish();
   }
 
   #progress(progress: Progress): void {

@@ -367,6 +367,27 @@ describe('position', () => {
     expect(told).toEqual([startUs + 5, startUs + 9]);
   });
 
+  test('a gap that reaches beyond the end is told before the stream ends, and one behind it is not', async () => {
+    for (const [fromUs, isTold] of [
+      [startUs, true],
+      [startUs + 9, false],
+    ] as const) {
+      const { platform, stream, notices } = startStream({ untilUs: startUs + 10 });
+      const all = names(stream, 1);
+      await settle();
+      platform.socket.open();
+      const meaning = { reason: 'expired', missing: true, repeated: false };
+      const toUs = startUs + 500;
+      platform.socket.message({
+        kind: 'gap',
+        time_us: toUs,
+        gap: { ...meaning, from_us: fromUs, to_us: toUs },
+      });
+      expect(await all).toEqual(['done']);
+      expect(notices.some((notice) => notice.kind === 'gap')).toBe(isTold);
+    }
+  });
+
   test('what waits is delivered although the connection is gone', async () => {
     const { platform, stream } = startStream();
     const first = names(stream, 1);

@@ -9,30 +9,37 @@ export class GapNotices {
   readonly #log: LogReader;
   /** None after this is wanted. */
   readonly #wantedUs: number;
-  /** The log had nothing more up to here when the subscriber came to it. */
-  #expiredUs: number;
+  /** Up to here the log has nothing of what the subscriber was still to be sent; undefined as long as the log has been empty. */
+  #expiredUs: number | undefined;
 
-  /**
-   * @param afterUs where the subscriber begins. Before the first event ever, as with a cursor of 0, it wants all that there is: nothing of
-   * that has expired.
-   */
-  constructor(log: LogReader, afterUs: number, wantedUs = Number.POSITIVE_INFINITY) {
+  constructor(log: LogReader, wantedUs = Number.POSITIVE_INFINITY) {
     this.#log = log;
     this.#wantedUs = wantedUs;
-    this.#expiredUs = afterUs > 0 ? log.oldestUs - 1 : Number.NEGATIVE_INFINITY;
+    this.#begin();
   }
 
-  /** Retention has taken everything up to there, and the subscriber, who is at `positionUs`, has not had it. */
-  expired(throughUs: number, positionUs: number): void {
-    if (positionUs > 0) this.#expiredUs = throughUs;
+  /** Retention has taken everything up to there. */
+  expired(throughUs: number): void {
+    this.#expiredUs = throughUs;
   }
 
   /** The first after `positionUs` whose place is `throughUs` at most. What has expired lies before every event that can still be sent. */
   next(positionUs: number, throughUs: number): Gap | undefined {
-    if (this.#expiredUs > positionUs && this.#wantedUs > positionUs) {
-      const toUs = Math.min(this.#expiredUs, this.#wantedUs);
-      return { reason: 'expired', relay: '', fromUs: positionUs, toUs, count: 1 };
-    }
-    return this.#log.coverage.nextNotice(positionUs, Math.min(throughUs, this.#wantedUs));
+    const { coverage } = this.#log;
+    if (this.#expiredUs === undefined) this.#begin();
+    const expiredUs = Math.min(this.#expiredUs ?? 0, this.#wantedUs);
+    // Who begins before everything wants what there is: nothing of that has expired.
+    if (positionUs <= 0 || expiredUs <= positionUs)
+      return coverage.nextNotice(positionUs, Math.min(throughUs, this.#wantedUs));
+    // Rows are kept that lie in front of the first event, as of blocks that were damaged there.
+    const row = coverage.nextNotice(positionUs, expiredUs);
+    if (row !== undefined && row.fromUs <= positionUs) return row;
+    const toUs = row === undefined ? expiredUs : row.fromUs;
+    return { reason: 'expired', relay: '', fromUs: positionUs, toUs, count: 1 };
+  }
+
+  #begin(): void {
+    const { oldestUs } = this.#log;
+    if (oldestUs > 0) this.#expiredUs = oldestUs - 1;
   }
 }

@@ -50,7 +50,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     this.#group = group;
     this.#wantedDids = wantedDids;
     this.#positionUs = afterTimeUs;
-    if (transport.wantsGaps) this.#gaps = new GapNotices(host.log, afterTimeUs, transport.throughUs);
+    if (transport.wantsGaps) this.#gaps = new GapNotices(host.log, transport.throughUs);
   }
 
   /** Every event up to here has been sent or did not match. */
@@ -200,7 +200,7 @@ export class Subscriber implements Subscription, Member, FutureSubscriber {
     this.#phase = phases.queued;
     // A filter that changed meanwhile may want blocks that were skipped for the old one: read again.
     if (group === this.#group) {
-      if (result.expiredUs !== undefined) this.#gaps?.expired(result.expiredUs, this.#positionUs);
+      if (result.expiredUs !== undefined) this.#gaps?.expired(result.expiredUs);
       for (const slice of result.slices) {
         if (!this.#passOver(slice.index)) this.#deliverSlice(slice);
         // What was read and not sent is read again: a stalled client costs a position, not memory.

@@ -80,8 +80,8 @@ export class BlockStore {
     this.stored = opened.stored;
     this.lostBlocks = opened.lostBlocks;
     this.#lastHead = opened.last;
-    this.#beginAt(opened.first?.index.firstTimeUs ?? 0);
     this.#deletedToUs = opened.first?.previousUs ?? 0;
+    this.#beginAt(opened.first?.index.firstTimeUs ?? 0);
     this.#trimmed = opened.first?.before ?? nothingStored;
     this.#isCompacted = opened.last === undefined;
   }
@@ -177,7 +177,8 @@ export class BlockStore {
   /** The oldest event of the store, 0 in an empty one: readers that begin later have to know that there is nothing before it. */
   #beginAt(firstTimeUs: number): void {
     this.#firstTimeUs = firstTimeUs;
-    this.stored.trimmedToUs = Math.max(0, firstTimeUs - 1);
+    // As where the trim left it: who has had the last block that is deleted has missed nothing.
+    this.stored.trimmedToUs = this.#deletedToUs > 0 ? this.#deletedToUs : Math.max(0, firstTimeUs - 1);
   }
 
   /** What is stored behind the last block of the open segment. */

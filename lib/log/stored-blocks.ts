@@ -80,6 +80,8 @@ export class StoredBlocks {
     try {
       const range = { fromUs: Math.max(timeUs, trimmedToUs), toUs: this.lastTimeUs };
       const result = await this.#reader.read(range, encoding, bytesMax, filter);
+      // Segments may have gone in the middle of it, and nobody says which events of them were wanted.
+      if (this.trimmedToUs > range.fromUs) return this.#nothingLeft(timeUs);
       return timeUs < trimmedToUs ? { ...result, expiredUs: trimmedToUs } : result;
     } catch (cause) {
       catchUp?.();

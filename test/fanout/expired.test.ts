@@ -7,7 +7,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { encodings } from '../../lib/fanout/encodings.ts';
 import { Fanout } from '../../lib/fanout/fanout.ts';
+import { GapNotices } from '../../lib/fanout/gap-notices.ts';
 import type { Transport } from '../../lib/fanout/transport.ts';
+import { CoverageLedger } from '../../lib/log/coverage-ledger.ts';
+import type { LogReader } from '../../lib/log/event-log.ts';
 import { LevelLog } from '../../lib/log/level-log.ts';
 import { addressTable } from '../support/addresses.ts';
 import { fakeCompressor, SampleLog, seededRandom } from '../support/events.ts';
@@ -123,14 +126,52 @@ test('a log that begins later than a cursor has missed what is between, from its
   }
 });
 
-test('one that waited on an empty log has missed nothing of it', async () => {
+test('on an empty log, what came before its first event has been missed', async () => {
   const live = fanout();
-  const client = subscribe(live, new Client(), 1_000);
+  const [late, fromTheStart] = [1_000, 0].map((afterUs) => subscribe(live, new Client(), afterUs));
   const block = sample.block(5);
+  const early = subscribe(live, new Client(), timeOf(0) - 1);
   await log.append(block);
   live.publish([block]);
-  await hasEverythingFrom(client, 0);
-  expect(client.told).toEqual([]);
+  for (const client of [late, fromTheStart, early]) await hasEverythingFrom(client, 0);
+  expect([late.told, fromTheStart.told, early.told]).toEqual([
+    [['expired', 1_000, timeOf(0) - 1, 0]],
+    [],
+    [],
+  ]);
+});
+
+test('who has had the last block that is deleted has missed nothing, also after a restart', async () => {
+  await append(6);
+  const cut = 3 * blockEvents;
+  await log.trim(timeOf(cut));
+  for (const round of ['trimmed', 'reopened']) {
+    const client = subscribe(fanout(), new Client(), timeOf(cut - 1));
+    await hasEverythingFrom(client, cut);
+    expect(client.told, round).toEqual([]);
+    expect(log.oldestUs, round).toBe(timeOf(cut - 1) + 1);
+    await log.close();
+    await open();
+  }
+});
+
+test('rows of the ledger that lie in front of the first event are told too', () => {
+  const coverage = new CoverageLedger();
+  const row = { relay: '', count: 1 };
+  coverage.add([
+    { ...row, reason: 'log_damaged', fromUs: 500, toUs: 600 },
+    { ...row, reason: 'set_back', fromUs: 0, toUs: 700 },
+  ]);
+  const gaps = new GapNotices({ coverage, oldestUs: 1_000 } as unknown as LogReader);
+  const told: (string | number)[][] = [];
+  for (let at = 100, gap = gaps.next(at, 5_000); gap !== undefined; at = gap.toUs, gap = gaps.next(at, 5_000))
+    told.push([gap.reason, gap.fromUs, gap.toUs]);
+  expect(told).toEqual([
+    ['expired', 100, 500],
+    ['log_damaged', 500, 600],
+    ['set_back', 0, 700],
+    ['expired', 700, 999],
+  ]);
 });
 
 test('a slow replay that retention overtakes is told where it goes on', async () => {
