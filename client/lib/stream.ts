@@ -274,13 +274,12 @@ export class EventStream<Value> implements AsyncIterableIterator<Value> {
 
   #gap(gap: Gap): void {
     const { untilUs } = this.#setup;
-    const isPast = gap.timeUs >= untilUs;
     // One that reaches beyond the end is told for what lies before it.
-    if ((!isPast || gap.fromUs + 1 < untilUs) && this.#position.takeGap(gap.timeUs)) {
+    if (gap.fromUs + 1 < untilUs && this.#position.takeGap(gap.timeUs)) {
       this.#passed();
       this.#notice({ kind: 'gap', ...gap });
     }
-    if (isPast) this.#finish();
+    if (gap.timeUs >= untilUs) this.#finish();
   }
 
   #progress(progress: Progress): void {
